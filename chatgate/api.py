@@ -1,0 +1,84 @@
+"""Everything a plugin may use, and the one module it imports: `from chatgate.api import …`.
+
+A plugin is a class, named by an entry point in the group "chatgate":
+
+    class Greeter:
+        Options = GreeterOptions                    # a frozen dataclass of option(…) fields
+        def __init__(self, gateway, options): ...   # keep both; do nothing yet
+        @hookimpl
+        def chatgate_connect(self, session): ...
+
+See docs/writing-plugins.md.
+"""
+
+from chatgate.confd import Secret, option, required
+from chatgate.envelope import Envelope
+from chatgate.gateway import Certificate, Gateway, Problem, Service
+from chatgate.headers import Edit, Prepend, Remove, Replace, fields, split
+from chatgate.hookspecs import hookimpl, hookspec
+from chatgate.hub import PluginError
+from chatgate.net import BindError, Server, bind, shown
+from chatgate.reply import UNAVAILABLE, Reply
+from chatgate.session import Credentials, Session
+from chatgate.store import (
+    Account,
+    AccountExists,
+    Changes,
+    Copied,
+    Delivery,
+    FlagsChanged,
+    Mailbox,
+    MailboxExists,
+    Message,
+    NoSuchMailbox,
+    OverQuota,
+    Status,
+    Store,
+    Stored,
+    StoreError,
+    Usage,
+)
+
+__all__ = [
+    "UNAVAILABLE",
+    "Account",
+    "AccountExists",
+    "BindError",
+    "Certificate",
+    "Changes",
+    "Copied",
+    "Credentials",
+    "Delivery",
+    "Edit",
+    "Envelope",
+    "FlagsChanged",
+    "Gateway",
+    "Mailbox",
+    "MailboxExists",
+    "Message",
+    "NoSuchMailbox",
+    "OverQuota",
+    "PluginError",
+    "Prepend",
+    "Problem",
+    "Remove",
+    "Replace",
+    "Reply",
+    "Secret",
+    "Server",
+    "Service",
+    "Session",
+    "Status",
+    "Store",
+    "StoreError",
+    "Stored",
+    "Usage",
+    "bind",
+    "fields",
+    "hookimpl",
+    "hookspec",
+    "option",
+    "required",
+    "shown",
+    "split",
+]

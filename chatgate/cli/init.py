@@ -1,0 +1,115 @@
+"""`chatgate init`: write a gateway's folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chatgate import confd
+from chatgate.cli import Folder, fail
+
+# What a new gateway runs. Everything else that is installed waits for `chatgate plugins enable`.
+PLUGINS = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "ping")
+
+# --local: the port above 1024 that stands for each standard one.
+LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 993: 2993}
+
+_NAME = re.compile(r"(?=.{1,253}\Z)_?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
+
+
+@click.command("init")
+@click.option("--domain", required=True, metavar="D", help="Mail domain: a name, _test.name or an IP address.")
+@click.option("--hostname", metavar="H", help="Name or IP address clients connect to, if it is not the domain.")
+@click.option("--local", is_flag=True, help="For this computer only: 127.0.0.1 and ports above 1024.")
+@click.option("--listen", metavar="ADDR", help="Listen on this IP address only, instead of on all.")
+@click.pass_obj
+def command(folder: Folder, domain: str, hostname: str | None, local: bool, listen: str | None) -> None:
+    """Write the gateway's folder: conf.d/ with every setting explained, data/, tls/ with a certificate.
+
+    Nothing is overwritten: a folder that has a conf.d is refused.
+    """
+    settings = {"domain": mail_domain(domain)}
+    if hostname:
+        settings["hostname"] = host(hostname)
+    elif local and not ip(domain):
+        settings["hostname"] = "127.0.0.1"
+    if listen and not ip(listen):
+        fail(f"--listen {listen}: must be an IP address", 2)
+    try:
+        write(folder.path, settings, local, listen)
+        folder.gateway.certificate()
+    except FileExistsError:
+        fail(f"{folder.path}/conf.d is there already; nothing was changed", 1)
+    except OSError as error:
+        fail(f"cannot write {error.filename or folder.path}: {error.strerror}", 1)
+    click.echo(f"Wrote {folder.path}. Next: chatgate --dir {folder.path} serve")
+
+
+def ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address this is, with or without brackets, or None."""
+    try:
+        return ipaddress.ip_address(text.strip("[]").removeprefix("IPv6:"))
+    except ValueError:
+        return None
+
+
+def mail_domain(text: str) -> str:
+    """As it stands behind the @: a name, or an address literal (RFC 5321 §4.1.3)."""
+    address = ip(text)
+    if address:
+        return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
+    return host(text)
+
+
+def host(text: str) -> str:
+    name = text.lower().rstrip(".")
+    if not ip(name) and not _NAME.match(name):
+        fail(f"{text}: neither a host name nor an IP address", 2)
+    return name
+
+
+def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | None = None) -> None:
+    """conf.d with a file for the core and each of PLUGINS. Raises FileExistsError, OSError."""
+    known = confd.installed()
+    path.mkdir(parents=True, exist_ok=True)
+    (path / "conf.d").mkdir()
+    for name in ("data", "tls"):
+        (path / name).mkdir(mode=0o700, exist_ok=True)
+    (path / "conf.d" / "00-chatgate.toml").write_text(
+        confd.render(confd.CoreOptions, "The gateway itself.", core), encoding="utf-8"
+    )
+    for name in PLUGINS:
+        factory = known[name][0].load()
+        settings = addresses(factory.Options, local, listen) if local or listen else {}
+        write_plugin(path, name, factory, settings)
+
+
+def write_plugin(path: Path, name: str, factory: Any, settings: dict[str, Any] | None = None) -> Path:
+    """The file that enables a plugin, with every key explained."""
+    order = getattr(factory, "order", 50)
+    target = path / "conf.d" / f"{order:02d}-{name}.toml"
+    target.write_text(confd.render(factory.Options, summary(factory), settings), encoding="utf-8")
+    return target
+
+
+def summary(factory: Any) -> str:
+    """The first line of a plugin's docstring says what it is."""
+    return (factory.__doc__ or "").strip().partition("\n")[0]
+
+
+def addresses(options: Any, local: bool, listen: str | None) -> dict[str, tuple[str, ...]]:
+    """The listener settings (those with a default such as ("*:465",)), moved to another address or to local ports."""
+    moved = {}
+    for field in dataclasses.fields(options):
+        if not confd.is_listener(field):
+            continue
+        where = listen or "127.0.0.1"
+        where = f"[{where}]" if ":" in where else where
+        ports = [int(item[2:]) for item in field.default]
+        moved[field.name] = tuple(f"{where}:{LOCAL_PORTS.get(port, port) if local else port}" for port in ports)
+    return moved

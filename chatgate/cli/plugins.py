@@ -1,0 +1,68 @@
+"""`chatgate plugins`: what is installed, what is enabled."""
+
+from __future__ import annotations
+
+import click
+
+from chatgate import confd
+from chatgate.cli import Folder, fail, json_option, show
+from chatgate.cli.init import summary, write_plugin
+
+
+@click.group("plugins")
+def command() -> None:
+    """List, enable and disable plugins. A file in conf.d enables a plugin, from the next start on."""
+
+
+@command.command("list")
+@json_option
+@click.pass_obj
+def list_(folder: Folder, as_json: bool) -> None:
+    """Every installed plugin, enabled or not, with what it does."""
+    enabled = confd.files(folder.path)
+    rows = []
+    for name, points in sorted(confd.installed().items()):
+        try:
+            about = summary(points[0].load())
+        except Exception as error:  # a broken plugin is listed with its trouble
+            about = f"cannot be imported: {type(error).__name__}: {error}"
+        paths = [path.name for path in enabled.get(name, [])]
+        rows.append({"name": name, "enabled": bool(paths), "file": paths[0] if paths else None, "about": about})
+    show(rows, as_json, [f"{'on ' if r['enabled'] else 'off'}  {r['name']:<14} {r['about']}" for r in rows])
+
+
+@command.command()
+@click.argument("name")
+@click.pass_obj
+def enable(folder: Folder, name: str) -> None:
+    """Write conf.d/NN-NAME.toml with every setting explained."""
+    known = confd.installed()
+    if name not in known:
+        fail(f"no plugin '{name}' is installed; there are {', '.join(sorted(known))}", 1)
+    if path := confd.files(folder.path).get(name):
+        fail(f"'{name}' is enabled already by {path[0]}", 1)
+    disabled = sorted((folder.path / "conf.d").glob(f"??-{name}.toml.off"))
+    try:
+        if disabled:
+            path = disabled[0].rename(disabled[0].with_suffix(""))
+        else:
+            path = write_plugin(folder.path, name, known[name][0].load())
+    except OSError as error:
+        fail(f"cannot write {error.filename}: {error.strerror}", 1)
+    click.echo(f"Enabled by {path}; restart the gateway.")
+
+
+@command.command()
+@click.argument("name")
+@click.pass_obj
+def disable(folder: Folder, name: str) -> None:
+    """Rename the plugin's file to NN-NAME.toml.off, so that its settings are kept."""
+    paths = confd.files(folder.path).get(name)
+    if not paths:
+        fail(f"'{name}' is not enabled", 1)
+    try:
+        for path in paths:
+            path.rename(path.with_name(path.name + ".off"))
+    except OSError as error:
+        fail(f"cannot rename {error.filename}: {error.strerror}", 1)
+    click.echo(f"Disabled '{name}'; restart the gateway.")

@@ -1,0 +1,74 @@
+"""`chatgate serve`: run the gateway."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+import click
+import gevent
+
+from chatgate import __version__, confd, log
+from chatgate.cli import Folder, fail
+from chatgate.gateway import Gateway, sd_notify
+from chatgate.hub import PluginError
+from chatgate.net import BindError
+
+
+@click.command("serve")
+@click.pass_obj
+def command(folder: Folder) -> None:
+    """Run the gateway until SIGTERM or Ctrl-C.
+
+    Prints what is enabled and on which ports, then a line "chatgate: ready". SIGTERM lets transactions in flight
+    finish; SIGHUP loads certificates and the log level anew.
+    """
+    gateway = folder.gateway
+    # Before anything is open, so that a signal at any moment stops in good order.
+    gevent.signal_handler(signal.SIGTERM, gateway.stopping.set)
+    gevent.signal_handler(signal.SIGINT, gateway.stopping.set)
+    gevent.signal_handler(signal.SIGHUP, reload, folder, gateway)
+    try:
+        gateway.start()
+    except (PluginError, BindError) as error:
+        fail(str(error), 1)
+    for line in summary(gateway):
+        click.echo(line)
+    click.echo("chatgate: ready")
+    sd_notify("READY=1")
+    if sys.stdout.isatty():
+        for text in gateway.hub.notify("ready", gateway=gateway):
+            click.echo(text)
+    gateway.stopping.wait()
+    sd_notify("STOPPING=1")
+    gateway.stop()
+
+
+def summary(gateway: Gateway) -> list[str]:
+    """What is on, where it listens, what is off and why."""
+    lines = [f"chatgate {__version__} for {gateway.domain}, host {gateway.hostname}, in {gateway.config.folder}"]
+    for plugin in gateway.config.plugins:
+        lines.append(f"  on   {plugin.name}")
+    on = {plugin.name for plugin in gateway.config.plugins}
+    for name in sorted(confd.installed()):
+        if name not in on:
+            lines.append(f"  off  {name:<14} installed, but conf.d has no file for it")
+    for service in gateway.services:
+        if service.listening:
+            lines.append(f"  {service.name:<14} listens on {', '.join(service.listening)}")
+        elif hasattr(service, "addresses"):
+            lines.append(f"  {service.name:<14} off: no address is configured")
+    return lines
+
+
+def reload(folder: Folder, gateway: Gateway) -> None:
+    """SIGHUP: what is wrong is logged, and the gateway goes on with what it had."""
+    try:
+        gateway.reload_certificate()
+        config = confd.load(folder.path)
+        log.setup(config.core.log_level, (p.factory.__module__.partition(".")[0] for p in gateway.config.plugins))
+    except confd.ConfigError as error:
+        for problem in error.problems:
+            click.echo(f"chatgate: {problem}", err=True)
+    except PluginError as error:
+        click.echo(f"chatgate: {error}", err=True)

@@ -1,0 +1,264 @@
+"""conf.d: one TOML file per enabled plugin, read into frozen Options; every mistake is one clear line.
+
+`NN-name.toml` enables the plugin `name`; NN is its place in the order of asking. The name `chatgate` is the core's own
+file. A plugin declares what can be set as a frozen dataclass whose fields are made by `option` or `required`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import importlib.metadata
+import json
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+GROUP = "chatgate"
+CORE = "chatgate"
+_FILE = re.compile(r"(\d\d)-([a-z0-9_]+)\.toml\Z")
+
+
+class ConfigError(Exception):
+    """The configuration cannot be used. problems: one line each."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class Secret(str):
+    """A string that shows itself in no repr and so in no log."""
+
+    def __repr__(self) -> str:
+        return "'***'" if self else "''"
+
+
+def option(default: Any, help: str) -> Any:
+    """A setting with a default. help: what it does, with its unit; it becomes the comment in the shipped conf.d.
+    Types: bool, int, float, str, Secret, tuple[str, ...]. A number below zero is refused: limits are finite.
+    """
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+def is_listener(field: dataclasses.Field[Any]) -> bool:
+    """A setting whose default is addresses such as ("*:465",): `init --local` and `--listen` move it."""
+    default = field.default
+    return isinstance(default, tuple) and bool(default) and all(str(item).startswith("*:") for item in default)
+
+
+def required(help: str) -> Any:
+    """A setting the operator must make."""
+    return dataclasses.field(metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class CoreOptions:
+    domain: str = required("Mail domain: the part of every address behind the @. An IP literal stands in brackets.")
+    hostname: str = option("", "Name or IP address that clients connect to. Empty: the domain.")
+    log_level: str = option("warning", "debug, info, warning or error. Addresses appear at debug only.")
+    hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
+    stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
+    handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
+    proxy_protocol_from: tuple[str, ...] = option(
+        (), "Addresses or networks of reverse proxies; their connections must begin with a PROXY protocol header."
+    )
+
+
+@dataclass(frozen=True)
+class Enabled:
+    """A plugin that conf.d enables, ready to be made: factory(gateway, options)."""
+
+    name: str
+    factory: Any
+    options: Any
+    order: int = 50
+    source: str = "(in code)"
+
+
+@dataclass(frozen=True)
+class Config:
+    """What the folder says. folder: holds conf.d/, data/ and tls/. plugins: in asking order."""
+
+    folder: Path
+    core: CoreOptions
+    plugins: tuple[Enabled, ...] = ()
+
+
+def installed() -> dict[str, list[importlib.metadata.EntryPoint]]:
+    """Every plugin that could be enabled, by name. Nothing is imported: a broken one harms only those who enable it."""
+    found: dict[str, list[importlib.metadata.EntryPoint]] = {}
+    for point in importlib.metadata.entry_points(group=GROUP):
+        known = found.setdefault(point.name, [])
+        if all(point.value != other.value for other in known):
+            known.append(point)
+    return found
+
+
+def files(folder: Path) -> dict[str, list[Path]]:
+    """The conf.d files by plugin name, in order of their numbers. Other files are left out."""
+    found: dict[str, list[Path]] = {}
+    for path in sorted((folder / "conf.d").glob("*.toml")):
+        if match := _FILE.match(path.name):
+            found.setdefault(match[2], []).append(path)
+    return found
+
+
+def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read the folder. Raises ConfigError with every problem there is, a line each."""
+    problems: list[str] = []
+    if not (folder / "conf.d").is_dir():
+        raise ConfigError([f"{folder}/conf.d: not there; 'chatgate --dir {folder} init --domain …' makes it"])
+    for path in sorted((folder / "conf.d").glob("*.toml")):
+        if not _FILE.match(path.name):
+            problems.append(f"{path}: not a name like 20-smtp.toml")
+    found, known = files(folder), installed()
+    core: CoreOptions | None = None
+    enabled: list[Enabled] = []
+    for name, paths in found.items():
+        if len(paths) > 1:
+            problems.append(f"{paths[1]}: plugin '{name}' has another file, {paths[0].name}")
+            continue
+        path = paths[0]
+        if name == CORE:
+            core = read(path, CoreOptions, problems, environ, _overrides(environ))
+        elif name not in known:
+            problems.append(f"{path}: no plugin '{name}' is installed{_did_you_mean(name, [*known, CORE])}")
+        elif len(known[name]) > 1:
+            problems.append(f"{path}: two installed packages offer a plugin '{name}'; remove one")
+        else:
+            try:
+                factory = known[name][0].load()
+            except Exception as error:
+                problems.append(f"{path}: plugin '{name}' cannot be imported: {type(error).__name__}: {error}")
+                continue
+            options = read(path, factory.Options, problems, environ)
+            enabled.append(Enabled(name, factory, options, int(path.name[:2]), str(path)))
+    if CORE not in found:
+        problems.append(f"{folder}/conf.d/00-{CORE}.toml: missing; it names the mail domain")
+    if problems:
+        raise ConfigError(problems)
+    assert core is not None
+    return Config(folder, core, tuple(sorted(enabled, key=lambda e: (e.order, e.name))))
+
+
+def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
+    """For containers: the environment wins over the core's file."""
+    names = {"domain": "CHATGATE_DOMAIN", "hostname": "CHATGATE_HOSTNAME"}
+    return {key: environ[name] for key, name in names.items() if name in environ}
+
+
+def read(
+    path: Path,
+    options: type,
+    problems: list[str],
+    environ: Mapping[str, str],
+    overrides: Mapping[str, Any] | None = None,
+) -> Any:
+    """The file as an instance of the Options dataclass; None after adding to `problems` what is wrong with it."""
+    try:
+        text = path.read_text("utf-8")
+        values = tomllib.loads(text)
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problems.append(f"{path}: {error}")
+        return None
+    before = len(problems)
+    hints = get_type_hints(options)
+    known = {field.name: field for field in dataclasses.fields(options)}
+    values |= overrides or {}
+    for key in values:
+        place = f"{path}:{_line_of(key, text)}: {key}"
+        if key not in known:
+            problems.append(f"{place}: no such key{_did_you_mean(key, list(known))}")
+            continue
+        try:
+            values[key] = _typed(values[key], hints[key], path.parent, environ)
+        except ValueError as error:
+            problems.append(f"{place}: {error}")
+    for key, field in known.items():
+        if key not in values and field.default is dataclasses.MISSING:
+            problems.append(f"{path}: {key}: missing: {field.metadata['help']}")
+    if len(problems) > before:
+        return None
+    try:
+        return options(**values)
+    except ValueError as error:  # from the dataclass's own __post_init__
+        problems.append(f"{path}: {error}")
+        return None
+
+
+def _typed(value: Any, kind: Any, folder: Path, environ: Mapping[str, str]) -> Any:
+    """The value as this type. Raises ValueError with a few words that never repeat a secret."""
+    if isinstance(value, dict):
+        value = _fetched(value, folder, environ)
+        if kind not in (str, Secret):
+            try:
+                value = tomllib.loads(f"value = {value}")["value"]
+            except tomllib.TOMLDecodeError:
+                raise ValueError(f"what it refers to is not {_words(kind)}") from None
+    if kind is float and type(value) is int:
+        value = float(value)
+    if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(item, str) for item in value):
+        return tuple(value)
+    if kind in (str, Secret) and isinstance(value, str):
+        return kind(value)
+    if type(value) is not kind:
+        raise ValueError(f"must be {_words(kind)}")
+    if kind in (int, float) and not 0 <= value < float("inf"):
+        raise ValueError("must be a finite number, zero or more")
+    return value
+
+
+def _fetched(table: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> str:
+    """`{ env = "X" }` or `{ file = "…" }`, so that secrets need not stand in conf.d; files are relative to conf.d."""
+    match table:
+        case {"env": str(name), **rest} if not rest:
+            if name not in environ:
+                raise ValueError(f"the environment has no {name}")
+            return environ[name]
+        case {"file": str(name), **rest} if not rest:
+            try:
+                return (folder / name).read_text("utf-8").rstrip("\r\n")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"cannot read {name}: {type(error).__name__}") from None
+    raise ValueError('a table must be { env = "NAME" } or { file = "path" }')
+
+
+def _words(kind: Any) -> str:
+    return {bool: "true or false", int: "a whole number", float: "a number", str: "a string", Secret: "a string"}.get(
+        kind, "a list of strings"
+    )
+
+
+def _line_of(key: str, text: str) -> int:
+    """tomllib keeps no line numbers; the first line that sets the key is the one (0: not in the file)."""
+    wanted = re.compile(rf"""\s*(\[+\s*)?["']?{re.escape(key)}["']?\s*[=.\]]""")
+    return next((n for n, line in enumerate(text.splitlines(), 1) if wanted.match(line)), 0)
+
+
+def _did_you_mean(word: str, words: list[str]) -> str:
+    close = difflib.get_close_matches(word, words, 1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def render(options: type, title: str, settings: Mapping[str, Any] | None = None) -> str:
+    """A conf.d file with every key commented out at its default, but those in `settings`, which are set."""
+    settings, lines = settings or {}, [f"# {line}" for line in title.strip().splitlines()]
+    for field in dataclasses.fields(options):
+        lines += ["", f"# {field.metadata['help']}"]
+        if field.name in settings:
+            lines.append(f"{field.name} = {_toml(settings[field.name])}")
+        elif field.default is dataclasses.MISSING:
+            lines.append(f"# {field.name} = …  (must be set)")
+        else:
+            lines.append(f"# {field.name} = {_toml(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    # JSON's strings, numbers, booleans and lists of strings are TOML too.
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

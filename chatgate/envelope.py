@@ -1,0 +1,29 @@
+"""The state of one mail transaction."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass, field
+
+from chatgate.headers import Edit
+
+
+@dataclass(slots=True, eq=False)
+class Envelope:
+    """One message on its way in, with the addresses it is sent from and to (RFC 5321 §2.3.1).
+
+    sender: the reverse-path without brackets; "" is the null sender of bounces.
+    recipients: the accepted forward-paths, in the order they came.
+    content: header and body as received, CRLF line ends, dot-stuffing undone. Hooks read it; what shall change in
+        the header is returned from `chatgate_receive` as edits and applied after all filters have seen the original.
+    submitted: True when an account of ours sends it, False when it comes from elsewhere.
+    edits: filled by the intake from the answers to `chatgate_receive`.
+    id: the name of the transaction in logs and in the 250 answer.
+    """
+
+    sender: str = ""
+    recipients: list[str] = field(default_factory=list)
+    content: bytes = field(default=b"", repr=False)
+    submitted: bool = False
+    edits: list[Edit] = field(default_factory=list)
+    id: str = field(default_factory=lambda: secrets.token_hex(6))

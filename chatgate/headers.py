@@ -1,0 +1,86 @@
+"""Editing the header of a message on its bytes (RFC 5322 §2.2): quick, and the body is never touched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Remove:
+    """Take away every field of this name."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Replace:
+    """Give the first field of this name this value and take away the others; add the field if there was none."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prepend:
+    """Put a field on top, as trace fields are (RFC 5321 §4.4)."""
+
+    name: str
+    value: str
+
+
+Edit = Remove | Replace | Prepend
+
+
+def split(content: bytes) -> tuple[bytes, bytes]:
+    """(header with the CRLF of its last line, the rest beginning with the empty line). No empty line: all is header."""
+    if content.startswith(b"\r\n"):
+        return b"", content
+    end = content.find(b"\r\n\r\n")
+    return (content, b"") if end < 0 else (content[: end + 2], content[end + 2 :])
+
+
+def fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
+    """(lower-case name, the whole field as it stands with its folded lines and last CRLF), in order.
+
+    A line that is no field and continues none has the name b"".
+    """
+    name, lines = b"", b""
+    for line in header.splitlines(keepends=True):
+        if line[:1] in b" \t" and lines:
+            lines += line
+            continue
+        if lines:
+            yield name, lines
+        name, colon, _ = line.partition(b":")
+        name, lines = (name.rstrip(b" \t").lower() if colon else b""), line
+    if lines:
+        yield name, lines
+
+
+def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
+    """The content with all edits applied. Raises ValueError for an edit that would break the header's lines."""
+    edits = list(edits)
+    if not edits:
+        return content
+    for edit in edits:
+        text = edit.name + getattr(edit, "value", "")
+        if "\r" in text or "\n" in text or not edit.name.isascii() or ":" in edit.name:
+            raise ValueError(f"header edit for {edit.name!r} is not one line")
+    header, body = split(content)
+    gone = {e.name.lower().encode() for e in edits if isinstance(e, Remove)}
+    fresh = {e.name.lower().encode(): _line(e) for e in edits if isinstance(e, Replace)}
+    kept, done = [_line(e) for e in edits if isinstance(e, Prepend)], set()
+    for name, field in fields(header):
+        if name in fresh:
+            if name not in done:
+                done.add(name)
+                kept.append(fresh[name])
+        elif name not in gone:
+            kept.append(field)
+    kept += [line for name, line in fresh.items() if name not in done]
+    return b"".join(kept) + body
+
+
+def _line(edit: Replace | Prepend) -> bytes:
+    return f"{edit.name}: {edit.value}\r\n".encode("ascii", "backslashreplace")

@@ -1,0 +1,202 @@
+"""Every hook of the core, grouped by the phase of a message's life. See docs/hooks.md for examples.
+
+Three kinds, told by the question the docstring opens with:
+
+- *decision* ("who decides …?", firstresult): plugins are asked in the order of their conf.d numbers until one gives an
+  answer; None means "not me". Asked through `Hub.ask`: an exception or a time-out becomes a temporary refusal.
+- *collection* ("what do you add …?"): every plugin is asked, None adds nothing. Asked through `Hub.ask` where a
+  missing answer would be unsafe (`receive`), else through `Hub.notify`.
+- *observer* ("what happened"): told through `Hub.notify`, each plugin in its own try; answers are ignored. Observers
+  run in the greenlet that tells them: hand anything slow to a greenlet of your own.
+
+The hooks of start and upkeep are asked through `Hub.call`: raise PluginError with one line for the operator.
+
+An implementation names only the arguments it wants; later versions may add arguments, never rename them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import pluggy
+
+if TYPE_CHECKING:
+    import click
+
+    from chatgate.envelope import Envelope
+    from chatgate.gateway import Certificate, Gateway, Problem, Service
+    from chatgate.headers import Edit
+    from chatgate.reply import Reply
+    from chatgate.session import Credentials, Session
+    from chatgate.store import Account, Delivery, Store, Stored
+
+hookspec = pluggy.HookspecMarker("chatgate")
+hookimpl = pluggy.HookimplMarker("chatgate")
+
+# ---------------------------------------------------------------------------------------------- start and upkeep
+
+
+@hookspec(firstresult=True)
+def chatgate_open_store(gateway: Gateway) -> Store | None:
+    """Who brings the store? Asked once at start, before any service exists. No answer: the gateway does not start."""
+
+
+@hookspec(firstresult=True)
+def chatgate_certificate(gateway: Gateway) -> Certificate | None:
+    """Who has the TLS certificate? Asked by `init`, at start and at SIGHUP. No answer: the gateway does not start."""
+
+
+@hookspec
+def chatgate_services(gateway: Gateway) -> Sequence[Service] | None:
+    """What do you add to what runs? Asked once at start, after the store is open. Services are bound in this order,
+    then accept, and stop in the reverse order. Not asked for commands that do not serve.
+    """
+
+
+@hookspec
+def chatgate_ready(gateway: Gateway) -> str | None:
+    """What do you show the operator on the terminal, now that every listener is bound? Asked by `serve` when its
+    standard output is a terminal.
+    """
+
+
+@hookspec
+def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
+    """What do you find wrong? Asked by `chatgate check` with the store open and nothing running."""
+
+
+@hookspec
+def chatgate_commands(cli: click.Group, gateway: Gateway) -> None:
+    """What do you add to the command line? Add click commands to `cli`. Asked each time the `chatgate` command runs on
+    a folder whose configuration is valid; the store is opened when a command first uses `gateway.store`.
+    """
+
+
+# ---------------------------------------------------------------------------------------------- receive
+
+
+@hookspec(firstresult=True)
+def chatgate_connect(session: Session) -> Reply | None:
+    """Who decides whether this client may talk to us at all? Asked once a connection, before the greeting, after
+    TLS where that comes first. A refusing Reply is the greeting, and the connection closes; all else lets in.
+    """
+
+
+@hookspec(firstresult=True)
+def chatgate_sender(session: Session, envelope: Envelope, address: str) -> Reply | None:
+    """Who decides whether this reverse-path ("" for the null sender) may send? Asked at MAIL FROM. No answer
+    accepts.
+    """
+
+
+@hookspec(firstresult=True)
+def chatgate_recipient(session: Session, envelope: Envelope, address: str) -> Reply | None:
+    """Who decides whether mail for this address is taken? Asked at RCPT TO. An accepting Reply promises that
+    `chatgate_route` will know a destination. No answer refuses: nobody serves that address.
+    """
+
+
+@hookspec
+def chatgate_receive(session: Session, envelope: Envelope) -> Sequence[Edit] | None:
+    """What do you add to (or take from) the header of this message? Asked when the content is complete, before the
+    filters. The edits are applied after the filters, so all filters see the original. A failure refuses the message.
+    """
+
+
+# ---------------------------------------------------------------------------------------------- filter
+
+
+@hookspec(firstresult=True)
+def chatgate_filter(session: Session, envelope: Envelope) -> Reply | None:
+    """Who decides that this message must not pass? A refusing Reply is the client's answer; None lets the next filter
+    look; an accepting Reply lets the message pass without asking further filters. A failure refuses the message.
+    """
+
+
+@hookspec(firstresult=True)
+def chatgate_route(envelope: Envelope, recipient: str) -> Delivery | None:
+    """Who decides where the copy for this recipient goes? Asked once for each recipient after the filters.
+    No answer refuses the whole message for now: it was promised at RCPT.
+    """
+
+
+# ---------------------------------------------------------------------------------------------- store
+
+
+@hookspec(firstresult=True)
+def chatgate_store(content: bytes, deliveries: Sequence[Delivery]) -> Sequence[Stored] | Reply | None:
+    """Who puts this content on disk for all these deliveries, in one transaction? Asked by the intake and by IMAP
+    APPEND. Returning a list promises that it survives a power cut; a refusing Reply says nothing was stored.
+    """
+
+
+@hookspec
+def chatgate_stored(envelope: Envelope, stored: Sequence[Stored]) -> None:
+    """What happened: a message arrived in mailboxes. Told after the commit, before the 250; keep it short.
+    Not told for IMAP APPEND, COPY and MOVE.
+    """
+
+
+# ---------------------------------------------------------------------------------------------- authenticate
+
+
+@hookspec(firstresult=True)
+def chatgate_authenticate(session: Session, credentials: Credentials) -> Account | Reply | None:
+    """Who decides whose connection this is? Asked at each login of SMTP, IMAP and the site. An Account logs in;
+    a Reply refuses with its text; no answer refuses as a wrong password does.
+    """
+
+
+@hookspec(firstresult=True)
+def chatgate_create_account(address: str, password: str, way: str, generated: bool) -> Account | Reply | None:
+    """Who decides whether this account may be, and makes it? Policy plugins refuse with a Reply or say None; the last
+    one asked creates. way: "login", "site" or "operator". generated: the password was drawn at random by the server.
+    """
+
+
+@hookspec(firstresult=True)
+def chatgate_set_password(account: Account, password: str) -> bool | Reply | None:
+    """Who changes a password? True: done and on disk. A Reply says why not."""
+
+
+@hookspec
+def chatgate_logged_in(session: Session, account: Account) -> None:
+    """What happened: an account logged in. Told after every successful `chatgate_authenticate`, before the answer."""
+
+
+@hookspec
+def chatgate_account_removed(account: Account) -> None:
+    """What happened: an account was deleted with all it had. Forget what you know of it."""
+
+
+# ---------------------------------------------------------------------------------------------- for IMAP
+
+
+@hookspec
+def chatgate_capabilities(session: Session) -> Sequence[str] | None:
+    """What do you add to the IMAP capabilities? Asked once a connection for before and once for after login
+    (`session.account` tells)."""
+
+
+@hookspec(firstresult=True)
+def chatgate_get_metadata(session: Session, mailbox: str, entry: str) -> bytes | None:
+    """Who knows the value of this METADATA entry (RFC 5464)? mailbox: "" for server entries. entry: lower case."""
+
+
+@hookspec(firstresult=True)
+def chatgate_set_metadata(session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
+    """Who takes this METADATA entry (None: remove)? An accepting Reply: it is on disk. No answer refuses."""
+
+
+# ---------------------------------------------------------------------------------------------- expire
+
+
+@hookspec
+def chatgate_expire(now: float) -> dict[str, int] | None:
+    """What do you clean up? now: Unix seconds. Returns how many things went, by kind. Work in small batches that
+    give other greenlets a turn. Asked by the sweeper and by `chatgate sweep`.
+    """
+
+
+HOOKS: dict[str, Any] = {name: spec for name, spec in list(globals().items()) if name.startswith("chatgate_")}

@@ -1,0 +1,74 @@
+"""The way of a message into the store: receive, filter, route, store. See docs/flow.md."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from chatgate.envelope import Envelope
+from chatgate.headers import edited
+from chatgate.reply import UNAVAILABLE, Reply
+from chatgate.session import Session
+from chatgate.store import Delivery
+
+if TYPE_CHECKING:
+    from chatgate.gateway import Gateway
+
+log = logging.getLogger("chatgate.intake")
+
+
+class Intake:
+    """One per gateway. Protocol plugins call `accept` with a complete envelope and pass the Reply on."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._hub = gateway.hub
+
+    def accept(self, session: Session, envelope: Envelope) -> Reply:
+        """A 2xx Reply is a promise: the message is on disk for every recipient. Any other: nothing was stored."""
+        for stage in (self._receive, self._filter):
+            refusal = stage(session, envelope)
+            if refusal is not None:
+                log.info("refused id=%s code=%d session=%s", envelope.id, refusal.code, session.id)
+                return refusal
+        deliveries = self._route(envelope)
+        if isinstance(deliveries, Reply):
+            return deliveries
+        return self._store(session, envelope, deliveries)
+
+    def _receive(self, session: Session, envelope: Envelope) -> Reply | None:
+        answers = self._hub.ask("receive", session=session, envelope=envelope)
+        if isinstance(answers, Reply):
+            return answers
+        envelope.edits = [edit for edits in answers for edit in edits]
+        return None
+
+    def _filter(self, session: Session, envelope: Envelope) -> Reply | None:
+        answer = self._hub.ask("filter", session=session, envelope=envelope)
+        return None if answer is None or answer.accepts else answer
+
+    def _route(self, envelope: Envelope) -> list[Delivery] | Reply:
+        deliveries: dict[int, Delivery] = {}
+        for recipient in envelope.recipients:
+            delivery = self._hub.ask("route", envelope=envelope, recipient=recipient)
+            if not isinstance(delivery, Delivery):
+                log.error("no route id=%s", envelope.id)
+                return UNAVAILABLE
+            deliveries.setdefault(delivery.mailbox_id, delivery)  # an address given twice gets one copy
+        return list(deliveries.values())
+
+    def _store(self, session: Session, envelope: Envelope, deliveries: list[Delivery]) -> Reply:
+        try:
+            content = edited(envelope.content, envelope.edits)
+        except ValueError:
+            log.error("header edit refused id=%s", envelope.id)
+            return UNAVAILABLE
+        stored = self._hub.ask("store", content=content, deliveries=deliveries)
+        if isinstance(stored, Reply):
+            return stored
+        if stored is None:
+            log.error("nobody stores id=%s", envelope.id)
+            return UNAVAILABLE
+        self._hub.notify("stored", envelope=envelope, stored=stored)
+        log.info("stored id=%s copies=%d octets=%d session=%s", envelope.id, len(stored), len(content), session.id)
+        return Reply(250, "2.0.0", f"OK {envelope.id}")

@@ -1,0 +1,39 @@
+"""An answer to a client, in terms that every protocol plugin can put into its own words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a decision hook says to the client.
+
+    code: an SMTP reply code (RFC 5321 §4.2), the richest vocabulary the protocols share: 2xx accepts, 4xx refuses for
+        now, 5xx refuses for good. IMAP says OK or NO, HTTP a status, with the same text.
+    enhanced: an enhanced status code (RFC 3463) such as "5.1.1", or "".
+    text: one line of printable ASCII for the person at the other end; never the text of an exception.
+    imap: an IMAP response code (RFC 5530) such as "LIMIT", without brackets, or "" for the default of the plugin.
+    """
+
+    code: int
+    enhanced: str = ""
+    text: str = "OK"
+    imap: str = ""
+
+    @property
+    def accepts(self) -> bool:
+        return self.code < 400
+
+    @property
+    def temporary(self) -> bool:
+        """The client may try the same thing again later."""
+        return 400 <= self.code < 500
+
+    def __str__(self) -> str:
+        return f"{self.enhanced} {self.text}" if self.enhanced else self.text
+
+
+# The answer for everything that went wrong on our side. It must not contain the word "authentication":
+# Delta Chat counts such texts as wrong passwords and tells its user so.
+UNAVAILABLE = Reply(451, "4.3.0", "Temporary server problem, please try again later", imap="UNAVAILABLE")

@@ -1,0 +1,166 @@
+"""A pytest plugin for chatgate and for authors of plugins: a gateway on free ports, and clients for it.
+
+    def test_greeting(gateway_factory):
+        gateway = gateway_factory("tls", "smtp", MyPlugin, smtp={"max_recipients": 3})
+        with smtp_client(gateway) as client: ...
+
+Loading it monkey-patches the process as the real one is, so plugins behave as they will; `-p no:chatgate` keeps it out.
+"""
+
+# ruff: noqa: E402
+from __future__ import annotations
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import base64
+import dataclasses
+import imaplib
+import secrets
+import smtplib
+import ssl
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatgate import confd
+from chatgate.gateway import Gateway
+from chatgate.session import Session
+
+# What a whole gateway runs, as `chatgate init` enables it.
+SHIPPED = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site")
+
+
+def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: int | None = None) -> confd.Enabled:
+    """A plugin, by the name of its entry point or as its class, with every listener on a free port of 127.0.0.1."""
+    factory = confd.installed()[plugin][0].load() if isinstance(plugin, str) else plugin
+    name = plugin if isinstance(plugin, str) else plugin.__name__.lower()
+    options = getattr(factory, "Options", None)
+    values: dict[str, Any] = {}
+    if options is not None:
+        values = {f.name: ("127.0.0.1:0",) for f in dataclasses.fields(options) if confd.is_listener(f)}
+    number = getattr(factory, "order", 50) if order is None else order
+    return confd.Enabled(name, factory, options(**values | (settings or {})) if options else None, number)
+
+
+def config(
+    folder: Path, *plugins: str | type, domain: str = "example.org", core: Any = None, **settings: Any
+) -> confd.Config:
+    """A Config of these plugins in their natural order; settings by plugin name: smtp={…}. core: for CoreOptions."""
+    made = [enabled(p, settings.get(p if isinstance(p, str) else p.__name__.lower())) for p in plugins]
+    options = confd.CoreOptions(domain=domain, **{"hostname": "127.0.0.1", "stop_seconds": 2.0} | (core or {}))
+    return confd.Config(folder, options, tuple(sorted(made, key=lambda e: e.order)))
+
+
+@pytest.fixture
+def gateway_factory(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
+    """Makes started gateways from plugin names and classes (none: all that are shipped); stops them after the test.
+
+    Arguments as for `config`, without the folder. A test may stop a gateway itself and make another in the same folder.
+    """
+    running: list[Gateway] = []
+
+    def make(*plugins: str | type, **settings: Any) -> Gateway:
+        gateway = Gateway(config(tmp_path, *(plugins or SHIPPED), **settings))
+        gateway.start()
+        running.append(gateway)
+        return gateway
+
+    yield make
+    for gateway in running:
+        gateway.stop()
+
+
+@pytest.fixture
+def gateway(gateway_factory: Callable[..., Gateway]) -> Gateway:
+    """A whole gateway with all shipped plugins at their defaults, for the domain example.org."""
+    return gateway_factory()
+
+
+def port(gateway: Gateway, service: str) -> int:
+    """The port that a service, such as "submissions", really listens on."""
+    found = next(s for s in gateway.services if s.name == service)
+    return int(found.listening[0].rpartition(":")[2])
+
+
+def client_tls() -> ssl.SSLContext:
+    """Accepts the self-signed certificate of a test gateway."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def smtp_client(gateway: Gateway, login: tuple[str, str] | None = None) -> smtplib.SMTP_SSL:
+    """Connected to "submissions", and logged in as (address, password)."""
+    client = smtplib.SMTP_SSL("127.0.0.1", port(gateway, "submissions"), context=client_tls(), timeout=20)
+    if login:
+        client.login(*login)
+    return client
+
+
+def mx_client(gateway: Gateway) -> smtplib.SMTP:
+    """Connected to "mx" as another mail server would be, after STARTTLS."""
+    client = smtplib.SMTP("127.0.0.1", port(gateway, "mx"), timeout=20)
+    client.starttls(context=client_tls())
+    return client
+
+
+def imap_client(gateway: Gateway, login: tuple[str, str] | None = None) -> imaplib.IMAP4_SSL:
+    """Connected to "imaps", and logged in as (address, password)."""
+    client = imaplib.IMAP4_SSL("127.0.0.1", port(gateway, "imaps"), ssl_context=client_tls(), timeout=20)
+    if login:
+        client.login(*login)
+    return client
+
+
+def new_login(gateway: Gateway) -> tuple[str, str]:
+    """(address, password) of nobody yet; logging in makes the account, as Delta Chat does it."""
+    return f"{secrets.token_hex(5)[:9]}@{gateway.domain}", secrets.token_urlsafe(18)
+
+
+def session(service: str = "submission", **facts: Any) -> Session:
+    """A Session for asking hooks without a connection."""
+    return Session(service, "127.0.0.1", **{"tls": True} | facts)
+
+
+def pgp_message(sender: str, recipient: str, octets: int = 4096, **headers: str) -> bytes:
+    """A message as Delta Chat would send it, about so many octets long: right in form (RFC 3156, RFC 9580), with
+    random octets where the ciphertext would be.
+    """
+    session_key = _packet(1, b"\x03" + secrets.token_bytes(8) + b"\x12" + secrets.token_bytes(80))
+    data = session_key + _packet(18, b"\x01" + secrets.token_bytes(max(64, (octets - 900) * 3 // 4)))
+    boundary = secrets.token_hex(12)
+    fields = {
+        "From": f"<{sender}>",
+        "To": '"hidden-recipients": ;',
+        "Subject": "[...]",
+        "Date": "Mon, 02 Nov 2026 10:00:00 +0000",
+        "Message-ID": f"<{secrets.token_hex(16)}@localhost>",
+        "MIME-Version": "1.0",
+        "Content-Type": f'multipart/encrypted; protocol="application/pgp-encrypted"; boundary="{boundary}"',
+    }
+    fields |= {name.replace("_", "-"): value for name, value in headers.items()}
+    lines = [f"{name}: {value}" for name, value in fields.items()]
+    lines += ["", f"--{boundary}", 'Content-Type: application/pgp-encrypted; charset="utf-8"', "", "Version: 1", ""]
+    lines += [f"--{boundary}", 'Content-Type: application/octet-stream; charset="utf-8"', ""]
+    lines += ["-----BEGIN PGP MESSAGE-----", "", *_armoured(data), "-----END PGP MESSAGE-----", ""]
+    lines += [f"--{boundary}--", ""]
+    return "\r\n".join(lines).encode("ascii")
+
+
+def _packet(tag: int, body: bytes) -> bytes:
+    return bytes([0xC0 | tag, 0xFF]) + len(body).to_bytes(4, "big") + body
+
+
+def _armoured(data: bytes) -> list[str]:
+    crc = 0xB704CE  # RFC 9580 §6.1.1
+    for octet in data:
+        crc ^= octet << 16
+        for _ in range(8):
+            crc = crc << 1 ^ (0x1864CFB if crc & 0x800000 else 0)
+    text = base64.b64encode(data).decode()
+    lines = [text[start : start + 64] for start in range(0, len(text), 64)]
+    return [*lines, "=" + base64.b64encode((crc & 0xFFFFFF).to_bytes(3, "big")).decode()]

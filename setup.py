@@ -1,0 +1,68 @@
+"""Packaging. Each package found under plugins/ is installed under its own name, as if it came by itself; a shipped
+plugin can move into a distribution of its own without an import changing.
+"""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "chatgate/__init__.py").read_text())[1]
+
+PLUGINS = [
+    "gate = chatgate_gate.plugin:Gate",
+    "imap = chatgate_imap.plugin:Imap",
+    "maildb = chatgate_maildb.plugin:MailDb",
+    "passwordless = chatgate_passwordless.plugin:Passwordless",
+    "ping = chatgate_ping.plugin:Ping",
+    "site = chatgate_site.plugin:Site",
+    "smtp = chatgate_smtp.plugin:Smtp",
+    "tls = chatgate_tls.plugin:Tls",
+]
+
+TEST = [
+    "cmping",
+    "coverage",
+    "deltachat-rpc-client",
+    "deltachat-rpc-server",
+    "hypothesis",
+    "imapclient",
+    "mypy",
+    "pytest",
+    "ruff",
+]
+
+plugin_packages = find_packages("plugins")
+top_plugins = [name for name in plugin_packages if "." not in name]
+
+setup(
+    name="chatgate",
+    version=VERSION,
+    description="A chatmail server as a plugin-hosted gateway",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.11",
+    packages=find_packages(include=["chatgate", "chatgate.*"]) + plugin_packages,
+    package_dir={name: f"plugins/{name}" for name in top_plugins},
+    package_data={"": ["*.tpl", "*.html", "*.css", "*.svg", "*.png", "py.typed"]},
+    install_requires=[
+        # The SMTP plugin drives aiosmtpd's coroutine by hand through private members: one version only.
+        "aiosmtpd==1.4.6",
+        "bottle>=0.13,<0.14",
+        "click>=8.1",
+        "cryptography>=42",
+        "gevent>=24.11",
+        "peewee>=3.17,<5",
+        "pluggy>=1.5,<2",
+        "python-gnupg>=0.5.2",
+        "qrcode>=8",
+    ],
+    extras_require={"test": TEST},
+    entry_points={
+        "console_scripts": ["chatgate = chatgate.__main__:main"],
+        "chatgate": PLUGINS,
+        "pytest11": ["chatgate = chatgate.testing"],
+    },
+)
