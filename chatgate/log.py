@@ -18,9 +18,8 @@ LEVELS = ("debug", "info", "warning", "error")
 
 
 class _Formatter(logging.Formatter):
-    converter = time.gmtime
-
     def __init__(self) -> None:
+        self.converter = time.gmtime
         super().__init__("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
 
     def formatException(self, ei: Any) -> str:
@@ -43,7 +42,7 @@ def setup(level: str, packages: Iterable[str]) -> None:
     for package in {"chatgate", *packages}:
         logging.getLogger(package).setLevel(level.upper())
     # gevent would print the greenlet with its arguments, among them a client's address.
-    gevent.get_hub().print_exception = _uncaught  # type: ignore[method-assign]
+    gevent.get_hub().print_exception = _uncaught
 
 
 def _uncaught(context: Any, kind: Any, value: Any, trace: Any) -> None:

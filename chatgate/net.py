@@ -35,6 +35,8 @@ def bind(address: str, backlog: int = 1024) -> list[socket.socket]:
             return [_bind_unix(address[5:], backlog)]
         host, _, port = address.rpartition(":")
         number = int(port)
+        if not host:
+            raise ValueError  # the socket module would take it for every address
         if host != "*":
             host = host.strip("[]")
             family = socket.AF_INET6 if ":" in host else socket.AF_INET

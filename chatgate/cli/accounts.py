@@ -50,7 +50,8 @@ def _facts(gateway: Gateway, account: Account) -> dict[str, Any]:
 @click.pass_obj
 def list_(folder: Folder, after: str, limit: int, as_json: bool) -> None:
     """Accounts by address, with the day of the last login and what they store."""
-    gateway, rows = folder.gateway, []
+    gateway = folder.gateway
+    rows: list[dict[str, Any]] = []
     while page := gateway.store.accounts(after, min(limit - len(rows), 1000) if limit else 1000):
         rows += [_facts(gateway, account) for account in page]
         after = page[-1].address

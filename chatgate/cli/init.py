@@ -6,7 +6,7 @@ import dataclasses
 import ipaddress
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -110,6 +110,6 @@ def addresses(options: Any, local: bool, listen: str | None) -> dict[str, tuple[
             continue
         where = listen or "127.0.0.1"
         where = f"[{where}]" if ":" in where else where
-        ports = [int(item[2:]) for item in field.default]
+        ports = [int(item[2:]) for item in cast(tuple[str, ...], field.default)]
         moved[field.name] = tuple(f"{where}:{LOCAL_PORTS.get(port, port) if local else port}" for port in ports)
     return moved

@@ -39,8 +39,8 @@ def enable(folder: Folder, name: str) -> None:
     known = confd.installed()
     if name not in known:
         fail(f"no plugin '{name}' is installed; there are {', '.join(sorted(known))}", 1)
-    if path := confd.files(folder.path).get(name):
-        fail(f"'{name}' is enabled already by {path[0]}", 1)
+    if paths := confd.files(folder.path).get(name):
+        fail(f"'{name}' is enabled already by {paths[0]}", 1)
     disabled = sorted((folder.path / "conf.d").glob(f"??-{name}.toml.off"))
     try:
         if disabled:

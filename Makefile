@@ -1,0 +1,52 @@
+# make serve: install into .venv and run a gateway for this computer, in ./local.  make test: install what the tests need and run them.
+PYTHON ?= python3
+VENV ?= .venv
+DIR ?= local
+BIN = $(VENV)/bin
+
+.PHONY: help serve test lint bench conf.d clean
+
+help:
+	@echo "make serve   install into $(VENV), make the folder $(DIR) when there is none, run a gateway"
+	@echo "make test    install what the tests need, run all of them (ARGS='-k imap' for some)"
+	@echo "make lint    ruff, and mypy on the core"
+	@echo "make bench   measure this build: latency, throughput, CPU, memory"
+	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
+	@echo "make clean   remove $(VENV) and caches; your $(DIR) stays"
+
+$(BIN)/python:
+	contrib/debian-packages $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
+
+$(VENV)/serve.stamp: setup.py | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+$(VENV)/test.stamp: setup.py | $(BIN)/python
+	contrib/debian-packages $(PYTHON) --test
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@ $(VENV)/serve.stamp
+
+$(DIR)/conf.d: | $(VENV)/serve.stamp
+	$(BIN)/chatgate --dir $(DIR) init --domain 127.0.0.1 --local
+
+serve: $(VENV)/serve.stamp | $(DIR)/conf.d
+	$(BIN)/chatgate --dir $(DIR) serve
+
+test: $(VENV)/test.stamp
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(VENV)/test.stamp
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(VENV)/serve.stamp
+	$(BIN)/python contrib/bench $(ARGS)
+
+conf.d: $(VENV)/serve.stamp
+	$(BIN)/python contrib/write-conf.d
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	find . -name __pycache__ -prune -exec rm -rf {} +

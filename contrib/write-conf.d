@@ -1,0 +1,15 @@
+#!/usr/bin/env python3
+"""Write conf.d/ of the source tree from the defaults in the code; a test holds that they are the same."""
+
+from pathlib import Path
+
+from chatgate import confd
+from chatgate.cli.init import PLUGINS, write_plugin
+
+ROOT = Path(__file__).resolve().parent.parent
+
+for old in (ROOT / "conf.d").glob("*.toml"):
+    old.unlink()
+(ROOT / "conf.d" / "00-chatgate.toml").write_text(confd.render(confd.CoreOptions, "The gateway itself."), encoding="utf-8")
+for name in PLUGINS:
+    write_plugin(ROOT, name, confd.installed()[name][0].load())

@@ -1,0 +1,128 @@
+"""The command line: init, check, plugins, accounts; each mistake one clear line and the right exit code."""
+
+import json
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from chatgate import confd
+from chatgate.cli import cli
+from chatgate.cli.init import PLUGINS, summary
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "gw"
+
+    def invoke(*args, code=0, input=None):
+        result = CliRunner().invoke(cli, ["--dir", str(folder), *args], input=input)
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return result.output
+
+    invoke.folder = folder
+    return invoke
+
+
+def test_init_writes_a_folder_that_check_calls_sound(run):
+    run("init", "--domain", "_chat.test", "--local")
+    conf = run.folder / "conf.d"
+    assert sorted(p.name[3:-5] for p in conf.iterdir()) == sorted([*PLUGINS, "chatgate"])
+    assert stat.S_IMODE((run.folder / "data").stat().st_mode) == 0o700
+    smtp = next(conf.glob("*-smtp.toml")).read_text()
+    for address in ("127.0.0.1:2525", "127.0.0.1:2465", "127.0.0.1:2587"):
+        assert address in smtp
+    assert "127.0.0.1:2993" in next(conf.glob("*-imap.toml")).read_text()
+    assert "127.0.0.1:8443" in next(conf.glob("*-site.toml")).read_text()
+    data = json.loads(run("check", "--json"))
+    assert data["problems"] == [p for p in data["problems"] if p["level"] == "warning"]
+
+
+def test_init_refuses_to_overwrite(run):
+    run("init", "--domain", "d.test")
+    before = {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
+    assert "nothing was changed" in run("init", "--domain", "e.test", code=1)
+    assert before == {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
+
+
+def test_init_listens_on_the_standard_ports_of_one_address(run):
+    run("init", "--domain", "d.test", "--listen", "2001:db8::1")
+    assert "[2001:db8::1]:465" in next((run.folder / "conf.d").glob("*-smtp.toml")).read_text()
+
+
+@pytest.mark.parametrize(
+    ("given", "domain"),
+    [("127.0.0.4", "[127.0.0.4]"), ("2001:db8::1", "[IPv6:2001:db8::1]"), ("Chat.Example.org", "chat.example.org")],
+)
+def test_the_domain_may_be_an_ip_address(run, given, domain):
+    run("init", "--domain", given)
+    assert confd.load(run.folder, {}).core.domain == domain
+
+
+@pytest.mark.parametrize("domain", ["", "a b", "ä.test", "-x.test", "x..test", "_a_b.test/"])
+def test_a_domain_that_is_none_is_refused(run, domain):
+    assert "neither a host name nor an IP address" in run("init", "--domain", domain, code=2)
+    assert not run.folder.exists()
+
+
+def test_a_mistake_in_conf_d_names_file_line_and_key(run):
+    run("init", "--domain", "d.test")
+    path = run.folder / "conf.d/00-chatgate.toml"
+    path.write_text(path.read_text() + "stop_second = 3\n")
+    output = run("check", code=2)
+    line = len(path.read_text().splitlines())
+    assert f"{path}:{line}: stop_second: no such key; did you mean 'stop_seconds'?" in output
+    assert "Commands:" in run("--help"), "help works while the configuration does not"
+
+
+def test_without_a_folder_the_next_step_is_named(run):
+    assert "init --domain" in run("check", code=2)
+
+
+def test_plugins_are_listed_disabled_and_enabled_with_their_settings(run):
+    run("init", "--domain", "d.test")
+    rows = {row["name"]: row for row in json.loads(run("plugins", "list", "--json"))}
+    assert rows["site"]["enabled"] and rows["site"]["about"]
+    path = run.folder / "conf.d" / rows["site"]["file"]
+    path.write_text("# mine\n")
+    run("plugins", "disable", "site")
+    assert "site" not in confd.files(run.folder)
+    run("plugins", "enable", "site")
+    assert path.read_text() == "# mine\n"
+    assert "enabled already" in run("plugins", "enable", "site", code=1)
+    assert "no plugin 'sight'" in run("plugins", "enable", "sight", code=1)
+    run("plugins", "disable", "site")
+    (run.folder / "conf.d" / (path.name + ".off")).unlink()
+    run("plugins", "enable", "site")
+    assert path.read_text().startswith("# " + summary(confd.installed()["site"][0].load()))
+
+
+def test_accounts_are_made_listed_shown_changed_and_deleted(run):
+    run("init", "--domain", "d.test")
+    made = json.loads(run("accounts", "create", "someuser1", "--json"))
+    assert made["address"] == "someuser1@d.test" and len(made["password"]) == 22
+    run("accounts", "create", "someuser2@d.test", "--password", "a good password")
+    assert "someuser1@d.test" in run("accounts", "create", "someuser1", code=1)
+    rows = json.loads(run("accounts", "list", "--json"))
+    assert [row["address"] for row in rows] == ["someuser1@d.test", "someuser2@d.test"]
+    assert rows[0]["last_login"] is None and rows[0]["messages"] == 0
+    assert len(json.loads(run("accounts", "list", "--json", "--limit", "1"))) == 1
+    assert json.loads(run("accounts", "list", "--json", "--after", "someuser1@d.test")) == rows[1:]
+    assert "INBOX" in json.loads(run("accounts", "show", "someuser1", "--json"))["mailboxes"]
+    assert json.loads(run("accounts", "passwd", "someuser1", "--json"))["password"] != made["password"]
+    assert "9" in run("accounts", "passwd", "someuser1", "--password", "short", code=1)
+    run("accounts", "delete", "someuser1", input="n\n", code=1)
+    run("accounts", "delete", "someuser1", "--yes")
+    assert "no account someuser1@d.test" in run("accounts", "show", "someuser1", code=1)
+
+
+def test_the_shipped_conf_d_is_what_the_code_says():
+    files = {p.name: p.read_text() for p in (ROOT / "conf.d").glob("*.toml")}
+    wanted = {"00-chatgate.toml": confd.render(confd.CoreOptions, "The gateway itself.")}
+    for name in PLUGINS:
+        factory = confd.installed()[name][0].load()
+        wanted[f"{factory.order:02d}-{name}.toml"] = confd.render(factory.Options, summary(factory))
+    assert files == wanted, "run: make conf.d"

@@ -1,0 +1,120 @@
+"""conf.d: every mistake is one clear line with file, line and key."""
+
+import dataclasses
+from dataclasses import dataclass
+
+import pytest
+
+from chatgate import confd
+from chatgate.confd import ConfigError, Secret, option, required
+
+
+@dataclass(frozen=True)
+class Options:
+    name: str = required("Who.")
+    limit: int = option(3, "How many.")
+    seconds: float = option(1.5, "How long.")
+    on: bool = option(False, "Whether.")
+    listen: tuple[str, ...] = option(("*:465",), "Where.")
+    token: Secret = option(Secret(""), "What nobody may see.")
+
+
+def read(tmp_path, text, environ=None):
+    path = tmp_path / "20-thing.toml"
+    path.write_text(text)
+    problems = []
+    options = confd.read(path, Options, problems, environ or {})
+    return options, [problem.replace(str(path), "F") for problem in problems]
+
+
+def test_values_of_every_type(tmp_path):
+    options, problems = read(
+        tmp_path, 'name = "n"\nlimit = 7\nseconds = 2\non = true\nlisten = ["127.0.0.1:1"]\ntoken = "t"'
+    )
+    assert problems == []
+    assert options == Options("n", 7, 2.0, True, ("127.0.0.1:1",), Secret("t"))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        options.limit = 8
+
+
+def test_secrets_come_from_the_environment_or_a_file_and_are_not_shown(tmp_path):
+    (tmp_path / "token").write_text("hush\n")
+    text = 'name = { env = "WHO" }\nlimit = { env = "N" }\ntoken = { file = "token" }'
+    options, _ = read(tmp_path, text, {"WHO": "w", "N": "5"})
+    assert (options.name, options.limit, options.token) == ("w", 5, "hush")
+    assert "hush" not in repr(options)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ('name = "n"\nlimitt = 1', "F:2: limitt: no such key; did you mean 'limit'?"),
+        ('name = "n"\n\nlimit = "1"', "F:3: limit: must be a whole number"),
+        ('name = "n"\nlimit = true', "F:2: limit: must be a whole number"),
+        ('name = "n"\nlimit = -1', "F:2: limit: must be a finite number, zero or more"),
+        ('name = "n"\nseconds = inf', "F:2: seconds: must be a finite number, zero or more"),
+        ('name = "n"\nlisten = "x"', "F:2: listen: must be a list of strings"),
+        ("limit = 1", "F: name: missing: Who."),
+        ('name = { env = "NOPE" }', "F:1: name: the environment has no NOPE"),
+        ('name = { file = "nope" }', "F:1: name: cannot read nope: FileNotFoundError"),
+        ('name = { envv = "X" }', 'F:1: name: a table must be { env = "NAME" } or { file = "path" }'),
+        ('name = { env = "A", file = "B" }', 'F:1: name: a table must be { env = "NAME" } or { file = "path" }'),
+    ],
+)
+def test_each_mistake_is_one_line(tmp_path, text, problem):
+    assert read(tmp_path, text) == (None, [problem])
+
+
+def test_a_secret_of_the_wrong_type_is_not_repeated(tmp_path):
+    _, problems = read(tmp_path, 'name = "n"\nlimit = { env = "N" }', {"N": "hush"})
+    assert problems == ["F:2: limit: what it refers to is not a whole number"]
+
+
+def test_broken_toml_names_the_line(tmp_path):
+    _, problems = read(tmp_path, 'name = "n"\nlimit 3')
+    assert len(problems) == 1 and "line 2" in problems[0]
+
+
+def folder(tmp_path, **files):
+    (tmp_path / "conf.d").mkdir()
+    for name, text in files.items():
+        (tmp_path / "conf.d" / (name.replace("_", "-", 1).lstrip("n") + ".toml")).write_text(text)
+    return tmp_path
+
+
+def problems_of(tmp_path):
+    with pytest.raises(ConfigError) as caught:
+        confd.load(tmp_path, {})
+    return [line.replace(f"{tmp_path}/conf.d/", "") for line in caught.value.problems]
+
+
+def test_an_unknown_plugin_two_files_for_one_and_a_bad_name(tmp_path):
+    folder(tmp_path, n00_chatgate='domain = "d.test"', n10_tls="", n20_tls="", n30_smpt="", nhello="")
+    found = problems_of(tmp_path)
+    assert "hello.toml: not a name like 20-smtp.toml" in found[0]
+    assert "20-tls.toml: plugin 'tls' has another file, 10-tls.toml" in found
+    assert "30-smpt.toml: no plugin 'smpt' is installed; did you mean 'smtp'?" in found
+    assert len(found) == 3
+
+
+def test_the_core_file_must_be_there(tmp_path):
+    assert problems_of(folder(tmp_path))[0].startswith("00-chatgate.toml: missing")
+
+
+def test_the_environment_overrides_domain_and_hostname(tmp_path):
+    folder(tmp_path, n00_chatgate='domain = "d.test"')
+    core = confd.load(tmp_path, {"CHATGATE_DOMAIN": "e.test", "CHATGATE_HOSTNAME": "mx.e.test"}).core
+    assert (core.domain, core.hostname) == ("e.test", "mx.e.test")
+
+
+def test_plugins_are_ordered_by_the_number_of_their_file(tmp_path):
+    folder(tmp_path, n00_chatgate='domain = "d.test"', n80_tls="", n20_ping="")
+    assert [(p.order, p.name) for p in confd.load(tmp_path, {}).plugins] == [(20, "ping"), (80, "tls")]
+
+
+def test_what_is_rendered_can_be_read_back(tmp_path):
+    text = confd.render(Options, "A thing.", {"name": "n", "listen": ("[::1]:25",)})
+    options, problems = read(tmp_path, text)
+    assert problems == [] and options == Options("n", listen=("[::1]:25",))
+    uncommented = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines() if " = " in line)
+    assert read(tmp_path, uncommented)[0] == options.__class__("n", listen=("[::1]:25",))
