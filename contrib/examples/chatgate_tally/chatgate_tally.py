@@ -1,0 +1,67 @@
+"""An example of watching: counts what happens, turns connections away in a maintenance window, tells IMAP clients."""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass
+
+import click
+
+from chatgate.api import Gateway, Reply, hookimpl, option
+
+
+@dataclass(frozen=True)
+class TallyOptions:
+    maintenance_file: str = option("maintenance", "While this file is in the gateway's folder, nobody is let in.")
+
+
+class Tally:
+    """Count connections, logins, deliveries and removed accounts; close the door during maintenance."""
+
+    Options = TallyOptions
+    order = 5  # before everybody else
+
+    def __init__(self, gateway: Gateway, options: TallyOptions) -> None:
+        self._door = gateway.path(options.maintenance_file)
+        self.counts: collections.Counter[str] = collections.Counter()
+
+    @hookimpl
+    def chatgate_connect(self, session):
+        self.counts[f"connections {session.service}"] += 1
+        if self._door.exists():
+            return Reply(421, "4.3.2", "Down for maintenance, back soon", imap="UNAVAILABLE")
+        return None
+
+    @hookimpl
+    def chatgate_logged_in(self, session):
+        self.counts["logins"] += 1
+
+    @hookimpl
+    def chatgate_stored(self, stored):
+        self.counts["deliveries"] += len(stored)
+
+    @hookimpl
+    def chatgate_account_removed(self):
+        self.counts["accounts removed"] += 1
+
+    @hookimpl
+    def chatgate_capabilities(self, session):
+        return ["XTALLY"] if session.account else None
+
+    @hookimpl
+    def chatgate_get_metadata(self, entry):
+        if entry == "/shared/vendor/chatgate/tally":
+            return " ".join(f"{name.replace(' ', '-')}={n}" for name, n in sorted(self.counts.items())).encode()
+        return None
+
+    @hookimpl
+    def chatgate_commands(self, cli):
+        @cli.command()
+        @click.argument("state", type=click.Choice(["on", "off"]))
+        def maintenance(state: str) -> None:
+            """Turn clients away (on), or let them in again (off)."""
+            if state == "on":
+                self._door.touch()
+            else:
+                self._door.unlink(missing_ok=True)
+            click.echo(f"maintenance is {state}")

@@ -1,0 +1,45 @@
+"""The pages are held to the code."""
+
+import inspect
+import re
+from pathlib import Path
+
+import pytest
+
+from chatgate import hookspecs
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/hooks.md").read_text()
+SOURCES = [p.read_text() for folder in ("plugins", "contrib") for p in (ROOT / folder).rglob("*.py")]
+TESTS = [p.read_text() for p in (ROOT / "tests").rglob("*.py") if p != Path(__file__)]
+
+
+@pytest.mark.parametrize("name", hookspecs.HOOKS)
+def test_each_hook_has_a_heading_with_its_signature_a_docstring_a_user_and_a_test(name):
+    signature = str(inspect.signature(hookspecs.HOOKS[name])).replace("'", "")
+    signature = re.sub(r"(\w+): [^,)]+", r"\1", signature.partition(" -> ")[0]) + " -> " + signature.partition(" -> ")[2]
+    assert f"### `{name}{signature}`" in PAGE
+    assert hookspecs.HOOKS[name].__doc__
+    assert any(f"def {name}(" in source for source in SOURCES), "no shipped or contrib plugin answers it"
+    short = name.removeprefix("chatgate_")
+    assert any(name in test or f'"{short}"' in test or f"{short}=" in test for test in TESTS), "no test"
+
+
+def test_no_heading_is_left_over():
+    assert set(re.findall(r"### `(chatgate_\w+)\(", PAGE)) == set(hookspecs.HOOKS)
+
+
+@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+        if not target.startswith(("http:", "https:", "mailto:")):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
+def test_commands_named_in_the_pages_exist(page):
+    from chatgate.cli import cli
+
+    of_plugins = {"ping", "qr"}
+    for name in re.findall(r"^\s*(?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
+        assert name in cli.commands or name in of_plugins, name
