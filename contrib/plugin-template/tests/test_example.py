@@ -4,8 +4,9 @@ import importlib.metadata
 import smtplib
 
 import pytest
-from chatgate.testing import SHIPPED, imap_client, new_login, pgp_message, smtp_client
 from chatgate_example import Example
+
+from chatgate.testing import SHIPPED, imap_client, new_login, pgp_message, smtp_client
 
 
 def test_it_can_be_enabled_by_its_name():
