@@ -1,0 +1,110 @@
+"""The plugin `gate`: only encrypted mail leaves and arrives."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from chatgate.api import UNAVAILABLE, Edit, Envelope, Gateway, Problem, Reply, Session, hookimpl, option
+from chatgate_gate import cleanup
+from chatgate_gate.check import MAX_HEADER, Kind, Verdict, inspect
+from chatgate_gate.second_opinion import SecondOpinion, Unavailable
+
+log = logging.getLogger("chatgate.gate")
+
+# Delta Chat looks for "invalid unencrypted mail" and explains it to its user.
+ENCRYPTION_NEEDED = Reply(523, "", "Encryption Needed: Invalid Unencrypted Mail")
+
+
+@dataclass(frozen=True)
+class GateOptions:
+    max_header: int = option(MAX_HEADER, "Octets the header of a message may have.")
+    cleartext_recipients: tuple[str, ...] = option(
+        (), "Addresses that may get unencrypted mail from other servers, if all recipients of a message are among them."
+    )
+    second_opinion: bool = option(False, "Let GnuPG look at each encrypted message too. Costs a process for each.")
+    gpg: str = option("gpg", "The GnuPG program for the second opinion.")
+    gpg_seconds: float = option(10.0, "Seconds GnuPG may take over a message before the message is refused for now.")
+    gpg_processes: int = option(2, "How many GnuPG processes may run at the same time.")
+
+
+class Gate:
+    """Decides by the content alone (see `chatgate_gate.inspect`) and by the sender's address.
+
+    That a message from elsewhere comes from the domain in its From field is not looked at here: it is the work of a
+    DKIM filter, without which anyone can write a bounce that passes.
+    """
+
+    Options = GateOptions
+    order = 30  # before filters that cost more, such as DKIM with its DNS queries
+
+    def __init__(self, gateway: Gateway, options: GateOptions) -> None:
+        self._gateway = gateway
+        self._options = options
+        self._cleartext = frozenset(address.lower() for address in options.cleartext_recipients)
+
+    @hookimpl
+    def chatgate_receive(self, envelope: Envelope) -> Sequence[Edit]:
+        return cleanup.SUBMISSION if envelope.submitted else cleanup.DELIVERY
+
+    @hookimpl
+    def chatgate_filter(self, session: Session, envelope: Envelope) -> Reply | None:
+        verdict = inspect(
+            envelope.content,
+            incoming=not envelope.submitted,
+            recipients=envelope.recipients,
+            max_header=self._options.max_header,
+        )
+        refusal = self._refusal(verdict, envelope)
+        if refusal is None and verdict.kind is Kind.ENCRYPTED and self._options.second_opinion:
+            refusal = self._asked_twice(envelope)
+        if refusal is not None:
+            log.info("refused id=%s code=%d kind=%s: %s", envelope.id, refusal.code, verdict.kind, verdict.reason)
+        return refusal
+
+    def _refusal(self, verdict: Verdict, envelope: Envelope) -> Reply | None:
+        if verdict.kind is Kind.MALFORMED:
+            return Reply(500, "", f"Failed to parse message: {verdict.reason}")
+        if verdict.sender is None:
+            return Reply(500, "", f"Invalid FROM header: {_printable(verdict.from_field)}")
+        if verdict.sender.lower() != envelope.sender.lower():
+            if envelope.submitted:
+                return Reply(500, "", f"Invalid FROM <{verdict.sender}> for <{_printable(envelope.sender.encode())}>")
+            # Forwarders change the envelope's sender. The message may pass, but who is named there must get no bounce.
+            envelope.sender = ""
+        if verdict.admitted or (not envelope.submitted and self._may_get_cleartext(envelope)):
+            return None
+        return ENCRYPTION_NEEDED
+
+    def _may_get_cleartext(self, envelope: Envelope) -> bool:
+        return bool(self._cleartext) and all(address.lower() in self._cleartext for address in envelope.recipients)
+
+    @cached_property
+    def _second_opinion(self) -> SecondOpinion:
+        options = self._options
+        home = self._gateway.path("data", "gate-gnupg")
+        return SecondOpinion(options.gpg, home, options.gpg_seconds, options.gpg_processes)
+
+    def _asked_twice(self, envelope: Envelope) -> Reply | None:
+        try:
+            agreed = self._second_opinion.agrees(envelope.content, max_header=self._options.max_header)
+        except Unavailable as error:
+            log.error("no second opinion id=%s: %s", envelope.id, error)
+            return UNAVAILABLE
+        return None if agreed else ENCRYPTION_NEEDED
+
+    @hookimpl
+    def chatgate_check(self) -> Sequence[Problem]:
+        if self._options.second_opinion:
+            try:
+                _ = self._second_opinion
+            except Unavailable as error:
+                return [Problem("error", f"gate: second_opinion is on, but {error}: all encrypted mail is refused")]
+        return []
+
+
+def _printable(raw: bytes) -> str:
+    """For the one line of ASCII that a reply is."""
+    return "".join(chr(octet) if 32 <= octet < 127 else "?" for octet in raw[:200])

@@ -1,0 +1,221 @@
+"""The plugin `gate` behind the core's hub: answers, order, header cleanup."""
+
+import logging
+import shutil
+from types import SimpleNamespace
+
+import pytest
+from chatgate_gate.plugin import Gate, GateOptions
+
+from chatgate.envelope import Envelope
+from chatgate.headers import edited
+from chatgate.hub import Hub
+from chatgate.reply import UNAVAILABLE
+from chatgate.session import Session
+from tests.plugins.gate import mails
+from tests.plugins.gate.mails import HEADER, mail
+
+ALICE, BOB = "alice@example.org", "bob@example.org"
+CLEARTEXT = mails.stored("gate-cleartext.eml")
+
+
+class Asked:
+    """The gate as the intake sees it."""
+
+    def __init__(self, tmp_path, **options):
+        self.gate = Gate(SimpleNamespace(path=tmp_path.joinpath), GateOptions(**options))
+        self.hub = Hub(30)
+        self.hub.load([("gate", self.gate)])
+
+    def __call__(self, content, *, submitted, sender=ALICE, recipients=(BOB,)):
+        self.envelope = Envelope(sender=sender, recipients=list(recipients), content=content, submitted=submitted)
+        session = Session(service="submission" if submitted else "mx", peer="192.0.2.1")
+        edits = [e for some in self.hub.ask("receive", session=session, envelope=self.envelope) for e in some]
+        self.stored = edited(content, edits)
+        reply = self.hub.ask("filter", session=session, envelope=self.envelope)
+        return None if reply is None else f"{reply.code} {reply}"
+
+
+@pytest.fixture
+def gate(tmp_path):
+    return Asked(tmp_path)
+
+
+ENCRYPTION_NEEDED = "523 Encryption Needed: Invalid Unencrypted Mail"
+
+
+@pytest.mark.parametrize("submitted", [True, False])
+@pytest.mark.parametrize(
+    "content", [mail(), mails.stored("gate-deltachat-symmetric.eml"), mails.stored("gate-securejoin-request.eml")]
+)
+def test_passes(gate, content, submitted):
+    assert gate(content, submitted=submitted) is None
+    assert gate.envelope.sender == ALICE
+    assert gate.envelope.content == content
+
+
+@pytest.mark.parametrize("submitted", [True, False])
+def test_cleartext_is_refused(gate, submitted):
+    assert gate(CLEARTEXT, submitted=submitted) == ENCRYPTION_NEEDED
+
+
+@pytest.mark.parametrize("submitted", [True, False])
+@pytest.mark.parametrize(
+    ("header", "answer"),
+    [
+        (b"From: nobody\r\n", "500 Invalid FROM header: nobody"),
+        (b"From: J\xc3\xb6rg\x1b\r\n", "500 Failed to parse message: control character in the header"),
+        (b"From: J\xc3\xb6rg\r\n", "500 Invalid FROM header: J??rg"),
+        (b"To: alice@example.org\r\n", "500 Invalid FROM header: "),
+        (b"From: alice@example.org\r\nFrom: bob@example.org\r\n", "500 Invalid FROM header: "),
+        (b"From: a@b.org, c@d.org\r\n", "500 Invalid FROM header: a@b.org, c@d.org"),
+        (b"no field\r\n", "500 Failed to parse message: header line that is no field"),
+    ],
+)
+def test_unclear_messages_are_refused(gate, header, answer, submitted):
+    assert gate(mail(header=header), submitted=submitted) == answer
+
+
+def test_a_long_from_field_makes_a_short_answer(gate):
+    answer = gate(mail(header=b"From: " + b"x" * 5000 + b"\r\n"), submitted=True)
+    assert answer == "500 Invalid FROM header: " + "x" * 200
+
+
+def test_submission_must_be_from_the_envelopes_sender(gate):
+    assert gate(mail(), submitted=True, sender="ALICE@Example.org") is None
+    answer = gate(mail(), submitted=True, sender="carol@example.org")
+    assert answer == "500 Invalid FROM <alice@example.org> for <carol@example.org>"
+    # The address is looked at first, as in the reference, so cleartext with another's name gets this answer too.
+    answer = gate(CLEARTEXT, submitted=True, sender="carol@example.org")
+    assert answer == "500 Invalid FROM <alice@example.org> for <carol@example.org>"
+    assert gate(mail(), submitted=True, sender="").startswith("500 Invalid FROM")
+
+
+def test_from_elsewhere_another_envelope_sender_gets_no_bounces(gate):
+    assert gate(mail(), submitted=False, sender="srs0=x=alice@forwarder.example") is None
+    assert gate.envelope.sender == ""
+    assert gate(mail(), submitted=False, sender="Alice@example.org") is None
+    assert gate.envelope.sender == "Alice@example.org"
+
+
+def test_setup_message(gate):
+    content = mails.stored("gate-setup-message.eml")
+    assert gate(content, submitted=True, recipients=[ALICE]) is None
+    assert b"\r\nSubject: [...]\r\n" in gate.stored
+    assert gate(content, submitted=True, recipients=[BOB]) == ENCRYPTION_NEEDED
+    assert gate(content, submitted=False, recipients=[ALICE]) == ENCRYPTION_NEEDED
+
+
+def test_bounce(gate):
+    content = mails.stored("gate-bounce.eml")
+    assert gate(content, submitted=False, sender="") is None
+    assert gate(content, submitted=True, sender="mailer-daemon@example.net") == ENCRYPTION_NEEDED
+
+
+def test_cleartext_recipients(tmp_path):
+    gate = Asked(tmp_path, cleartext_recipients=("Postmaster@example.org", "abuse@example.org"))
+    assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org"]) is None
+    assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org", "ABUSE@example.org"]) is None
+    assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org", BOB]) == ENCRYPTION_NEEDED
+    assert gate(CLEARTEXT, submitted=True, recipients=["postmaster@example.org"]) == ENCRYPTION_NEEDED
+    assert gate(b"no header\r\n\r\n", submitted=False, recipients=["postmaster@example.org"]).startswith("500")
+
+
+def test_header_limit(tmp_path):
+    gate = Asked(tmp_path, max_header=1000)
+    assert gate(mail(), submitted=True) is None
+    long = mail(header=HEADER + b"A: " + b"x" * 1000 + b"\r\n")
+    assert gate(long, submitted=True) == "500 Failed to parse message: header too long"
+
+
+NOISE = (
+    b"Received: from laptop ([192.0.2.7])\r\n\tby example.org; Mon, 1 Jan 2024 00:00:00 +0000\r\n"
+    b"DKIM-Signature: v=1; a=rsa-sha256;\r\n\tb=abc\r\n"
+    b"Authentication-Results: example.org; dkim=pass\r\n"
+    b"X-Originating-IP: [192.0.2.7]\r\n"
+    b"X-Mailer: Mutt\r\n"
+    b"user-agent: Mutt\r\n"
+    b"RECEIVED: again\r\n"
+)
+
+
+def names(content):
+    return [
+        line.split(b":")[0].lower() for line in content[: content.index(b"\r\n\r\n")].split(b"\r\n") if line[:1].strip()
+    ]
+
+
+def test_submission_cleanup(gate):
+    content = NOISE + mail(header=HEADER.replace(b"[...]", b"Tonight\r\n at eight"))
+    assert gate(content, submitted=True) is None
+    kept = names(gate.stored)
+    assert not {b"received", b"x-originating-ip", b"x-mailer", b"user-agent"} & set(kept)
+    assert {b"dkim-signature", b"authentication-results", b"message-id", b"date", b"to", b"from"} <= set(kept)
+    assert kept.count(b"subject") == 1 and b"\r\nSubject: [...]\r\n" in gate.stored
+    assert b"Tonight" not in gate.stored and b"at eight" not in gate.stored
+    assert gate.stored[gate.stored.index(b"\r\n\r\n") :] == content[content.index(b"\r\n\r\n") :]
+
+
+def test_delivery_cleanup(gate):
+    content = NOISE + mail(header=HEADER.replace(b"[...]", b"Tonight"))
+    assert gate(content, submitted=False) is None
+    kept = names(gate.stored)
+    assert not {b"received", b"dkim-signature", b"authentication-results"} & set(kept)
+    assert {b"x-originating-ip", b"x-mailer", b"user-agent", b"message-id"} <= set(kept)
+    assert b"\r\nSubject: Tonight\r\n" in gate.stored
+    assert gate.stored[gate.stored.index(b"\r\n\r\n") :] == content[content.index(b"\r\n\r\n") :]
+
+
+def test_logs_hold_neither_addresses_nor_content(gate, caplog):
+    caplog.set_level(logging.DEBUG)
+    gate(CLEARTEXT, submitted=True)
+    gate(mail(header=b"From: nobody-knows\r\n"), submitted=False)
+    assert "refused" in caplog.text and gate.envelope.id in caplog.text
+    for word in ("alice", "bob", "nobody-knows", "Meet", "192.0.2.1", "Tonight"):
+        assert word not in caplog.text
+
+
+# ---------------------------------------------------------------------------------------------- second opinion
+
+
+def second(tmp_path, body=None):
+    gpg = shutil.which("gpg")
+    if gpg is None:
+        pytest.skip("no gpg program: a second opinion is GnuPG's")
+    if body is None:
+        return Asked(tmp_path, second_opinion=True)
+    path = tmp_path / "gpg"
+    path.write_text(f'#!/bin/sh\ncase "$*" in *--list-packets*) {body};; *) exec {gpg} "$@";; esac\n')
+    path.chmod(0o755)
+    return Asked(tmp_path, second_opinion=True, gpg=str(path), gpg_seconds=1.0)
+
+
+def test_second_opinion_agrees(tmp_path):
+    gate = second(tmp_path)
+    assert gate(mail(), submitted=True) is None
+    assert gate(mails.stored("gate-thunderbird.eml"), submitted=True) is None
+    assert gate(mails.stored("gate-securejoin-request.eml"), submitted=True) is None
+    assert gate.hub.ask("check", gateway=None) == [[]]
+
+
+def test_second_opinion_disagrees(tmp_path):
+    gate = second(tmp_path, "cat >/dev/null; echo '# off=0 ctb=cb tag=11 hlen=2 plen=18 new-ctb'")
+    assert gate(mail(), submitted=True) == ENCRYPTION_NEEDED
+
+
+@pytest.mark.parametrize("body", ["exit 1", "exec sleep 30"])
+def test_second_opinion_fails(tmp_path, body):
+    gate = second(tmp_path, body)
+    assert gate(mail(), submitted=True) == f"451 {UNAVAILABLE}"
+    assert gate(CLEARTEXT, submitted=True) == ENCRYPTION_NEEDED
+
+
+def test_second_opinion_without_gpg(tmp_path):
+    gate = Asked(tmp_path, second_opinion=True, gpg=str(tmp_path / "nowhere"))
+    assert gate(mail(), submitted=True) == f"451 {UNAVAILABLE}"
+    [[problem]] = gate.hub.ask("check", gateway=None)
+    assert problem.level == "error" and "second_opinion" in problem.text
+
+
+def test_check_without_second_opinion(gate):
+    assert gate.hub.ask("check", gateway=None) == [[]]
