@@ -64,7 +64,7 @@ class Gateway:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.domain = config.core.domain.lower()
-        self.hostname = (config.core.hostname or self.domain.strip("[]")).lower()
+        self.hostname = (config.core.hostname or self.domain.strip("[]").removeprefix("ipv6:")).lower()
         self.board = Board()
         self.hub = Hub(config.core.hook_seconds)
         self.services: list[Any] = []

@@ -46,6 +46,6 @@ def setup(level: str, packages: Iterable[str]) -> None:
 
 
 def _uncaught(context: Any, kind: Any, value: Any, trace: Any) -> None:
-    if kind is not None and issubclass(kind, gevent.GreenletExit):
+    if kind is not None and issubclass(kind, gevent.GreenletExit | KeyboardInterrupt | SystemExit):
         return
     logging.getLogger("chatgate").error("greenlet failed", exc_info=(kind, value, trace))

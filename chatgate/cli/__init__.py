@@ -67,41 +67,39 @@ class Cli(click.Group):
         return self._of_plugins(ctx).commands.get(name)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        names = set(super().list_commands(ctx))
-        folder = ctx.ensure_object(Folder) if isinstance(ctx.obj, Folder) else _folder(ctx.params.get("dir") or ".")
-        if (folder.path / "conf.d").is_dir():
-            try:
-                confd.load(folder.path)
-            except confd.ConfigError:
-                return sorted(names)  # --help must work while the configuration does not
-            ctx.obj = folder
-            names |= set(self._of_plugins(ctx).commands)
-        return sorted(names)
+        names = super().list_commands(ctx)
+        try:
+            confd.load(_folder(ctx).path)
+        except confd.ConfigError:
+            return names  # --help must work while the configuration does not
+        return sorted({*names, *self._of_plugins(ctx).commands})
 
     def _of_plugins(self, ctx: click.Context) -> click.Group:
-        found = click.Group()
-        folder = ctx.obj
-        if isinstance(folder, Folder) and (folder.path / "conf.d").is_dir():
+        found, folder = click.Group(), _folder(ctx)
+        if (folder.path / "conf.d").is_dir():
             folder.gateway.hub.call("commands", cli=found, gateway=folder.gateway)
         return found
 
 
-def _folder(path: str | Path) -> Folder:
-    return Folder(Path(path).absolute())
+def _folder(ctx: click.Context) -> Folder:
+    """Made when it is first asked for: click looks commands up before it calls the group's own function."""
+    if ctx.obj is None:
+        ctx.obj = Folder(ctx.params.get("dir", Path()).absolute())
+    return ctx.obj
 
 
 @click.group(cls=Cli)
 @click.option(
     "--dir",
     envvar="CHATGATE_DIR",
-    default=".",
+    default=Path(),
     show_default="the current folder",
     type=click.Path(file_okay=False, path_type=Path),
     help="The gateway's folder, with conf.d/, data/ and tls/. Also from CHATGATE_DIR.",
 )
 @click.version_option(__version__, prog_name="chatgate")
 @click.pass_context
-def cli(ctx: click.Context, dir: Path) -> None:
+def cli(ctx: click.Context, /, **_: Path) -> None:
     """A chatmail server: people scan a QR code and have an account; only end-to-end encrypted mail passes.
 
     \b
@@ -109,7 +107,7 @@ def cli(ctx: click.Context, dir: Path) -> None:
       chatgate --dir DIR init --domain chat.example.org
       chatgate --dir DIR serve
     """
-    ctx.obj = _folder(dir)
+    _folder(ctx)
 
 
 from chatgate.cli import accounts, check, init, plugins, serve  # noqa: E402

@@ -1,0 +1,206 @@
+"""The plugin: who may log in, and which accounts may come into being."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from chatgate.api import (
+    UNAVAILABLE,
+    Account,
+    AccountExists,
+    Credentials,
+    Gateway,
+    Problem,
+    Reply,
+    hookimpl,
+    option,
+)
+from chatgate_passwordless.hashing import Busy, Hasher
+from chatgate_passwordless.memory import Flights, Verified
+
+# What Delta Chat invents for `dcaccount:DOMAIN` invitations.
+_CLIENT_NAME_LENGTH = 9
+_CLIENT_PASSWORD_LENGTH = 22
+
+_NAME = re.compile(r"[a-z0-9._-]{1,64}")  # RFC 5321 §4.5.3.1.1: a local part has at most 64 octets
+
+TAKEN = Reply(550, "5.7.1", "This address is taken", imap="ALREADYEXISTS")
+# Neither text may contain "authentication", see chatgate.reply.
+BUSY = Reply(454, "4.7.0", "Too many logins at the moment, please try again later", imap="LIMIT")
+
+
+@dataclass(frozen=True)
+class PasswordlessOptions:
+    open: bool = option(True, "Whether a login with a new address makes an account. The operator can always make one.")
+    freeze_file: str = option("no-create", "While this file is in the gateway's folder, no accounts are made.")
+    name_min_length: int = option(9, "Characters that a new account's name must have. Delta Chat invents names of 9.")
+    name_max_length: int = option(9, "Characters that a new account's name may have, at most 64.")
+    password_min_length: int = option(9, "Characters that a new password must have. Delta Chat invents ones of 22.")
+    password_max_length: int = option(1024, "Characters that a password may have.")
+    scrypt_cost: int = option(14, "Base-2 logarithm of scrypt's N for new passwords: 14 is 45 ms and 16 MB a login.")
+    hash_threads: int = option(0, "Passwords hashed at the same time; 0 for as many as there are CPUs.")
+    hash_queue: int = option(100, "Logins that may wait for that; more are told to come back later.")
+    remember_seconds: float = option(3600.0, "Seconds in which a verified login is recognised without hashing.")
+    remember_logins: int = option(100000, "Verified logins remembered at most, some 250 octets each.")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.name_min_length <= self.name_max_length <= 64:
+            raise ValueError("name_min_length and name_max_length must be in order and from 1 to 64")
+        if not 1 <= self.password_min_length <= self.password_max_length:
+            raise ValueError("password_min_length and password_max_length must be in order and from 1")
+        if not 10 <= self.scrypt_cost <= 20:
+            raise ValueError("scrypt_cost must be from 10 to 20")
+
+
+class Passwordless:
+    """Accounts that come into being at the first login: an address belongs to whoever logs in with it first.
+
+    A refused login says nothing about which addresses exist, neither by its text, which depends only on what the client
+    sent and on the settings, nor by its time, as each costs one scrypt. (While the door is open, a login can tell by
+    succeeding.)
+    """
+
+    Options = PasswordlessOptions
+
+    def __init__(self, gateway: Gateway, options: PasswordlessOptions) -> None:
+        self.gateway, self.options = gateway, options
+        self._domain = "@" + gateway.domain
+        self._hasher = Hasher(options.scrypt_cost, options.hash_threads, options.hash_queue)
+        self._verified = Verified(options.remember_seconds, options.remember_logins)
+        self._flights = Flights()
+
+    # ------------------------------------------------------------------------------------------ hooks
+
+    @hookimpl
+    def chatgate_authenticate(self, credentials: Credentials) -> Account | Reply:
+        """The account, made now if it is a new one, or why not."""
+        address, password = _lower(credentials.address), credentials.password
+        account = self.gateway.store.account(address) if self._name(address) else None
+        if account is not None and (account, password) in self._verified:
+            return account
+        try:
+            return self._flights.once((address, password), lambda: self._login(account, address, password))
+        except Busy:
+            return BUSY
+
+    @hookimpl(trylast=True)  # policy plugins refuse first
+    def chatgate_create_account(self, address: str, password: str, way: str, generated: bool) -> Account | Reply:
+        address = _lower(address)
+        refusal = self._rule(address, password, way) or self._shut(way)
+        if refusal:
+            return Reply(550, "5.7.1", refusal, imap="NOPERM")
+        try:
+            secret = self._hasher.make(password, generated)
+            return self.gateway.store.create_account(address, secret)
+        except AccountExists:
+            return TAKEN
+        except Busy:
+            return BUSY
+
+    @hookimpl(trylast=True)
+    def chatgate_set_password(self, account: Account, password: str) -> bool | Reply:
+        if refusal := self._password_rule(password):
+            return Reply(550, "5.7.1", refusal, imap="CANNOT")
+        try:
+            self.gateway.store.set_secret(account.id, self._hasher.make(password))
+        except Busy:
+            return BUSY
+        self._verified.forget(account)
+        return True
+
+    @hookimpl
+    def chatgate_account_removed(self, account: Account) -> None:
+        self._verified.forget(account)
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        options, found = self.options, []
+        if not options.name_min_length <= _CLIENT_NAME_LENGTH <= options.name_max_length:
+            found.append(f"names of {_CLIENT_NAME_LENGTH} characters are refused")
+        if not options.password_min_length <= _CLIENT_PASSWORD_LENGTH <= options.password_max_length:
+            found.append(f"passwords of {_CLIENT_PASSWORD_LENGTH} characters are refused")
+        problems = [Problem("warning", f"{text}; those are what Delta Chat invents for new accounts") for text in found]
+        if self._freeze_path.exists():
+            problems.append(Problem("warning", f"{self._freeze_path} is there: no accounts are made"))
+        return problems
+
+    # ------------------------------------------------------------------------------------------ logins
+
+    def _login(self, account: Account | None, address: str, password: str) -> Account | Reply:
+        if account is None and self._rule(address, password, "login") is None:
+            answer = self._create(address, password)
+            if isinstance(answer, Account):
+                self._verified.add(answer, password)
+                return answer
+            if answer == TAKEN:  # by another process, or with another password a moment ago
+                account = self.gateway.store.account(address)
+                if account is None:
+                    return UNAVAILABLE  # and gone again
+            elif answer.temporary:
+                return answer
+            elif answer.text != self._shut("login"):
+                self._hasher.verify(password, "")
+                return answer  # a policy plugin's own words
+        if len(password) > self.options.password_max_length:
+            # No one's password: a hash of its beginning is for the time it takes.
+            self._hasher.verify(password[: self.options.password_max_length], "")
+        elif self._hasher.verify(password, account.secret if account else "") and account:
+            self._verified.add(account, password)
+            return account
+        return self._wrong(address, password)
+
+    def _create(self, address: str, password: str) -> Account | Reply:
+        """Through the hub, so that policy plugins have their say."""
+        return self.gateway.hub.ask("create_account", address=address, password=password, way="login", generated=False)
+
+    def _wrong(self, address: str, password: str) -> Reply:
+        """One text for a wrong password and for an address that is not there and cannot be made."""
+        hint = self._rule(address, password, "login") or self._shut("login")
+        # Delta Chat tells its user of a wrong password when it reads "authentication" twice in a row.
+        text = "Authentication failed: wrong address or password"
+        return Reply(535, "5.7.8", f"{text}. {hint}" if hint else text, imap="AUTHENTICATIONFAILED")
+
+    # ------------------------------------------------------------------------------------------ rules
+
+    def _name(self, address: str) -> str:
+        """The local part of an address that an account here can have, else ""."""
+        name = address.removesuffix(self._domain)
+        return name if name != address and _NAME.fullmatch(name) else ""
+
+    def _rule(self, address: str, password: str, way: str) -> str | None:
+        """Why there can be no account with this name or password. The operator may give names of any length."""
+        if not address.endswith(self._domain):
+            return f"Addresses of this server end in {self._domain}"
+        low, high = self.options.name_min_length, self.options.name_max_length
+        if way == "operator":
+            low, high = 1, 64
+        if not low <= len(self._name(address)) <= high:
+            return f"Names of new accounts have {_range(low, high)} characters of a-z 0-9 . _ -"
+        return self._password_rule(password)
+
+    def _password_rule(self, password: str) -> str | None:
+        low, high = self.options.password_min_length, self.options.password_max_length
+        if low <= len(password) <= high:
+            return None
+        return f"Passwords have {_range(low, high)} characters"
+
+    def _shut(self, way: str) -> str | None:
+        """Why no accounts at all are made this way. Asked often: the file costs 2 microseconds."""
+        if way != "operator" and (not self.options.open or self._freeze_path.exists()):
+            return "This server takes no new accounts"
+        return None
+
+    @property
+    def _freeze_path(self) -> Path:
+        return self.gateway.path(self.options.freeze_file)
+
+
+def _lower(address: str) -> str:
+    """Names of accounts are lower case. Not str.lower() alone: it would make a k of the Kelvin sign."""
+    return address.lower() if address.isascii() else address
+
+
+def _range(low: int, high: int) -> str:
+    return f"{low}" if low == high else f"{low} to {high}"

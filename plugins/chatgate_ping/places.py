@@ -1,0 +1,120 @@
+"""Where to log in and as whom: this gateway's own ports, or those of a dclogin: link."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, unquote
+
+from chatgate.api import Gateway, PluginError
+
+
+class Tls:
+    """A TLS context in the form that smtplib and imaplib use, but for a fixed name: on its own machine a gateway is
+    reached by a loopback address, and its certificate is for its host name.
+    """
+
+    def __init__(self, context: ssl.SSLContext, name: str) -> None:
+        self._context, self._name = context, name
+
+    def wrap_socket(self, sock: Any, server_hostname: str | None = None) -> Any:
+        return self._context.wrap_socket(sock, server_hostname=self._name)
+
+
+@dataclass(frozen=True)
+class Place:
+    """security: "ssl" (TLS at once), "starttls" or "plain"."""
+
+    host: str
+    port: int
+    security: str
+    tls: Any = field(repr=False)
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True)
+class Server:
+    submission: Place
+    imap: Place
+
+
+@dataclass(frozen=True)
+class Login:
+    address: str
+    password: str = field(repr=False)
+    server: Server
+
+
+def own(gateway: Gateway) -> Server:
+    """As conf.d sets it. Raises PluginError when it sets no listener that fits."""
+    certificate = gateway.certificate()
+    # A self-signed certificate vouches for itself alone; so nobody else's is taken for ours.
+    context = ssl.create_default_context(cafile=str(certificate.chain) if certificate.self_signed else None)
+    tls = Tls(context, _bare(gateway.hostname))
+    return Server(
+        _own(gateway, "smtp", (("submissions", "ssl"), ("submission", "starttls")), tls),
+        _own(gateway, "imap", (("imaps", "ssl"), ("imap", "starttls")), tls),
+    )
+
+
+def _own(gateway: Gateway, plugin: str, services: tuple[tuple[str, str], ...], tls: Tls) -> Place:
+    options = next((enabled.options for enabled in gateway.config.plugins if enabled.name == plugin), None)
+    for service, security in services:
+        for address in getattr(options, service, ()):
+            host, _, port = address.rpartition(":")
+            if not address.startswith("unix:"):
+                return Place(_reachable(host.strip("[]")), int(port), security, tls)
+    names = " or ".join(service for service, _ in services)
+    raise PluginError(f"cannot ping: the plugin '{plugin}' is not enabled or has no address for {names}")
+
+
+def _reachable(host: str) -> str:
+    """Where to connect to a listener on this machine."""
+    return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+
+
+def dclogin(link: str) -> Login:
+    """A link of Delta Chat's form `dclogin:ADDRESS?p=PASSWORD&v=1&…` (deltachat core, src/qr/dclogin_scheme.rs).
+    Raises PluginError that does not repeat the link: it holds a password.
+    """
+    address, _, query = link.partition(":")[2].removeprefix("//").partition("?")
+    address = unquote(address.rstrip("/"))
+    fields = {key: values[0] for key, values in parse_qs(query.replace("+", "%2B")).items()}
+    if "@" not in address or not fields.get("p") or fields.get("v") != "1":
+        raise PluginError("not a dclogin: link of version 1 with an address and a password")
+    checked = fields.get("ic", "0") not in ("2", "3")
+    domain = _bare(address.rpartition("@")[2])
+    return Login(
+        address,
+        fields["p"],
+        Server(
+            _place(fields, "s", domain, {"ssl": 465, "starttls": 587, "plain": 25}, checked),
+            _place(fields, "i", domain, {"ssl": 993, "starttls": 143, "plain": 143}, checked),
+        ),
+    )
+
+
+def _place(fields: dict[str, str], kind: str, domain: str, ports: dict[str, int], checked: bool) -> Place:
+    """kind: the first letter of the keys, "i" for IMAP and "s" for SMTP."""
+    security = fields.get(kind + "s", "default").replace("default", "ssl")
+    port = fields.get(kind + "p", str(ports.get(security)))
+    if not port.isdigit() or security not in ports:
+        raise PluginError("the dclogin: link has a port or a security that is none")
+    context = ssl.create_default_context()
+    if not checked:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    host = _bare(fields.get(kind + "h", domain))
+    return Place(host, int(port), security, Tls(context, host))
+
+
+def _bare(host: str) -> str:
+    """Without the brackets and the tag of an address literal (RFC 5321 §4.1.3)."""
+    bare = host.strip("[]").lower().removeprefix("ipv6:")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        return bare

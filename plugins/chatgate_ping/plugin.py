@@ -1,0 +1,69 @@
+"""The plugin: it brings the command; nothing else of this package is loaded while the gateway serves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from chatgate.api import Gateway, hookimpl, option
+
+
+@dataclass(frozen=True)
+class PingOptions:
+    gpg: str = option("gpg", "The GnuPG program that encrypts and decrypts the messages.")
+
+
+class Ping:
+    """`chatgate ping`: sends encrypted mail through the running gateway and measures how long it takes."""
+
+    Options = PingOptions
+
+    def __init__(self, gateway: Gateway, options: PingOptions) -> None:
+        self.gateway, self.options = gateway, options
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group) -> None:
+        cli.add_command(self._command())
+
+    def _command(self) -> click.Command:
+        @click.command("ping")
+        @click.option(
+            "-c", "--count", default=4, type=click.IntRange(0), show_default=True, help="Messages; 0: endless."
+        )
+        @click.option(
+            "-i", "--interval", default=1.0, type=click.FloatRange(0), show_default=True, help="Seconds between them."
+        )
+        @click.option(
+            "--timeout",
+            default=10.0,
+            type=click.FloatRange(0.1),
+            show_default=True,
+            help="Seconds to wait for each step.",
+        )
+        @click.option(
+            "-s", "--size", default=1000, type=click.IntRange(1, 20_000_000), show_default=True, help="Octets of text."
+        )
+        @click.option("--from", "sender", metavar="ACCOUNT", help="Send from this account instead of a new one.")
+        @click.option("--to", "recipient", metavar="ACCOUNT", help="Send to this account instead of a new one.")
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+        def ping(sender: str | None, recipient: str | None, as_json: bool, **plan: Any) -> None:
+            """Send encrypted messages through the running gateway, wait for them in IDLE, decrypt and compare them.
+
+            Without --from and --to two accounts are made and, whatever happens, removed. ACCOUNT is an address of this
+            gateway (the password is asked for, or taken from CHATGATE_PING_FROM_PASSWORD and
+            CHATGATE_PING_TO_PASSWORD) or a dclogin: link of any server, which also tests the way between servers.
+            Exit code 0: every message arrived intact.
+            """
+            from chatgate_ping.run import Plan, run
+
+            show = (lambda line: None) if as_json else click.echo
+            report = run(self.gateway, self.options.gpg, Plan(sender, recipient, **plan), show)
+            if as_json:
+                click.echo(json.dumps(report.data(), indent=2))
+            sys.exit(0 if report.all_arrived else 1)
+
+        return ping

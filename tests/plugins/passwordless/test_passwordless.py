@@ -1,0 +1,571 @@
+"""Logging in and coming into being: chatgate_passwordless on a gateway with a store in memory."""
+
+import base64
+import dataclasses
+import hashlib
+import imaplib
+import re
+import smtplib
+import time
+
+import gevent
+import pytest
+from chatgate_maildb.plugin import MailDb
+from chatgate_passwordless import Passwordless, PasswordlessOptions, hashing, memory
+from chatgate_passwordless.hashing import Busy, Hasher
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatgate.confd import Config, CoreOptions, Enabled
+from chatgate.gateway import Gateway
+from chatgate.hookspecs import hookimpl
+from chatgate.reply import Reply
+from chatgate.session import Credentials, Session
+from chatgate.store import Account, AccountExists
+from chatgate.testing import imap_client, new_login, smtp_client
+
+QUICK = {"scrypt_cost": 10}
+ADDRESS, PASSWORD = "abcdefghi@example.org", "a password of mine"
+
+
+class Accounts:
+    """The part of a store that accounts need. Each call gives others a turn, as a database may."""
+
+    def __init__(self):
+        self.by_address = {}
+        self.made = 0
+
+    def account(self, address):
+        gevent.sleep(0)
+        return self.by_address.get(address)
+
+    def create_account(self, address, secret):
+        gevent.sleep(0.002)
+        if address in self.by_address:
+            raise AccountExists
+        self.made += 1
+        self.by_address[address] = Account(self.made, address, secret)
+        return self.by_address[address]
+
+    def accounts(self):
+        return list(self.by_address.values())
+
+    def set_secret(self, account_id, secret):
+        account = next(a for a in self.by_address.values() if a.id == account_id)
+        self.by_address[account.address] = dataclasses.replace(account, secret=secret)
+
+    def delete_account(self, account_id):
+        self.by_address = {k: a for k, a in self.by_address.items() if a.id != account_id}
+
+    def close(self):
+        pass
+
+
+class Memory:
+    def __init__(self, gateway, options):
+        self.store = Accounts()
+
+    @hookimpl
+    def chatgate_open_store(self):
+        return self.store
+
+
+class Policy:
+    """A policy plugin with one answer."""
+
+    answer = None
+
+    def __init__(self, gateway, options):
+        self.asked = []
+
+    @hookimpl
+    def chatgate_create_account(self, address, way):
+        self.asked.append((address, way))
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+class Gate:
+    """A gateway and what the tests do with it."""
+
+    def __init__(self, folder, domain="example.org", store="memory", **options):
+        self.options = PasswordlessOptions(**(QUICK | options))
+        plugins = (
+            Enabled("memory", Memory, None) if store == "memory" else Enabled("maildb", MailDb, MailDb.Options()),
+            Enabled("passwordless", Passwordless, self.options),
+            Enabled("policy", Policy, None),
+        )
+        self.gateway = Gateway(Config(folder, CoreOptions(domain=domain), plugins))
+        self.store, self.policy = self.gateway.store, self.gateway.hub.plugin("policy")
+
+    def login(self, address=ADDRESS, password=PASSWORD):
+        session = Session("imap", "127.0.0.1")
+        return self.gateway.hub.ask("authenticate", session=session, credentials=Credentials(address, password))
+
+    def create(self, address=ADDRESS, password=PASSWORD, way="site", generated=False):
+        return self.gateway.hub.ask("create_account", address=address, password=password, way=way, generated=generated)
+
+
+@pytest.fixture
+def gate(tmp_path):
+    return Gate(tmp_path)
+
+
+@pytest.fixture
+def scrypts(monkeypatch):
+    """A list that grows with each scrypt that runs."""
+    ran, compute = [], hashing._compute
+
+    def counted(*args):
+        ran.append(args[2:])
+        return compute(*args)
+
+    monkeypatch.setattr(hashing, "_compute", counted)
+    return ran
+
+
+def wrong(reply):
+    assert isinstance(reply, Reply)
+    assert (reply.code, reply.enhanced, reply.imap) == (535, "5.7.8", "AUTHENTICATIONFAILED")
+    assert re.fullmatch(r"[ -~]+", reply.text) and "authentication" in reply.text.lower()
+    return reply
+
+
+# -------------------------------------------------------------------------------- first and later logins
+
+
+def test_the_first_login_makes_the_account_and_owns_it(gate):
+    account = gate.login()
+    assert isinstance(account, Account) and account.address == ADDRESS
+    assert gate.login() == account
+    wrong(gate.login(password="another password"))
+    assert gate.login() == account
+    assert gate.store.made == 1
+    assert gate.policy.asked == [(ADDRESS, "login")]
+
+
+def test_names_are_lower_case(gate):
+    account = gate.login("ABCdefGHI@Example.ORG")
+    assert account.address == ADDRESS
+    assert gate.login(ADDRESS) == account
+
+
+def test_an_ip_literal_is_a_domain(tmp_path):
+    gate = Gate(tmp_path, "[127.0.0.4]")
+    assert gate.login("abcdefghi@[127.0.0.4]").address == "abcdefghi@[127.0.0.4]"
+    wrong(gate.login("abcdefghi@127.0.0.4"))
+
+
+def test_a_restart_forgets_no_password(gate, tmp_path):
+    account = gate.login()
+    after = Gate(tmp_path)
+    after.store.by_address = gate.store.by_address
+    wrong(after.login(password="another password"))
+    assert after.login() == account
+
+
+@pytest.mark.parametrize("password", ["pässwörd!", "\udcff\udcfe octets", "nul\0in it", "x" * 1024, "123456789"])
+def test_odd_passwords(gate, password):
+    account = gate.login(password=password)
+    assert isinstance(account, Account)
+    wrong(gate.login(password=password[:-1] + "?"))
+    gate.gateway.hub.plugin("passwordless")._verified.forget(account)
+    assert gate.login(password=password) == account
+
+
+def test_secrets_are_salted_and_say_how_they_were_made(gate):
+    gate.login()
+    gate.login("ihgfedcba@example.org")
+    first, second = (account.secret for account in gate.store.by_address.values())
+    assert first != second
+    _, scheme, parameters, salt, digest = first.split("$")
+    assert (scheme, parameters) == ("scrypt", "ln=10,r=8,p=1")
+    salt, digest = (base64.b64decode(text + "==") for text in (salt, digest))
+    assert len(salt) == 16
+    assert digest == hashlib.scrypt(PASSWORD.encode(), salt=salt, n=1024, r=8, p=1, dklen=32)
+
+
+def test_another_cost_leaves_old_accounts_alone(gate, tmp_path):
+    account = gate.login()
+    dearer = Gate(tmp_path, scrypt_cost=11)
+    dearer.store.by_address = gate.store.by_address
+    assert dearer.login() == account
+    assert "ln=11" in dearer.login("ihgfedcba@example.org").secret
+
+
+def test_the_default_cost_is_within_scrypts_memory_limit():
+    hasher = Hasher(PasswordlessOptions().scrypt_cost, 1, 1)
+    secret = hasher.make(PASSWORD)
+    assert secret.startswith("$scrypt$ln=14,r=8,p=1$")
+    assert hasher.verify(PASSWORD, secret) and not hasher.verify(PASSWORD + "?", secret)
+    assert Hasher(16, 1, 1).verify("x", Hasher(16, 1, 1).make("x"))  # past OpenSSL's own limit of 32 MB
+
+
+# -------------------------------------------------------------------------------- at the same instant
+
+
+@pytest.fixture(params=["memory", "maildb"])
+def any_gate(request, tmp_path):
+    """With either store; the real one brings real transactions and native threads."""
+    gate = Gate(tmp_path, store=request.param)
+    yield gate
+    gate.gateway.stop()
+
+
+def test_fifty_first_logins_with_one_password(any_gate, scrypts):
+    logins = [gevent.spawn(any_gate.login) for _ in range(50)]
+    gevent.joinall(logins, timeout=20)
+    accounts = {login.value for login in logins}
+    assert len(accounts) == 1 and isinstance(accounts.pop(), Account)
+    assert len(any_gate.store.accounts()) == 1
+    assert len(scrypts) == 1
+
+
+def test_fifty_first_logins_with_fifty_passwords(any_gate):
+    logins = [gevent.spawn(any_gate.login, ADDRESS, f"{PASSWORD} {n}") for n in range(50)]
+    gevent.joinall(logins, timeout=20)
+    winners = [n for n, login in enumerate(logins) if isinstance(login.value, Account)]
+    assert len(winners) == 1 and len(any_gate.store.accounts()) == 1
+    for n, login in enumerate(logins):
+        if n not in winners:
+            wrong(login.value)
+    assert isinstance(any_gate.login(password=f"{PASSWORD} {winners[0]}"), Account)
+
+
+def test_removing_and_coming_back_with_the_real_store(tmp_path):
+    gate = Gate(tmp_path, store="maildb")
+    account = gate.login()
+    assert gate.login() == account
+    assert gate.gateway.hub.ask("set_password", account=account, password="a new password") is True
+    wrong(gate.login())
+    gate.store.delete_account(account.id)
+    gate.gateway.hub.notify("account_removed", account=account)
+    assert gate.login(password="a new owner's password").address == ADDRESS
+    wrong(gate.login(password="a new password"))
+    gate.gateway.stop()
+
+
+def test_first_logins_by_imap_and_smtp_together(gateway_factory):
+    """As Delta Chat does it, over the wire."""
+    gateway = gateway_factory("tls", "maildb", "passwordless", "smtp", "imap")
+
+    def login(connect, credentials):
+        client = connect(gateway, credentials)
+        (client.quit if hasattr(client, "quit") else client.logout)()
+        return True
+
+    people = [new_login(gateway) for _ in range(5)]
+    logins = [gevent.spawn(login, connect, who) for who in people for connect in (smtp_client, imap_client)]
+    gevent.joinall(logins, timeout=20)
+    assert all(greenlet.value for greenlet in logins)
+    assert len(gateway.store.accounts()) == 5
+    address, _ = people[0]
+    with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+        imap_client(gateway, (address, "another password"))
+    with pytest.raises(smtplib.SMTPAuthenticationError, match="wrong address or password"):
+        smtp_client(gateway, (address, "another password"))
+
+
+def test_another_process_wins_the_race(gate):
+    """The account appears between our look and our creation."""
+    hasher = Hasher(10, 1, 1)
+    for password, welcome in ((PASSWORD, True), ("of another person", False)):
+        gate.store.by_address = {}
+        real = gate.store.create_account
+
+        def late(address, secret, password=password, real=real):
+            real(address, hasher.make(password))
+            return real(address, secret)
+
+        gate.store.create_account = late
+        answer = gate.login()
+        gate.store.create_account = real
+        if welcome:
+            assert answer == gate.store.account(ADDRESS)
+        else:
+            wrong(answer)
+
+
+def test_an_interrupted_login_leaves_no_one_waiting(gate):
+    leader = gevent.spawn(gate.login)
+    gevent.sleep(0)
+    gevent.sleep(0)
+    follower = gevent.spawn(gate.login)
+    gevent.sleep(0)
+    gevent.sleep(0)
+    leader.kill()
+    answer = follower.get(timeout=5)
+    assert isinstance(answer, Account) or answer.temporary
+    assert isinstance(gate.login(), Account)
+
+
+def test_a_flood_is_told_to_come_back(tmp_path):
+    gate = Gate(tmp_path, scrypt_cost=14, hash_threads=1, hash_queue=3)
+    begin = time.monotonic()
+    logins = [gevent.spawn(gate.login, f"flood{n:04}@example.org") for n in range(30)]
+    gevent.joinall(logins, timeout=20)
+    answers = [login.value for login in logins]
+    refused = [answer for answer in answers if isinstance(answer, Reply)]
+    assert sum(isinstance(answer, Account) for answer in answers) == 4 and len(refused) == 26
+    assert time.monotonic() - begin < 10
+    for reply in refused:
+        assert (reply.code, reply.imap) == (454, "LIMIT") and "authentication" not in reply.text.lower()
+    assert isinstance(gate.login(), Account)  # the queue is free again
+
+
+def test_the_hub_goes_on_while_passwords_are_hashed(tmp_path):
+    gate = Gate(tmp_path, scrypt_cost=16)
+    login, turns = gevent.spawn(gate.login), 0
+    while not login.ready():
+        gevent.sleep(0.001)
+        turns += 1
+    assert isinstance(login.value, Account) and turns > 10
+
+
+# -------------------------------------------------------------------------------- remembered logins
+
+
+def test_a_verified_login_costs_no_hash(gate, scrypts):
+    account = gate.login()
+    assert len(scrypts) == 1
+    for _ in range(5):
+        assert gate.login() == account
+    assert len(scrypts) == 1
+    wrong(gate.login(password="another password"))
+    assert len(scrypts) == 2
+
+
+def test_memory_is_short_and_bounded(monkeypatch):
+    clock = [1000.0]
+    monkeypatch.setattr(memory.time, "monotonic", lambda: clock[0])
+    known = memory.Verified(60, 3)
+    accounts = [Account(n, f"{n}@example.org", f"secret{n}") for n in range(5)]
+    for account in accounts:
+        known.add(account, "pw")
+    assert len(known) == 3
+    assert [(account, "pw") in known for account in accounts] == [False, False, True, True, True]
+    assert (accounts[4], "other") not in known
+    assert (dataclasses.replace(accounts[4], secret="changed"), "pw") not in known
+    known.forget(accounts[4])
+    assert (accounts[4], "pw") not in known
+    clock[0] += 61
+    assert (accounts[3], "pw") not in known
+
+
+def test_memory_holds_neither_passwords_nor_plain_hashes():
+    one, two = memory.Verified(60, 3), memory.Verified(60, 3)
+    account = Account(1, ADDRESS, "secret")
+    one.add(account, PASSWORD)
+    two.add(account, PASSWORD)
+    assert one._known[1][1] != two._known[1][1]
+    assert PASSWORD not in repr(one._known)
+
+
+def test_a_changed_password(gate, scrypts):
+    account = gate.login()
+    ask = gate.gateway.hub.ask
+    assert ask("set_password", account=account, password="a new password") is True
+    wrong(gate.login())
+    assert gate.login(password="a new password").id == account.id
+    refusal = ask("set_password", account=account, password="short")
+    assert not refusal.accepts and "9 to 1024" in refusal.text
+    assert gate.login(password="a new password").id == account.id
+
+
+def test_a_removed_account_is_forgotten_and_its_address_free(gate):
+    account = gate.login()
+    gate.store.delete_account(account.id)
+    gate.gateway.hub.notify("account_removed", account=account)
+    assert len(gate.gateway.hub.plugin("passwordless")._verified) == 0
+    new = gate.login(password="a new owner's password")
+    assert new.id != account.id
+    wrong(gate.login())
+
+
+def test_an_address_that_got_a_new_owner_in_another_process(gate):
+    account = gate.login()
+    gate.store.delete_account(account.id)
+    gate.store.by_address[ADDRESS] = Account(account.id, ADDRESS, Hasher(10, 1, 1).make("somebody else's"))
+    wrong(gate.login())
+
+
+# -------------------------------------------------------------------------------- the price of "no"
+
+
+def test_no_costs_the_same_for_known_and_unknown(tmp_path, scrypts):
+    gate = Gate(tmp_path)
+    gate.login()
+    drawn = "x" * 22
+    assert gate.create("generated@example.org", drawn, generated=True).secret.startswith("$sha256$")
+    gate.create("op@example.org", way="operator")
+    (tmp_path / "no-create").touch()
+
+    def price(address, password):
+        del scrypts[:]
+        reply = wrong(gate.login(address, password))
+        assert set(scrypts) == {(1024, 8, 1, 32)}
+        return len(scrypts), reply
+
+    for password in ("a wrong password", "short", "x" * 5000):
+        known, generated, unknown = (
+            price(f"{name}@example.org", password) for name in ("abcdefghi", "generated", "nobodyhas")
+        )
+        assert known == generated == unknown and known[0] == 1
+        assert price("op@example.org", password) == price("no@example.org", password)
+        assert price("nobody@example.com", password)[0] == price("@", password)[0] == price("", password)[0] == 1
+
+
+def test_the_texts_say_what_helps(tmp_path):
+    gate = Gate(tmp_path)
+    gate.login()
+    assert wrong(gate.login(password="wrong password")).text == "Authentication failed: wrong address or password"
+    assert "9 characters of a-z 0-9 . _ -" in wrong(gate.login("bob@example.org")).text
+    assert "end in @example.org" in wrong(gate.login("bob")).text
+    assert "9 to 1024" in wrong(gate.login("ihgfedcba@example.org", "short")).text
+    (tmp_path / "no-create").touch()
+    assert "takes no new accounts" in wrong(gate.login("ihgfedcba@example.org")).text
+
+
+# -------------------------------------------------------------------------------- freeze, closed, policy
+
+
+def test_freezing_and_thawing(gate, tmp_path):
+    account = gate.login()
+    (tmp_path / "no-create").touch()
+    assert gate.login() == account
+    wrong(gate.login("ihgfedcba@example.org"))
+    assert gate.create("ihgfedcba@example.org").text == "This server takes no new accounts"
+    assert gate.store.made == 1
+    (warning,) = gate.gateway.hub.call("check", gateway=gate.gateway)[0]
+    assert warning.level == "warning" and "no-create" in warning.text
+    (tmp_path / "no-create").unlink()
+    assert isinstance(gate.login("ihgfedcba@example.org"), Account)
+
+
+def test_a_closed_server_lets_the_operator_in_and_a_policy(tmp_path):
+    gate = Gate(tmp_path, open=False)
+    wrong(gate.login())
+    assert not gate.create().accepts
+    assert gate.store.made == 0
+    account = gate.create(way="operator")
+    assert gate.login() == account
+    gate.policy.answer = gate.store.create_account("invited99@example.org", "x")
+    assert gate.login("invited99@example.net").code == 535
+    assert gate.login("invitedby@example.org", PASSWORD) == gate.policy.answer
+
+
+@pytest.mark.parametrize("code", [450, 550])
+def test_a_policy_refuses_in_its_own_words(gate, scrypts, code):
+    account = gate.login()
+    del scrypts[:]
+    gate.policy.answer = Reply(code, "4.7.1", "Enough accounts for today", imap="LIMIT")
+    assert gate.login("ihgfedcba@example.org") == gate.policy.answer
+    assert len(scrypts) == (code == 550)
+    assert gate.login() == account
+    assert gate.store.made == 1
+
+
+def test_a_policy_that_fails_refuses_for_now(gate):
+    gate.policy.answer = RuntimeError("boom")
+    reply = gate.login()
+    assert reply.temporary and "authentication" not in reply.text.lower()
+    assert gate.store.made == 0
+
+
+# -------------------------------------------------------------------------------- accounts by other ways
+
+
+def test_generated_passwords_are_quick_to_make(gate, scrypts):
+    begin = time.perf_counter()
+    hasher = Hasher(14, 1, 1)
+    secrets = {hasher.make("x" * 22, generated=True) for _ in range(200)}
+    assert len(secrets) == 200
+    assert time.perf_counter() - begin < 0.5
+    account = gate.create(password="k3b5j2h4g6f8d1s9a7p0q2", generated=True)
+    assert not scrypts
+    assert gate.login(password="k3b5j2h4g6f8d1s9a7p0q2") == account
+    assert not scrypts
+    wrong(gate.login(password="k3b5j2h4g6f8d1s9a7p0qx"))
+
+
+def test_what_is_short_is_stretched_whatever_the_caller_says(gate):
+    assert gate.create(password="x" * 16, generated=True).secret.startswith("$scrypt$")
+
+
+def test_the_operator_may_give_short_names(gate):
+    account = gate.create("Bo@example.org", way="operator")
+    assert account.address == "bo@example.org" and gate.login("bo@example.org") == account
+    for bad in ("b o@example.org", "@example.org", "x" * 65 + "@example.org", "bo@example.net", "bo"):
+        assert gate.create(bad, way="operator").code == 550
+    assert gate.create("bo@example.org", way="operator").imap == "ALREADYEXISTS"
+    assert "1 to 64" in gate.create("b+o@example.org", way="operator").text
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name_min_length": 0},
+        {"name_min_length": 10},
+        {"name_max_length": 65},
+        {"password_min_length": 0},
+        {"password_max_length": 8},
+        {"scrypt_cost": 9},
+        {"scrypt_cost": 21},
+    ],
+)
+def test_options_that_make_no_sense(options):
+    with pytest.raises(ValueError):
+        PasswordlessOptions(**options)
+
+
+def test_check_warns_when_clients_inventions_are_refused(tmp_path):
+    def texts(**options):
+        gateway = Gate(tmp_path, **options).gateway
+        return [p.text for problems in gateway.hub.call("check", gateway=gateway) for p in problems]
+
+    assert texts() == texts(name_min_length=1, name_max_length=64) == []
+    assert "names of 9" in texts(name_max_length=20, name_min_length=10)[0]
+    assert "passwords of 22" in texts(password_min_length=23)[0]
+
+
+# -------------------------------------------------------------------------------- any name at all
+
+
+@pytest.fixture(scope="module")
+def wide_gate(tmp_path_factory):
+    return Gate(tmp_path_factory.mktemp("names"), name_min_length=6, name_max_length=12)
+
+
+@settings(max_examples=200, deadline=None)
+@given(name=st.one_of(st.from_regex(r"[a-zA-Z0-9._-]{5,14}", fullmatch=True), st.text(max_size=14)))
+def test_names(wide_gate, name):
+    answer = wide_gate.login(f"{name}@example.org")
+    if re.fullmatch("[a-zA-Z0-9._-]{6,12}", name):
+        assert answer.address == f"{name.lower()}@example.org"
+    else:
+        wrong(answer)
+
+
+@settings(max_examples=200, deadline=None)
+@given(secret=st.text())
+def test_a_spoilt_secret_lets_nobody_in(secret):
+    assert not Hasher(10, 1, 1).verify("x", secret)
+
+
+@given(st.text(min_size=1), st.text(min_size=1), st.booleans())
+@settings(max_examples=50, deadline=None)
+def test_a_hash_knows_its_password(password, other, generated):
+    hasher = Hasher(10, 1, 1)
+    secret = hasher.make(password, generated)
+    assert hasher.verify(password, secret)
+    assert hasher.verify(other, secret) == (other == password)
+
+
+def test_the_bound_of_waiting_hashes():
+    hasher = Hasher(15, 1, 0)
+    first = gevent.spawn(hasher.make, PASSWORD)
+    gevent.sleep(0.01)
+    with pytest.raises(Busy):
+        hasher.make(PASSWORD)
+    assert hasher.verify(PASSWORD, first.get())
