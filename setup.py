@@ -31,6 +31,7 @@ TEST = [
     "mypy",
     "pytest",
     "ruff",
+    "setuptools>=71",  # builds the template in a test
 ]
 
 plugin_packages = find_packages("plugins")

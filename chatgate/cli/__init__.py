@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, NoReturn
@@ -82,9 +83,11 @@ class Cli(click.Group):
 
 
 def _folder(ctx: click.Context) -> Folder:
-    """Made when it is first asked for: click looks commands up before it calls the group's own function."""
+    """Made when it is first asked for: click looks commands up before it calls the group's own function, and for --help
+    before it has read the environment.
+    """
     if ctx.obj is None:
-        ctx.obj = Folder(ctx.params.get("dir", Path()).absolute())
+        ctx.obj = Folder(Path(ctx.params.get("dir") or os.environ.get("CHATGATE_DIR", ".")).absolute())
     return ctx.obj
 
 
@@ -92,7 +95,8 @@ def _folder(ctx: click.Context) -> Folder:
 @click.option(
     "--dir",
     envvar="CHATGATE_DIR",
-    default=Path(),
+    default=".",
+    is_eager=True,
     show_default="the current folder",
     type=click.Path(file_okay=False, path_type=Path),
     help="The gateway's folder, with conf.d/, data/ and tls/. Also from CHATGATE_DIR.",

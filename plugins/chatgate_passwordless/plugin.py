@@ -63,6 +63,7 @@ class Passwordless:
     """
 
     Options = PasswordlessOptions
+    order = 50
 
     def __init__(self, gateway: Gateway, options: PasswordlessOptions) -> None:
         self.gateway, self.options = gateway, options

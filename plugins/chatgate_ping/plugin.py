@@ -21,6 +21,7 @@ class Ping:
     """`chatgate ping`: sends encrypted mail through the running gateway and measures how long it takes."""
 
     Options = PingOptions
+    order = 90
 
     def __init__(self, gateway: Gateway, options: PingOptions) -> None:
         self.gateway, self.options = gateway, options

@@ -29,6 +29,7 @@ class Tls:
     """
 
     Options = TlsOptions
+    order = 10
 
     def __init__(self, gateway: Gateway, options: TlsOptions) -> None:
         self.options = options

@@ -16,9 +16,9 @@ TESTS = [p.read_text() for p in (ROOT / "tests").rglob("*.py") if p != Path(__fi
 
 @pytest.mark.parametrize("name", hookspecs.HOOKS)
 def test_each_hook_has_a_heading_with_its_signature_a_docstring_a_user_and_a_test(name):
-    signature = str(inspect.signature(hookspecs.HOOKS[name])).replace("'", "")
-    signature = re.sub(r"(\w+): [^,)]+", r"\1", signature.partition(" -> ")[0]) + " -> " + signature.partition(" -> ")[2]
-    assert f"### `{name}{signature}`" in PAGE
+    arguments, _, answer = str(inspect.signature(hookspecs.HOOKS[name])).replace("'", "").partition(" -> ")
+    arguments = re.sub(r"(\w+): [^,)]+", r"\1", arguments)
+    assert f"### `{name}{arguments} -> {answer}`" in PAGE
     assert hookspecs.HOOKS[name].__doc__
     assert any(f"def {name}(" in source for source in SOURCES), "no shipped or contrib plugin answers it"
     short = name.removeprefix("chatgate_")
@@ -41,5 +41,5 @@ def test_commands_named_in_the_pages_exist(page):
     from chatgate.cli import cli
 
     of_plugins = {"ping", "qr"}
-    for name in re.findall(r"^\s*(?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
+    for name in re.findall(r"^    (?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
         assert name in cli.commands or name in of_plugins, name
