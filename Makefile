@@ -42,7 +42,7 @@ lint: $(VENV)/test.stamp
 	$(BIN)/mypy
 
 bench: $(VENV)/serve.stamp
-	$(BIN)/python contrib/bench $(ARGS)
+	$(BIN)/python -m contrib.bench run $(ARGS)
 
 conf.d: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-conf.d

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import signal
 import sys
 
@@ -23,6 +24,7 @@ def command(folder: Folder) -> None:
     Prints what is enabled and on which ports, then a line "chatgate: ready". SIGTERM lets transactions in flight
     finish; SIGHUP loads certificates and the log level anew.
     """
+    return_memory()
     gateway = folder.gateway
     # Before anything is open, so that a signal at any moment stops in good order.
     gevent.signal_handler(signal.SIGTERM, gateway.stopping.set)
@@ -42,6 +44,23 @@ def command(folder: Folder) -> None:
     gateway.stopping.wait()
     sd_notify("STOPPING=1")
     gateway.stop()
+
+
+def return_memory() -> None:
+    """Have glibc's malloc give large blocks back to the system at once, and keep one heap instead of one per thread.
+
+    By itself it would raise the limit for such blocks to the 16 MB of the first password hash, and keep that much in
+    the heap of each hashing thread from then on. Other C libraries have nothing of the kind; then nothing is done.
+    """
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (OSError, AttributeError):
+        return
+    mallopt(_M_MMAP_THRESHOLD, 1 << 20)
+    mallopt(_M_ARENA_MAX, 1)
+
+
+_M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3), malloc.h
 
 
 def summary(gateway: Gateway) -> list[str]:
