@@ -1,0 +1,132 @@
+"""Large bodies as files: blobs/xx/<random name>. All file work runs in threads, as it waits for the disk.
+
+A file is complete and on disk before the commit that names it, and goes after the commit that drops the last row
+naming it. What a crash leaves in between is a file that no row names: found and removed by `sweep`. So there is no
+temporary name and no rename: until the commit nobody knows the name, after a crash the sweep finds either.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import gevent.threadpool
+
+from chatgate_maildb.database import Unavailable
+
+log = logging.getLogger("chatgate.maildb")
+
+_NAME = re.compile(r"[0-9a-f]{32}")
+
+
+class Blobs:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._threads = gevent.threadpool.ThreadPool(4)
+
+    def write(self, content: bytes) -> str:
+        """The name of a new file that holds the content and survives a power cut. Raises StoreError."""
+        name = secrets.token_hex(16)
+        try:
+            self._threads.apply(self._write, (name, content))
+        except OSError as error:
+            log.error("body file not written: %s", error.strerror)
+            raise Unavailable() from error
+        return name
+
+    def read(self, name: str, size: int) -> bytes | None:
+        """The first `size` octets; None when the file is not there. Raises StoreError."""
+        try:
+            return self._threads.apply(self._read, (name, size))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.error("body file not read: %s", error.strerror)
+            raise Unavailable() from error
+
+    def remove(self, names: list[str]) -> None:
+        """In the background: nobody waits for it, and what is not done before a crash the sweep does."""
+        self._threads.spawn(self._remove, names)
+
+    def size(self, name: str) -> int | None:
+        """Octets of the file, None when it is not there."""
+        try:
+            return self.path(name).stat().st_size
+        except FileNotFoundError:
+            return None
+
+    def sweep(self, wanted: Callable[[str], bool], age: float) -> int:
+        """Remove files that are not wanted and older than `age` seconds; how many. One folder at a time is listed."""
+        removed = 0
+        for names in self._listed(time.time() - age):
+            gone = [name for name in names if not wanted(name)]
+            if gone:
+                self._threads.apply(self._remove, (gone,))
+                removed += len(gone)
+        return removed
+
+    def close(self) -> None:
+        self._threads.join()
+        self._threads.kill()
+
+    def path(self, name: str) -> Path:
+        return self._folder / name[:2] / name
+
+    def _listed(self, before: float) -> Iterator[list[str]]:
+        for folder in self._threads.apply(os.listdir, (self._folder,)):
+            yield self._threads.apply(self._older, (self._folder / folder, before))
+
+    @staticmethod
+    def _older(folder: Path, before: float) -> list[str]:
+        """Names of files that may be leftovers. What does not look like ours is left alone."""
+        if not folder.is_dir():
+            return []
+        with os.scandir(folder) as entries:
+            ours = [entry for entry in entries if _NAME.fullmatch(entry.name)]
+            return [entry.name for entry in ours if entry.stat(follow_symlinks=False).st_mtime <= before]
+
+    def _write(self, name: str, content: bytes) -> None:
+        path = self.path(name)
+        try:
+            path.parent.mkdir(mode=0o700)
+            _sync_folder(self._folder)
+        except FileExistsError:
+            pass
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            with open(descriptor, "wb", buffering=0, closefd=False) as file:
+                rest = memoryview(content)
+                while rest:
+                    rest = rest[file.write(rest) :]
+            os.fsync(descriptor)
+        except OSError:
+            path.unlink()
+            raise
+        finally:
+            os.close(descriptor)
+        _sync_folder(path.parent)
+
+    def _read(self, name: str, size: int) -> bytes:
+        with open(self.path(name), "rb", buffering=0) as file:
+            return file.read(size) if size else b""
+
+    def _remove(self, names: list[str]) -> None:
+        for name in names:
+            try:
+                self.path(name).unlink(missing_ok=True)
+            except OSError as error:
+                log.error("body file not removed: %s", error.strerror)
+
+
+def _sync_folder(folder: Path) -> None:
+    """The entry of a new file is on disk only when its folder is."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,141 @@
+"""Opening SQLite through peewee: the folder, the pragmas, and a reader."""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from peewee import PeeweeException, Query, SqliteDatabase
+
+from chatgate.api import PluginError, StoreError
+
+# peewee logs every statement with its parameters at debug level, and those are people's mail.
+logging.getLogger("peewee").setLevel(logging.WARNING)
+
+log = logging.getLogger("chatgate.maildb")
+
+ERRORS = (sqlite3.Error, PeeweeException)
+
+
+class Unavailable(StoreError):
+    """The database or the disk failed; whether the change is on disk is not known. Trying again later may help."""
+
+    def __init__(self) -> None:
+        super().__init__("Temporary problem of the mail store, please try again later")
+
+
+def make_folder(folder: Path) -> None:
+    """The data folder, for our eyes only. Raises PluginError when it cannot be used."""
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # SQLite gives its -wal and -shm files the permissions of the database file.
+        os.close(os.open(folder / "mail.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        (folder / "blobs").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise PluginError(f"maildb: {folder} cannot be written: {error.strerror}") from error
+
+
+class Presence:
+    """A lock that every process with the store open shares. It tells the first one in that nobody else is there, and
+    so that a body file which no row names is not just about to be named by somebody.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        try:
+            self._descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise PluginError(f"maildb: {folder / 'lock'} cannot be written: {error.strerror}") from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self.alone = True
+        except OSError:
+            fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+            self.alone = False
+
+    def share(self) -> None:
+        """Let the others in."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_SH)
+        self.alone = False
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+
+
+def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
+    """A peewee database with one open connection. Raises PluginError with one line for the operator."""
+    if sqlite3.sqlite_version_info < (3, 35):  # RETURNING
+        raise PluginError(f"maildb: SQLite 3.35 or newer is needed, this Python has {sqlite3.sqlite_version}")
+    pragmas: dict[str, Any] = {
+        "journal_mode": "wal",
+        "synchronous": "full",  # WAL's default in many builds, "normal", loses the last commits in a power cut
+        "foreign_keys": 1,
+        "journal_size_limit": 64 << 20,
+        "temp_store": "memory",
+    }
+    if not writing:
+        pragmas["query_only"] = 1
+    # thread_safe=False: peewee would keep one connection per thread, and monkey-patched that means one per greenlet.
+    # check_same_thread=False: COMMIT runs in a thread of its own, see writer.py.
+    database = SqliteDatabase(
+        str(folder / "mail.db"),
+        pragmas=pragmas,
+        thread_safe=False,
+        autoconnect=False,
+        timeout=5,
+        check_same_thread=False,
+        cached_statements=200,
+    )
+    try:
+        database.connect()
+        if database.journal_mode != "wal":
+            raise PluginError(f"maildb: {folder} is on a file system that SQLite's WAL mode does not work on")
+    except ERRORS as error:
+        raise PluginError(f"maildb: {folder / 'mail.db'} cannot be opened: {error}") from error
+    return database
+
+
+class Reader:
+    """Reads what is committed, at any time, while a commit is under way too. Reads take microseconds and run in the
+    hub's thread; nothing here yields to other greenlets, so one connection serves all.
+    """
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+        self._connection = database.connection()
+        self._execute = self._connection.execute
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """For the hot statements: straight to the connection. Raises StoreError."""
+        try:
+            return self._execute(sql, parameters).fetchall()
+        except sqlite3.Error as error:
+            raise self._failed(error) from error
+
+    def query(self, query: Query) -> list[tuple[Any, ...]]:
+        """For the others: a peewee query. Raises StoreError."""
+        try:
+            return list(query.tuples().execute(self._database))
+        except ERRORS as error:
+            raise self._failed(error) from error
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """All reads inside see one state: a commit may happen between two statements, in another thread."""
+        self.rows("BEGIN")
+        try:
+            yield
+        finally:
+            self._connection.rollback()  # nothing to lose, and unlike COMMIT it ends the transaction whatever happened
+
+    def _failed(self, error: Exception) -> Unavailable:
+        log.error("read failed: %s", error)
+        return Unavailable()
+
+    def close(self) -> None:
+        self._database.close()

@@ -1,0 +1,59 @@
+"""Looking for damage: what SQLite knows of itself, and what must hold between the rows and the files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from peewee import SqliteDatabase
+
+from chatgate_maildb.blobs import Blobs
+from chatgate_maildb.database import ERRORS, connect
+
+# Each finds nothing in a sound database. Its rows end a sentence.
+_RULES = {
+    "mailbox counters are wrong: mailbox": """SELECT box.id FROM mailbox box LEFT JOIN
+        (SELECT mailbox_id, count(*) n, sum(size) octets, sum(instr(' '||flags||' ', ' \\Seen ')=0) unseen
+         FROM message GROUP BY mailbox_id) real ON real.mailbox_id=box.id
+        WHERE box.account_id IS NOT NULL AND (box.messages<>ifnull(n, 0) OR box.octets<>ifnull(real.octets, 0)
+            OR box.unseen<>ifnull(real.unseen, 0))""",
+    "a UID is not below UIDNEXT: mailbox": """SELECT DISTINCT box.id FROM mailbox box JOIN message ON mailbox_id=box.id
+        WHERE uid>=uidnext OR uid<1""",
+    "a modseq is above the mailbox's: mailbox": """SELECT DISTINCT box.id FROM mailbox box
+        JOIN message ON mailbox_id=box.id WHERE message.modseq>box.modseq""",
+    "a removed UID is still there: mailbox, UID": """SELECT mailbox_id, uid FROM expunged
+        JOIN message USING (mailbox_id, uid)""",
+    "a message size differs from its body's: mailbox, UID": """SELECT mailbox_id, uid FROM message
+        JOIN body ON body.id=body_id WHERE message.size<>body.size""",
+    "no message has body": "SELECT id FROM body WHERE NOT EXISTS (SELECT 1 FROM message WHERE body_id=body.id)",
+    "not the size it should have, or neither or both of data and file: body": """SELECT id FROM body
+        WHERE (file IS NULL)=(data IS NULL) OR (data IS NOT NULL AND length(data)<>size) OR header_size>size""",
+    "an account has no INBOX: account": """SELECT id FROM account WHERE NOT EXISTS
+        (SELECT 1 FROM mailbox WHERE account_id=account.id AND name='INBOX')""",
+}
+
+
+def problems(folder: Path, blobs: Blobs) -> list[str]:
+    """What is wrong, a line each. Takes long on a large database: run it in a thread. Others may write meanwhile."""
+    database = connect(folder, writing=False)
+    try:
+        with database.atomic():  # one state for all that follows
+            found = _rows(database)
+            files = database.execute_sql("SELECT id, file, size FROM body WHERE file IS NOT NULL").fetchall()
+        for body_id, name, size in files:
+            there = blobs.size(name)
+            if there != size and database.execute_sql("SELECT 1 FROM body WHERE id=?", (body_id,)).fetchall():
+                found.append(f"file {blobs.path(name)} is {'missing' if there is None else 'damaged'}: body {body_id}")
+        return found
+    except ERRORS as error:
+        return [f"the database cannot be read: {error}"]
+    finally:
+        database.close()
+
+
+def _rows(database: SqliteDatabase) -> list[str]:
+    found = [line for (line,) in database.execute_sql("PRAGMA integrity_check(20)") if line != "ok"]
+    for table, _, parent, _ in database.execute_sql("PRAGMA foreign_key_check").fetchmany(20):
+        found.append(f"a row of {table} refers to a missing row of {parent}")
+    for what, sql in _RULES.items():
+        found += [f"{what} {' '.join(map(str, row))}" for row in database.execute_sql(sql).fetchmany(20)]
+    return found

@@ -1,0 +1,198 @@
+"""Mailboxes, subscriptions and annotations."""
+
+from __future__ import annotations
+
+import time
+
+from peewee import fn
+
+from chatgate.api import Mailbox, MailboxExists, NoSuchMailbox, StoreError
+from chatgate_maildb import models, rows
+from chatgate_maildb.part import Part
+from chatgate_maildb.writer import Transaction
+
+# Octets of a mailbox name, and of the name of an annotation.
+_LONGEST = 255
+
+_COLUMNS = "id, account_id, name, uidvalidity, uidnext, modseq, special_use"
+# Not through the model: five of these make up a new account, and accounts come by the hundred a second.
+_INSERT = """INSERT INTO mailbox
+    (account_id, name, uidvalidity, special_use, uidnext, modseq, history, messages, unseen, octets)
+    VALUES (?, ?, ?, ?, 1, 1, 0, 0, 0, 0)"""
+FORGOTTEN_AT_ONCE = 5000
+
+
+def normal(name: str) -> str:
+    """INBOX in capitals, also where it is the first of several levels (RFC 3501 §5.1)."""
+    first, slash, rest = name.partition("/")
+    return "INBOX" + slash + rest if first.upper() == "INBOX" else name
+
+
+def _checked(name: str) -> str:
+    """A name for a new mailbox or subscription. Raises StoreError for one that no client could handle."""
+    name = normal(name)
+    if not all(name.split("/")) or not name.isprintable() or len(name.encode()) > _LONGEST:
+        raise StoreError("Not a name for a mailbox")
+    return name
+
+
+def next_uidvalidity(tx: Transaction) -> int:
+    """Never given before, so that a name that is deleted and made again gets a higher one (RFC 3501 §2.3.1.1), for
+    an account that is deleted and made again too. As the time goes on it stays close to the time.
+    """
+    sql = "UPDATE meta SET value=max(value+1, ?) WHERE key='uidvalidity' RETURNING value"
+    ((value,),) = tx.execute(sql, (int(time.time()),)).fetchall()
+    return value
+
+
+def insert(tx: Transaction, account_id: int, name: str, uidvalidity: int, special_use: str = "") -> Mailbox:
+    mailbox_id = tx.execute(_INSERT, (account_id, name, uidvalidity, special_use)).lastrowid
+    return Mailbox(mailbox_id, account_id, name, uidvalidity, 1, 1, special_use)
+
+
+class Mailboxes(Part):
+    def mailbox(self, account_id: int, name: str) -> Mailbox | None:
+        sql = f"SELECT {_COLUMNS} FROM mailbox WHERE account_id=? AND name=?"
+        for row in self.reader.rows(sql, (account_id, normal(name))):
+            return Mailbox(*row)
+        return None
+
+    def mailboxes(self, account_id: int) -> list[Mailbox]:
+        sql = f"SELECT {_COLUMNS} FROM mailbox WHERE account_id=? ORDER BY name<>'INBOX', name"
+        return [Mailbox(*row) for row in self.reader.rows(sql, (account_id,))]
+
+    def create_mailbox(self, account_id: int, name: str) -> Mailbox:
+        """Raises MailboxExists, StoreError for a bad name or when there are too many."""
+        name = _checked(name)
+
+        def work(tx: Transaction) -> Mailbox:
+            known = _names(tx, account_id)
+            if name in known:
+                raise MailboxExists("Mailbox already exists")
+            if not known:
+                raise StoreError("No such account")
+            if len(known) >= self.options.max_mailboxes:
+                raise StoreError("Too many mailboxes")
+            return insert(tx, account_id, name, next_uidvalidity(tx))
+
+        return self.writer.run(work)
+
+    def rename_mailbox(self, account_id: int, old: str, new: str) -> None:
+        """Raises NoSuchMailbox, MailboxExists, StoreError."""
+        old, new = normal(old), _checked(new)
+
+        def work(tx: Transaction) -> None:
+            known = _names(tx, account_id)
+            if old not in known:
+                raise NoSuchMailbox("No such mailbox")
+            if new in known:
+                raise MailboxExists("Mailbox already exists")
+            if old == "INBOX":
+                if len(known) >= self.options.max_mailboxes:
+                    raise StoreError("Too many mailboxes")
+                target = insert(tx, account_id, new, next_uidvalidity(tx))
+                rows.copy(tx, known[old], None, target.id, True, 0)
+                return
+            if new.startswith(old + "/"):
+                raise StoreError("A mailbox cannot become its own child")
+            for name in known:
+                if name == old or name.startswith(old + "/"):
+                    _rename(tx, account_id, known, name, _checked(new + name[len(old) :]))
+
+        self.writer.run(work)
+
+    def delete_mailbox(self, mailbox_id: int) -> None:
+        """Its children stay. Raises NoSuchMailbox, StoreError for INBOX."""
+
+        def work(tx: Transaction) -> None:
+            sql = "SELECT account_id, name FROM mailbox WHERE id=? AND account_id IS NOT NULL"
+            found = tx.execute(sql, (mailbox_id,)).fetchall()
+            if not found:
+                raise NoSuchMailbox("No such mailbox")
+            ((account_id, name),) = found
+            if name == "INBOX":
+                raise StoreError("INBOX cannot be deleted")
+            tx.execute("UPDATE mailbox SET account_id=NULL WHERE id=?", (mailbox_id,))
+            tx.execute("DELETE FROM annotation WHERE account_id=? AND mailbox=?", (account_id, name))
+            tx.changed.add(mailbox_id)
+
+        self.writer.run(work)
+        self.purge(mailbox_id)
+
+    def purge(self, mailbox_id: int) -> None:
+        """Remove what a deleted mailbox had, some rows in each transaction, as others want to write too. What a crash
+        leaves is taken up by `expire`.
+        """
+
+        def work(tx: Transaction) -> bool:
+            if rows.delete_some(tx, mailbox_id) or forget(tx, mailbox_id, FORGOTTEN_AT_ONCE):
+                return True
+            tx.execute("DELETE FROM mailbox WHERE id=? AND account_id IS NULL", (mailbox_id,))
+            return False
+
+        while self.writer.run(work):
+            pass
+
+    def subscriptions(self, account_id: int) -> list[str]:
+        query = models.Subscription.select(models.Subscription.name).where(models.Subscription.account == account_id)
+        return sorted((name for (name,) in self.reader.query(query)), key=lambda name: (name != "INBOX", name))
+
+    def subscribe(self, account_id: int, name: str, wanted: bool) -> None:
+        name = _checked(name) if wanted else normal(name)
+        table = models.Subscription
+
+        def work(tx: Transaction) -> None:
+            if not wanted:
+                table.delete().where(table.account == account_id, table.name == name).execute(tx.database)
+                return
+            count = table.select(fn.COUNT(table.name)).where(table.account == account_id)
+            if count.scalar(tx.database) >= self.options.max_mailboxes:
+                raise StoreError("Too many subscriptions")
+            table.insert(account=account_id, name=name).on_conflict_ignore().execute(tx.database)
+
+        self.writer.run(work)
+
+    def annotations(self, account_id: int, mailbox: str) -> dict[str, bytes]:
+        sql = "SELECT entry, value FROM annotation WHERE account_id=? AND mailbox=?"
+        return dict(self.reader.rows(sql, (account_id, normal(mailbox))))
+
+    def annotate(self, account_id: int, mailbox: str, entry: str, value: bytes | None) -> None:
+        """Raises NoSuchMailbox, StoreError."""
+        mailbox, table = normal(mailbox), models.Annotation
+        if value is not None and len(value) > self.options.max_annotation_bytes or len(entry) > _LONGEST:
+            raise StoreError("Annotation is too long")
+        place = (table.account == account_id, table.mailbox == mailbox)
+
+        def work(tx: Transaction) -> None:
+            if value is None:
+                table.delete().where(*place, table.entry == entry).execute(tx.database)
+                return
+            if mailbox and mailbox not in _names(tx, account_id):
+                raise NoSuchMailbox("No such mailbox")
+            others = table.select(fn.COUNT(table.entry)).where(*place, table.entry != entry)
+            if others.scalar(tx.database) >= self.options.max_annotations:
+                raise StoreError("Too many annotations")
+            table.replace(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
+
+        self.writer.run(work)
+
+
+def _names(tx: Transaction, account_id: int) -> dict[str, int]:
+    return dict(tx.execute("SELECT name, id FROM mailbox WHERE account_id=?", (account_id,)).fetchall())
+
+
+def _rename(tx: Transaction, account_id: int, known: dict[str, int], name: str, new: str) -> None:
+    if new in known:
+        raise MailboxExists("Mailbox already exists")
+    tx.execute("UPDATE mailbox SET name=? WHERE id=?", (new, known[name]))
+    tx.execute("UPDATE annotation SET mailbox=? WHERE account_id=? AND mailbox=?", (new, account_id, name))
+
+
+def forget(tx: Transaction, mailbox_id: int, count: int) -> int:
+    """Forget the oldest `count` expunged messages, or more where several went together; how many were forgotten."""
+    oldest = "SELECT modseq FROM expunged WHERE mailbox_id=? ORDER BY modseq LIMIT ?"
+    found = tx.execute(oldest, (mailbox_id, count)).fetchall()
+    if not found:
+        return 0
+    tx.execute("UPDATE mailbox SET history=max(history, ?) WHERE id=?", (*found[-1], mailbox_id))
+    return tx.execute("DELETE FROM expunged WHERE mailbox_id=? AND modseq<=?", (mailbox_id, *found[-1])).rowcount

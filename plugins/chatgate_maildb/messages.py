@@ -1,0 +1,183 @@
+"""Messages: arriving, listed, read, flagged, removed, copied."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Collection, Iterable, Sequence
+from typing import Literal
+
+from chatgate.api import (
+    Changes,
+    Copied,
+    Delivery,
+    FlagsChanged,
+    Message,
+    NoSuchMailbox,
+    Status,
+    Stored,
+    StoreError,
+    split,
+)
+from chatgate_maildb import rows
+from chatgate_maildb.database import Unavailable
+from chatgate_maildb.flags import DELETED, SEEN, normal, parsed, text
+from chatgate_maildb.part import Part
+from chatgate_maildb.writer import Transaction
+
+_LIST = "SELECT uid, modseq, flags, size, date FROM message "
+_ALL = _LIST + "WHERE mailbox_id=? ORDER BY uid"
+# Told which index to use: without statistics SQLite would rather walk the whole mailbox than sort a few rows.
+_SINCE = _LIST + "INDEXED BY message_modseq WHERE mailbox_id=? AND modseq>? ORDER BY uid"
+_BODY = """SELECT body.size, body.header_size, body.file, body.data FROM message JOIN body ON body.id=message.body_id
+    WHERE mailbox_id=? AND uid=?"""
+
+_STEP = """UPDATE mailbox SET modseq=modseq+?, unseen=unseen-? WHERE id=? AND account_id IS NOT NULL
+    RETURNING modseq"""
+_FLAG = "UPDATE message SET flags=?, modseq=? WHERE mailbox_id=? AND uid IN (SELECT value FROM json_each(?))"
+
+
+class Messages(Part):
+    def status(self, mailbox_id: int) -> Status:
+        return Status._make(self._mailbox(mailbox_id, "messages, unseen, uidnext, uidvalidity, modseq, octets"))
+
+    def changes(self, mailbox_id: int, since: int = 0) -> Changes:
+        """When `since` lies before what is remembered of expunged messages (see `expire`), `expunged` names every UID
+        that is not there now, as RFC 7162 §3.2.7 allows: more than was asked for, never less.
+        """
+        # Sessions look after each command, and mostly there is nothing: that needs no snapshot, only this one row.
+        modseq, uidnext, history = self._mailbox(mailbox_id, "modseq, uidnext, history")
+        if since >= modseq:
+            return Changes(modseq, uidnext, [], [])
+        with self.reader.snapshot():
+            modseq, uidnext, history = self._mailbox(mailbox_id, "modseq, uidnext, history")
+            if since <= 0:
+                found, gone = self.reader.rows(_ALL, (mailbox_id,)), []
+            else:
+                found = self.reader.rows(_SINCE, (mailbox_id, since))
+                gone = self._expunged(mailbox_id, since) if since >= history else self._missing(mailbox_id, uidnext)
+        # Half the cost of Message(…), which counts when a mailbox of thousands is opened.
+        new = tuple.__new__
+        messages = [new(Message, (uid, at, parsed(flags), size, date)) for uid, at, flags, size, date in found]
+        return Changes(modseq, uidnext, messages, gone)
+
+    def _mailbox(self, mailbox_id: int, columns: str) -> tuple:
+        found = self.reader.rows(f"SELECT {columns} FROM mailbox WHERE id=? AND account_id IS NOT NULL", (mailbox_id,))
+        if not found:
+            raise NoSuchMailbox("No such mailbox")
+        return found[0]
+
+    def _expunged(self, mailbox_id: int, since: int) -> list[int]:
+        sql = "SELECT uid FROM expunged WHERE mailbox_id=? AND modseq>? ORDER BY uid"
+        return [uid for (uid,) in self.reader.rows(sql, (mailbox_id, since))]
+
+    def _missing(self, mailbox_id: int, uidnext: int) -> list[int]:
+        there = {uid for (uid,) in self.reader.rows("SELECT uid FROM message WHERE mailbox_id=?", (mailbox_id,))}
+        return [uid for uid in range(1, uidnext) if uid not in there]
+
+    def content(self, mailbox_id: int, uid: int) -> bytes | None:
+        for size, _, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
+            return data if file is None else self._file(mailbox_id, uid, file, size)
+        return None
+
+    def header(self, mailbox_id: int, uid: int) -> bytes | None:
+        for _, size, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
+            return data[:size] if file is None else self._file(mailbox_id, uid, file, size)
+        return None
+
+    def _file(self, mailbox_id: int, uid: int, file: str, size: int) -> bytes | None:
+        content = self.blobs.read(file, size)
+        if content is None or len(content) != size:
+            if self.reader.rows(_BODY, (mailbox_id, uid)):
+                raise Unavailable()  # `check` tells the operator which file is damaged
+            return None  # expunged while we were reading
+        return content
+
+    def store(self, content: bytes, deliveries: Sequence[Delivery]) -> list[Stored]:
+        size = len(content)
+        header, body = split(content)
+        header_size = len(header) + (2 if body else 0)
+        file = self.blobs.write(content) if size > self.options.blob_bytes else None
+        data = content if file is None else None
+        now = int(time.time())
+        quota = self.options.quota_bytes
+
+        def work(tx: Transaction) -> list[Stored]:
+            insert = "INSERT INTO body (size, header_size, file, data) VALUES (?, ?, ?, ?)"
+            body_id = tx.execute(insert, (size, header_size, file, data)).lastrowid
+            stored = []
+            for delivery in deliveries:
+                flags = normal(delivery.flags)
+                box, unseen = delivery.mailbox_id, SEEN not in flags
+                uid, modseq, uidvalidity = rows.grow(tx, box, 1, unseen, size, quota)
+                date = now if delivery.date is None else delivery.date
+                tx.execute(rows.INSERT, (box, uid, body_id, modseq, text(flags), size, date))
+                stored.append(Stored(delivery, uid, uidvalidity, modseq))
+            if not stored:
+                raise StoreError("No mailbox to store in")
+            return stored
+
+        try:
+            return self.writer.run(work)
+        except Unavailable:
+            raise  # perhaps it is on disk after all, and its file must not go; if not, the sweep takes it
+        except Exception:
+            if file is not None:
+                self.blobs.remove([file])
+            raise
+
+    def set_flags(
+        self,
+        mailbox_id: int,
+        uids: Collection[int],
+        how: Literal["add", "remove", "replace"],
+        flags: Iterable[str],
+        unchanged_since: int | None = None,
+    ) -> FlagsChanged:
+        wanted = normal(flags)
+
+        def changed(before: frozenset[str]) -> frozenset[str]:
+            return before | wanted if how == "add" else before - wanted if how == "remove" else wanted
+
+        def work(tx: Transaction) -> FlagsChanged:
+            updates: dict[str, list[int]] = {}  # the UIDs that get these flags
+            refused, seen = [], 0
+            for uid, _, _, old, modseq in rows.select(tx, mailbox_id, uids):
+                before = parsed(old)
+                after = changed(before)
+                if unchanged_since is not None and modseq > unchanged_since:
+                    refused.append(uid)
+                elif after != before:
+                    updates.setdefault(text(after), []).append(uid)
+                    seen += (SEEN in after) - (SEEN in before)
+            modseq = self._set(tx, mailbox_id, updates, seen)
+            return FlagsChanged(modseq, sorted(uid for uids in updates.values() for uid in uids), refused)
+
+        return self.writer.run(work)
+
+    def _set(self, tx: Transaction, mailbox_id: int, updates: dict[str, list[int]], seen: int) -> int:
+        """Write the new flags; the mailbox's modseq afterwards."""
+        found = tx.execute(_STEP, (bool(updates), seen, mailbox_id)).fetchall()
+        if not found:
+            raise NoSuchMailbox("No such mailbox")
+        ((modseq,),) = found
+        for flags, uids in updates.items():
+            for chunk in rows.chunks(tx, uids):
+                tx.execute(_FLAG, (flags, modseq, mailbox_id, json.dumps(chunk)))
+        if updates:
+            tx.changed.add(mailbox_id)
+        return modseq
+
+    def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:
+        def work(tx: Transaction) -> list[int]:
+            found = rows.select(tx, mailbox_id, uids)
+            if only_deleted:
+                found = [row for row in found if DELETED in parsed(row[3])]
+            if found:
+                rows.remove(tx, mailbox_id, found)
+            return [row[0] for row in found]
+
+        return self.writer.run(work)
+
+    def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
+        return self.writer.run(lambda tx: rows.copy(tx, mailbox_id, uids, target_id, move, self.options.quota_bytes))

@@ -1,0 +1,105 @@
+"""Schema versions. The database says its version in `meta`; opening it brings it to this program's version, one step
+after the other, each in a transaction. A newer database is refused: going back is `down`, and never automatic.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from peewee import SqliteDatabase
+
+from chatgate.api import PluginError
+from chatgate_maildb.database import ERRORS
+from chatgate_maildb.models import MODELS
+
+log = logging.getLogger("chatgate.maildb")
+
+Step = Callable[[SqliteDatabase], None]
+
+
+class Migration(NamedTuple):
+    """up: from the version before to this one. down: back again, or None where that would lose something."""
+
+    up: Step
+    down: Step | None = None
+
+
+# By the version they lead to. Steps are SQL of their own time: the models move on, a migration must not.
+MIGRATIONS: Mapping[int, Migration] = {}
+VERSION = 1
+
+
+def version(database: SqliteDatabase) -> int:
+    """The version of the schema on disk; 0 for an empty database."""
+    try:
+        if not database.execute_sql("SELECT 1 FROM sqlite_master WHERE type='table' AND name='meta'").fetchall():
+            return 0
+        ((value,),) = database.execute_sql("SELECT value FROM meta WHERE key='version'").fetchall()
+        return value
+    except (*ERRORS, ValueError) as error:
+        raise PluginError(f"maildb: the schema version of {database.database} cannot be read: {error}") from error
+
+
+def upgrade(database: SqliteDatabase, migrations: Mapping[int, Migration] = MIGRATIONS, to: int = VERSION) -> None:
+    """Make the tables, or bring them to version `to`. Raises PluginError when that cannot be."""
+    found = version(database)
+    if found > to:
+        raise PluginError(
+            f"maildb: the database has schema version {found}, this program knows versions up to {to}: "
+            "run the newer program, or restore a backup"
+        )
+    while found < to:
+        # Locked before looking again: another process may be doing the same right now.
+        with _transaction(database, f"to version {found + 1 if found else to}"):
+            found = version(database)
+            if found == 0:
+                _create(database, to)
+                found = to
+            elif found < to:
+                found += 1
+                migrations[found].up(database)
+                _set_version(database, found)
+                log.warning("mail database brought to schema version %d", found)
+
+
+def downgrade(database: SqliteDatabase, to: int, migrations: Mapping[int, Migration] = MIGRATIONS) -> None:
+    """Back to version `to`, for an operator who returns to an older program. Raises PluginError."""
+    found = version(database)
+    while found > to:
+        down = migrations[found].down if found in migrations else None
+        if down is None:
+            raise PluginError(f"maildb: there is no way back from schema version {found}: restore a backup")
+        with _transaction(database, f"back to version {found - 1}"):
+            down(database)
+            found -= 1
+            _set_version(database, found)
+
+
+class _transaction:
+    """All of a step or nothing of it; what goes wrong becomes one line for the operator."""
+
+    def __init__(self, database: SqliteDatabase, what: str) -> None:
+        self._database, self._what = database, what
+
+    def __enter__(self) -> None:
+        self._database.begin("IMMEDIATE")
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
+        if error is None:
+            self._database.commit()
+            return
+        self._database.rollback()
+        if isinstance(error, (*ERRORS, KeyError)):
+            raise PluginError(f"maildb: the database cannot be brought {self._what}: {error}") from error
+
+
+def _create(database: SqliteDatabase, to: int) -> None:
+    with database.bind_ctx(MODELS):
+        database.create_tables(MODELS, safe=False)
+    database.execute_sql("INSERT INTO meta (key, value) VALUES ('version', ?), ('uidvalidity', 0)", (to,))
+
+
+def _set_version(database: SqliteDatabase, to: int) -> None:
+    database.execute_sql("UPDATE meta SET value=? WHERE key='version'", (to,))

@@ -1,0 +1,114 @@
+"""The schema, as peewee models. They are bound to no database: every query names the one it runs on."""
+
+from __future__ import annotations
+
+import peewee
+from playhouse.sqlite_ext import AutoIncrementField
+
+
+class Meta(peewee.Model):
+    """`version`: the schema's (see migrations.py). `uidvalidity`: the last one given to any mailbox."""
+
+    key = peewee.TextField(primary_key=True)
+    value = peewee.IntegerField()
+
+
+class Account(peewee.Model):
+    """AUTOINCREMENT, here and for mailboxes: sessions hold ids, so one must never come to mean somebody else."""
+
+    id = AutoIncrementField()
+    address = peewee.TextField(unique=True)
+    secret = peewee.TextField()
+    created = peewee.IntegerField()
+    last_login = peewee.IntegerField(default=0)
+
+
+class Mailbox(peewee.Model):
+    """account NULL: deleted, its rows are being removed. The counters are kept by every writing statement.
+    history: what was expunged is known completely for all modseqs above this one.
+    """
+
+    id = AutoIncrementField()
+    account = peewee.ForeignKeyField(Account, null=True, index=False)
+    name = peewee.TextField()
+    uidvalidity = peewee.IntegerField()
+    uidnext = peewee.IntegerField(default=1)
+    modseq = peewee.IntegerField(default=1)
+    history = peewee.IntegerField(default=0)
+    special_use = peewee.TextField(default="")
+    messages = peewee.IntegerField(default=0)
+    unseen = peewee.IntegerField(default=0)
+    octets = peewee.IntegerField(default=0)
+
+    class Meta:
+        indexes = ((("account", "name"), True),)
+
+
+class Body(peewee.Model):
+    """The content of a message, shared by all its copies: in `data`, or in the file blobs/xx/`file` when it is large.
+    It goes with the last message row. There is no reference counter: counting means rewriting the row, content and all.
+    `data` stands last so that the other columns are read without it.
+    """
+
+    size = peewee.IntegerField()
+    header_size = peewee.IntegerField()
+    file = peewee.TextField(null=True)
+    data = peewee.BlobField(null=True)
+
+
+class Message(peewee.Model):
+    """flags: sorted, with a space between. size repeats the body's, so that lists are read from this table alone."""
+
+    mailbox = peewee.ForeignKeyField(Mailbox, index=False)
+    uid = peewee.IntegerField()
+    body = peewee.ForeignKeyField(Body, index=False)
+    modseq = peewee.IntegerField()
+    flags = peewee.TextField()
+    size = peewee.IntegerField()
+    date = peewee.IntegerField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("mailbox", "uid")
+        without_rowid = True
+
+
+class Expunged(peewee.Model):
+    """A UID that is gone, and the modseq of its going."""
+
+    mailbox = peewee.ForeignKeyField(Mailbox, index=False)
+    modseq = peewee.IntegerField()
+    uid = peewee.IntegerField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("mailbox", "modseq", "uid")
+        without_rowid = True
+
+
+class Subscription(peewee.Model):
+    account = peewee.ForeignKeyField(Account, index=False, on_delete="CASCADE")
+    name = peewee.TextField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "name")
+        without_rowid = True
+
+
+class Annotation(peewee.Model):
+    """mailbox: a name, or "" for the account itself."""
+
+    account = peewee.ForeignKeyField(Account, index=False, on_delete="CASCADE")
+    mailbox = peewee.TextField()
+    entry = peewee.TextField()
+    value = peewee.BlobField()
+
+    class Meta:
+        primary_key = peewee.CompositeKey("account", "mailbox", "entry")
+        without_rowid = True
+
+
+# Names of their own, as statements name them (INDEXED BY) and migrations may.
+Message.add_index(Message.index(Message.mailbox, Message.modseq, name="message_modseq"))
+Message.add_index(Message.index(Message.body, name="message_body"))
+Body.add_index(Body.index(Body.file, name="body_file", unique=True, where=Body.file.is_null(False)))
+
+MODELS = (Meta, Account, Mailbox, Body, Message, Expunged, Subscription, Annotation)

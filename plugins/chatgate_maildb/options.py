@@ -1,0 +1,25 @@
+"""What an operator can set in conf.d/NN-maildb.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatgate.api import option
+
+
+@dataclass(frozen=True)
+class MailDbOptions:
+    folder: str = option("data", "Where mail is kept: the database, and blobs/ with large messages.")
+    quota_bytes: int = option(500_000_000, "Octets of mail that one account may keep. 0: no limit.")
+    recipient_delimiter: str = option("+", "alice+tag@ is delivered to alice@ with this delimiter. Empty: no tags.")
+    blob_bytes: int = option(65536, "A message larger than this many octets is a file of its own beside the database.")
+    max_mailboxes: int = option(500, "Mailboxes, and subscriptions, that one account may have.")
+    max_annotations: int = option(100, "Private METADATA entries that an account, and each mailbox, may have.")
+    max_annotation_bytes: int = option(16384, "Octets that the value of one private METADATA entry may have.")
+    expunged_kept: int = option(
+        1000,
+        "Removed messages remembered for each mailbox when cleaning up. A session further behind is told of all "
+        "UIDs that are gone, which costs more.",
+    )
+    busy_seconds: float = option(10.0, "Seconds to wait while another process, such as a command, writes.")
+    min_free_bytes: int = option(200_000_000, "'chatgate check' warns when the disk has fewer octets free.")

@@ -1,0 +1,134 @@
+"""The hooks: local recipients, delivery, private METADATA, upkeep."""
+
+from __future__ import annotations
+
+import logging
+import os
+import time
+from collections.abc import Sequence
+
+import gevent
+
+from chatgate.api import (
+    UNAVAILABLE,
+    Account,
+    Delivery,
+    Envelope,
+    Gateway,
+    NoSuchMailbox,
+    OverQuota,
+    Problem,
+    Reply,
+    Session,
+    Stored,
+    StoreError,
+    hookimpl,
+)
+from chatgate_maildb.options import MailDbOptions
+from chatgate_maildb.store import MailStore
+
+log = logging.getLogger("chatgate.maildb")
+
+_DAY = 86400
+
+
+class MailDb:
+    """The mail store on SQLite: accounts, mailboxes and messages, durable before every 250."""
+
+    Options = MailDbOptions
+    order = 60  # behind the plugins that refuse recipients, as it accepts them, and before those that route elsewhere
+
+    def __init__(self, gateway: Gateway, options: MailDbOptions) -> None:
+        self.gateway, self.options = gateway, options
+
+    @hookimpl
+    def chatgate_open_store(self, gateway: Gateway) -> MailStore:
+        return MailStore(gateway.path(self.options.folder), self.options, gateway.board.post)
+
+    def _account(self, address: str) -> Account | None:
+        """The account that mail for this address goes to: its own, or the one before the tag."""
+        store = self.gateway.store
+        if (account := store.account(address)) or not self.options.recipient_delimiter:
+            return account
+        local, _, domain = address.rpartition("@")
+        base, delimiter, _ = local.partition(self.options.recipient_delimiter)
+        return store.account(f"{base}@{domain}") if base and delimiter else None
+
+    @hookimpl
+    def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
+        """Answers for addresses of our domain. A full mailbox refuses for now: old mail is removed after a while, and
+        a refusal for good would make Delta Chat give up the message for all members of a group.
+        """
+        if address.rpartition("@")[2].lower() != self.gateway.domain:
+            return None
+        account = self._account(address)
+        if account is None:
+            shown = f"<{address}>: " if address.isascii() and address.isprintable() else ""
+            return Reply(550, "5.1.1", f"{shown}no such user here")
+        usage = self.gateway.store.usage(account.id)
+        if usage.limit and usage.octets >= usage.limit:
+            return Reply(452, "4.2.2", "Mailbox of the recipient is full, try again later", imap="OVERQUOTA")
+        return Reply(250, "2.1.5", "OK")
+
+    @hookimpl
+    def chatgate_route(self, envelope: Envelope, recipient: str) -> Delivery | None:
+        if recipient.rpartition("@")[2].lower() != self.gateway.domain or not (account := self._account(recipient)):
+            return None
+        inbox = self.gateway.store.mailbox(account.id, "INBOX")
+        return Delivery(recipient, inbox.id, account.id) if inbox else None
+
+    @hookimpl
+    def chatgate_store(self, content: bytes, deliveries: Sequence[Delivery]) -> list[Stored] | Reply:
+        try:
+            return self.gateway.store.store(content, deliveries)
+        except OverQuota:
+            return Reply(552, "5.2.2", "Mailbox is full", imap="OVERQUOTA")
+        except NoSuchMailbox:  # it was there a moment ago; asked again, the client hears that at RCPT
+            return Reply(451, "4.2.1", "Mailbox is gone", imap="TRYCREATE")
+        except StoreError:
+            return UNAVAILABLE
+
+    @hookimpl
+    def chatgate_logged_in(self, account: Account) -> None:
+        """Once a day for each account, and in a greenlet of its own: nobody's login waits for a disk."""
+        day = int(time.time()) // _DAY
+        if account.last_login != day:
+            gevent.spawn(self._set_last_login, account.id, day)
+
+    def _set_last_login(self, account_id: int, day: int) -> None:
+        try:
+            self.gateway.store.set_last_login(account_id, day)
+        except StoreError as error:
+            log.error("last login not noted: %s", error)
+
+    @hookimpl(trylast=True)
+    def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
+        if session.account is None or not entry.startswith("/private/"):
+            return None
+        return self.gateway.store.annotations(session.account.id, mailbox).get(entry)
+
+    @hookimpl(trylast=True)
+    def chatgate_set_metadata(self, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
+        """Last of all: other plugins keep some entries in their own way."""
+        if session.account is None or not entry.startswith("/private/"):
+            return None
+        try:
+            self.gateway.store.annotate(session.account.id, mailbox, entry, value)
+        except NoSuchMailbox as error:
+            return Reply(550, "5.1.1", str(error), imap="NONEXISTENT")
+        except StoreError as error:
+            return Reply(452, "4.3.1", str(error), imap="LIMIT")
+        return Reply(250, "2.0.0", "OK")
+
+    @hookimpl
+    def chatgate_check(self, gateway: Gateway) -> list[Problem]:
+        found = [Problem("error", f"maildb: {line}") for line in gateway.store.integrity()]
+        disk = os.statvfs(gateway.path(self.options.folder))
+        free = disk.f_bavail * disk.f_frsize
+        if free < self.options.min_free_bytes:
+            found.append(Problem("warning", f"maildb: only {free // 1_000_000} MB are free on the disk with the mail"))
+        return found
+
+    @hookimpl
+    def chatgate_expire(self, now: float) -> dict[str, int]:
+        return self.gateway.store.expire(now)

@@ -1,0 +1,119 @@
+"""Pieces of transactions on message rows that several operations share.
+
+Lists of ids travel as one JSON parameter, read by json_each: one statement for a whole chunk. A statement per row costs
+ten times as much, as SQLite then saves the pages it touches for each of them anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any
+
+from chatgate.api import Copied, NoSuchMailbox, OverQuota
+from chatgate_maildb.flags import SEEN, parsed
+from chatgate_maildb.writer import Transaction
+
+# (uid, body_id, size, flags, modseq) of a message
+Row = tuple[int, int, int, str, int]
+
+# Rows handled before other greenlets get a turn.
+_CHUNK = 500
+
+_COLUMNS = "mailbox_id, uid, body_id, modseq, flags, size, date"
+_GROW = """UPDATE mailbox SET uidnext=uidnext+?1, modseq=modseq+min(?1, 1), messages=messages+?1, unseen=unseen+?2,
+    octets=octets+?3 WHERE id=?4 AND account_id IS NOT NULL RETURNING account_id, uidnext-?1, modseq, uidvalidity"""
+_SHRINK = """UPDATE mailbox SET modseq=modseq+1, messages=messages-?, unseen=unseen-?, octets=octets-?
+    WHERE id=? AND account_id IS NOT NULL RETURNING modseq"""
+_SELECT = "SELECT uid, body_id, size, flags, modseq FROM message WHERE mailbox_id=?"
+INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# CROSS JOIN: SQLite keeps this order, and looks up each UID instead of trying the list on each message.
+_COPY = f"""INSERT INTO message ({_COLUMNS})
+    SELECT ?, ?+list.key, body_id, ?, flags, size, date FROM json_each(?) list
+    CROSS JOIN message ON mailbox_id=? AND uid=list.value"""
+_DELETE = "DELETE FROM message WHERE mailbox_id=? AND uid IN (SELECT value FROM json_each(?))"
+_REMEMBER = "INSERT INTO expunged (mailbox_id, modseq, uid) SELECT ?, ?, value FROM json_each(?)"
+_LAST_COPIES = """DELETE FROM body WHERE id IN (SELECT value FROM json_each(?))
+    AND NOT EXISTS (SELECT 1 FROM message WHERE body_id=body.id) RETURNING file"""
+
+
+def chunks(tx: Transaction, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    """Parts of a long list, with a turn for other greenlets after each."""
+    for start in range(0, len(items), _CHUNK):
+        yield items[start : start + _CHUNK]
+        if len(items) > _CHUNK:
+            tx.breathe()
+
+
+def select(tx: Transaction, mailbox_id: int, uids: Collection[int] | None) -> list[Row]:
+    """The rows of these UIDs (None: all) by ascending UID; unknown ones are passed over."""
+    if uids is None:
+        return tx.execute(_SELECT + " ORDER BY uid", (mailbox_id,)).fetchall()
+    sql = _SELECT + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"
+    return tx.execute(sql, (mailbox_id, json.dumps(list(uids)))).fetchall()
+
+
+def unseen(rows: Iterable[Row]) -> int:
+    return sum(SEEN not in parsed(row[3]) for row in rows)
+
+
+def grow(tx: Transaction, mailbox_id: int, messages: int, unseen: int, octets: int, quota: int) -> tuple[int, int, int]:
+    """Room for new messages: (first UID, modseq, UIDVALIDITY). Raises NoSuchMailbox, OverQuota."""
+    found = tx.execute(_GROW, (messages, unseen, octets, mailbox_id)).fetchall()
+    if not found:
+        raise NoSuchMailbox("No such mailbox")
+    ((account_id, uid, modseq, uidvalidity),) = found
+    if quota:
+        ((kept,),) = tx.execute("SELECT sum(octets) FROM mailbox WHERE account_id=?", (account_id,)).fetchall()
+        if kept > quota:
+            raise OverQuota("Mailbox is full")
+    if messages:
+        tx.changed.add(mailbox_id)
+    return uid, modseq, uidvalidity
+
+
+def remove(tx: Transaction, mailbox_id: int, rows: Sequence[Row]) -> None:
+    """Take messages out of a mailbox and remember that they are gone. Raises NoSuchMailbox."""
+    counted = (len(rows), unseen(rows), sum(row[2] for row in rows), mailbox_id)
+    found = tx.execute(_SHRINK, counted).fetchall()
+    if not found:
+        raise NoSuchMailbox("No such mailbox")
+    ((modseq,),) = found
+    for chunk in chunks(tx, rows):
+        uids = json.dumps([row[0] for row in chunk])
+        tx.execute(_DELETE, (mailbox_id, uids))
+        tx.execute(_REMEMBER, (mailbox_id, modseq, uids))
+        drop_bodies(tx, [row[1] for row in chunk])
+    tx.changed.add(mailbox_id)
+
+
+def delete_some(tx: Transaction, mailbox_id: int) -> int:
+    """Remove some messages of a mailbox that is deleted itself; how many."""
+    found = tx.execute(_SELECT + " LIMIT ?", (mailbox_id, _CHUNK)).fetchall()
+    tx.execute(_DELETE, (mailbox_id, json.dumps([row[0] for row in found])))
+    drop_bodies(tx, [row[1] for row in found])
+    return len(found)
+
+
+def drop_bodies(tx: Transaction, body_ids: list[int]) -> None:
+    """Remove those that no message has any more, and their files after the commit."""
+    for (file,) in tx.execute(_LAST_COPIES, (json.dumps(body_ids),)).fetchall():
+        if file is not None:
+            tx.dropped.append(file)
+
+
+def copy(
+    tx: Transaction, source_id: int, uids: Collection[int] | None, target_id: int, move: bool, quota: int
+) -> Copied:
+    """Copy or move messages (uids None: all); the bodies stay where they are. Raises NoSuchMailbox, OverQuota."""
+    rows = select(tx, source_id, uids)
+    octets = sum(row[2] for row in rows)
+    # A move inside the account needs no room, but the originals are counted until they are removed below.
+    first, modseq, uidvalidity = grow(tx, target_id, len(rows), unseen(rows), octets, 0 if move else quota)
+    following = first
+    for chunk in chunks(tx, rows):
+        tx.execute(_COPY, (target_id, following, modseq, json.dumps([row[0] for row in chunk]), source_id))
+        following += len(chunk)
+    if move and rows:
+        remove(tx, source_id, rows)
+    return Copied(uidvalidity, [row[0] for row in rows], range(first, following))

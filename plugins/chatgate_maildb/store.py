@@ -1,0 +1,89 @@
+"""The store: its parts joined, opened, kept clean and closed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
+from pathlib import Path
+
+import gevent
+import gevent.threadpool
+
+from chatgate_maildb import database, integrity, mailboxes, migrations
+from chatgate_maildb.accounts import Accounts
+from chatgate_maildb.blobs import Blobs
+from chatgate_maildb.messages import Messages
+from chatgate_maildb.options import MailDbOptions
+from chatgate_maildb.writer import Writer
+
+# Seconds after which a body file without a row is a leftover: no delivery takes so long.
+_LEFTOVER = 3600.0
+
+
+class MailStore(Accounts, Messages):
+    """The gateway's `Store`. folder: made if missing. post: told each changed mailbox id after the commit.
+
+    Several processes may have one folder open. They see each other's changes at once, but are not woken by them.
+    Raises PluginError when the folder or the database cannot be used.
+    """
+
+    def __init__(self, folder: Path, options: MailDbOptions, post: Callable[[int], None]) -> None:
+        self.folder, self.options, self._closed = folder, options, False
+        database.make_folder(folder)
+        with ExitStack() as opened:  # closed again when something later fails
+            self._presence = opened.enter_context(closing(database.Presence(folder)))
+            writing = opened.enter_context(closing(database.connect(folder, writing=True)))
+            migrations.upgrade(writing)
+            self.reader = database.Reader(database.connect(folder, writing=False))
+            opened.pop_all()
+        self.blobs = Blobs(folder / "blobs")
+        self.writer = Writer(writing, post, self.blobs.remove, options.busy_seconds)
+        if self._presence.alone:
+            self.blobs.sweep(self._wanted, age=0)
+            self._presence.share()
+
+    def integrity(self) -> list[str]:
+        threads = gevent.threadpool.ThreadPool(1)
+        try:
+            return threads.apply(integrity.problems, (self.folder, self.blobs))
+        finally:
+            threads.kill()
+
+    def expire(self, now: float) -> dict[str, int]:
+        """Finish removing deleted mailboxes, forget old expunged messages, remove body files that a crash left."""
+        deleted = self.reader.rows("SELECT id FROM mailbox WHERE account_id IS NULL")
+        for (mailbox_id,) in deleted:
+            self.purge(mailbox_id)
+        forgotten = self._forget()
+        files = self.blobs.sweep(self._wanted, _LEFTOVER)
+        counts = {"deleted mailboxes": len(deleted), "expunged messages forgotten": forgotten, "body files": files}
+        return {kind: count for kind, count in counts.items() if count}
+
+    def _forget(self) -> int:
+        kept, forgotten, mailbox_id = self.options.expunged_kept, 0, 0
+        # Mailbox by mailbox, skipping through the index: counting all of them at once would stop the hub.
+        following = "SELECT min(mailbox_id) FROM expunged WHERE mailbox_id>?"
+        while mailbox_id := self.reader.rows(following, (mailbox_id,))[0][0] or 0:
+            ((count,),) = self.reader.rows("SELECT count(*) FROM expunged WHERE mailbox_id=?", (mailbox_id,))
+            while count > kept:
+                least = min(count - kept, mailboxes.FORGOTTEN_AT_ONCE)
+                gone = self.writer.run(partial(mailboxes.forget, mailbox_id=mailbox_id, count=least))
+                if not gone:
+                    break
+                count, forgotten = count - gone, forgotten + gone
+            gevent.sleep(0)
+        return forgotten
+
+    def _wanted(self, name: str) -> bool:
+        return bool(self.reader.rows("SELECT 1 FROM body WHERE file=?", (name,)))
+
+    def close(self) -> None:
+        """What was asked for before is finished. May be called twice."""
+        if self._closed:
+            return
+        self._closed = True
+        self.writer.close()
+        self.blobs.close()
+        self.reader.close()
+        self._presence.close()

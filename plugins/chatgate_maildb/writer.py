@@ -1,0 +1,194 @@
+"""One writer, group commit: what was asked for while a commit was under way shares the next one.
+
+The statements of a job run in the hub's thread, where they cost some ten microseconds each, and only COMMIT, which
+waits for the disk, runs in a thread of its own. The connection is handed over strictly: nothing touches it while the
+COMMIT runs. Statements in that thread too were 5 to 10 % slower where the hub had other work, as the threads contend
+for the interpreter lock at each of them, and a long job could not give other greenlets a turn.
+"""
+
+from __future__ import annotations
+
+import collections
+import logging
+import random
+import sqlite3
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import gevent
+import gevent.event
+import gevent.threadpool
+from peewee import SqliteDatabase
+
+from chatgate.api import StoreError
+from chatgate_maildb.database import ERRORS, Unavailable
+
+log = logging.getLogger("chatgate.maildb")
+
+T = TypeVar("T")
+
+# Seconds of jobs in one transaction: other greenlets wait for so long, and those who asked first wait for the commit.
+_SLICE = 0.01
+
+
+class Transaction:
+    """What a job works with. execute: of the sqlite3 connection. database: the same one for peewee queries.
+    changed: mailboxes to post on the board. dropped: body files that nobody needs once this is committed.
+    """
+
+    __slots__ = ("changed", "database", "dropped", "execute")
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self.database = database
+        self.execute = database.connection().execute
+        self.changed: set[int] = set()
+        self.dropped: list[str] = []
+
+    def breathe(self) -> None:
+        """Give other greenlets a turn amid a long job. The transaction stays ours."""
+        gevent.sleep(0)
+
+
+class _Job:
+    __slots__ = ("abandoned", "answer", "work")
+
+    def __init__(self, work: Callable[[Transaction], Any]) -> None:
+        self.work = work
+        self.answer = gevent.event.AsyncResult()
+        self.abandoned = False
+
+
+class Writer:
+    """post: called with each changed mailbox id, in the hub's thread, after the commit. drop: called with the names of
+    files that are not needed any more. busy_seconds: patience with another process that writes.
+    """
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        post: Callable[[int], None],
+        drop: Callable[[list[str]], None],
+        busy_seconds: float,
+    ) -> None:
+        database.timeout = 0  # waiting inside SQLite would stop the hub: _begin waits instead
+        self._database, self._post, self._drop = database, post, drop
+        self._connection = database.connection()
+        self._busy_seconds = busy_seconds
+        self._queue: collections.deque[_Job] = collections.deque()
+        self._wake = gevent.event.Event()
+        self._closing = False
+        # The hub's own pool also hashes passwords and asks DNS: a commit must not stand in line behind those.
+        self._threads = gevent.threadpool.ThreadPool(1)
+        self._greenlet = gevent.spawn(self._loop)
+
+    def run(self, work: Callable[[Transaction], T]) -> T:
+        """Run the job in a transaction and return its result when that is on disk. What the job raises is raised, and
+        its changes are undone; other jobs are not harmed. Raises Unavailable when the database fails. A caller that is
+        interrupted before its job began takes the job back.
+        """
+        if self._closing:
+            raise StoreError("the mail store is closed")
+        job = _Job(work)
+        self._queue.append(job)
+        self._wake.set()
+        try:
+            return job.answer.get()
+        except BaseException:
+            job.abandoned = True
+            raise
+
+    def close(self) -> None:
+        """Finish what was asked for, then stop."""
+        self._closing = True
+        self._wake.set()
+        self._greenlet.join()
+        self._threads.kill()
+        self._database.close()
+
+    def _loop(self) -> None:
+        while True:
+            if self._queue:
+                self._batch()
+            elif self._closing:
+                return
+            else:
+                self._wake.clear()
+                self._wake.wait()
+
+    def _batch(self) -> None:
+        """One transaction. Jobs that fail are answered at once, those that succeed after the commit."""
+        done: list[tuple[_Job, Any]] = []
+        transaction = Transaction(self._database)
+        try:
+            self._begin()
+            end = time.monotonic() + _SLICE
+            while self._queue and time.monotonic() < end:
+                self._perform(self._queue.popleft(), transaction, done)
+            self._commit()
+        except Exception as error:
+            self._give_up(error, done)
+            return
+        for mailbox_id in transaction.changed:
+            try:
+                self._post(mailbox_id)
+            except Exception as error:
+                log.error("a watcher failed: %s", type(error).__name__)
+        for job, result in done:
+            job.answer.set(result)
+        if transaction.dropped:
+            self._drop(transaction.dropped)
+
+    def _begin(self) -> None:
+        """BEGIN IMMEDIATE, waiting like a greenlet for another process to finish."""
+        end = time.monotonic() + self._busy_seconds
+        while True:
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                return
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                    raise
+            gevent.sleep(random.uniform(0.001, 0.01))
+
+    def _commit(self) -> None:
+        self._threads.apply(self._connection.commit)
+
+    def _perform(self, job: _Job, transaction: Transaction, done: list[tuple[_Job, Any]]) -> None:
+        if job.abandoned:
+            return
+        dropped = len(transaction.dropped)
+        try:
+            self._connection.execute("SAVEPOINT job")
+            result = job.work(transaction)
+            self._connection.execute("RELEASE job")
+        except Exception as error:
+            if not self._connection.in_transaction:  # a full disk, for one, ends the whole transaction
+                done.append((job, None))
+                if isinstance(error, ERRORS):
+                    raise
+                raise sqlite3.OperationalError("the transaction was lost") from error
+            self._connection.execute("ROLLBACK TO job")
+            self._connection.execute("RELEASE job")
+            del transaction.dropped[dropped:]
+            if isinstance(error, ERRORS):
+                log.error("write failed: %s", error)
+                error = Unavailable()
+            job.answer.set_exception(error)
+        else:
+            done.append((job, result))
+
+    def _give_up(self, error: Exception, done: list[tuple[_Job, Any]]) -> None:
+        """The transaction is lost: everyone in it hears so, and the next one gets a clean connection. When it could
+        not even begin, that is everyone who waits.
+        """
+        log.error("commit failed: %s", error)
+        jobs = [job for job, _ in done]
+        try:
+            self._connection.rollback()
+        except ERRORS as another:
+            log.error("rollback failed: %s", another)
+        if not jobs:
+            jobs, self._queue = list(self._queue), collections.deque()
+        for job in jobs:
+            job.answer.set_exception(Unavailable())

@@ -1,0 +1,163 @@
+"""Schema versions: forward on opening, each step whole; back only when asked."""
+
+import sqlite3
+
+import pytest
+from chatgate_maildb import database, migrations
+from chatgate_maildb.migrations import Migration
+
+from chatgate.api import Message, PluginError
+
+# Version 1 as it was released. Never change it: whoever changes the models adds a migration, and a version here.
+VERSION_1 = """
+CREATE TABLE "meta" ("key" TEXT NOT NULL PRIMARY KEY, "value" INTEGER NOT NULL);
+CREATE TABLE "account" ("id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "address" TEXT NOT NULL,
+    "secret" TEXT NOT NULL, "created" INTEGER NOT NULL, "last_login" INTEGER NOT NULL);
+CREATE UNIQUE INDEX "account_address" ON "account" ("address");
+CREATE TABLE "mailbox" ("id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "account_id" INTEGER, "name" TEXT NOT NULL,
+    "uidvalidity" INTEGER NOT NULL, "uidnext" INTEGER NOT NULL, "modseq" INTEGER NOT NULL, "history" INTEGER NOT NULL,
+    "special_use" TEXT NOT NULL, "messages" INTEGER NOT NULL, "unseen" INTEGER NOT NULL, "octets" INTEGER NOT NULL,
+    FOREIGN KEY ("account_id") REFERENCES "account" ("id"));
+CREATE UNIQUE INDEX "mailbox_account_id_name" ON "mailbox" ("account_id", "name");
+CREATE TABLE "body" ("id" INTEGER NOT NULL PRIMARY KEY, "size" INTEGER NOT NULL, "header_size" INTEGER NOT NULL,
+    "file" TEXT, "data" BLOB);
+CREATE UNIQUE INDEX "body_file" ON "body" ("file") WHERE ("file" IS NOT NULL);
+CREATE TABLE "message" ("mailbox_id" INTEGER NOT NULL, "uid" INTEGER NOT NULL, "body_id" INTEGER NOT NULL,
+    "modseq" INTEGER NOT NULL, "flags" TEXT NOT NULL, "size" INTEGER NOT NULL, "date" INTEGER NOT NULL,
+    PRIMARY KEY ("mailbox_id", "uid"), FOREIGN KEY ("mailbox_id") REFERENCES "mailbox" ("id"),
+    FOREIGN KEY ("body_id") REFERENCES "body" ("id")) WITHOUT ROWID;
+CREATE INDEX "message_modseq" ON "message" ("mailbox_id", "modseq");
+CREATE INDEX "message_body" ON "message" ("body_id");
+CREATE TABLE "expunged" ("mailbox_id" INTEGER NOT NULL, "modseq" INTEGER NOT NULL, "uid" INTEGER NOT NULL,
+    PRIMARY KEY ("mailbox_id", "modseq", "uid"), FOREIGN KEY ("mailbox_id") REFERENCES "mailbox" ("id")) WITHOUT ROWID;
+CREATE TABLE "subscription" ("account_id" INTEGER NOT NULL, "name" TEXT NOT NULL, PRIMARY KEY ("account_id", "name"),
+    FOREIGN KEY ("account_id") REFERENCES "account" ("id") ON DELETE CASCADE) WITHOUT ROWID;
+CREATE TABLE "annotation" ("account_id" INTEGER NOT NULL, "mailbox" TEXT NOT NULL, "entry" TEXT NOT NULL,
+    "value" BLOB NOT NULL, PRIMARY KEY ("account_id", "mailbox", "entry"),
+    FOREIGN KEY ("account_id") REFERENCES "account" ("id") ON DELETE CASCADE) WITHOUT ROWID;
+"""
+MAIL = """
+INSERT INTO meta VALUES ('version', 1), ('uidvalidity', 1700000000);
+INSERT INTO account VALUES (7, 'alice@example.org', 'secret', 1690000000, 19000);
+INSERT INTO mailbox VALUES (3, 7, 'INBOX', 1700000000, 6, 9, 4, '', 1, 1, 8);
+INSERT INTO body VALUES (1, 8, 8, NULL, CAST('A: b' || char(13, 10, 13, 10) AS BLOB));
+INSERT INTO message VALUES (3, 5, 1, 9, '\\Flagged', 8, 1700000001);
+INSERT INTO expunged VALUES (3, 8, 4);
+"""
+
+
+def script(path, sql):
+    connection = sqlite3.connect(path)
+    connection.executescript(sql)
+    connection.close()
+
+
+@pytest.fixture
+def old(tmp_path):
+    """A folder with a database of version 1, made by hand."""
+    (tmp_path / "data").mkdir()
+    script(tmp_path / "data" / "mail.db", VERSION_1 + MAIL)
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def connection(old):
+    opened = database.connect(old, writing=True)
+    yield opened
+    opened.close()
+
+
+def schema(path):
+    """Every table and index in words, without spacing."""
+    connection = sqlite3.connect(path)
+    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    connection.close()
+    return {name: "".join(sql.split()).replace("IFNOTEXISTS", "") for name, sql in rows}
+
+
+def test_the_schema_is_the_one_of_its_version(gateway, tmp_path):
+    assert migrations.VERSION == 1 and not migrations.MIGRATIONS, "add the new version's schema and a test from 1 to it"
+    gateway.store.close()
+    script(tmp_path / "by-hand.db", VERSION_1)
+    assert schema(tmp_path / "data" / "mail.db") == schema(tmp_path / "by-hand.db")
+
+
+def test_a_store_of_version_1_opens(old, open_gateway):
+    store = open_gateway().store
+    alice = store.account("alice@example.org")
+    inbox = store.mailbox(alice.id, "INBOX")
+    assert (inbox.id, inbox.uidvalidity, inbox.uidnext, inbox.modseq) == (3, 1700000000, 6, 9)
+    told = store.changes(3, 7)
+    assert told.messages == [Message(5, 9, frozenset(["\\Flagged"]), 8, 1700000001)] and told.expunged == [4]
+    assert store.content(3, 5) == b"A: b\r\n\r\n" and store.integrity() == []
+    assert store.changes(3, 2).expunged == [1, 2, 3, 4]  # older than its history
+
+
+def up_2(db):
+    db.execute_sql("ALTER TABLE account ADD COLUMN note TEXT NOT NULL DEFAULT 'none'")
+
+
+def down_2(db):
+    db.execute_sql("ALTER TABLE account DROP COLUMN note")
+
+
+def up_3(db):
+    db.execute_sql("UPDATE account SET note='three'")
+
+
+STEPS = {2: Migration(up_2, down_2), 3: Migration(up_3)}
+
+
+def test_upgrade_takes_every_step_and_keeps_the_mail(connection):
+    migrations.upgrade(connection, STEPS, to=3)
+    assert migrations.version(connection) == 3
+    assert connection.execute_sql("SELECT address, note FROM account").fetchall() == [("alice@example.org", "three")]
+    migrations.upgrade(connection, STEPS, to=3)
+    assert migrations.version(connection) == 3
+
+
+def test_a_step_that_fails_changes_nothing_and_earlier_ones_stay(connection):
+    def fails(db):
+        db.execute_sql("DELETE FROM message")
+        db.execute_sql("ALTER TABLE nonsense ADD COLUMN x")
+
+    with pytest.raises(PluginError, match="cannot be brought to version 3.*nonsense"):
+        migrations.upgrade(connection, {2: Migration(up_2), 3: Migration(fails)}, to=3)
+    assert migrations.version(connection) == 2
+    assert connection.execute_sql("SELECT count(*), max(note) FROM message, account").fetchall() == [(1, "none")]
+
+
+def test_one_step_back_when_asked(connection):
+    before = schema(connection.database)
+    migrations.upgrade(connection, STEPS, to=2)
+    assert schema(connection.database) != before
+    migrations.downgrade(connection, 1, STEPS)
+    assert migrations.version(connection) == 1 and schema(connection.database) == before
+    migrations.upgrade(connection, STEPS, to=3)
+    with pytest.raises(PluginError, match="no way back from schema version 3"):
+        migrations.downgrade(connection, 1, STEPS)
+    assert migrations.version(connection) == 3
+
+
+def test_a_newer_database_is_refused_and_left_alone(old, open_gateway):
+    script(old / "mail.db", "UPDATE meta SET value=2 WHERE key='version'; CREATE TABLE later (x)")
+    with pytest.raises(PluginError, match="schema version 2, this program knows versions up to 1") as error:
+        _ = open_gateway().store
+    assert "\n" not in str(error.value) and "later" in schema(old / "mail.db")
+
+
+def test_two_processes_open_an_old_database_at_once(old):
+    first, second = (database.connect(old, writing=True) for _ in range(2))
+    try:
+        migrations.upgrade(first, STEPS, to=2)
+        migrations.upgrade(second, STEPS, to=2)  # adding the column again would fail
+        assert migrations.version(second) == 2
+    finally:
+        first.close(), second.close()
+
+
+def test_a_database_whose_version_cannot_be_read(old, open_gateway):
+    script(old / "mail.db", "DELETE FROM meta")
+    with pytest.raises(PluginError, match="cannot be read") as error:
+        _ = open_gateway().store
+    assert "\n" not in str(error.value)

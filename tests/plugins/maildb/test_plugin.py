@@ -1,0 +1,189 @@
+"""The hooks of the mail store, asked as the core asks them."""
+
+import inspect
+import logging
+import time
+from dataclasses import replace
+
+import gevent
+import pytest
+
+from chatgate.api import UNAVAILABLE, Credentials, Delivery, Envelope, Reply, Session, Store, Stored
+from chatgate.confd import CoreOptions
+from chatgate.gateway import Gateway
+
+MAIL = b"Subject: one\r\n\r\nhello\r\n"
+
+
+@pytest.fixture
+def ask(gateway):
+    def ask(hook, **facts):
+        return gateway.hub.ask(hook, session=Session("mx", "127.0.0.1"), envelope=Envelope(), **facts)
+
+    return ask
+
+
+@pytest.mark.parametrize(
+    "address", ["alice@example.org", "Alice@EXAMPLE.org", "alice+tag@example.org", "alice+a+b@example.org"]
+)
+def test_known_recipients_are_taken_and_routed(gateway, people, ask, address):
+    alice = people.alice
+    assert ask("recipient", address=address) == Reply(250, "2.1.5", "OK")
+    delivery = gateway.hub.ask("route", envelope=Envelope(), recipient=address)
+    assert delivery == Delivery(address, alice.box, alice.id)
+
+
+@pytest.mark.parametrize("address", ["nobody@example.org", "alic@example.org", "+alice@example.org", "@example.org"])
+def test_unknown_recipients_are_refused_at_once(gateway, people, ask, address):
+    _ = people.alice
+    reply = ask("recipient", address=address)
+    assert (reply.code, reply.enhanced) == (550, "5.1.1") and address in reply.text
+    assert gateway.hub.ask("route", envelope=Envelope(), recipient=address) is None
+
+
+def test_an_address_that_cannot_be_shown_is_not_shown(people, ask):
+    assert ask("recipient", address="b\r\nad\x00ä@example.org").text == "no such user here"
+
+
+@pytest.mark.parametrize("address", ["alice@example.net", "alice@sub.example.org", "alice", ""])
+def test_other_domains_are_somebody_elses(gateway, people, ask, address):
+    _ = people.alice
+    assert ask("recipient", address=address) is None
+    assert gateway.hub.ask("route", envelope=Envelope(), recipient=address) is None
+
+
+def test_an_account_with_a_plus_comes_first(store, people, gateway):
+    _ = people.alice
+    tagged = store.create_account("alice+work@example.org", "")
+    assert gateway.hub.ask("route", envelope=Envelope(), recipient="alice+work@example.org").account_id == tagged.id
+
+
+def test_no_tags_without_a_delimiter(open_gateway):
+    gateway = open_gateway(recipient_delimiter="")
+    gateway.store.create_account("alice@example.org", "")
+    assert gateway.hub.ask("route", envelope=Envelope(), recipient="alice+x@example.org") is None
+
+
+def test_a_domain_that_is_an_ip_address(open_gateway, tmp_path):
+    config = replace(open_gateway().config, core=CoreOptions(domain="[127.0.0.4]"))
+    gateway = Gateway(config)
+    gateway.store.create_account("alice@[127.0.0.4]", "")
+    session = Session("mx", "127.0.0.1")
+    reply = gateway.hub.ask("recipient", session=session, envelope=Envelope(), address="alice@[127.0.0.4]")
+    assert reply.code == 250
+    gateway.stop()
+
+
+def test_a_full_mailbox(open_gateway):
+    gateway = open_gateway(quota_bytes=100)
+    store = gateway.store
+    account = store.create_account("alice@example.org", "")
+    inbox = Delivery(account.address, store.mailbox(account.id, "INBOX").id, account.id)
+    ask = gateway.hub.ask
+
+    def recipient():
+        session = Session("mx", "127.0.0.1")
+        return ask("recipient", session=session, envelope=Envelope(), address="alice@example.org")
+
+    assert isinstance(ask("store", content=b"x" * 99, deliveries=[inbox]), list)
+    assert recipient().code == 250
+    refusal = ask("store", content=b"xx", deliveries=[inbox])
+    assert (refusal.code, refusal.enhanced, refusal.imap) == (552, "5.2.2", "OVERQUOTA")
+    ask("store", content=b"x", deliveries=[inbox])
+    assert (recipient().code, recipient().enhanced) == (452, "4.2.2")
+
+
+def test_the_store_has_all_that_the_protocol_asks_for(store):
+    for name, asked in inspect.getmembers(Store, inspect.isfunction):
+        if not name.startswith("_"):
+            given = inspect.signature(getattr(type(store), name))
+            wanted = inspect.signature(asked)
+            assert [str(p) for p in given.parameters.values()] == [str(p) for p in wanted.parameters.values()], name
+
+
+def test_storing(gateway, store, people):
+    answer = gateway.hub.ask("store", content=MAIL, deliveries=[people.alice.inbox])
+    assert [type(stored) for stored in answer] == [Stored] and store.content(people.alice.box, answer[0].uid) == MAIL
+    gone = gateway.hub.ask("store", content=MAIL, deliveries=[Delivery("x@example.org", 999, 9)])
+    assert (gone.code, gone.imap) == (451, "TRYCREATE")
+
+
+def test_a_disk_that_fails_is_a_451(gateway, store, people, monkeypatch):
+    inbox = people.alice.inbox
+
+    def fails():
+        raise OSError("secret path")
+
+    monkeypatch.setattr(store.writer, "_commit", fails)
+    assert gateway.hub.ask("store", content=MAIL, deliveries=[inbox]) == UNAVAILABLE
+    monkeypatch.undo()
+    assert len(gateway.hub.ask("store", content=MAIL, deliveries=[inbox])) == 1
+
+
+def test_the_whole_way_in(gateway, store, people):
+    alice, bob = people.alice, people.bob
+    recipients = ["alice@example.org", "Bob@example.org", "alice+again@example.org"]
+    envelope = Envelope("", recipients, MAIL)
+    assert gateway.intake.accept(Session("mx", "127.0.0.1"), envelope).code == 250
+    assert store.content(alice.box, 1) == store.content(bob.box, 1) == MAIL
+    assert store.status(alice.box).messages == 1
+
+
+def test_last_login_is_a_day_and_written_once(gateway, store, people, monkeypatch):
+    account, written = store.account(people.alice.address), []
+    set_last_login = store.set_last_login
+    monkeypatch.setattr(store, "set_last_login", lambda *a: (written.append(a), set_last_login(*a)))
+    session = Session("imap", "127.0.0.1")
+    gateway.hub.notify("logged_in", session=session, account=account)
+    assert written == []  # not while the client waits
+    gevent.sleep(0.05)
+    account = store.account(people.alice.address)
+    assert account.last_login == int(time.time() // 86400)
+    gateway.hub.notify("logged_in", session=session, account=account)
+    gevent.sleep(0.01)
+    assert len(written) == 1
+
+
+def test_private_metadata(gateway, store, people):
+    session = Session("imap", "127.0.0.1", account=store.account(people.alice.address))
+
+    def get(entry, mailbox="", session=session):
+        return gateway.hub.ask("get_metadata", session=session, mailbox=mailbox, entry=entry)
+
+    def put(entry, value, mailbox="", session=session):
+        return gateway.hub.ask("set_metadata", session=session, mailbox=mailbox, entry=entry, value=value)
+
+    assert put("/private/a", b"1").accepts and put("/private/a", b"2", "inbox").accepts
+    assert (get("/private/a"), get("/private/a", "INBOX"), get("/private/b")) == (b"1", b"2", None)
+    assert put("/private/a", None).accepts and get("/private/a") is None
+    assert put("/shared/a", b"1") is None and get("/shared/a") is None
+    assert put("/private/a", bytes(20_000)).imap == "LIMIT"
+    assert put("/private/a", b"1", "nope").imap == "NONEXISTENT"
+    stranger = Session("imap", "127.0.0.1")
+    assert put("/private/a", b"1", session=stranger) is None and get("/private/a", "INBOX", stranger) is None
+
+
+def test_check_and_expire(open_gateway, tmp_path):
+    gateway = open_gateway(min_free_bytes=1 << 60)
+    store = gateway.store
+    store.create_account("alice@example.org", "")
+    (problems,) = gateway.hub.call("check", gateway=gateway)
+    assert [(p.level, "free on the disk" in p.text) for p in problems] == [("warning", True)]
+    store.writer.run(lambda tx: tx.execute("UPDATE mailbox SET messages=3 WHERE name='INBOX'"))
+    (problems,) = gateway.hub.call("check", gateway=gateway)
+    assert problems[0].level == "error" and "counters" in problems[0].text
+    assert gateway.hub.notify("expire", now=time.time()) == [{}]
+
+
+def test_no_log_holds_mail_or_secrets(open_gateway, caplog):
+    """Not at debug level either: peewee would log every statement with its parameters."""
+    caplog.set_level(logging.DEBUG)
+    store = open_gateway().store
+    account = store.create_account("alice@example.org", "hidden-secret")
+    store.store(b"hidden-content", [Delivery("", store.mailbox(account.id, "INBOX").id, account.id)])
+    store.set_secret(account.id, "hidden-secret-2")
+    store.annotate(account.id, "", "/private/a", b"hidden-note")
+    store.subscribe(account.id, "hidden-name", True)
+    store.subscriptions(account.id)
+    assert "hidden" not in caplog.text
+    assert "hidden" not in repr((account, Credentials("a", "hidden")))
