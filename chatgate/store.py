@@ -8,7 +8,7 @@ that any session in any process can ask "what changed since?" and be told the wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -16,7 +16,9 @@ from typing import Literal, NamedTuple, Protocol
 @dataclass(frozen=True, slots=True)
 class Account:
     """id: the store's key. secret: how the authenticating plugin recognises the owner, opaque to the store.
-    last_login: days since 1970-01-01 (rounded down on purpose: less to know about people), 0 for never.
+    last_login, created: days since 1970-01-01 (rounded down on purpose: less to know about people), 0 for never.
+    disabled: what its owner is told when login and mail are refused; "" for an account in use.
+    quota: octets it may keep; None for the store's default, 0 for no limit.
     """
 
     id: int
@@ -24,6 +26,8 @@ class Account:
     secret: str = field(default="", repr=False)
     last_login: int = 0
     created: int = 0
+    disabled: str = ""
+    quota: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +126,30 @@ class Copied(NamedTuple):
     copies: Sequence[int]
 
 
+class Kept(NamedTuple):
+    """One message as the sweeper sees it. fetched: some client has read its content, or it is \\Seen."""
+
+    mailbox_id: int
+    uid: int
+    size: int
+    date: int
+    fetched: bool
+
+
 class StoreError(Exception):
     """A request the store cannot fulfil; str() is fit for a client."""
 
 
 class AccountExists(StoreError):
     """The address is taken."""
+
+
+class AddressGone(AccountExists):
+    """The address belonged to a removed account and is kept for its owner. secret: the owner's."""
+
+    def __init__(self, text: str, secret: str) -> None:
+        super().__init__(text)
+        self.secret = secret
 
 
 class MailboxExists(StoreError):
@@ -154,14 +176,28 @@ class Store(Protocol):
         """Ordered by address, beginning behind `after`: stable paging."""
         ...
 
-    def create_account(self, address: str, secret: str) -> Account:
-        """With INBOX and the special-use mailboxes. Raises AccountExists, also when two come at the same instant."""
+    def create_account(self, address: str, secret: str, returning: bool = False) -> Account:
+        """With INBOX and the special-use mailboxes. Raises AccountExists, also when two come at the same instant;
+        AddressGone for an address with a tombstone, unless its owner is `returning`: then the tombstone goes.
+        """
         ...
 
     def set_secret(self, account_id: int, secret: str) -> None: ...
     def set_last_login(self, account_id: int, day: int) -> None: ...
-    def delete_account(self, account_id: int) -> None:
-        """With everything it has."""
+    def set_disabled(self, account_id: int, reason: str) -> None: ...
+    def set_quota(self, account_id: int, octets: int | None) -> None: ...
+    def delete_account(self, account_id: int, tombstone: bool = True) -> None:
+        """With everything it has. tombstone: keep a keyed hash of the address with the secret, so that nobody but the
+        owner can have it again (see `create_account`).
+        """
+        ...
+
+    def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
+        """Accounts whose last login (never: creation) lies before this day, not disabled ones."""
+        ...
+
+    def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
+        """Accounts that use at least this share of their quota, by ascending id, beginning behind the id `after`."""
         ...
 
     def usage(self, account_id: int) -> Usage: ...
@@ -227,13 +263,34 @@ class Store(Protocol):
         """Flags and dates go along; with move the originals are gone in the same transaction (RFC 6851)."""
         ...
 
+    # for the sweeper
+    def due(self, before: int, larger: int = 0, fetched: bool = False, account_id: int | None = None) -> Iterator[Kept]:
+        """Messages in every mailbox (of one account, or of all) older than `before` (Unix seconds) and larger than
+        `larger` octets, only fetched ones if so wanted. Read in small batches: other greenlets get their turns.
+        """
+        ...
+
+    def kept(self, account_id: int) -> list[Kept]:
+        """Every message of an account."""
+        ...
+
+    def remove(self, messages: Collection[tuple[int, int]]) -> int:
+        """Remove (mailbox id, uid) pairs whatever their flags, in one transaction; how many there were. Sessions that
+        have the mailboxes open are told as they are of an expunge. Give it some hundreds at a time.
+        """
+        ...
+
+    def note_fetched(self, mailbox_id: int, uids: Collection[int]) -> None:
+        """A client has read these. Returns at once; on disk with the next transaction, a crash may forget it."""
+        ...
+
     # upkeep
     def integrity(self) -> list[str]:
         """What is wrong with the stored data, a line each; empty when sound."""
         ...
 
     def expire(self, now: float) -> dict[str, int]:
-        """Clean up what nothing refers to any more; counts by kind."""
+        """Clean up what nothing refers to any more, and give free space back to the disk; counts by kind."""
         ...
 
     def close(self) -> None: ...
