@@ -58,7 +58,7 @@ setup(
         "peewee>=3.17,<5",
         "pluggy>=1.5,<2",
         "python-gnupg>=0.5.2",
-        "qrcode>=8",
+        "qrcode[png]>=8",
     ],
     extras_require={"test": TEST},
     entry_points={

@@ -1,0 +1,42 @@
+"""What mail programs ask a website about its mail service."""
+
+from __future__ import annotations
+
+from xml.sax.saxutils import escape
+
+from chatgate_site.endpoints import Endpoint, Endpoints
+
+_SOCKET = {"ssl": "SSL", "starttls": "STARTTLS"}
+
+
+def config_xml(domain: str, title: str, endpoints: Endpoints) -> str:
+    """Mozilla's autoconfig format, version 1.1. Delta Chat tries the servers in this order, and needs host, port and
+    user name of each.
+    """
+    servers = [_server("incomingServer", "imap", endpoints.host, e) for e in endpoints.imap()]
+    servers += [_server("outgoingServer", "smtp", endpoints.host, e) for e in endpoints.smtp()]
+    return f"""<?xml version="1.0" encoding="UTF-8"?>
+<clientConfig version="1.1">
+  <emailProvider id="{escape(domain)}">
+    <domain>{escape(domain)}</domain>
+    <displayName>{escape(title)}</displayName>
+    <displayShortName>{escape(title)}</displayShortName>
+{"".join(servers)}  </emailProvider>
+</clientConfig>
+"""
+
+
+def _server(element: str, kind: str, host: str, endpoint: Endpoint) -> str:
+    return f"""    <{element} type="{kind}">
+      <hostname>{escape(host)}</hostname>
+      <port>{endpoint.port}</port>
+      <socketType>{_SOCKET[endpoint.security]}</socketType>
+      <authentication>password-cleartext</authentication>
+      <username>%EMAILADDRESS%</username>
+    </{element}>
+"""
+
+
+def mta_sts(host: str) -> str:
+    """The policy that other servers must use TLS with a valid certificate (RFC 8461 §3.2); four weeks."""
+    return f"version: STSv1\r\nmode: enforce\r\nmx: {host}\r\nmax_age: 2419200\r\n"

@@ -1,0 +1,49 @@
+"""`chatgate qr`, and what `chatgate serve` shows on a terminal."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+
+from chatgate_site import invite
+from chatgate_site.endpoints import Endpoints
+
+
+def welcome(link: str, personal: bool, url: str, colours: bool) -> str:
+    """The QR code, its link and the address of the site."""
+    about = "It makes one new account; whoever uses it first has it." if personal else "It may be used by many."
+    lines = ["", invite.terminal(link, colours), "", f"Scan this with Delta Chat, or paste the link. {about}", link]
+    return "\n".join([*lines, *([f"The same on the site: {url}/"] if url else []), ""])
+
+
+def make(inviter: invite.Inviter, endpoints: Endpoints) -> click.Command:
+    """The command `qr` for this gateway."""
+
+    @click.command("qr")
+    @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
+    @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def qr(png: Path | None, svg: Path | None, as_json: bool) -> None:
+        """Show an invitation: the QR code and link that make Delta Chat create an account here."""
+        link, personal = inviter.link(), inviter.personal
+        for path, picture in ((png, invite.png), (svg, _svg)):
+            if path:
+                try:
+                    path.write_bytes(picture(link))
+                except OSError as error:
+                    raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+        if as_json:
+            click.echo(json.dumps({"link": link, "personal": personal, "url": endpoints.url}, indent=2))
+        elif png or svg:
+            click.echo(link)
+        else:
+            click.echo(welcome(link, personal, endpoints.url, colours=sys.stdout.isatty()))
+
+    return qr
+
+
+def _svg(link: str) -> bytes:
+    return invite.svg(link).encode()

@@ -1,0 +1,121 @@
+"""Where clients reach this gateway: hosts, ports and the address of the site, as far as it can know them."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from chatgate.api import Certificate, Gateway, PluginError
+from chatgate_site.options import SiteOptions
+
+log = logging.getLogger("chatgate.site")
+
+
+class Endpoint(NamedTuple):
+    """A port and how TLS begins there: "ssl" (at once) or "starttls", the words of dclogin: links."""
+
+    port: int
+    security: str
+
+
+class Endpoints:
+    def __init__(self, gateway: Gateway, options: SiteOptions) -> None:
+        self.gateway, self.options = gateway, options
+        self.host = _bare(gateway.hostname)
+        self.is_ip = _is_ip(gateway.domain)
+        self.loopback = self.host == "localhost" or (_is_ip(self.host) and ipaddress.ip_address(self.host).is_loopback)
+        self._certificate: Certificate | None = None
+        self._changed = 0
+
+    @property
+    def url(self) -> str:
+        """The site, without a slash at the end; "" when it is off."""
+        if self.options.url:
+            return self.options.url.rstrip("/")
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        # On this computer not HTTPS first: a browser would warn of the certificate.
+        for scheme, standard in (("https", 443), ("http", 80))[:: -1 if self.loopback else 1]:
+            ports = self._ports(scheme, getattr(self.options, scheme))
+            if ports:
+                return f"{scheme}://{host}" + ("" if standard in ports else f":{ports[0]}")
+        return ""
+
+    @property
+    def redirects(self) -> bool:
+        """Does HTTP send visitors on to HTTPS? Not on this computer, where a browser distrusts the certificate."""
+        return bool(self.options.https) and not self.loopback
+
+    def imap(self) -> list[Endpoint]:
+        return self._mail("imap", "imaps", "imap", self.options.imap_port)
+
+    def smtp(self) -> list[Endpoint]:
+        return self._mail("smtp", "submissions", "submission", self.options.smtp_port)
+
+    @property
+    def standard_ports(self) -> bool:
+        """Would a client find IMAP and SMTP without being told the ports?"""
+        imap, smtp = self.imap(), self.smtp()
+        return (not imap or Endpoint(993, "ssl") in imap or Endpoint(143, "starttls") in imap) and (
+            not smtp or Endpoint(465, "ssl") in smtp or Endpoint(587, "starttls") in smtp
+        )
+
+    @property
+    def self_signed(self) -> bool:
+        """Raises PluginError when there is no certificate."""
+        # Asked anew only when the file changed: the plugin that answers parses it and logs what is wrong. A file that
+        # is missing or broken now changes nothing, as the listeners, too, go on with what they loaded.
+        if self._certificate is None:
+            self._certificate = self.gateway.certificate()
+            self._changed = _changed(self._certificate.chain)
+        elif (changed := _changed(self._certificate.chain)) not in (0, self._changed):
+            self._changed = changed
+            try:
+                self._certificate = self.gateway.certificate()
+            except PluginError as error:
+                log.warning("%s", error)
+        return self._certificate.self_signed
+
+    def _mail(self, plugin: str, at_once: str, later: str, mapped: int) -> list[Endpoint]:
+        if mapped:
+            return [Endpoint(mapped, "ssl")]
+        options = options_of(self.gateway, plugin)
+        return [
+            Endpoint(port, security)
+            for service, security, standard in ((at_once, "ssl", (993, 465)), (later, "starttls", (143, 587)))
+            for port in sorted(self._ports(service, getattr(options, service, ())), key=lambda p: p not in standard)
+        ]
+
+    def _ports(self, service: str, addresses: tuple[str, ...]) -> list[int]:
+        """The ports it listens on while it runs, else those it is set to."""
+        for running in self.gateway.services:
+            if running.name == service and running.listening:
+                addresses = tuple(running.listening)
+        found = [text.rpartition(":")[2] for text in addresses if not text.startswith("unix:")]
+        return list(dict.fromkeys(int(port) for port in found if port.isdigit() and port != "0"))
+
+
+def options_of(gateway: Gateway, plugin: str) -> Any:
+    """The options of a plugin that conf.d enables, or None."""
+    return next((enabled.options for enabled in gateway.config.plugins if enabled.name == plugin), None)
+
+
+def _changed(path: Path) -> int:
+    """When the file was changed, 0 if it is not there."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
+
+
+def _bare(host: str) -> str:
+    return host.strip("[]").removeprefix("ipv6:")
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(_bare(host))
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,39 @@
+"""What the running configuration says to the people who use this server. The pages tell nothing that is not so."""
+
+from __future__ import annotations
+
+from chatgate.api import Gateway
+from chatgate_site.endpoints import options_of
+
+
+class Facts:
+    """Settings of whichever plugins are enabled; a number of 0 means that there is no such limit.
+
+    message_octets: the largest message that is taken. quota_octets: what one account may keep. mail_days, large_days,
+    inactive_days: when messages, large messages and accounts that nobody logs in to are removed.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        smtp, maildb, sweeper = (options_of(gateway, name) for name in ("smtp", "maildb", "sweeper"))
+        self.message_octets = int(getattr(smtp, "max_message_bytes", 0))
+        self.quota_octets = int(getattr(maildb, "quota_bytes", 0))
+        self.mail_days = float(getattr(sweeper, "delete_mails_after", 0))
+        self.large_days = float(getattr(sweeper, "delete_large_after", 0))
+        self.inactive_days = float(getattr(sweeper, "delete_inactive_users_after", 0))
+        self.federates = options_of(gateway, "courier") is not None
+        self.pushes = options_of(gateway, "push") is not None
+        self.encrypted_only = options_of(gateway, "gate") is not None
+        self.logs_addresses = gateway.config.core.log_level.lower() == "debug"
+
+
+def size(octets: int) -> str:
+    """For people: "500 MB"."""
+    for unit, octets_of_it in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
+        if octets >= octets_of_it:
+            return f"{octets / octets_of_it:.3g} {unit}"
+    return f"{octets} octets"
+
+
+def days(number: float) -> str:
+    """For people: "20 days"."""
+    return "1 day" if number == 1 else f"{number:.3g} days"

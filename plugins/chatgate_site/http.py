@@ -1,0 +1,147 @@
+"""HTTP/1.1 by gevent's pywsgi on the gateway's own listeners, which bring TLS, the PROXY protocol, limits of
+connections and a graceful stop. What is changed here is what a server on the open Internet needs: limits of time and
+size, strict framing, and logs without addresses or anything a client sent.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent import socket
+from gevent.pywsgi import WSGIHandler, WSGIServer
+
+from chatgate.api import Gateway, Server, Session
+from chatgate_site.options import SiteOptions
+
+log = logging.getLogger("chatgate.site")
+
+# What is read of a body that nobody wanted, so that the client gets to see the answer, before the connection is cut.
+_DISCARD = 262144
+
+
+def server(
+    gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Callable[..., Any]
+) -> Server:
+    """A service that answers with this WSGI application; name: "https" or "http"."""
+    # Not for listening: it holds what all connections have in common.
+    common = WSGIServer(
+        ("127.0.0.1", 0),
+        app,
+        log=None,
+        error_log=None,
+        environ={"SERVER_NAME": gateway.hostname, "SERVER_PORT": "", "wsgi.url_scheme": name},
+    )
+
+    def handle(session: Session, sock: Any) -> None:
+        _Connection(common, options, session, sock).handle()
+
+    return gateway.server(
+        name,
+        addresses,
+        handle,
+        implicit_tls=name == "https",
+        max_connections=options.max_connections,
+        max_per_address=options.max_per_address,
+    )
+
+
+class _TooLarge(ValueError):
+    pass
+
+
+class _Connection(WSGIHandler):
+    def __init__(self, common: WSGIServer, options: SiteOptions, session: Session, sock: Any) -> None:
+        # No client address: it would become REMOTE_ADDR, and part of what pywsgi logs.
+        super().__init__(sock, None, common)
+        self._options, self._session = options, session
+        self._idle, self._stopping = False, False
+        session.on_stop = self._stop
+
+    def _stop(self) -> None:
+        """The gateway stops: end now if no request is under way, else after its answer."""
+        self._stopping = True
+        if self._idle:
+            # The TCP side of it only: the greenlet that waits in TLS then sees the end and leaves by itself.
+            socket.socket.shutdown(self.socket, socket.SHUT_RD)
+
+    def handle_one_request(self) -> Any:
+        self._timer = gevent.Timeout.start_new(self._options.idle_seconds, TimeoutError())
+        try:
+            result = super().handle_one_request()
+        finally:
+            self._timer.close()
+            self._idle = False
+        return None if result is True and self._stopping else result
+
+    def read_requestline(self) -> str:
+        self._idle = True
+        line = super().read_requestline()
+        self._idle = False
+        return line
+
+    def MessageClass(self, rfile: Any, *_: Any) -> Any:  # noqa: N802 (pywsgi's name)
+        """The header of a request, which must come whole and soon."""
+        lines: list[bytes] = []
+        left = self._options.max_header
+        while not lines or lines[-1] not in (b"\r\n", b"\n", b""):
+            lines.append(rfile.readline(left + 1))
+            left -= len(lines[-1])
+            if left < 0:
+                raise _TooLarge
+        return super().MessageClass(io.BytesIO(b"".join(lines)), 0)
+
+    def read_request(self, raw_requestline: str) -> bool:
+        """Raises ValueError for what two HTTP programs could frame differently (RFC 9112 §6)."""
+        super().read_request(raw_requestline)
+        lengths = self.headers.get_all("content-length", [])
+        encodings = self.headers.get_all("transfer-encoding", [])
+        if (
+            self.request_version == "HTTP/0.9"
+            or len(lengths) > 1
+            or not all(length.isdecimal() and length.isascii() for length in lengths)
+            or (encodings and [e.lower() for e in encodings] != ["chunked"])
+        ):
+            raise ValueError
+        return True
+
+    def get_environ(self) -> dict[str, Any]:
+        environ = super().get_environ()
+        environ["chatgate.session"] = self._session
+        return environ
+
+    def handle_one_response(self) -> None:
+        self._timer.close()
+        self._timer = gevent.Timeout.start_new(self._options.request_seconds, TimeoutError())
+        super().handle_one_response()
+
+    def run_application(self) -> None:
+        try:
+            super().run_application()
+        finally:
+            body = self.wsgi_input
+            if body.chunked_input or (body.content_length or 0) - body.position > _DISCARD:
+                # pywsgi would read all the rest, however long.
+                self.close_connection = True
+                rest = 0 if body.chunked_input else body.position + _DISCARD
+                body.chunked_input, body.content_length = False, rest
+
+    def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:
+        status = b"400 Bad Request"
+        if isinstance(ex, _TooLarge):
+            status = b"431 Request Header Fields Too Large"
+        elif isinstance(ex, TimeoutError):
+            status = b"408 Request Timeout"
+        return status.decode(), b"HTTP/1.1 " + status + b"\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+
+    def _log_error(self, t: Any, v: Any, tb: Any) -> None:
+        if not issubclass(t, OSError | gevent.GreenletExit):
+            while tb.tb_next:
+                tb = tb.tb_next
+            log.error("request failed error=%s at=%s:%d", t.__name__, tb.tb_frame.f_code.co_filename, tb.tb_lineno)
+
+    def log_request(self) -> None:
+        """No access log: it would tell who was here when."""

@@ -1,0 +1,121 @@
+"""Invitations: the links that make Delta Chat create an account here, and their QR codes."""
+
+from __future__ import annotations
+
+import io
+import secrets
+import string
+from functools import lru_cache
+from urllib.parse import quote
+
+import qrcode
+from qrcode.image.pure import PyPNGImage
+
+from chatgate_site.endpoints import Endpoints
+
+# What Delta Chat draws itself for dcaccount:DOMAIN, so an account looks the same whoever made it up. 22 characters of
+# 62 are 131 bits. Not 23: that length marks accounts that the app added without its user's choice.
+_NAME, _NAME_LENGTH = string.ascii_lowercase + string.digits, 9
+_PASSWORD, _PASSWORD_LENGTH = string.ascii_letters + string.digits, 22
+
+
+def draw(domain: str) -> tuple[str, str]:
+    """A fresh (address, password)."""
+    return f"{_random(_NAME, _NAME_LENGTH)}@{domain}", _random(_PASSWORD, _PASSWORD_LENGTH)
+
+
+def _random(alphabet: str, length: int) -> str:
+    """Every text is as likely as any other. One large number is much faster than one choice for each character."""
+    base = len(alphabet)
+    number, text = secrets.randbelow(base**length), ""
+    for _ in range(length):
+        number, digit = divmod(number, base)
+        text += alphabet[digit]
+    return text
+
+
+class Inviter:
+    """Chooses the kind of link that works with this gateway.
+
+    dcaccount:https://HOST/new is for everybody and may be printed. It cannot work for an IP address, for ports that a
+    client would not guess, or with a self-signed certificate, unless the host's name begins with "_" (there Delta Chat
+    trusts any issuer). Then a dclogin: link carries all of that, and a fresh account, which the first login creates.
+    """
+
+    def __init__(self, domain: str, endpoints: Endpoints) -> None:
+        self.domain, self.endpoints = domain, endpoints
+
+    @property
+    def personal(self) -> bool:
+        """Do links hold an account of their own? Raises PluginError when there is no certificate."""
+        at = self.endpoints
+        return at.is_ip or not at.standard_ports or (at.self_signed and not at.host.startswith("_"))
+
+    def link(self) -> str:
+        """An invitation; a new one at each call where they are personal."""
+        if self.personal:
+            return self.login(*draw(self.domain))
+        # By way of /new, so that a refusal reaches the person with its reason, and the account is really theirs.
+        url = self.endpoints.url
+        return f"dcaccount:{url}/new" if url.startswith("https:") else self.plain
+
+    @property
+    def plain(self) -> str:
+        """The short form, for which the app asks no website. Never with "//", which the app would take for a host."""
+        return f"dcaccount:{self.domain}"
+
+    def login(self, address: str, password: str) -> str:
+        """A dclogin: link for this account. ic=3: accept a certificate that nobody known has signed."""
+        host = quote(self.endpoints.host, safe="")
+        link = f"dclogin:{quote(address, safe='@[]:')}?p={quote(password, safe='')}&v=1"
+        for prefix, found in (("i", self.endpoints.imap()), ("s", self.endpoints.smtp())):
+            link += f"&{prefix}h={host}"
+            if found:
+                link += f"&{prefix}p={found[0].port}&{prefix}s={found[0].security}"
+        return link + ("&ic=3" if self.endpoints.self_signed else "")
+
+
+def _code(text: str, box: int = 1) -> qrcode.QRCode:
+    # A given mask: trying all eight takes 12 ms, too long for a page that draws a code for each visitor.
+    code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_M, mask_pattern=0, border=4, box_size=box)
+    code.add_data(text)
+    code.make()
+    return code
+
+
+@lru_cache(4)
+def svg(text: str) -> str:
+    """The QR code as an SVG element, black on white whatever the page looks like: not every scanner reads inverted."""
+    rows = _code(text).get_matrix()
+    path = []
+    for y, row in enumerate(rows):
+        x = 0
+        while x < len(row):
+            start = x
+            while x < len(row) and row[x]:
+                x += 1
+            if x > start:
+                path.append(f"M{start} {y}h{x - start}v1h{start - x}z")
+            x += 1
+    size = len(rows)
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" shape-rendering="crispEdges" '
+        f'role="img" aria-label="QR code: an invitation to this server"><path fill="#fff" d="M0 0h{size}v{size}H0z"/>'
+        f'<path fill="#000" d="{"".join(path)}"/></svg>'
+    )
+
+
+@lru_cache(4)
+def png(text: str) -> bytes:
+    """The QR code as a PNG picture, ten pixels a module."""
+    out = io.BytesIO()
+    _code(text, box=10).make_image(image_factory=PyPNGImage).save(out)
+    return out.getvalue()
+
+
+def terminal(text: str, colours: bool) -> str:
+    """The QR code in characters. colours: white on black by escape codes, whatever the terminal's own colours are."""
+    out = io.StringIO()
+    _code(text).print_ascii(out, invert=True)
+    lines = out.getvalue().replace("\xa0", " ").rstrip("\n").split("\n")
+    return "\n".join(f"\x1b[38;5;255;48;5;16m{line}\x1b[0m" if colours else line for line in lines)

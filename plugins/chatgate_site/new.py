@@ -1,0 +1,79 @@
+"""`POST /new`: an account for whoever asks, as invitations of the form dcaccount:https://HOST/new want it."""
+
+from __future__ import annotations
+
+import json
+
+import bottle
+from bottle import HTTPResponse
+from gevent.lock import BoundedSemaphore
+
+from chatgate.api import UNAVAILABLE, Account, Gateway, Reply
+from chatgate_site import invite
+from chatgate_site.limits import Budget
+from chatgate_site.options import SiteOptions
+
+# The second is in old invitations. It is no redirect, as Delta Chat follows none here.
+PATHS = ("/new", "/cgi-bin/newemail.py")
+
+_WAIT_SECONDS = 10.0  # for a turn; the app shows that it is busy meanwhile
+
+_CLOSED = Reply(550, "5.7.1", "This server gives no new accounts")
+_BUSY = Reply(451, "4.3.2", "Too many people ask for an account at this moment, please try again in a minute")
+
+
+class New:
+    def __init__(self, gateway: Gateway, options: SiteOptions, inviter: invite.Inviter) -> None:
+        self._gateway, self._inviter = gateway, inviter
+        self._budget = Budget(options.new_per_minute, options.new_per_network)
+        self._turns = BoundedSemaphore(max(1, options.new_at_once))
+
+    def add_to(self, app: bottle.Bottle) -> None:
+        # Delta Chat sends no body; curl -d "" and the like may send a few octets, which mean nothing.
+        app.post(list(PATHS), callback=self.create, max_body=1024)
+        app.get(list(PATHS), callback=self.show)
+
+    def create(self) -> HTTPResponse:
+        """Reserve an account; it is on disk when the client gets to know it."""
+        if not self._budget.take(bottle.request.environ["chatgate.session"].peer):
+            return _refusal(429, _BUSY)
+        if not self._turns.acquire(timeout=_WAIT_SECONDS):
+            return _refusal(503, _BUSY)
+        try:
+            address, password = invite.draw(self._gateway.domain)
+            answer = self._gateway.hub.ask(
+                "create_account", address=address, password=password, way="site", generated=True
+            )
+        finally:
+            self._turns.release()
+        if not isinstance(answer, Account):
+            reply = _CLOSED if answer is None else answer if isinstance(answer, Reply) else UNAVAILABLE
+            return _refusal(429 if reply.imap == "LIMIT" else 503 if reply.temporary else 403, reply)
+        account = {"email": answer.address, "password": password}
+        if self._inviter.personal:
+            account["dclogin_url"] = self._inviter.login(answer.address, password)
+        return _json(200, account)
+
+    def show(self) -> HTTPResponse:
+        """A browser on the way to an invitation: send it to the app that understands the link."""
+        personal = self._inviter.personal
+        return HTTPResponse(
+            status=302 if personal else 301,
+            headers={
+                "Location": self._inviter.link(),
+                "Cache-Control": "no-store" if personal else "max-age=3600",
+            },
+        )
+
+
+def _refusal(status: int, reply: Reply) -> HTTPResponse:
+    """Delta Chat shows the reason to its user as it is."""
+    answer = _json(status, {"reason": reply.text})
+    if status != 403:
+        answer.set_header("Retry-After", "60")
+    return answer
+
+
+def _json(status: int, data: dict[str, str]) -> HTTPResponse:
+    headers = {"Content-Type": "application/json", "Cache-Control": "no-store"}
+    return HTTPResponse(json.dumps(data), status, headers)

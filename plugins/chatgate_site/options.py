@@ -1,0 +1,37 @@
+"""What can be set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatgate.api import option
+
+
+@dataclass(frozen=True)
+class SiteOptions:
+    https: tuple[str, ...] = option(("*:443",), "Addresses for HTTPS; [] is off, for example behind a reverse proxy.")
+    http: tuple[str, ...] = option(
+        ("*:80",), "Addresses for HTTP, which redirects to HTTPS where there is HTTPS, but on 127.0.0.1; [] is off."
+    )
+    url: str = option("", "Address of the site as visitors see it, if a reverse proxy or port mapping changes it.")
+    imap_port: int = option(0, "Port for IMAP over TLS in invitations, if it is mapped; 0: as the imap plugin listens.")
+    smtp_port: int = option(0, "Port for SMTP over TLS in invitations, if it is mapped; 0: as the smtp plugin listens.")
+    title: str = option("", "Name of this server on its pages. Empty: the mail domain.")
+    about: str = option("", "A few words of yours for the first page.")
+    contact: str = option("", "Mail address of the operator, for the privacy page and for apps (/shared/admin).")
+    comment: str = option("", "A notice that apps may show their users (/shared/comment).")
+    pages: str = option("", "Folder whose files replace pages of the same name: landing.html, style.css and so on.")
+    new_per_minute: int = option(30000, "Accounts that POST /new gives a minute in total.")
+    new_per_network: int = option(60, "Accounts that POST /new gives a minute to one IPv4 address or IPv6 /64.")
+    new_at_once: int = option(100, "Accounts that POST /new makes at the same time; more have to wait a moment.")
+    max_connections: int = option(5000, "Open connections in all, for HTTP and HTTPS each.")
+    max_per_address: int = option(100, "Open connections from one IPv4 address or IPv6 /64.")
+    max_header: int = option(16384, "Octets of the header of a request.")
+    idle_seconds: float = option(20.0, "Seconds to wait for the next request of a connection, with its header.")
+    request_seconds: float = option(300.0, "Seconds one request may take, with its body and the answer.")
+
+    def __post_init__(self) -> None:
+        if self.url and not self.url.startswith(("https://", "http://")):
+            raise ValueError("url: must begin with https:// or http://")
+        if self.contact and ("@" not in self.contact or any(c in self.contact for c in " <>\r\n")):
+            raise ValueError("contact: must be a mail address")

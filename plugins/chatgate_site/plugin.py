@@ -1,0 +1,68 @@
+"""The plugin: what of the site the gateway gets to see."""
+
+from __future__ import annotations
+
+import click
+
+from chatgate.api import Gateway, PluginError, Problem, Service, hookimpl
+from chatgate_site import command, hooks, http, invite
+from chatgate_site.endpoints import Endpoints
+from chatgate_site.new import New
+from chatgate_site.options import SiteOptions
+from chatgate_site.pages import Pages
+from chatgate_site.wsgi import Site as Application
+
+
+class Site:
+    """The website: invitations with a QR code, POST /new, autoconfig, privacy page from the real settings."""
+
+    Options = SiteOptions
+    order = 70
+    hookspecs = hooks
+
+    def __init__(self, gateway: Gateway, options: SiteOptions) -> None:
+        self.gateway, self.options = gateway, options
+        self.endpoints = Endpoints(gateway, options)
+        self.inviter = invite.Inviter(gateway.domain, self.endpoints)
+
+    @hookimpl
+    def chatgate_services(self, gateway: Gateway) -> list[Service]:
+        pages = Pages(gateway, self.options, self.endpoints, self.inviter)
+        app = Application(gateway, self.endpoints, pages, New(gateway, self.options, self.inviter))
+        return [
+            http.server(gateway, self.options, name, getattr(self.options, name), app) for name in ("https", "http")
+        ]
+
+    @hookimpl
+    def chatgate_ready(self) -> str:
+        return command.welcome(self.inviter.link(), self.inviter.personal, self.endpoints.url, colours=True)
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group) -> None:
+        cli.add_command(command.make(self.inviter, self.endpoints))
+
+    @hookimpl
+    def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
+        """What Delta Chat asks about the server and its operator (RFC 5464 §6.2.1)."""
+        if mailbox:
+            return None
+        if entry == "/shared/comment" and self.options.comment:
+            return self.options.comment.encode()
+        if entry == "/shared/admin" and self.options.contact:
+            return f"mailto:{self.options.contact}".encode()
+        return None
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        found = []
+        if self.options.pages and not self.gateway.path(self.options.pages).is_dir():
+            found.append(Problem("error", f"site: there is no folder {self.gateway.path(self.options.pages)}"))
+        at = self.endpoints
+        try:
+            personal = self.inviter.personal
+        except PluginError:
+            return found  # about the certificate; the plugin that has it says what is wrong
+        if personal and not (at.is_ip or at.loopback):
+            why = "the certificate is self-signed" if at.standard_ports else "IMAP or SMTP has no standard port"
+            found.append(Problem("warning", f"site: {why}, so each QR code is for one account; there is none to print"))
+        return found

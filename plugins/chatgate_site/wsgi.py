@@ -1,0 +1,119 @@
+"""The site as a WSGI application: bottle, and around it what every answer needs."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import bottle
+from bottle import HTTPError, HTTPResponse
+
+from chatgate.api import Gateway
+from chatgate_site.endpoints import Endpoints
+from chatgate_site.new import PATHS as NEW
+from chatgate_site.new import New
+from chatgate_site.pages import Pages
+
+log = logging.getLogger("chatgate.site")
+
+_HEADERS = [
+    (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
+        "frame-ancestors 'none'",
+    ),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Referrer-Policy", "no-referrer"),
+    ("Cross-Origin-Opener-Policy", "same-origin"),
+]
+_HSTS = ("Strict-Transport-Security", "max-age=31536000")
+
+_ERRORS = {
+    403: ("Not this way", "Please use the https:// address of this site."),
+    404: ("Nothing here", "There is no page at this address."),
+    405: ("Not this way", "This address does not take that kind of request."),
+    411: ("Length needed", "The request must tell how long its body is."),
+    413: ("Too large", "The request is larger than this address takes."),
+}
+_SORRY = ("Something went wrong", "The server could not answer. Please try again later.")
+
+
+class Site:
+    """Callable as a WSGI application. Other plugins' routes are asked for when it is made."""
+
+    def __init__(self, gateway: Gateway, endpoints: Endpoints, pages: Pages, new: New) -> None:
+        self._endpoints, self._pages = endpoints, pages
+        # Not catchall: bottle would write exception texts, which may hold what a client sent.
+        self.app = bottle.Bottle()
+        self.app.config["catchall"] = False
+        self.app.default_error_handler = self._error
+        self.app.install(_Guard(endpoints))
+        pages.add_to(self.app)
+        new.add_to(self.app)
+        gateway.hub.call("site_routes", app=self.app)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
+        hsts = environ["wsgi.url_scheme"] == "https" and not self._endpoints.self_signed
+
+        def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            given = {name for name, _ in headers}
+            headers = headers + [header for header in _HEADERS if header[0] not in given]
+            return start_response(status, [*headers, _HSTS] if hsts else headers, exc_info)
+
+        try:
+            return self.app.wsgi(environ, start)
+        except Exception as error:
+            trace = error.__traceback__
+            while trace and trace.tb_next:
+                trace = trace.tb_next
+            where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+            log.error("page failed error=%s at=%s", type(error).__name__, where)
+            kind, body = self._error_body(500, environ["PATH_INFO"])
+            start("500 Internal Server Error", [("Content-Type", kind), ("Cache-Control", "no-store")])
+            return [body.encode()]
+
+    def _error(self, error: HTTPError) -> str:
+        kind, body = self._error_body(error.status_code, bottle.request.path)
+        bottle.response.content_type = kind
+        return body
+
+    def _error_body(self, status: int, path: str) -> tuple[str, str]:
+        """(content type, page); for POST /new what Delta Chat shows its user."""
+        title, text = _ERRORS.get(status, _SORRY)
+        if path in NEW:
+            return "application/json", json.dumps({"reason": text})
+        return "text/html; charset=utf-8", self._pages.render("error.html", heading=title, text=text)
+
+
+class _Guard:
+    """A bottle plugin: what a route must not be asked without, by its keywords (see hooks.py)."""
+
+    name, api = "guard", 2
+
+    def __init__(self, endpoints: Endpoints) -> None:
+        self._endpoints = endpoints
+
+    def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
+        max_body, plain_http = route.config.get("max_body", 0), route.config.get("plain_http", False)
+
+        def guarded(*args: Any, **kwargs: Any) -> Any:
+            environ = bottle.request.environ
+            if not plain_http and environ["wsgi.url_scheme"] == "http" and self._endpoints.redirects:
+                return self._to_https(environ)
+            if "HTTP_TRANSFER_ENCODING" in environ:
+                raise HTTPError(411)
+            if int(environ.get("CONTENT_LENGTH") or 0) > max_body:
+                raise HTTPError(413)
+            return callback(*args, **kwargs)
+
+        return guarded
+
+    def _to_https(self, environ: dict[str, Any]) -> HTTPResponse:
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            raise HTTPError(403)
+        path, query = quote(environ["PATH_INFO"]), environ["QUERY_STRING"]
+        where = self._endpoints.url + path + ("?" + quote(query, safe="=&%+@/:?") if query else "")
+        return HTTPResponse(status=301, headers={"Location": where, "Cache-Control": "max-age=3600"})

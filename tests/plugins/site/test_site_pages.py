@@ -1,0 +1,231 @@
+"""What the pages say, and that it is true."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ET
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import gevent
+import pytest
+from chatgate_site import facts
+from site_fakes import ImapOptions, Silent, SmtpOptions, make
+
+from chatgate.api import Problem, Session
+from chatgate.confd import Enabled
+
+
+class Page(HTMLParser):
+    """Elements by tag with their attributes, and the text."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.found: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(html)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag, attrs):
+        self.found.append((tag, dict(attrs)))
+
+    def handle_data(self, data):
+        self.text += data
+
+    def all(self, tag: str) -> list[dict[str, str | None]]:
+        return [attributes for name, attributes in self.found if name == tag]
+
+
+PATHS = ["/", "/info", "/privacy", "/nothing"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_need_no_script_and_nothing_from_elsewhere(site, path):
+    answer = site.ask(path)
+    page = Page(answer.text)
+    assert not page.all("script") and not page.all("iframe") and not page.all("style")
+    for _, attributes in page.found:
+        assert not any(name.startswith("on") or name == "style" for name in attributes)
+        for name in ("src", "data", "srcset"):
+            assert (attributes.get(name) or "/").startswith("/")
+    assert [link["href"] for link in page.all("link")] == ["/style.css", "/icon.svg"]
+    for link in page.all("link"):
+        assert site.ask(link["href"]).status == 200
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_pages_are_accessible(site, path):
+    page = Page(site.ask(path).text)
+    assert page.all("html")[0]["lang"] == "en"
+    assert len(page.all("h1")) == len(page.all("main")) == len(page.all("title")) == 1
+    assert all("alt" in image for image in page.all("img"))
+    assert page.all("meta")[1]["content"] == "width=device-width, initial-scale=1"
+    levels = [int(tag[1]) for tag, _ in page.found if tag in ("h1", "h2", "h3")]
+    assert all(after - before <= 1 for before, after in zip(levels, levels[1:], strict=False))
+    for local in [a["href"] for a in page.all("a") if a["href"].startswith("/")]:
+        assert site.ask(local).status == 200
+
+
+def test_the_landing_page_has_code_button_and_link(site):
+    answer = site.ask("/")
+    page = Page(answer.text)
+    button = next(a for a in page.all("a") if a.get("class") == "button")
+    assert button["href"] == "dcaccount:https://chat.example.org/new"
+    assert page.all("svg")[0]["role"] == "img" and page.all("svg")[0]["aria-label"]
+    assert "chat.example.org" in page.text and "dcaccount:chat.example.org" in page.text
+    assert answer.headers["cache-control"] == "max-age=300"
+    assert site.ask("/qr.svg").text in answer.text
+
+
+def test_a_page_with_a_password_is_never_kept(start):
+    running = start("[127.0.0.1]")
+    for path in ("/", "/qr.svg", "/qr.png"):
+        assert running.ask(path).headers["cache-control"] == "no-store"
+    links = set()
+    for _ in range(2):
+        answer = running.ask("/", scheme="http")
+        button = next(a for a in Page(answer.text).all("a") if a.get("class") == "button")
+        assert button["href"].startswith("dclogin:") and button["href"].endswith("&ic=3")
+        links.add(button["href"])
+    assert len(links) == 2
+    assert "from this computer only" in answer.text and "on your phone" not in answer.text
+
+
+def test_the_operators_words_are_escaped(start):
+    running = start("chat.example.org", signed=True, title="<b>Us</b>", about="1 < 2", contact="us@example.org")
+    html = running.ask("/").text
+    assert "<b>Us" not in html and "&lt;b&gt;Us" in html and "1 &lt; 2" in html
+    assert 'href="mailto:us@example.org"' in html
+
+
+@dataclass(frozen=True)
+class Settings:
+    quota_bytes: int = 300_000_000
+    delete_mails_after: float = 11.0
+    delete_large_after: float = 3.0
+    delete_inactive_users_after: float = 44.0
+
+
+def test_privacy_and_info_tell_the_settings(start):
+    others = [Enabled(name, Silent, Settings()) for name in ("maildb", "sweeper", "gate", "push", "courier")]
+    running = start("chat.example.org", *others, signed=True, smtp=SmtpOptions(max_message_bytes=7_000_000))
+    privacy, info = Page(running.ask("/privacy").text).text, Page(running.ask("/info").text).text
+    for told in ("for 11 days at most (large ones for 3 days)", "300 MB", "after 44 days without a login"):
+        assert told in privacy
+    for told in ("7 MB", "300 MB", "11 days, large ones 3 days", "44 days after the last login", "are refused"):
+        assert told in info
+    assert "Notification tokens" in privacy and "another server" in privacy
+    assert "no addresses" in privacy
+
+
+def test_privacy_promises_nothing_that_is_not_set(start):
+    running = start("chat.example.org", signed=True, log_level="debug")
+    privacy = Page(running.ask("/privacy").text).text
+    assert "until the app removes them" in privacy and "addresses are in its log" in privacy
+    for untold in ("days", "Notification", "another server", "are refused", " MB"):
+        assert untold not in privacy
+
+
+def test_the_names_of_other_plugins_settings():
+    """The pages read settings of other plugins by name, and would silently say less if one was renamed."""
+    from chatgate_maildb.options import MailDbOptions
+    from chatgate_smtp.options import SmtpOptions as RealSmtp
+
+    assert MailDbOptions.quota_bytes > 0 and RealSmtp.max_message_bytes > 0
+    assert RealSmtp.submissions == ("*:465",) and RealSmtp.submission == ("*:587",) and RealSmtp.mx
+
+
+@pytest.mark.parametrize(("octets", "text"), [(999, "999 octets"), (31457280, "31.5 MB"), (2 * 10**9, "2 GB")])
+def test_sizes(octets, text):
+    assert facts.size(octets) == text
+
+
+def test_info_shows_the_ports(start):
+    text = Page(start("x.example.org", signed=True, imap=ImapOptions(("*:2993",), ())).ask("/info").text).text
+    assert "2993" in text and "465" in text and "143" not in text
+
+
+def test_autoconfig(start):
+    running = start("example.org", hostname="mx.example.org", signed=True)
+    for path in ("/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"):
+        answer = running.ask(path + "?emailaddress=abc%40example.org")
+        assert answer.headers["content-type"].startswith("text/xml")
+        found = [
+            tuple(server.findtext(name) for name in ("hostname", "port", "socketType", "username", "authentication"))
+            for server in ET.fromstring(answer.body).iter()
+            if server.tag in ("incomingServer", "outgoingServer")
+        ]
+        rest = ("%EMAILADDRESS%", "password-cleartext")
+        assert found == [
+            ("mx.example.org", "993", "SSL", *rest),
+            ("mx.example.org", "143", "STARTTLS", *rest),
+            ("mx.example.org", "465", "SSL", *rest),
+            ("mx.example.org", "587", "STARTTLS", *rest),
+        ]
+        assert ET.fromstring(answer.body).findtext("emailProvider/domain") == "example.org"
+
+
+def test_mta_sts_only_where_it_is_true(start):
+    policy = "/.well-known/mta-sts.txt"
+    text = start("example.org", hostname="mx.example.org", signed=True).ask(policy).text
+    assert text.splitlines() == ["version: STSv1", "mode: enforce", "mx: mx.example.org", "max_age: 2419200"]
+    assert start("example.org").ask(policy).status == 404
+    assert start("example.org", signed=True, smtp=SmtpOptions(mx=())).ask(policy).status == 404
+
+
+def test_healthz(site):
+    assert site.ask("/healthz")[::2] == (200, b"ok\n")
+    assert site.accounts.store.asked
+    site.accounts.store.broken = True
+    answer = site.ask("/healthz")
+    assert answer.status == 503 and "disk" not in answer.text
+    site.accounts.store.broken = False
+    site.gateway.stopping.set()
+    assert site.ask("/healthz").status == 503
+
+
+def test_health_does_not_wait_for_ever(site, monkeypatch):
+    monkeypatch.setattr("chatgate_site.pages._HEALTH_SECONDS", 0.1)
+    site.accounts.store.account = lambda address: gevent.sleep(5)
+    assert site.ask("/healthz").status == 503
+
+
+def test_pages_of_the_operators_own(start, tmp_path):
+    own = tmp_path / "own"
+    own.mkdir()
+    (own / "privacy.html").write_text("% rebase('layout.html', title='Ours')\n<h1>{{domain}} rules</h1>\n")
+    (own / "style.css").write_text("body { color: red }")
+    running = start("chat.example.org", signed=True, pages=str(own))
+    assert "<h1>chat.example.org rules</h1>" in running.ask("/privacy").text
+    assert running.ask("/style.css").text == "body { color: red }"
+    assert running.ask("/").status == 200
+
+
+def test_metadata(start):
+    running = start("chat.example.org", signed=True, comment="Back at 9", contact="us@example.org")
+    session = Session("imaps", "127.0.0.1")
+
+    def ask(entry, mailbox=""):
+        return running.gateway.hub.ask("get_metadata", session=session, mailbox=mailbox, entry=entry)
+
+    assert ask("/shared/comment") == b"Back at 9" and ask("/shared/admin") == b"mailto:us@example.org"
+    assert ask("/shared/comment", "INBOX") is None and ask("/shared/other") is None
+    bare = start("chat.example.org", signed=True)
+    assert bare.gateway.hub.ask("get_metadata", session=session, mailbox="", entry="/shared/comment") is None
+
+
+def test_check(tmp_path):
+    def check(*args, **settings) -> list[Problem]:
+        gateway = make(tmp_path, *args, **settings)
+        return [p for found in gateway.hub.call("check", gateway=gateway) for p in found if "site" in p.text]
+
+    assert check("example.org", signed=True) == [] == check("[127.0.0.1]")
+    assert "self-signed" in check("example.org")[0].text
+    assert check("example.org", signed=True, pages="nowhere")[0].level == "error"
+    moved = check("example.org", signed=True, imap=ImapOptions(("*:2993",), ()))
+    assert "standard port" in moved[0].text
+
+
+@pytest.mark.parametrize("wrong", [{"url": "example.org"}, {"contact": "us"}, {"contact": "a <b@c.example>"}])
+def test_wrong_settings_are_refused(tmp_path, wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        make(tmp_path, "example.org", **wrong)
