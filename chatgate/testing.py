@@ -16,6 +16,7 @@ monkey.patch_all()
 
 import base64
 import dataclasses
+import functools
 import imaplib
 import secrets
 import smtplib
@@ -86,9 +87,10 @@ def port(gateway: Gateway, service: str) -> int:
     return int(found.listening[0].rpartition(":")[2])
 
 
+@functools.cache
 def client_tls() -> ssl.SSLContext:
     """Accepts the self-signed certificate of a test gateway."""
-    context = ssl.create_default_context()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 

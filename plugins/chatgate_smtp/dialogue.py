@@ -1,0 +1,212 @@
+"""aiosmtpd's command loop on a Stream: replies, limits, greeting, STARTTLS and the commands that carry nothing."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+from aiosmtpd import smtp
+
+from chatgate.api import UNAVAILABLE, Reply, Session
+from chatgate_smtp.driver import BadLine, Goodbye, Stream
+
+if TYPE_CHECKING:
+    from chatgate_smtp.plugin import Smtp
+
+log = logging.getLogger("chatgate.smtp")
+
+# aiosmtpd writes peers, addresses, passwords and message lines to its log.
+logging.getLogger("mail.log").disabled = True
+
+# Its own replies, with enhanced status codes (RFC 2034).
+_ENHANCED = {
+    "250 OK": "250 2.0.0 OK",
+    "500 Error: bad syntax": "500 5.5.2 Syntax error",
+    "500 Error: command 'AUTH' not recognized": "503 5.5.1 Send EHLO first",
+    "501 Not enough value": "501 5.5.4 Syntax: AUTH mechanism",
+    "501 Too many values": "501 5.5.4 Syntax: AUTH mechanism [initial-response]",
+    "502 EXPN not implemented": "502 5.5.1 EXPN not implemented",
+    "501 Syntax: RSET": "501 5.5.4 Syntax: RSET",
+    "503 Already authenticated": "503 5.5.1 Already logged in",
+    "503 Error: send EHLO first": "503 5.5.1 Send EHLO first",
+    "503 Error: send HELO first": "503 5.5.1 Send HELO or EHLO first",
+    "530 Must issue a STARTTLS command first": "530 5.7.0 Must issue a STARTTLS command first",
+    "530 5.7.0 Authentication required": "530 5.7.0 Log in first",
+}
+
+_CLIENT_NAME = re.compile(r"[!-~]{1,255}")
+
+
+class _State:
+    """What aiosmtpd keeps of a connection, in the place of its Session, which wants a loop."""
+
+    peer = None  # so that it can never be logged
+    auth_data: Any = None
+    login_data: Any = None
+
+    def __init__(self) -> None:
+        self.host_name: str | None = None
+        self.extended_smtp = False
+        self.authenticated = False
+
+
+_ANY_SIZE = 1 << 30  # Stream has looked at the length of a line already
+
+
+class _CommandSizes(dict[str, int]):
+    """aiosmtpd's own table is one for all connections and grows with each word a client makes up."""
+
+    def __missing__(self, command: str) -> int:
+        return _ANY_SIZE
+
+
+class _Commands:
+    """The table aiosmtpd looks commands up in: the class's, not one made for each connection."""
+
+    def __init__(self, protocol: Dialogue) -> None:
+        self._protocol = protocol
+
+    def get(self, command: str) -> Any:
+        protocol = self._protocol
+        if command != "RCPT":
+            protocol.commands += 1
+            if protocol.commands > protocol.options.max_commands_per_message:
+                raise Goodbye("421 4.7.0 Too many commands without a message")
+        return getattr(protocol, protocol.methods.get(command, "unknown"))
+
+
+class Dialogue(smtp.SMTP):
+    """aiosmtpd 1.4.6's SMTP without its constructor, which needs a loop and searches its methods for each connection.
+
+    What the constructor would have set is in the attributes of this class; `_handle_client`, the command loop, runs on
+    them. A new version of aiosmtpd must be read before the pin is moved.
+    """
+
+    __ident__ = "ESMTP"
+    # Not offered. It makes the command loop hand us what is not ASCII, so that it is refused with the right code.
+    enable_SMTPUTF8 = True
+    command_size_limits = _CommandSizes()
+    command_size_limit = _ANY_SIZE
+    require_starttls = True
+    # The commands there are, with the names of their methods.
+    methods: dict[str, str] = {}
+    _proxy_timeout = None
+    _tls_handshake_okay = True
+    _enforce_call_limit = False
+    _decode_data = False
+    _auth_require_tls = True
+    _handle_hooks: dict[str, Any] = {}
+
+    def __init_subclass__(cls) -> None:
+        cls.methods = {name[5:]: name for name in dir(cls) if name.startswith("smtp_")}
+
+    def __init__(self, plugin: Smtp, session: Session, stream: Stream) -> None:
+        self.plugin, self.options, self.hub = plugin, plugin.options, plugin.gateway.hub
+        self.client = session
+        self.submits = session.service != "mx"
+        self.hostname = plugin.hostname
+        self.session: Any = _State()
+        self.transport: Any = stream  # None ends the command loop
+        self._reader = self._writer = self.stream = stream
+        self._tls_protocol: Any = session.tls
+        self._auth_required = self.submits
+        self.commands = 0
+        self.errors = 0
+        self.login_failures = 0
+        self.recipients_asked = 0
+
+    def _reset_timeout(self, duration: float | None = None) -> None:
+        """Stream minds the time."""
+
+    @property
+    def _smtp_methods(self) -> Any:  # type: ignore[override]
+        return _Commands(self)
+
+    # ------------------------------------------------------------------------------------------ replies
+
+    async def push(self, status: str | bytes, counts: bool = True) -> None:
+        """Every reply goes through here. The client is cut off when too many of them refuse and count."""
+        if isinstance(status, str):
+            status = _ENHANCED.get(status, status).encode("ascii", "replace")
+        self._writer.write(status + b"\r\n")
+        if counts and status[:1] >= b"4" and self.transport is not None:
+            self.errors += 1
+            if self.errors > self.options.max_errors:
+                self._writer.write(b"421 4.7.0 Too many errors\r\n")
+                self.transport = None
+
+    async def say(self, reply: Reply, counts: bool = True) -> None:
+        await self.push(line(reply), counts)
+
+    async def handle_exception(self, error: Exception) -> str:
+        """The reply to what went wrong inside a command. It tells nothing of the exception."""
+        if isinstance(error, BadLine):
+            return str(error)
+        if isinstance(error, Goodbye):
+            self.transport = None
+            return str(error)
+        trace = error.__traceback__
+        while trace and trace.tb_next:
+            trace = trace.tb_next
+        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+        log.error("command failed session=%s error=%s at=%s", self.client.id, type(error).__name__, where)
+        return line(UNAVAILABLE)
+
+    async def unknown(self, arg: str | None) -> None:
+        await self.push("500 5.5.1 Command not recognized")
+
+    # ------------------------------------------------------------------------------------------ greeting and TLS
+
+    async def smtp_HELO(self, hostname: str | None) -> None:
+        await self._hello("HELO", hostname, b"250 " + self.hostname.encode())
+
+    async def smtp_EHLO(self, hostname: str | None) -> None:
+        await self._hello("EHLO", hostname, self.plugin.ehlo(self.submits, self.client.tls))
+
+    async def _hello(self, verb: str, name: str | None, reply: bytes) -> None:
+        # Delta Chat says [127.0.0.1], so as not to tell where it is: any name will do.
+        if not name or not _CLIENT_NAME.fullmatch(name):
+            await self.push(f"501 5.5.4 Syntax: {verb} hostname")
+            return
+        self._set_rset_state()
+        self.session.host_name = name
+        self.session.extended_smtp = verb == "EHLO"
+        await self.push(reply)
+
+    async def smtp_STARTTLS(self, arg: str | None) -> None:
+        if arg:
+            await self.push("501 5.5.4 Syntax: STARTTLS")
+            return
+        if self.client.tls:
+            await self.push("503 5.5.1 TLS is active already")
+            return
+        await self.push("220 2.0.0 Ready to start TLS")
+        self.stream.start_tls(self.plugin.wrapper(self.client.service))
+        self.client.tls = self._tls_protocol = True
+        # RFC 3207 §4.2: what was said before is forgotten.
+        self.session = _State()
+        self._set_rset_state()
+
+    # ------------------------------------------------------------------------------------------ the rest
+
+    async def smtp_VRFY(self, arg: str | None) -> None:
+        await self.push("252 2.5.2 Cannot verify, but will take mail and try to deliver it")
+
+    async def smtp_HELP(self, arg: str | None) -> None:
+        await self.push("214 2.0.0 Commands: " + " ".join(sorted(self.methods)))
+
+    async def smtp_QUIT(self, arg: str | None) -> None:
+        if arg:
+            await self.push("501 5.5.4 Syntax: QUIT")
+            return
+        await self.push("221 2.0.0 Bye")
+        self.transport = None
+
+
+def line(reply: Reply) -> str:
+    """A Reply as one line of SMTP. A text that would break out of its line, or that is no text, is left out."""
+    text = str(reply)
+    if not text.isascii() or not text.isprintable():
+        text = reply.enhanced
+    return f"{reply.code} {text[:500]}"

@@ -1,0 +1,243 @@
+"""aiosmtpd without an event loop: its coroutine runs in the connection's greenlet.
+
+aiosmtpd awaits a reader and a writer. `Stream` is both; its methods are coroutines in form only: where they must wait
+they block the greenlet, never suspend. So one `send(None)` runs a whole session, and nothing of asyncio is needed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import gevent
+from gevent import socket
+
+# A TLS record is 16 KiB at most; a larger buffer would be filled by plain connections only.
+_CHUNK = 16384
+# Replies held back while the client has more commands waiting.
+_MAX_HELD = 16384
+# gevent gives nobody else a turn while a socket has data; after so much work this does.
+_LINES_A_TURN = 32
+_CHUNKS_A_TURN = 16
+# A command line that is longer than this many octets is not even passed over.
+_MAX_SKIPPED = 1 << 20
+# How long and for how much a closed connection is read, so that the client gets its last reply.
+_LINGER_SECONDS = 2.0
+_LINGER_CHUNKS = 64
+
+_STOPPING = "421 4.3.2 Shutting down, try again later"
+
+
+class BadLine(Exception):
+    """A command line that cannot be one; str() is the reply. The session goes on."""
+
+
+class Goodbye(Exception):
+    """The session must end; str() is the last reply."""
+
+
+class Stream:
+    """One connection, as aiosmtpd's reader and writer.
+
+    max_line: octets of a command line. seconds: for a client to send a command or take a reply.
+    Replies are held until there is nothing more to read, and then go out in one write (RFC 2920 §3.2).
+    A connection that is gone is ConnectionResetError, which ends aiosmtpd's command loop.
+    """
+
+    def __init__(self, sock: Any, max_line: int, seconds: float) -> None:
+        self._sock = sock
+        self._max_line = max_line
+        self._seconds = seconds
+        self._input = b""
+        self._at = 0
+        self._output = b""
+        self._work = 0
+        self._greenlet = gevent.getcurrent()
+        self._waits_for_command = False
+        self._stopping = False
+        # time.monotonic() after which no further command is awaited
+        self.login_deadline: float | None = None
+
+    # ------------------------------------------------------------------------------------------ aiosmtpd's reader
+
+    async def readuntil(self) -> bytes:
+        """The next command line with its CR LF. Raises BadLine and Goodbye."""
+        end = self._input.find(b"\n", self._at)
+        if end < 0 or self._stopping:
+            end = self._await_line()
+        self._work += 1
+        if self._work >= _LINES_A_TURN:
+            self._give_turn()
+        line = self._input[self._at : end + 1]
+        self._at = end + 1
+        if line[-2:] != b"\r\n" or b"\r" in line[:-2]:
+            # What follows may be commands that someone else smuggled past a server that sees other line ends.
+            raise Goodbye("521 5.5.2 Bare CR or LF in a command line")
+        if len(line) > self._max_line:
+            raise BadLine("500 5.5.2 Line too long")
+        return line
+
+    readline = readuntil  # for the answers to AUTH challenges
+
+    def _await_line(self) -> int:
+        """Read until there is a LF in the input; its place."""
+        deadline = time.monotonic() + self._seconds
+        if self.login_deadline is not None:
+            deadline = min(deadline, self.login_deadline)
+        too_long = False
+        skipped = 0
+        if self._stopping:
+            raise Goodbye(_STOPPING)
+        while True:
+            rest = self._input[self._at :]
+            if b"\r" in rest[:-1]:
+                raise Goodbye("521 5.5.2 Bare CR or LF in a command line")
+            if len(rest) > self._max_line:
+                too_long = True
+                skipped += len(rest) - 1
+                if skipped > _MAX_SKIPPED:
+                    raise Goodbye("500 5.5.2 Line too long")
+                rest = rest[-1:]  # it may be the CR of the line end
+            self._input = rest + self._receive(deadline, for_command=True)
+            self._at = 0
+            end = self._input.find(b"\n", len(rest))
+            if end >= 0:
+                if too_long and self._input[end - 1 : end] == b"\r":
+                    self._at = end + 1
+                    raise BadLine("500 5.5.2 Line too long")
+                return end
+
+    # ------------------------------------------------------------------------------------------ aiosmtpd's writer
+
+    def write(self, data: bytes) -> None:
+        self._output += data
+        if len(self._output) > _MAX_HELD:
+            self.flush()
+
+    async def drain(self) -> None:
+        """Nothing: see flush()."""
+
+    def close(self) -> None:
+        """At once, as aiosmtpd wants it when the client has gone."""
+        self._sock.close()
+
+    # ------------------------------------------------------------------------------------------ for the protocol
+
+    def flush(self) -> None:
+        """Send the replies held back. To be called before anything that takes long."""
+        if not self._output:
+            return
+        output, self._output = self._output, b""
+        try:
+            self._sock.settimeout(self._seconds)
+            self._sock.sendall(output)
+        except OSError as error:
+            raise ConnectionResetError from error
+
+    def read(self, deadline: float) -> bytes:
+        """Whatever comes next, one octet or more. deadline: by time.monotonic(). Raises Goodbye."""
+        if self._at < len(self._input):
+            chunk = self._input[self._at :]
+            self._input, self._at = b"", 0
+            return chunk
+        return self._receive(deadline)
+
+    def unread(self, rest: bytes) -> None:
+        """Give back what was read too far, before anything else is read."""
+        self._input, self._at = rest, 0
+
+    def start_tls(self, wrap: Callable[[Any], Any]) -> None:
+        """Go on with the socket that `wrap` makes of ours. What came in clear is thrown away: whoever sits between
+        could have put it there (RFC 3207 §6).
+        """
+        self.flush()
+        self._input, self._at = b"", 0
+        try:
+            self._sock.settimeout(None)
+            self._sock = wrap(self._sock)
+        except OSError as error:
+            raise ConnectionResetError from error
+
+    def stop(self) -> None:
+        """The gateway stops: wake the session if it waits for a command, else let it finish what it does. For
+        `Session.on_stop`: does not block.
+        """
+        self._stopping = True
+        gevent.get_hub().loop.run_callback(self._interrupt)
+
+    def hang_up(self) -> None:
+        """Close so that the last reply arrives."""
+        self.flush()
+        try:
+            self._sock.settimeout(0)
+            self._say_end()
+            self._sock.shutdown(socket.SHUT_WR)
+            self._linger()
+        except OSError:
+            pass
+        self.close()
+
+    # ------------------------------------------------------------------------------------------ inside
+
+    def _interrupt(self) -> None:
+        # In the hub's own greenlet: while the flag is set the session is parked in recv and nowhere else.
+        if self._waits_for_command:
+            self._greenlet.throw(Goodbye(_STOPPING))
+
+    def _receive(self, deadline: float, for_command: bool = False) -> bytes:
+        if self._output:
+            self.flush()
+        self._work += _LINES_A_TURN // _CHUNKS_A_TURN
+        if self._work >= _LINES_A_TURN:
+            self._give_turn()
+        if for_command and self._stopping:  # since the last look: both of the above may have taken time
+            raise Goodbye(_STOPPING)
+        left = deadline - time.monotonic()
+        if left <= 0:
+            raise Goodbye("421 4.4.2 Timeout, closing connection")
+        try:
+            self._sock.settimeout(left)
+            self._waits_for_command = for_command
+            chunk = self._sock.recv(_CHUNK)
+        except TimeoutError:
+            raise Goodbye("421 4.4.2 Timeout, closing connection") from None
+        except OSError as error:
+            raise ConnectionResetError from error
+        finally:
+            self._waits_for_command = False
+        if not chunk:
+            raise ConnectionResetError
+        return chunk
+
+    def _give_turn(self) -> None:
+        self._work = 0
+        gevent.sleep(0)
+
+    def _say_end(self) -> None:
+        """With TLS, say that this is the end (close_notify), without waiting for the client to say so too."""
+        if hasattr(self._sock, "unwrap"):
+            try:
+                self._sock.unwrap()
+            except (OSError, ValueError):
+                pass
+
+    def _linger(self) -> None:
+        """Closing a socket with unread data resets the connection, and a reset may overtake the last reply. So what
+        has come is read, and what the client sends before it notices.
+        """
+        deadline = time.monotonic() + _LINGER_SECONDS
+        for _ in range(_LINGER_CHUNKS):
+            if not self._sock.recv(_CHUNK):
+                return
+            self._sock.settimeout(max(deadline - time.monotonic(), 0.001))
+
+
+def run(coroutine: Coroutine[Any, Any, None]) -> None:
+    """Run a coroutine that never suspends to its end. Raises RuntimeError when it does suspend."""
+    try:
+        coroutine.send(None)
+    except StopIteration:
+        return
+    coroutine.close()
+    raise RuntimeError("the SMTP session waited for an event loop")

@@ -1,0 +1,70 @@
+"""AUTH PLAIN and LOGIN."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from aiosmtpd import smtp
+
+from chatgate.api import Account, Credentials, Reply
+from chatgate_smtp.dialogue import Dialogue, line
+from chatgate_smtp.driver import Goodbye
+
+log = logging.getLogger("chatgate.smtp")
+
+WRONG_PASSWORD = Reply(535, "5.7.8", "Wrong address or password")
+
+
+class Login(Dialogue):
+    """aiosmtpd parses the mechanisms; who may log in is asked from the plugins."""
+
+    # The words that every client's LOGIN knows.
+    AuthLoginUsernameChallenge = "Username:"
+    AuthLoginPasswordChallenge = "Password:"
+
+    @property
+    def _auth_methods(self) -> Any:
+        return {
+            "PLAIN": smtp._AuthMechAttr(self.auth_PLAIN, True),
+            "LOGIN": smtp._AuthMechAttr(self.auth_LOGIN, True),
+        }
+
+    async def smtp_AUTH(self, arg: str | None) -> None:
+        """PLAIN and LOGIN, parsed by aiosmtpd, which knows mechanisms in capitals only."""
+        if not self.submits:
+            await self.push("502 5.5.1 No logins here, use port 465 or 587")
+            return
+        if self.login_failures >= self.options.max_login_failures:
+            raise Goodbye("421 4.7.0 Too many failed logins")
+        mechanism, blank, initial = (arg or "").partition(" ")
+        await super().smtp_AUTH(mechanism.upper() + blank + initial)
+
+    def _authenticate(self, mechanism: str, auth_data: Any) -> smtp.AuthResult:
+        reply = self._log_in(auth_data)
+        if reply is None:
+            return smtp.AuthResult(success=True, message="235 2.7.0 Logged in")
+        log.info("login refused session=%s code=%d", self.client.id, reply.code)
+        return smtp.AuthResult(success=False, handled=False, message=line(reply))
+
+    def _log_in(self, login: smtp.LoginPassword) -> Reply | None:
+        """None: it is done. Temporary trouble is no failed login, and its code is RFC 4954's own."""
+        answer: Any = None
+        try:
+            credentials = Credentials(login.login.decode(), login.password.decode())
+        except UnicodeDecodeError:
+            pass
+        else:
+            self.stream.flush()
+            answer = self.hub.ask("authenticate", session=self.client, credentials=credentials)
+        if isinstance(answer, Account):
+            self.client.account = answer
+            self.stream.login_deadline = None
+            self.hub.notify("logged_in", session=self.client, account=answer)
+            return None
+        if isinstance(answer, Reply) and answer.temporary:
+            return Reply(454, "4.7.0", answer.text)
+        self.login_failures += 1
+        if isinstance(answer, Reply) and not answer.accepts:
+            return Reply(535, answer.enhanced or "5.7.8", answer.text)
+        return WRONG_PASSWORD

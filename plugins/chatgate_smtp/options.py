@@ -1,0 +1,57 @@
+"""What can be set in conf.d/20-smtp.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatgate.api import option
+
+
+@dataclass(frozen=True)
+class SmtpOptions:
+    submissions: tuple[str, ...] = option(("*:465",), "Where clients submit mail with TLS from the start; [] is off.")
+    submission: tuple[str, ...] = option(("*:587",), "Where clients submit mail after STARTTLS; [] is off.")
+    mx: tuple[str, ...] = option(("*:25",), "Where other mail servers deliver mail after STARTTLS; [] is off.")
+    max_message_bytes: int = option(31457280, "Octets a message may have. Delta Chat sends files of up to 24 MiB.")
+    max_recipients: int = option(1000, "Recipients a message may have. Delta Chat is told and splits larger groups.")
+    max_user_send_per_minute: int = option(60, "Messages an account may send in a minute, on average.")
+    max_user_send_burst_size: int = option(10, "Messages an account may send at once after a pause.")
+    max_inflight_bytes: int = option(
+        536870912,
+        "Octets of unfinished messages of all connections together; more is refused for now. "
+        "While a message is stored it can take three times its octets in memory.",
+    )
+    max_connections: int = option(1000, "Open connections at each of the three listeners.")
+    max_connections_per_address: int = option(200, "Of these from one IPv4 address or IPv6 /64.")
+    max_command_bytes: int = option(4096, "Octets a command line may have, with its line end.")
+    max_line_bytes: int = option(
+        8192, "Octets a line of a message may have, with its line end. RFC 5321 says 1000; real mail has more."
+    )
+    max_errors: int = option(20, "Refused commands a client may send before it is cut off; a message taken forgives.")
+    max_commands_per_message: int = option(
+        100, "Commands other than RCPT a client may send without getting a message taken before it is cut off."
+    )
+    max_login_failures: int = option(3, "Wrong passwords on one connection before it is cut off.")
+    login_seconds: float = option(60.0, "Seconds a client of submission may take until it is logged in.")
+    command_seconds: float = option(300.0, "Seconds a client may take for its next command, and to take our reply.")
+    data_idle_seconds: float = option(180.0, "Seconds without any octet of a message that is being sent.")
+    data_seconds: float = option(3600.0, "Seconds a whole message may take; slow phones send large files.")
+
+    def __post_init__(self) -> None:
+        for name in (
+            "max_message_bytes",
+            "max_recipients",
+            "max_user_send_per_minute",
+            "max_user_send_burst_size",
+            "max_errors",
+            "max_login_failures",
+        ):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be 1 or more")
+        if self.max_inflight_bytes < self.max_message_bytes:
+            raise ValueError("max_inflight_bytes: must be max_message_bytes or more, or large messages are never taken")
+        # RFC 5321 §4.5.3.1: what every server must take.
+        if self.max_command_bytes < 512:
+            raise ValueError("max_command_bytes: must be 512 or more")
+        if self.max_line_bytes < 1000:
+            raise ValueError("max_line_bytes: must be 1000 or more")

@@ -1,0 +1,145 @@
+"""The plugin: three listeners, the rules for senders, and what the client is told about limits."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import time
+from collections.abc import Callable
+from typing import Any
+
+from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Server, Session, hookimpl
+from chatgate_smtp.addresses import host_name
+from chatgate_smtp.dialogue import line
+from chatgate_smtp.driver import Stream, run
+from chatgate_smtp.limits import Budget, Rate
+from chatgate_smtp.options import SmtpOptions
+from chatgate_smtp.protocol import Protocol
+
+# The driver uses private members of this version; the pin in setup.py says the same.
+AIOSMTPD = "1.4.6"
+
+BUSY = b"421 4.7.0 Too many connections, try again later\r\n"
+GONE = Reply(550, "5.7.1", "This account does not exist any more")
+NOT_OWNED = Reply(553, "5.7.1", "Sender address rejected: not owned by user")
+
+
+class Smtp:
+    """Submission with TLS from the start ("submissions") and after STARTTLS ("submission"), and "mx" for other
+    servers. These are the names that `Session.service` has.
+    """
+
+    Options = SmtpOptions
+    order = 20
+
+    # What RCPT gets when no plugin answers for the address, by whether an account of ours asks.
+    nobody = {
+        True: Reply(550, "5.1.2", "Mail to this domain is not served here"),
+        False: Reply(550, "5.7.1", "Relaying denied"),
+    }
+
+    def __init__(self, gateway: Gateway, options: SmtpOptions) -> None:
+        self.gateway, self.options = gateway, options
+        self.hostname = host_name(gateway.hostname)
+        self.budget = Budget(options.max_inflight_bytes)
+        self._rate = Rate(options.max_user_send_per_minute, options.max_user_send_burst_size)
+        self._servers: dict[str, Server] = {}
+        self._ehlo = {(submits, tls): self._extensions(submits, tls) for submits in (0, 1) for tls in (0, 1)}
+
+    def _extensions(self, submits: int, tls: int) -> bytes:
+        """The answer to EHLO. No SMTPUTF8: Delta Chat would use it on each MAIL, and other servers may not have it."""
+        lines = ["PIPELINING", f"SIZE {self.options.max_message_bytes}", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        lines += [] if tls else ["STARTTLS"]
+        lines += ["AUTH PLAIN LOGIN"] if tls and submits else []
+        return "\r\n250-".join(["250-" + self.hostname, *lines]).encode() + b"\r\n250 HELP"
+
+    def ehlo(self, submits: bool, tls: bool) -> bytes:
+        return self._ehlo[submits, tls]
+
+    def wrapper(self, service: str) -> Callable[[Any], Any]:
+        """What makes a TLS socket of a clear one of this service."""
+        server = self._servers[service]
+        return lambda sock: server.start_tls(sock, self.gateway.tls)
+
+    def serve(self, session: Session, sock: Any) -> None:
+        """One connection, from accept to close."""
+        stream = Stream(sock, self.options.max_command_bytes, self.options.command_seconds)
+        session.on_stop = stream.stop
+        if session.service != "mx":
+            stream.login_deadline = time.monotonic() + self.options.login_seconds
+        try:
+            answer = self.gateway.hub.ask("connect", session=session)
+            if answer is not None and not answer.accepts:
+                # The only refusing greetings there are (RFC 5321 §4.3.2).
+                stream.write(line(Reply(421 if answer.temporary else 554, answer.enhanced, answer.text)).encode())
+                stream.write(b"\r\n")
+            else:
+                run(Protocol(self, session, stream)._handle_client())
+            stream.hang_up()
+        except ConnectionResetError:
+            pass
+        finally:
+            stream.close()
+
+    # ------------------------------------------------------------------------------------------ hooks
+
+    @hookimpl
+    def chatgate_services(self, gateway: Gateway) -> list[Server]:
+        """A server for each listener that is on."""
+        options = self.options
+        for name, addresses in (
+            ("submissions", options.submissions),
+            ("submission", options.submission),
+            ("mx", options.mx),
+        ):
+            if addresses:
+                self._servers[name] = gateway.server(
+                    name,
+                    addresses,
+                    self.serve,
+                    implicit_tls=name == "submissions",
+                    max_connections=options.max_connections,
+                    max_per_address=options.max_connections_per_address,
+                    busy=BUSY,
+                )
+        return list(self._servers.values())
+
+    @hookimpl(tryfirst=True)  # no plugin's yes may come before these two rules
+    def chatgate_sender(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
+        """An account sends from its own address only, and not too often. Once for a message, however many get it."""
+        account = session.account
+        if not envelope.submitted or account is None:
+            return None
+        if address.lower() != account.address.lower():
+            return NOT_OWNED
+        # Looked up again: apps keep a connection open for long, and the operator may have acted meanwhile.
+        current = self.gateway.store.account(account.address)
+        if current is None or current.id != account.id:
+            return GONE
+        if current.disabled:
+            return Reply(550, "5.7.1", current.disabled)
+        seconds = self._rate.wait(account.id, time.monotonic())
+        if seconds:
+            # Not an enhanced code and a text: filtermail, whose clients know this answer, puts a colon between.
+            return Reply(450, "", f"4.7.1: Too much mail from <{address}>, wait {seconds} s")
+        return None
+
+    @hookimpl
+    def chatgate_account_removed(self, account: Account) -> None:
+        self._rate.forget(account.id)
+
+    @hookimpl
+    def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
+        """Delta Chat splits a message to more recipients than this."""
+        if mailbox == "" and entry == "/shared/vendor/deltachat/maxsmtprecipients":
+            return str(self.options.max_recipients).encode()
+        return None
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        problems = []
+        version = importlib.metadata.version("aiosmtpd")
+        if version != AIOSMTPD:
+            problems.append(Problem("error", f"smtp: aiosmtpd is {version}, and must be {AIOSMTPD}"))
+        if not self.options.submissions and not self.options.submission:
+            problems.append(Problem("warning", "smtp: submissions and submission are off: accounts cannot send"))
+        return problems

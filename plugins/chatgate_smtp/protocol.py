@@ -1,0 +1,151 @@
+"""MAIL, RCPT and DATA: a message comes in."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import Any
+
+from chatgate.api import Envelope, Reply
+from chatgate_smtp.addresses import valid
+from chatgate_smtp.data import TOO_BIG, Data
+from chatgate_smtp.dialogue import line
+from chatgate_smtp.driver import Goodbye
+from chatgate_smtp.limits import Share
+from chatgate_smtp.login import Login
+
+# A blank behind the colon is wrong and common.
+_MAIL = re.compile(r"FROM: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
+_RCPT = re.compile(r"TO: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
+
+MALFORMED = Reply(553, "5.1.3", "Malformed address")
+NOT_ASCII = Reply(553, "5.6.7", "Addresses must be ASCII")
+TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
+NO_MEMORY = Reply(452, "4.3.1", "Too much mail at once, try again later")
+
+
+class Protocol(Login):
+    """The whole of SMTP as this server speaks it; one for each connection."""
+
+    envelope: Any = None
+
+    def _create_envelope(self) -> Any:
+        """No envelope until MAIL makes one."""
+
+    async def smtp_MAIL(self, arg: str | None) -> None:
+        if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
+            return
+        if self.envelope is not None:
+            await self.push("503 5.5.1 Nested MAIL command")
+            return
+        match = _MAIL.fullmatch(arg or "")
+        if match is None:
+            await self.push("501 5.5.4 Syntax: MAIL FROM:<address>")
+            return
+        address, parameters = match.groups()
+        refusal = _refused(address) if address else None
+        if refusal is None and parameters:
+            refusal = self._refused_parameters(parameters)
+        if refusal is None:
+            envelope = Envelope(sender=address, submitted=self.submits)
+            answer = self.hub.ask("sender", session=self.client, envelope=envelope, address=address)
+            if answer is None or answer.accepts:
+                self.envelope = envelope
+                self.recipients_asked = 0
+                await self.push(b"250 2.1.0 OK")
+                return
+            refusal = answer
+        await self.say(refusal)
+
+    def _refused_parameters(self, parameters: str) -> Reply | None:
+        for parameter in parameters.split():
+            key, _, value = parameter.partition("=")
+            key = key.upper()
+            if key == "SIZE":
+                if not value.isdecimal() or len(value) > 20:
+                    return Reply(501, "5.5.4", "Syntax: SIZE=octets")
+                if int(value) > self.options.max_message_bytes:
+                    return TOO_BIG
+            elif key == "BODY":
+                if value.upper() not in ("7BIT", "8BITMIME"):
+                    return Reply(501, "5.5.4", "Syntax: BODY=7BIT or BODY=8BITMIME")
+            elif key != "AUTH" or not self.submits:  # AUTH=: RFC 4954 §5 has it accepted; nobody here wants to know
+                return Reply(555, "5.5.4", "Unknown parameter of MAIL")
+        return None
+
+    async def smtp_RCPT(self, arg: str | None) -> None:
+        envelope = self.envelope
+        if envelope is None:
+            await self.push("503 5.5.1 Need MAIL command")
+            return
+        match = _RCPT.fullmatch(arg or "")
+        if match is None:
+            await self.push("501 5.5.4 Syntax: RCPT TO:<address>")
+            return
+        address, parameters = match.groups()
+        if parameters:
+            await self.push("555 5.5.4 Unknown parameter of RCPT")
+            return
+        # Refused recipients are no errors: a sender of a large group cannot know who is gone. They count here.
+        self.recipients_asked += 1
+        if self.recipients_asked > self.options.max_recipients:
+            await self.say(TOO_MANY_RECIPIENTS)
+            return
+        if address.lower() == "postmaster":  # RFC 5321 §4.5.1
+            address = f"{address}@{self.plugin.gateway.domain}"
+        refusal = _refused(address)
+        if refusal is None:
+            answer = self.hub.ask("recipient", session=self.client, envelope=envelope, address=address)
+            if answer is not None and answer.accepts:
+                envelope.recipients.append(address)
+                await self.push(b"250 2.1.5 OK")
+                return
+            refusal = answer or self.plugin.nobody[self.submits]
+        await self.say(refusal, counts=False)
+
+    async def smtp_DATA(self, arg: str | None) -> None:
+        if self.envelope is None:
+            await self.push("503 5.5.1 Need MAIL command")
+        elif not self.envelope.recipients:
+            # With pipelining the client sends DATA before it knows that no recipient was taken (RFC 2920 §3.1).
+            await self.push("554 5.5.1 No valid recipients")
+        elif arg:
+            await self.push("501 5.5.4 Syntax: DATA")
+        elif self.plugin.budget.free <= 0:
+            await self.say(NO_MEMORY)
+        else:
+            await self.push(b"354 End data with <CR><LF>.<CR><LF>")
+            reply = self._take_message()
+            if reply.accepts:
+                self.commands = self.errors = 0
+            await self.say(reply)
+
+    def _take_message(self) -> Reply:
+        envelope, self.envelope = self.envelope, None
+        data = Data(self.options.max_message_bytes)
+        with Share(self.plugin.budget) as share:
+            self._receive(data, share)
+            content = data.content(self.options.max_line_bytes)
+            if isinstance(content, Reply):
+                return content
+            envelope.content = content
+            self.stream.flush()
+            return self.plugin.gateway.intake.accept(self.client, envelope)
+
+    def _receive(self, data: Data, share: Share) -> None:
+        options, stream = self.options, self.stream
+        deadline = time.monotonic() + options.data_seconds
+        ended = False
+        while not ended:
+            ended = data.feed(stream.read(min(deadline, time.monotonic() + options.data_idle_seconds)))
+            if not share.become(data.held):
+                data.refuse(NO_MEMORY)
+            if data.refusal is not None and data.received > 2 * options.max_message_bytes:
+                raise Goodbye(line(data.refusal))  # it would never end
+        stream.unread(data.rest)
+
+
+def _refused(address: str) -> Reply | None:
+    if valid(address):
+        return None
+    return MALFORMED if address.isascii() else NOT_ASCII
