@@ -1,0 +1,48 @@
+"""How a command ends when not with OK: handlers raise these, the session writes the tagged line in one place."""
+
+from __future__ import annotations
+
+
+class Refusal(Exception):
+    """text: one line for the client. code: a response code (RFC 3501 §7.1, RFC 5530) without brackets, or ""."""
+
+    word = b"NO"
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+
+    def line(self) -> bytes:
+        """The tagged answer behind its tag: word, code and text."""
+        return tagged(self.word, self.text, self.code)
+
+
+class No(Refusal):
+    """The command was understood and cannot be done."""
+
+
+class Bad(Refusal):
+    """The command breaks the grammar or is not allowed in this state."""
+
+    word = b"BAD"
+
+
+class Bye(Exception):
+    """The connection cannot go on. text: for the untagged BYE."""
+
+    def __init__(self, text: str, code: str = "") -> None:
+        super().__init__(text)
+        self.text = text
+        self.code = code
+
+
+class Closed(Exception):
+    """The client is gone; there is nobody to answer."""
+
+
+def tagged(word: bytes, text: str, code: str = "") -> bytes:
+    """`OK [CODE] text`: every answer has text, as Python's imaplib does not read a line without."""
+    if code:
+        return b"%s [%s] %s" % (word, code.encode(), text.encode("ascii", "replace"))
+    return b"%s %s" % (word, text.encode("ascii", "replace"))

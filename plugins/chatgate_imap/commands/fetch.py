@@ -1,0 +1,126 @@
+"""FETCH and UID FETCH."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import gevent
+
+from chatgate.api import Message
+
+from .. import fetch as items
+from .. import flags
+from ..answers import Bad, No
+from ..fetch import Gone, Plan, Source
+from ..parser import Parser
+from ..view import View
+from .select import selected
+from .table import SELECTED, Command
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+_TURN = 64  # messages after which other greenlets get a turn
+
+
+def fetch(connection: Connection, parser: Parser) -> str:
+    return _fetch(connection, parser, by_uid=False)
+
+
+def uid_fetch(connection: Connection, parser: Parser) -> str:
+    return _fetch(connection, parser, by_uid=True)
+
+
+def _arguments(parser: Parser) -> tuple[bytes, Plan, int | None]:
+    """The set, the items, and the modseq of CHANGEDSINCE."""
+    numbers = parser.sequence_set()
+    parser.space()
+    rest = parser.rest()
+    if len(rest) <= items.CACHED_LENGTH and parser.one_line and b"CHANGEDSINCE" not in rest.upper():
+        return numbers, items.cached(rest), None
+    plan = items.parse(parser)
+    since = None
+    if parser.skip(b" ("):
+        if parser.keyword() != "CHANGEDSINCE":
+            raise Bad("Unknown FETCH modifier")
+        parser.space()
+        since = parser.number()
+        parser.expect(b")")
+    parser.end()
+    return numbers, plan, since
+
+
+def _fetch(connection: Connection, parser: Parser, by_uid: bool) -> str:
+    view = selected(connection)
+    numbers, plan, since = _arguments(parser)
+    positions = view.positions(numbers, by_uid)
+    if since is not None or plan.modseq:
+        connection.condstore = view.condstore = True
+    if since is not None:
+        positions = [at for at in positions if view.messages[at].modseq > since]
+    newly_seen: set[int] = set()
+    if plan.sets_seen and not view.read_only:
+        newly_seen = _see(connection, view, positions)
+    missing = _send(connection, view, positions, plan, by_uid, since is not None, newly_seen)
+    if missing and not by_uid:
+        raise No("Some of the requested messages no longer exist", "EXPUNGEISSUED")
+    return "Fetch completed."
+
+
+def _see(connection: Connection, view: View, positions: list[int]) -> set[int]:
+    """Give them \\Seen, as reading a body without PEEK does. Returns the UIDs that did not have it."""
+    unseen = [view.uids[at] for at in positions if flags.SEEN not in view.messages[at].flags]
+    if not unseen:
+        return set()
+    done = connection.imap.gateway.store.set_flags(view.mailbox.id, unseen, "add", [flags.SEEN])
+    # The change is told with the messages themselves; what others did meanwhile is told here.
+    own = done.modseq if done.changed else 0
+    connection.wire.write(b"".join(connection.news(expunges=False, flag_changes=False, own=own)))
+    return set(done.changed)
+
+
+def _send(
+    connection: Connection,
+    view: View,
+    positions: list[int],
+    plan: Plan,
+    by_uid: bool,
+    with_modseq: bool,
+    newly_seen: set[int],
+) -> bool:
+    """Write the responses. Were messages missing?"""
+    store, mailbox_id, write = connection.imap.gateway.store, view.mailbox.id, connection.wire.write
+    missing = False
+
+    def read_content(uid: int) -> bytes | None:
+        return store.content(mailbox_id, uid)
+
+    def read_header(uid: int) -> bytes | None:
+        return store.header(mailbox_id, uid)
+
+    for count, at in enumerate(positions, 1):
+        message: Message = view.messages[at]
+        uid = message.uid
+        source = Source(message, uid in view.recent, read_content, read_header)
+        extra = b""
+        if by_uid and not plan.uid:
+            extra = b"UID %d " % uid
+        if uid in newly_seen and not plan.flags:
+            extra += b"FLAGS %s " % flags.wire(message.flags, source.recent)
+        if not plan.modseq and (with_modseq or (uid in newly_seen and view.condstore)):
+            extra += b"MODSEQ (%d) " % message.modseq
+        try:
+            write(b"* %d FETCH (%s%s)\r\n" % (at + 1, extra, plan.render(source)))
+        except Gone:
+            missing = True
+        if not count % _TURN:
+            gevent.sleep(0)
+    return missing
+
+
+# No changed flags of other messages among the answers: Delta Chat takes every FETCH response for one it asked for,
+# misses the size in it, and gives the connection up for a minute.
+COMMANDS = {
+    b"FETCH": Command(fetch, SELECTED, looks=False, expunges=False, flag_changes=False),
+    b"UID FETCH": Command(uid_fetch, SELECTED, looks=False, flag_changes=False, by_uid=True),
+}

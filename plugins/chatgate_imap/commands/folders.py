@@ -1,0 +1,103 @@
+"""CREATE, DELETE, RENAME, SUBSCRIBE, UNSUBSCRIBE: the tree of mailboxes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import names
+from ..answers import No
+from ..parser import Parser
+from .select import existing
+from .table import AUTHENTICATED, Command
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+
+def _names(connection: Connection) -> set[str]:
+    return {mailbox.name for mailbox in connection.imap.gateway.store.mailboxes(connection.account.id)}
+
+
+def _make(connection: Connection, wanted: list[str]) -> None:
+    """Create those of these names that do not exist yet."""
+    store, account = connection.imap.gateway.store, connection.account
+    there = _names(connection)
+    missing = [name for name in wanted if name not in there]
+    if len(there) + len(missing) > connection.imap.options.max_mailboxes:
+        raise No("Too many mailboxes", "LIMIT")
+    for name in missing:
+        store.create_mailbox(account.id, name)
+
+
+def create(connection: Connection, parser: Parser) -> str:
+    """With the levels above it (RFC 3501 §6.3.3)."""
+    name = names.for_creation(parser.mailbox())
+    parser.end()
+    if name in _names(connection):
+        raise No("Mailbox already exists", "ALREADYEXISTS")
+    _make(connection, [*names.parents(name), name])
+    return "Create completed."
+
+
+def delete(connection: Connection, parser: Parser) -> str:
+    """Children stay; their lost parent is then listed as \\Noselect (RFC 3501 §6.3.4)."""
+    name = parser.mailbox().removesuffix(names.SEPARATOR)
+    parser.end()
+    if name == "INBOX":
+        raise No("INBOX cannot be deleted", "CANNOT")
+    mailbox = existing(connection, name)
+    connection.imap.gateway.store.delete_mailbox(mailbox.id)
+    if connection.view is not None and connection.view.mailbox.id == mailbox.id:
+        connection.deselect()
+    return "Delete completed."
+
+
+def rename(connection: Connection, parser: Parser) -> str:
+    """Children move along. INBOX stays and its messages move (RFC 3501 §6.3.5)."""
+    old = parser.mailbox().removesuffix(names.SEPARATOR)
+    parser.space()
+    new = names.for_creation(parser.mailbox())
+    parser.end()
+    there = _names(connection)
+    below = [name for name in there if name.startswith(old + names.SEPARATOR)]
+    if old not in there and not below:
+        raise No("Mailbox does not exist", "NONEXISTENT")
+    if new in there:
+        raise No("Mailbox already exists", "ALREADYEXISTS")
+    if old != "INBOX" and new.startswith(old + names.SEPARATOR):
+        raise No("A mailbox cannot be put inside itself", "CANNOT")
+    for name in below if old != "INBOX" else ():
+        names.for_creation(new + name[len(old) :])
+    _make(connection, names.parents(new))
+    store, account = connection.imap.gateway.store, connection.account
+    if old in there:
+        store.rename_mailbox(account.id, old, new)
+    else:  # a level that only exists through those below it
+        for name in sorted(below):
+            if store.mailbox(account.id, name) is not None:
+                store.rename_mailbox(account.id, name, new + name[len(old) :])
+    return "Rename completed."
+
+
+def subscribe(connection: Connection, parser: Parser) -> str:
+    name = parser.mailbox().removesuffix(names.SEPARATOR)
+    parser.end()
+    existing(connection, name)
+    connection.imap.gateway.store.subscribe(connection.account.id, name, True)
+    return "Subscribe completed."
+
+
+def unsubscribe(connection: Connection, parser: Parser) -> str:
+    name = parser.mailbox().removesuffix(names.SEPARATOR)
+    parser.end()
+    connection.imap.gateway.store.subscribe(connection.account.id, name, False)
+    return "Unsubscribe completed."
+
+
+COMMANDS = {
+    b"CREATE": Command(create, AUTHENTICATED),
+    b"DELETE": Command(delete, AUTHENTICATED),
+    b"RENAME": Command(rename, AUTHENTICATED),
+    b"SUBSCRIBE": Command(subscribe, AUTHENTICATED),
+    b"UNSUBSCRIBE": Command(unsubscribe, AUTHENTICATED),
+}

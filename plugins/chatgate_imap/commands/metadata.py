@@ -1,0 +1,142 @@
+"""GETMETADATA and SETMETADATA (RFC 5464): the values are other plugins' business."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from .. import names
+from ..answers import Bad, No
+from ..envelope import literal, string
+from ..parser import Parser
+from .select import existing
+from .table import AUTHENTICATED, Command
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+_ENTRY = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+", re.I)
+_MAX_ENTRIES = 100
+_MAX_ENTRY_NAME = 256
+
+
+def _mailbox(connection: Connection, parser: Parser) -> str:
+    """A mailbox that exists, or "" for the server."""
+    name = parser.mailbox()
+    if name:
+        existing(connection, name)
+    return name
+
+
+def _entry(parser: Parser) -> str:
+    entry = parser.astring()
+    if len(entry) > _MAX_ENTRY_NAME or not _ENTRY.fullmatch(entry):
+        raise Bad("Invalid metadata entry name")
+    return entry.decode("ascii").lower()
+
+
+def _options(parser: Parser) -> tuple[int | None, int]:
+    """MAXSIZE, and DEPTH with "infinity" as a large number."""
+    max_size, depth = None, 0
+    while True:
+        name = parser.keyword()
+        parser.space()
+        if name == "MAXSIZE":
+            max_size = parser.number()
+        elif name == "DEPTH":
+            word = parser.keyword()
+            if word not in ("0", "1", "INFINITY"):
+                raise Bad("Invalid DEPTH")
+            depth = int(word) if word != "INFINITY" else _MAX_ENTRY_NAME
+        else:
+            raise Bad("Unknown GETMETADATA option")
+        if parser.skip(b")"):
+            return max_size, depth
+        parser.space()
+
+
+def _values(connection: Connection, mailbox: str, entry: str, depth: int) -> dict[str, bytes]:
+    """The entry's value as some plugin knows it, and with depth the private ones below it, which the store keeps."""
+    found: dict[str, bytes] = {}
+    answer = connection.imap.gateway.hub.ask("get_metadata", session=connection.session, mailbox=mailbox, entry=entry)
+    if isinstance(answer, bytes):  # a Reply says that a plugin failed: then this one entry is not known now
+        found[entry] = answer
+    if depth and entry.startswith("/private"):
+        kept = connection.imap.gateway.store.annotations(connection.account.id, mailbox)
+        for name, value in kept.items():
+            if name.startswith(entry + "/") and name.count("/") - entry.count("/") <= depth:
+                found[name] = value
+    return found
+
+
+def getmetadata(connection: Connection, parser: Parser) -> str:
+    """Values always come as literals: the relay tests read a value from a line of its own."""
+    max_size, depth = _options(parser) if parser.skip(b"(") else (None, 0)
+    if parser.line[parser.pos - 1 : parser.pos] == b")":
+        parser.space()
+    mailbox = _mailbox(connection, parser)
+    parser.space()
+    if parser.skip(b"("):
+        entries = [_entry(parser)]
+        while parser.skip(b" "):
+            if len(entries) >= _MAX_ENTRIES:
+                raise Bad("Too many metadata entries")
+            entries.append(_entry(parser))
+        parser.expect(b")")
+    else:
+        entries = [_entry(parser)]
+    parser.end()
+    found: dict[str, bytes] = {}
+    for entry in entries:
+        found.update(_values(connection, mailbox, entry, depth))
+    longest = max((len(value) for value in found.values() if max_size is not None and len(value) > max_size), default=0)
+    shown = {name: value for name, value in found.items() if max_size is None or len(value) <= max_size}
+    if shown:
+        pairs = b" ".join(b"%s %s" % (string_or_atom(name), literal(value)) for name, value in shown.items())
+        connection.wire.write(b"* METADATA %s (%s)\r\n" % (string(names.encode(mailbox)), pairs))
+    code = f"[METADATA LONGENTRIES {longest}] " if longest else ""
+    return code + "Getmetadata completed."
+
+
+def string_or_atom(name: str) -> bytes:
+    """Bare, as clients that look at lines expect it, unless a character needs quotes."""
+    plain = name.encode("ascii")
+    return plain if re.fullmatch(rb"[A-Za-z0-9/._+-]+", plain) else string(plain)
+
+
+def setmetadata(connection: Connection, parser: Parser) -> str:
+    mailbox = _mailbox(connection, parser)
+    parser.space()
+    parser.expect(b"(")
+    values: list[tuple[str, bytes | None]] = []
+    while True:
+        entry = _entry(parser)
+        parser.space()
+        values.append((entry, parser.nstring()))
+        if len(values) > _MAX_ENTRIES:
+            raise No("Too many entries", "METADATA TOOMANY")
+        if parser.skip(b")"):
+            break
+        parser.space()
+    parser.end()
+    limit = connection.imap.options.max_metadata_bytes
+    if any(value is not None and len(value) > limit for _, value in values):
+        raise No("Value too long", f"METADATA MAXSIZE {limit}")
+    for entry, value in values:
+        _set(connection, mailbox, entry, value)
+    return "Setmetadata completed."
+
+
+def _set(connection: Connection, mailbox: str, entry: str, value: bytes | None) -> None:
+    session = connection.session
+    answer = connection.imap.gateway.hub.ask("set_metadata", session=session, mailbox=mailbox, entry=entry, value=value)
+    if answer is None:
+        raise No("This entry cannot be set", "NOPERM")
+    if not answer.accepts:
+        raise No(answer.text, answer.imap or ("UNAVAILABLE" if answer.temporary else "CANNOT"))
+
+
+COMMANDS = {
+    b"GETMETADATA": Command(getmetadata, AUTHENTICATED),
+    b"SETMETADATA": Command(setmetadata, AUTHENTICATED),
+}

@@ -1,0 +1,53 @@
+"""GETQUOTA, GETQUOTAROOT, SETQUOTA (RFC 2087, RFC 9208): one root for the whole account."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .. import names
+from ..answers import No
+from ..envelope import string
+from ..parser import Parser
+from .select import existing
+from .table import AUTHENTICATED, Command
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+_ROOT = b"User quota"
+
+
+def _tell(connection: Connection) -> None:
+    usage = connection.imap.gateway.store.usage(connection.account.id)
+    limits = b"STORAGE %d %d" % (-(-usage.octets // 1024), usage.limit // 1024) if usage.limit else b""
+    connection.wire.write(b'* QUOTA "%s" (%s)\r\n' % (_ROOT, limits))
+
+
+def getquota(connection: Connection, parser: Parser) -> str:
+    root = parser.astring()
+    parser.end()
+    if root != _ROOT:
+        raise No("No such quota root", "NONEXISTENT")
+    _tell(connection)
+    return "Getquota completed."
+
+
+def getquotaroot(connection: Connection, parser: Parser) -> str:
+    """Delta Chat wants a QUOTA line for every root named."""
+    name = parser.mailbox()
+    parser.end()
+    existing(connection, name)
+    connection.wire.write(b'* QUOTAROOT %s "%s"\r\n' % (string(names.encode(name)), _ROOT))
+    _tell(connection)
+    return "Getquotaroot completed."
+
+
+def setquota(connection: Connection, parser: Parser) -> str:
+    raise No("Quota is set by the operator", "NOPERM")
+
+
+COMMANDS = {
+    b"GETQUOTA": Command(getquota, AUTHENTICATED),
+    b"GETQUOTAROOT": Command(getquotaroot, AUTHENTICATED),
+    b"SETQUOTA": Command(setquota, AUTHENTICATED),
+}

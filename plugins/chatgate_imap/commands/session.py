@@ -1,0 +1,95 @@
+"""CAPABILITY, NOOP, CHECK, LOGOUT, ID, ENABLE, COMPRESS: about the connection itself."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..answers import Bad, No
+from ..parser import Parser
+from .table import ANY, AUTHENTICATED, SELECTED, Command
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+
+def capability(connection: Connection, parser: Parser) -> str:
+    parser.end()
+    connection.wire.write(b"* CAPABILITY %s\r\n" % connection.capabilities())
+    return "Capability completed."
+
+
+def noop(connection: Connection, parser: Parser) -> str:
+    parser.end()
+    return "NOOP completed."
+
+
+def check(connection: Connection, parser: Parser) -> str:
+    parser.end()
+    return "Check completed."
+
+
+def logout(connection: Connection, parser: Parser) -> str:
+    parser.end()
+    connection.wire.write(b"* BYE Logging out\r\n")
+    connection.closing = True
+    return "Logout completed."
+
+
+def id_(connection: Connection, parser: Parser) -> str:
+    """RFC 2971. What the client says of itself is read for its grammar and forgotten."""
+    if not parser.nil():
+        parser.expect(b"(")
+        if not parser.skip(b")"):
+            for count in range(30):
+                if count:
+                    parser.space()
+                parser.string()
+                parser.space()
+                parser.nstring()
+                if parser.skip(b")"):
+                    break
+            else:
+                raise Bad("Too many ID fields")
+    parser.end()
+    connection.wire.write(b'* ID ("name" "chatgate")\r\n')
+    return "ID completed."
+
+
+def enable(connection: Connection, parser: Parser) -> str:
+    """RFC 5161. Words we do not know are passed over, as it asks."""
+    words = [parser.keyword()]
+    while parser.skip(b" "):
+        words.append(parser.keyword())
+    parser.end()
+    enabled = b""
+    if "CONDSTORE" in words:
+        connection.condstore = True
+        if connection.view is not None:
+            connection.view.condstore = True
+        enabled = b" CONDSTORE"
+    connection.wire.write(b"* ENABLED%s\r\n" % enabled)
+    return "Enabled."
+
+
+def compress(connection: Connection, parser: Parser) -> None:
+    """RFC 4978. The answer goes out uncompressed, everything behind it compressed."""
+    method = parser.keyword()
+    parser.end()
+    level = connection.imap.options.compress_level
+    if method != "DEFLATE" or not level:
+        raise No("No such compression")
+    if connection.wire.compressed:
+        raise No("Already compressed", "COMPRESSIONACTIVE")
+    connection.reply("Begin compression.")
+    connection.wire.start_deflate(level)
+
+
+COMMANDS = {
+    b"CAPABILITY": Command(capability, ANY),
+    b"NOOP": Command(noop, ANY),
+    b"LOGOUT": Command(logout, ANY, tells=False),
+    b"ID": Command(id_, ANY),
+    b"ENABLE": Command(enable, AUTHENTICATED),
+    b"COMPRESS": Command(compress, AUTHENTICATED, tells=False),
+    b"CHECK": Command(check, SELECTED),
+}

@@ -1,0 +1,73 @@
+"""STORE and UID STORE (RFC 3501 §6.4.6, RFC 7162 §3.1.3)."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Literal
+
+from .. import sets
+from ..answers import Bad
+from ..flags import keywords
+from ..parser import Parser
+from .select import writable
+from .table import SELECTED, Command
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+_WHAT = re.compile(rb"([+-]?)FLAGS(\.SILENT)? ", re.I)
+_HOW: dict[bytes, Literal["add", "remove", "replace"]] = {b"+": "add", b"-": "remove", b"": "replace"}
+
+
+def store(connection: Connection, parser: Parser) -> str:
+    return _store(connection, parser, by_uid=False)
+
+
+def uid_store(connection: Connection, parser: Parser) -> str:
+    return _store(connection, parser, by_uid=True)
+
+
+def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
+    numbers = parser.sequence_set()
+    unchanged_since = None
+    if parser.skip(b" ("):
+        if parser.keyword() != "UNCHANGEDSINCE":
+            raise Bad("Unknown STORE modifier")
+        parser.space()
+        unchanged_since = parser.number()
+        parser.expect(b")")
+    parser.space()
+    what = parser.match(_WHAT)
+    if what is None:
+        raise Bad("Expected FLAGS, +FLAGS or -FLAGS")
+    flags = parser.flags()
+    parser.end()
+    view = writable(connection)
+    positions = view.positions(numbers, by_uid)
+    if unchanged_since is not None:
+        connection.condstore = view.condstore = True
+    if not positions:
+        return "Store completed."
+    uids = [view.uids[at] for at in positions]
+    how, flags = _HOW[what[1]], view.spelling(flags)
+    done = connection.imap.gateway.store.set_flags(view.mailbox.id, uids, how, flags, unchanged_since)
+    lines = view.learn(keywords(flags))
+    refused = set(done.refused)
+    if what[2]:
+        lines += connection.news(expunges=False, with_uid=by_uid, silent=done.modseq if done.changed else 0)
+    else:
+        # Also for a message that had these flags already, as RFC 3501 does not leave out any.
+        told = [uid for uid in uids if uid not in refused]
+        lines += connection.news(expunges=False, with_uid=by_uid, wanted=told)
+        lines += view.pretend(uids, how, flags, by_uid)
+    connection.wire.write(b"".join(lines))
+    if refused:
+        numbers_refused = refused if by_uid else [at + 1 for at in positions if view.uids[at] in refused]
+        return f"[MODIFIED {sets.compact(numbers_refused).decode()}] Conditional store: some have changed."
+    return "Store completed."
+
+
+COMMANDS = {
+    b"STORE": Command(store, SELECTED, looks=False, expunges=False),
+    b"UID STORE": Command(uid_store, SELECTED, looks=False, by_uid=True),
+}

@@ -1,0 +1,258 @@
+"""One client: the loop that reads a command, runs it, tells what changed meanwhile, and writes the tagged answer."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from typing import TYPE_CHECKING, Any
+
+from chatgate.api import UNAVAILABLE, Account, Mailbox, MailboxExists, NoSuchMailbox, OverQuota, Session, StoreError
+
+from .answers import Bad, Bye, Closed, No, Refusal, tagged
+from .commands import COMMANDS, Command
+from .parser import Parser
+from .view import View
+from .wire import LiteralRefused, Wire
+
+if TYPE_CHECKING:
+    from .plugin import Imap
+
+log = logging.getLogger("chatgate.imap")
+
+_COMMAND = re.compile(rb'([^(){ %*"\\+\x00-\x1f\x7f-\xff]{1,128}) ((?:UID )?[^ ]{1,40})', re.I)
+_APPEND = re.compile(rb"[^ ]+ APPEND ", re.I)
+
+
+class Connection:
+    """State of a connection: not authenticated (no account), authenticated, selected (a view).
+
+    tag: of the command being run. closing: say goodbye after it. condstore: RFC 7162, on for later SELECTs too.
+    changed: the board said that something happened in the selected mailbox, or
+        something could not be told yet.
+    """
+
+    __slots__ = (
+        "imap",
+        "session",
+        "wire",
+        "view",
+        "changed",
+        "_watch",
+        "tag",
+        "closing",
+        "condstore",
+        "login_failures",
+        "_bad",
+        "_commands_left",
+        "_capabilities",
+    )
+
+    def __init__(self, imap: Imap, session: Session, sock: Any) -> None:
+        options = imap.options
+        self.imap, self.session = imap, session
+        self.wire = Wire(sock, options.command_seconds, options.stall_seconds)
+        self.wire.deadline = time.monotonic() + options.login_seconds
+        self.view: View | None = None
+        self.changed = False
+        self._watch: Any = None
+        self.tag = b"*"
+        self.closing = False
+        self.condstore = False
+        self.login_failures = 0
+        self._bad = 0
+        self._commands_left = options.max_commands_before_login
+        self._capabilities: bytes | None = None
+        session.on_stop = self.wire.stop
+
+    @property
+    def account(self) -> Account:
+        """Of the logged-in client; commands that need one are only run then."""
+        assert self.session.account is not None
+        return self.session.account
+
+    @property
+    def state(self) -> str:
+        if self.session.account is None:
+            return "not authenticated"
+        return "authenticated" if self.view is None else "selected"
+
+    # ------------------------------------------------------------------------------------------ loop
+
+    def run(self) -> None:
+        """Serve until the client or the gateway ends it."""
+        try:
+            self._greet()
+            while not self.closing:
+                self._serve_one()
+            self.wire.flush()
+        except Bye as bye:
+            self._goodbye(bye)
+        except Closed:
+            pass
+        finally:
+            self.deselect()
+            self.wire.close()
+            self.imap.left(self.session)
+
+    def _goodbye(self, bye: Bye) -> None:
+        try:
+            self.wire.write(b"* %s\r\n" % tagged(b"BYE", bye.text, bye.code))
+            self.wire.flush()
+        except Closed:
+            pass
+
+    def _greet(self) -> None:
+        refusal = self.imap.gateway.hub.ask("connect", session=self.session)
+        if refusal is not None and not refusal.accepts:
+            raise Bye(refusal.text, refusal.imap or ("UNAVAILABLE" if refusal.temporary else ""))
+        self.wire.write(b"* OK [CAPABILITY %s] chatgate ready.\r\n" % self.capabilities())
+
+    def _serve_one(self) -> None:
+        options = self.imap.options
+        known = self.session.account is not None
+        try:
+            swallow = 2 * options.max_message_bytes if known else 0
+            parts = self.wire.command(options.max_line_bytes, self._allowance, swallow)
+        except LiteralRefused as refused:
+            found = _COMMAND.match(refused.line)
+            self.tag = found[1] if found else b"*"
+            self._answer(No("Literal too large", "TOOBIG" if known else "").line())
+            self._misbehaved()
+            return
+        found = _COMMAND.match(parts[0])
+        if found is None:
+            self.tag = b"*"
+            self._answer(Bad("Expected a tag and a command").line())
+            self._misbehaved()
+            return
+        self.tag = found[1]
+        name = found[2].upper()
+        command = COMMANDS.get(name)
+        if command is None:
+            self._answer(Bad("Unknown command").line())
+            self._misbehaved()
+            return
+        if not known:
+            self._commands_left -= 1
+            if self._commands_left < 0:
+                raise Bye("Too many commands before login")
+        answer, bad = self._run(command, Parser(parts, found.end()))
+        if command.tells and (command.looks or self.changed):
+            self.wire.write(b"".join(self.news(command.expunges, command.flag_changes, command.by_uid)))
+        if answer is not None:
+            self._answer(answer)
+        if bad:
+            self._misbehaved()
+        else:
+            self._bad = 0
+
+    def _run(self, command: Command, parser: Parser) -> tuple[bytes | None, bool]:
+        """The tagged answer behind its tag (None: already written), and whether the client broke the rules."""
+        try:
+            if self.state not in command.states:
+                raise Bad(f"Command is not allowed while {self.state}")
+            if parser.pos < len(parser.line):
+                parser.space()
+            text = command.handler(self, parser)
+            return (None if text is None else b"OK " + text.encode()), False
+        except Refusal as refusal:
+            return refusal.line(), isinstance(refusal, Bad)
+        except StoreError as error:
+            return _refused_by_store(error).line(), False
+        except (OSError, Bye, Closed):
+            raise
+        except Exception as error:
+            log.error("command failed session=%s error=%s at=%s", self.session.id, type(error).__name__, _where(error))
+            return No(UNAVAILABLE.text, "UNAVAILABLE").line(), False
+
+    def _answer(self, line: bytes) -> None:
+        self.wire.write(b"%s %s\r\n" % (self.tag, line))
+
+    def _misbehaved(self) -> None:
+        self._bad += 1
+        limit = self.imap.options.max_errors
+        if self._bad >= (limit if self.session.account is not None else min(limit, 5)):
+            raise Bye("Too many invalid commands")
+
+    def _allowance(self, parts: list[bytes]) -> int:
+        """How large the next literal may be: only APPEND brings a message, and only after login."""
+        options = self.imap.options
+        if self.session.account is None:
+            return 1024
+        if _APPEND.match(parts[0]):
+            return options.max_message_bytes - sum(map(len, parts[1:])) + 1024
+        return options.max_line_bytes - sum(map(len, parts))
+
+    # ------------------------------------------------------------------------------------------ the mailbox
+
+    def select(self, mailbox: Mailbox, read_only: bool) -> View:
+        """Open it. Raises NoSuchMailbox."""
+        # Watched before it is read, so that nothing can happen in between.
+        self._watch = self.imap.gateway.board.watch(mailbox.id, self._on_change)
+        self.changed = False
+        try:
+            self.view = View(self.imap.gateway.store, mailbox, self.imap.recent, read_only, self.condstore)
+        except StoreError:
+            self.deselect()
+            raise
+        return self.view
+
+    def deselect(self) -> None:
+        """Close the mailbox, if one is open."""
+        if self._watch is not None:
+            self._watch.cancel()
+        self.view = self._watch = None
+        self.changed = False
+
+    def _on_change(self) -> None:
+        self.changed = True
+        self.wire.event.set()
+
+    def news(self, expunges: bool, flag_changes: bool = True, with_uid: bool = False, **own: Any) -> list[bytes]:
+        """What the client is to be told of the mailbox now, see `View.sync`."""
+        if self.view is None:
+            return []
+        self.changed = False
+        try:
+            lines = self.view.sync(expunges, flag_changes, with_uid, **own)
+        except NoSuchMailbox:
+            raise Bye("The selected mailbox was deleted") from None
+        self.changed |= self.view.owes
+        return lines
+
+    # ------------------------------------------------------------------------------------------ for commands
+
+    def reply(self, text: str) -> None:
+        """Write the tagged OK now, for commands after which the connection speaks differently."""
+        self._answer(b"OK " + text.encode())
+
+    def capabilities(self) -> bytes:
+        """The CAPABILITY words for the state we are in."""
+        if self._capabilities is None:
+            self._capabilities = self.imap.capabilities(self.session)
+        return self._capabilities
+
+    def capabilities_changed(self) -> None:
+        """After login and STARTTLS."""
+        self._capabilities = None
+
+    def logged_in(self) -> None:
+        """The account has been set: no hurry from here on."""
+        self.wire.deadline = None
+        self.capabilities_changed()
+
+
+def _refused_by_store(error: StoreError) -> No:
+    for kind, code in ((NoSuchMailbox, "NONEXISTENT"), (MailboxExists, "ALREADYEXISTS"), (OverQuota, "OVERQUOTA")):
+        if isinstance(error, kind):
+            return No(str(error) or kind.__doc__ or "Refused", code)
+    return No(str(error) or "Not possible")
+
+
+def _where(error: Exception) -> str:
+    """File and line where it was raised; its text may hold what must not be in a log."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"

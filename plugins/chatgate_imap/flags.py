@@ -1,0 +1,24 @@
+"""Flags on the wire."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+SYSTEM = ("\\Answered", "\\Flagged", "\\Deleted", "\\Seen", "\\Draft")
+SEEN, DELETED, FLAGGED, ANSWERED, DRAFT = "\\Seen", "\\Deleted", "\\Flagged", "\\Answered", "\\Draft"
+_ORDER = {flag: place for place, flag in enumerate(SYSTEM)}
+
+
+@lru_cache(maxsize=1024)
+def wire(flags: frozenset[str], recent: bool = False) -> bytes:
+    """`(\\Seen $Forwarded)`: system flags first, in one order."""
+    words = sorted(flags, key=lambda flag: (_ORDER.get(flag, 9), flag))
+    if recent:
+        words.append("\\Recent")
+    return b"(%s)" % " ".join(words).encode("ascii", "replace")
+
+
+def keywords(flags: Iterable[str]) -> set[str]:
+    """Those that are no system flags."""
+    return {flag for flag in flags if flag[0] != "\\"}

@@ -1,0 +1,149 @@
+"""Mailbox names: modified UTF-7 (RFC 3501 §5.1.3), the hierarchy, INBOX in any case, and LIST patterns."""
+
+from __future__ import annotations
+
+import base64
+import re
+
+from .answers import No
+
+SEPARATOR = "/"
+MAX_NAME = 255  # characters; what Dovecot allows, and short enough for any store
+MAX_LEVELS = 16
+
+_SHIFTED = re.compile(rb"&([^-]*)-")
+_PLAIN = re.compile(r"[\x20-\x25\x27-\x7e]*")
+
+
+def decode(name: bytes) -> str:
+    """Modified UTF-7 to text. Raises ValueError for anything an encoder would not have written."""
+    if b"&" not in name:
+        return _ascii(name)
+    out: list[str] = []
+    end = 0
+    for match in _SHIFTED.finditer(name):
+        out.append(_ascii(name[end : match.start()]))
+        out.append(_shifted(match[1]) if match[1] else "&")
+        end = match.end()
+    out.append(_ascii(name[end:]))
+    text = "".join(out)
+    if encode(text) != name:  # one name, one spelling: an odd one would be a second name for the same mailbox
+        raise ValueError("not canonical modified UTF-7")
+    return text
+
+
+def _ascii(part: bytes) -> str:
+    if b"&" in part or not part.isascii() or not (text := part.decode("ascii")).isprintable():
+        raise ValueError("a character that must be encoded")
+    return text
+
+
+def _shifted(sextets: bytes) -> str:
+    if not sextets.isascii() or b"=" in sextets or b"/" in sextets:
+        raise ValueError("not modified base64")
+    padded = sextets.replace(b",", b"/") + b"=" * (-len(sextets) % 4)
+    return base64.b64decode(padded, validate=True).decode("utf-16-be")
+
+
+def encode(name: str) -> bytes:
+    """Text to modified UTF-7."""
+    if _PLAIN.fullmatch(name):
+        return name.encode("ascii")
+    out: list[bytes] = []
+    pos = 0
+    while pos < len(name):
+        plain = _PLAIN.match(name, pos)
+        assert plain is not None
+        out.append(plain[0].encode("ascii"))
+        pos = plain.end()
+        if name[pos : pos + 1] == "&":
+            out.append(b"&-")
+            pos += 1
+            continue
+        start = pos
+        while pos < len(name) and not " " <= name[pos] <= "~":
+            pos += 1
+        if pos > start:
+            packed = base64.b64encode(name[start:pos].encode("utf-16-be")).rstrip(b"=").replace(b"/", b",")
+            out.append(b"&" + packed + b"-")
+    return b"".join(out)
+
+
+def canonical(name: str) -> str:
+    """INBOX, alone or as the first level, in capitals: it is the one name without case."""
+    if name[:5].upper() == "INBOX" and name[5:6] in ("", SEPARATOR):
+        return "INBOX" + name[5:]
+    return name
+
+
+def parse(wire: bytes) -> str:
+    """A mailbox name of a command. Raises No for broken encoding: in the grammar it is an astring like any other."""
+    try:
+        return canonical(decode(wire))
+    except ValueError:
+        raise No("Mailbox name is not valid modified UTF-7", "CANNOT") from None
+
+
+def for_creation(name: str) -> str:
+    """The name as it is kept, when it is fit to be made; a trailing separator only says "there will be children"
+    (RFC 3501 §6.3.3). Raises No.
+    """
+    name = name.removesuffix(SEPARATOR)
+    levels = name.split(SEPARATOR)
+    if not all(levels):
+        raise No("Mailbox name has an empty level", "CANNOT")
+    if len(name) > MAX_NAME or len(levels) > MAX_LEVELS:
+        raise No("Mailbox name is too long", "CANNOT")
+    if any(c in name for c in '%*\\"') or not name.isprintable():
+        raise No("Mailbox name has a character that is not allowed", "CANNOT")
+    return name
+
+
+def parents(name: str) -> list[str]:
+    """The levels above a name, outermost first."""
+    levels = name.split(SEPARATOR)
+    return [SEPARATOR.join(levels[:count]) for count in range(1, len(levels))]
+
+
+class Pattern:
+    """A LIST pattern: `*` is anything, `%` anything but the separator. Matching takes time in proportion to
+    pattern times name whatever the pattern: a set of positions is carried along, nothing is tried again.
+    """
+
+    __slots__ = ("_pattern",)
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = canonical(re.sub(r"[*%]*\*[*%]*", "*", re.sub("%+", "%", pattern)))
+
+    def matches(self, name: str) -> bool:
+        """INBOX, as a whole name, is matched without case."""
+        return self._match(self._pattern, name) or (name == "INBOX" and self._match(self._pattern.upper(), name))
+
+    @staticmethod
+    def _match(pattern: str, name: str) -> bool:
+        if pattern == "*" or pattern == name:
+            return True
+        end = len(pattern)
+
+        def closed(positions: set[int]) -> set[int]:
+            for position in tuple(positions):
+                while position < end and pattern[position] in "*%":
+                    position += 1
+                    positions.add(position)
+            return positions
+
+        positions = closed({0})
+        for char in name:
+            following = set()
+            for position in positions:
+                if position == end:
+                    continue
+                wanted = pattern[position]
+                if wanted == "*" or (wanted == "%" and char != SEPARATOR):
+                    following.add(position)
+                elif wanted == char:
+                    following.add(position + 1)
+            if not following:
+                return False
+            positions = closed(following)
+        return end in positions

@@ -1,0 +1,39 @@
+"""What can be set in conf.d/25-imap.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatgate.api import option
+
+
+@dataclass(frozen=True)
+class ImapOptions:
+    imaps: tuple[str, ...] = option(("*:993",), "Where clients read mail with TLS from the start; [] is off.")
+    imap: tuple[str, ...] = option(("*:143",), "Where clients read mail after STARTTLS; [] is off.")
+    plaintext_login: bool = option(False, "Let clients log in without TLS. Only for tests and behind a TLS proxy.")
+    capabilities: tuple[str, ...] = option(
+        ("XCHATMAIL", "XDELTAPUSH"), "Capabilities announced besides those of IMAP; Delta Chat looks for these two."
+    )
+    max_connections: int = option(10000, "Open connections at each of the two listeners.")
+    max_connections_per_address: int = option(1000, "Of these from one IPv4 address or IPv6 /64.")
+    max_connections_per_account: int = option(50, "Open connections of one account.")
+    login_seconds: float = option(60.0, "Seconds a client may take from connecting to being logged in.")
+    command_seconds: float = option(1800.0, "Seconds without a command until logout; RFC 3501 wants 1800 at least.")
+    stall_seconds: float = option(120.0, "Seconds a client may pause inside a literal, or not read what is sent.")
+    keepalive_seconds: float = option(120.0, "Seconds between signs of life in IDLE. Delta Chat needs less than 300.")
+    login_failure_seconds: float = option(1.0, "Seconds the answer to a wrong password is held back.")
+    max_login_failures: int = option(4, "Wrong passwords on one connection before it is cut off.")
+    max_commands_before_login: int = option(50, "Commands a client may send until it is logged in.")
+    max_errors: int = option(20, "Invalid commands in a row before a client is cut off; 5 before login.")
+    max_line_bytes: int = option(65536, "Octets in a command, literals included unless it is APPEND.")
+    max_message_bytes: int = option(31457280, "Octets in a message saved by APPEND; announced as APPENDLIMIT.")
+    max_mailboxes: int = option(100, "Mailboxes of one account, INBOX included.")
+    max_metadata_bytes: int = option(4096, "Octets in the value of a METADATA entry.")
+    compress_level: int = option(3, "zlib level of COMPRESS=DEFLATE, 1 to 9; 0 does not offer it.")
+
+    def __post_init__(self) -> None:
+        if self.compress_level > 9:
+            raise ValueError("compress_level must be from 0 to 9")
+        if self.max_line_bytes < 8192:
+            raise ValueError("max_line_bytes must be 8192 at least")  # RFC 7162 §4

@@ -1,0 +1,90 @@
+"""The imap plugin: listeners, capabilities, and what all connections share."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from chatgate.api import Gateway, Server, Session, hookimpl
+
+from .connection import Connection
+from .options import ImapOptions
+from .recent import Recent
+
+_ALWAYS = ("IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE")
+_LOGGED_IN = ("NAMESPACE", "CHILDREN", "SPECIAL-USE", "UIDPLUS", "MOVE", "UNSELECT", "CONDSTORE", "QUOTA", "METADATA")
+
+
+class Imap:
+    """IMAP4rev1 (RFC 3501) with the extensions Delta Chat and common clients use."""
+
+    Options = ImapOptions
+    order = 25
+
+    def __init__(self, gateway: Gateway, options: ImapOptions) -> None:
+        self.gateway, self.options = gateway, options
+        self.recent = Recent()
+        self._connections: Counter[int] = Counter()
+        self._servers: dict[str, Server] = {}
+
+    @hookimpl
+    def chatgate_services(self, gateway: Gateway) -> list[Server]:
+        options = self.options
+        listeners = (("imaps", options.imaps, True), ("imap", options.imap, False))
+        for name, addresses, implicit in listeners:
+            self._servers[name] = gateway.server(
+                name,
+                addresses,
+                self.serve,
+                implicit_tls=implicit,
+                max_connections=options.max_connections,
+                max_per_address=options.max_connections_per_address,
+                busy=b"* BYE [UNAVAILABLE] Too many connections, please try again later\r\n",
+            )
+        return list(self._servers.values())
+
+    def serve(self, session: Session, sock: Any) -> None:
+        """One connection, whatever listener it came in by; TLS is on when `session.tls` says so."""
+        Connection(self, session, sock).run()
+
+    def start_tls(self, sock: Any) -> Any:
+        """The TLS socket that takes the place of a clear one. Raises OSError."""
+        return self._servers["imap"].start_tls(sock, self.gateway.tls)
+
+    def may_login(self, session: Session) -> bool:
+        """Is the client's password safe on this connection?"""
+        return session.tls or self.options.plaintext_login
+
+    def capabilities(self, session: Session) -> bytes:
+        """The CAPABILITY words for this session now, those of other plugins included."""
+        words = list(_ALWAYS)
+        if session.account is None:
+            if not session.tls and "imap" in self._servers:
+                words.append("STARTTLS")
+            words.append("AUTH=PLAIN" if self.may_login(session) else "LOGINDISABLED")
+        else:
+            words += _LOGGED_IN
+            words.append(f"APPENDLIMIT={self.options.max_message_bytes}")
+            if self.options.compress_level:
+                words.append("COMPRESS=DEFLATE")
+        words += self.options.capabilities
+        for more in self.gateway.hub.notify("capabilities", session=session):
+            words += more
+        return " ".join(dict.fromkeys(words)).encode("ascii", "replace")
+
+    def entered(self, session: Session, account_id: int) -> bool:
+        """Count a connection of an account. False: it has too many."""
+        if self._connections[account_id] >= self.options.max_connections_per_account:
+            return False
+        self._connections[account_id] += 1
+        session.stash["imap"] = account_id
+        return True
+
+    def left(self, session: Session) -> None:
+        """The connection is over."""
+        account_id = session.stash.pop("imap", None)
+        if account_id is None:
+            return
+        self._connections[account_id] -= 1
+        if not self._connections[account_id]:
+            del self._connections[account_id]

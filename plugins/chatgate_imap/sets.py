@@ -1,0 +1,102 @@
+"""Sequence sets (RFC 3501 §9, sequence-set): reading, resolving against what there is, and writing short."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Sequence
+
+from .answers import Bad
+
+STAR = 0  # stands for "*"; no message has number 0
+MAX_RANGES = 4096
+
+_SET = re.compile(rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*")
+_LARGEST = 0xFFFFFFFF
+
+Ranges = list[tuple[int, int]]
+
+
+def parse(text: bytes) -> Ranges:
+    """`1:3,7,*` as pairs in the order given, STAR for `*`. Raises Bad."""
+    if not _SET.fullmatch(text):
+        raise Bad("Invalid message set")
+    if text.count(b",") >= MAX_RANGES:
+        raise Bad("Message set has too many ranges")
+    ranges = []
+    for part in text.split(b","):
+        low, colon, high = part.partition(b":")
+        first = _number(low)
+        ranges.append((first, _number(high) if colon else first))
+    return ranges
+
+
+def _number(text: bytes) -> int:
+    if text == b"*":
+        return STAR
+    number = int(text)
+    if not 0 < number <= _LARGEST:
+        raise Bad("Invalid message number")
+    return number
+
+
+def ordered(ranges: Ranges, largest: int) -> Ranges:
+    """The same set with `*` replaced, each range and all of them ascending, without overlap."""
+    pairs = []
+    for first, last in ranges:
+        first, last = first or largest, last or largest
+        pairs.append((first, last) if first <= last else (last, first))
+    if len(pairs) == 1:
+        return pairs
+    pairs.sort()
+    merged = [pairs[0]]
+    for first, last in pairs[1:]:
+        if first <= merged[-1][1] + 1:
+            if last > merged[-1][1]:
+                merged[-1] = (merged[-1][0], last)
+        else:
+            merged.append((first, last))
+    return merged
+
+
+def by_number(ranges: Ranges, count: int) -> list[int]:
+    """Positions (from 0) of the messages numbered in the set, ascending. Raises Bad for a number that no message has,
+    as RFC 3501 §9 (seq-number) asks: `*` too in an empty mailbox.
+    """
+    if not count or any(first > count or last > count for first, last in ranges):
+        raise Bad("Invalid message number")
+    return [n for first, last in ordered(ranges, count) for n in range(first - 1, last)]
+
+
+def by_uid(ranges: Ranges, uids: Sequence[int]) -> list[int]:
+    """Positions (from 0) of the messages whose UID is in the set, ascending; UIDs nobody has are passed over.
+    uids: ascending. `*` is the last one's UID, so `n:*` always holds the last message; in an empty mailbox, none.
+    """
+    if not uids:
+        return []
+    found: list[int] = []
+    for first, last in ordered(ranges, uids[-1]):
+        found.extend(range(bisect_left(uids, first), bisect_right(uids, last)))
+    return found
+
+
+def holds(ranges: Ranges, number: int) -> bool:
+    """Is the number in these ordered ranges?"""
+    at = bisect_right(ranges, (number, _LARGEST + 1)) - 1
+    return at >= 0 and ranges[at][0] <= number <= ranges[at][1]
+
+
+def compact(numbers: Iterable[int]) -> bytes:
+    """`1:3,7` for numbers in any order."""
+    parts = []
+    first = last = None
+    for number in sorted(numbers):
+        if last is not None and number <= last + 1:
+            last = number
+            continue
+        if first is not None:
+            parts.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+        first = last = number
+    if first is not None:
+        parts.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+    return b",".join(parts)

@@ -1,0 +1,294 @@
+"""One connection's bytes: command lines and literals in, responses out. The only place that touches the socket."""
+
+from __future__ import annotations
+
+import re
+import ssl
+import time
+from collections.abc import Callable
+from typing import Any
+
+import gevent
+from gevent.event import Event
+from gevent.ssl import SSLSocket
+
+from .answers import Bye, Closed
+from .compress import Deflate
+
+CHUNK = 16384  # one TLS record; the buffer exists only while there is something to read
+_SEND_CHUNK = 131072
+_LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
+
+Allowance = Callable[[list[bytes]], int]
+
+
+class LiteralRefused(Exception):
+    """A literal was larger than allowed. line: how the command began; it wants a tagged answer."""
+
+    def __init__(self, line: bytes) -> None:
+        super().__init__()
+        self.line = line
+
+
+class Wire:
+    """Responses gather in `out` and leave in one send when the next command has to be waited for, so the answers to
+    pipelined commands travel together. Idle, it holds no buffer at all.
+
+    event: set it to end the sleep of `wait`. timeout: seconds to wait for input between commands.
+    deadline: the moment (time.monotonic) when waiting ends all the same, or None.
+    stall: seconds a client may pause inside a literal, or leave its side of the line full.
+    """
+
+    __slots__ = (
+        "sock",
+        "event",
+        "timeout",
+        "deadline",
+        "stall",
+        "_in",
+        "_out",
+        "_gathered",
+        "_deflate",
+        "_stopping",
+        "_watcher",
+    )
+
+    def __init__(self, sock: Any, timeout: float, stall: float) -> None:
+        self.sock = sock
+        self.event = Event()
+        self.timeout = timeout
+        self.deadline: float | None = None
+        self.stall = stall
+        self._in = bytearray()
+        self._out: list[bytes] = []
+        self._gathered = 0
+        self._deflate: Deflate | None = None
+        self._stopping = False
+        self._watcher: Any = None
+
+    # ------------------------------------------------------------------------------------------ out
+
+    def write(self, data: bytes) -> None:
+        """Say this with the next flush; b"" is nothing."""
+        if not data:
+            return
+        self._out.append(data)
+        self._gathered += len(data)
+        if self._gathered > _SEND_CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what has gathered. Raises Closed when the client is gone or does not read."""
+        if not self._out:
+            return
+        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+        self._out.clear()
+        self._gathered = 0
+        if self._deflate is not None:
+            data = self._deflate.pack(data)
+        try:
+            # Tried at once first: sendall() asks the kernel for its buffer size and starts a timer each time.
+            self.sock.settimeout(0.0)
+            try:
+                sent = self.sock.send(data)
+            except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
+                sent = 0
+            if sent == len(data):
+                return
+            # In pieces, as the time-out of sendall() is for the whole of it, and 30 MB over a bad line take longer.
+            self.sock.settimeout(self.stall)
+            view = memoryview(data)
+            for start in range(sent, len(data), _SEND_CHUNK):
+                self.sock.sendall(view[start : start + _SEND_CHUNK])
+        except OSError as error:
+            raise Closed from error
+
+    def close(self) -> None:
+        """Give up what would hold the socket. The socket itself is its maker's."""
+        if self._watcher is not None:
+            self._watcher.close()
+            self._watcher = None
+
+    # ------------------------------------------------------------------------------------------ in
+
+    def _read(self) -> bool:
+        """Take what is there without waiting: TLS may make the socket readable and bring no data. Did anything come?
+        Raises Closed at the end of the input.
+        """
+        if self._deflate is not None and self._deflate.pending:
+            data = b""
+        else:
+            try:
+                self.sock.settimeout(0.0)
+                data = self.sock.recv(CHUNK)
+            except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                return False
+            except OSError as error:
+                raise Closed from error
+            if not data:
+                raise Closed
+        if self._deflate is not None:
+            data = self._deflate.unpack(data, CHUNK)
+        self._in += data
+        return True
+
+    def _sleep(self, seconds: float) -> None:
+        """Until there may be something to read, or `wake` is called, or the time is over."""
+        if self._deflate is not None:
+            self._deflate.rest()
+        if self._watcher is None:
+            self._watcher = gevent.get_hub().loop.io(self.sock.fileno(), 1)
+        self._watcher.start(self.event.set)
+        try:
+            self.event.wait(seconds)
+        finally:
+            self._watcher.stop()
+
+    def _ready(self) -> bool:
+        """Is there input that the kernel does not know of any more?"""
+        if self._deflate is not None and self._deflate.pending:
+            return True
+        return isinstance(self.sock, SSLSocket) and self.sock.pending() > 0
+
+    def _fill(self, seconds: float) -> None:
+        """Wait for more input. Raises Closed at its end, Bye when it does not come in time or the server stops."""
+        self.flush()
+        until = time.monotonic() + seconds
+        if self.deadline is not None:
+            until = min(until, self.deadline)
+        # A client that has just been answered has rarely said more already, and a vain SSL_read costs an exception.
+        promising = self._ready()
+        while not (promising and self._read()):
+            left = until - time.monotonic()
+            if left <= 0:
+                raise Bye("Disconnected for inactivity")
+            self.event.clear()
+            if self._stopping:
+                raise Bye("Server is shutting down, please come back", "UNAVAILABLE")
+            self._sleep(left)
+            promising = True
+
+    def line(self, limit: int) -> bytes:
+        """The next line without its end. Raises Bye when it is longer than `limit`."""
+        start = 0
+        while True:
+            end = self._in.find(b"\n", start)
+            if end >= 0:
+                break
+            start = len(self._in)
+            if start > limit:
+                raise Bye("Command line too long", "TOOBIG")
+            self._fill(self.timeout)
+        if end > limit:
+            raise Bye("Command line too long", "TOOBIG")
+        line = bytes(self._in[:end])
+        del self._in[: end + 1]
+        return line[:-1] if line.endswith(b"\r") else line
+
+    def _take(self, size: int, keep: bool) -> bytes:
+        """The next `size` octets, dropped unless `keep`. Memory grows with what has come, not with what was said."""
+        parts: list[bytes] = []
+        while size > 0:
+            if not self._in:
+                self._fill(self.stall)
+            part = bytes(self._in[:size])
+            del self._in[:size]
+            size -= len(part)
+            if keep:
+                parts.append(part)
+        return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def command(self, line_limit: int, allowance: Allowance, swallow: int) -> list[bytes]:
+        """The next command: its first line, then by turns a literal and the line that went on behind it.
+
+        allowance: asked with what has come so far, how many octets the next literal may have.
+        swallow: the largest literal nobody asked for (LITERAL+) that is read and thrown away when it is over that.
+        Raises Bye, Closed, and LiteralRefused, after which the next command can be read.
+        """
+        line = self.line(line_limit)
+        if line[-1:] != b"}":
+            return [line]
+        parts = [line]
+        total = len(line)
+        refused = False
+        while (match := _LITERAL.search(line)) is not None:
+            size, demanded = int(match[2]), not match[3]
+            if refused or match[1] or size > allowance(parts):
+                if demanded:
+                    break  # no continuation: the client hears the tagged answer instead and sends no literal
+                if size > swallow:
+                    self.write(parts[0].split(b" ", 1)[0][:64] + b" BAD [TOOBIG] Literal too large\r\n")
+                    raise Bye("Literal too large", "TOOBIG")
+                refused = True
+                self._take(size, keep=False)
+            else:
+                if demanded:
+                    self.write(b"+ Ready for literal\r\n")
+                parts.append(self._take(size, keep=True))
+            line = self.line(line_limit)
+            total += len(line)
+            if total > line_limit or len(parts) > 2000:
+                raise Bye("Command line too long", "TOOBIG")
+            if not refused:
+                parts.append(line)
+        else:
+            if not refused:
+                return parts
+        raise LiteralRefused(parts[0])
+
+    # ------------------------------------------------------------------------------------------ waiting
+
+    @property
+    def has_line(self) -> bool:
+        """Is a whole line waiting?"""
+        return b"\n" in self._in
+
+    def wait(self, seconds: float) -> bool:
+        """Flush, then sleep until a whole line has come (True), or `event` is set or the time is over (False).
+        Clear the event before looking for what it announces.
+        """
+        self.flush()
+        if self.has_line or (self._ready() and self._read_line()):
+            return True
+        if self._stopping:
+            raise Bye("Server is shutting down, please come back", "UNAVAILABLE")
+        self._sleep(seconds)
+        return self._read_line()
+
+    def _read_line(self) -> bool:
+        """Take what is there; is there a whole line?"""
+        while not self.has_line and self._read():
+            if len(self._in) > 4 * CHUNK:
+                raise Bye("Command line too long", "TOOBIG")
+        return self.has_line
+
+    def stop(self) -> None:
+        """The next time it would have to wait for the client, say goodbye instead. From any greenlet; never blocks."""
+        self._stopping = True
+        self.event.set()
+
+    # ------------------------------------------------------------------------------------------ layers
+
+    def start_tls(self, wrap: Callable[[Any], Any]) -> None:
+        """Throw away what came in clear behind the command: it may be an attacker's. Flush, wrap. Raises Closed."""
+        self._in.clear()
+        self.flush()
+        self.close()
+        try:
+            self.sock.settimeout(self.stall)
+            self.sock = wrap(self.sock)
+        except OSError as error:
+            raise Closed from error
+
+    @property
+    def compressed(self) -> bool:
+        return self._deflate is not None
+
+    def start_deflate(self, level: int) -> None:
+        """COMPRESS=DEFLATE from the next byte on, both ways (RFC 4978). What came behind the command is compressed."""
+        self.flush()
+        self._deflate = Deflate(level)
+        waiting = bytes(self._in)
+        self._in.clear()
+        if waiting:
+            self._in += self._deflate.unpack(waiting, CHUNK)

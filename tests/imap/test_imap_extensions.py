@@ -1,0 +1,179 @@
+"""CONDSTORE, QUOTA, METADATA."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from imap_trace import Client, Plugin
+
+from chatgate.api import Reply, hookimpl
+
+# ---------------------------------------------------------------------------------------------- condstore
+
+
+def _modseq(line: bytes) -> int:
+    return int(re.search(rb"(?:MODSEQ |MODSEQ \()(\d+)", line)[1])
+
+
+def test_modseq_is_fetched_searched_and_told(stage):
+    client = stage["1"]
+    for number in range(3):
+        client.append(b"Subject: %d\r\n\r\n" % number)
+    client.do("SELECT INBOX (CONDSTORE)")
+    first = [_modseq(line) for line in client.do("FETCH 1:* (MODSEQ)")]
+    assert first == sorted(first) and len(set(first)) == 3
+    (line,) = client.do("STORE 2 +FLAGS (\\Seen)")
+    assert re.fullmatch(rb"\* 2 FETCH \(UID 2 FLAGS \(\\Seen \\Recent\) MODSEQ \(\d+\)\)", line)
+    highest = _modseq(line)
+    assert highest > max(first)
+    (line,) = client.do(f"FETCH 1:* (FLAGS) (CHANGEDSINCE {max(first)})")
+    assert line.startswith(b"* 2 FETCH (") and _modseq(line) == highest
+    assert client.do(f"UID FETCH 1:* (FLAGS) (CHANGEDSINCE {highest})") == []
+    assert client.do(f"SEARCH MODSEQ {highest}") == [b"* SEARCH 2 (MODSEQ %d)" % highest]
+    assert client.do(f"SEARCH MODSEQ {highest + 1}") == [b"* SEARCH"]
+    (line,) = client.do("STATUS INBOX (HIGHESTMODSEQ)")
+    assert _modseq(line) == highest
+    (line,) = client.do("STORE 2 +FLAGS.SILENT (\\Answered)")
+    assert re.fullmatch(rb"\* 2 FETCH \(UID 2 MODSEQ \(\d+\)\)", line) and _modseq(line) > highest
+
+
+def test_unchangedsince(stage):
+    client, other = stage["1"], stage["2"]
+    for number in range(2):
+        client.append(b"Subject: %d\r\n\r\n" % number)
+    client.do("SELECT INBOX")
+    known = max(_modseq(line) for line in client.do("FETCH 1:2 (MODSEQ)"))
+    other.do("SELECT INBOX")
+    other.do("STORE 1 +FLAGS ($other)")
+    client.start(f"STORE 1:2 (UNCHANGEDSINCE {known}) +FLAGS.SILENT (\\Deleted)")
+    assert client.finish().startswith(b"OK [MODIFIED 1]")
+    assert any(line.startswith(b"* 2 FETCH (UID 2 MODSEQ (") for line in client.lines)
+    assert b"\\Deleted" not in client.fetch("FLAGS")
+    client.start(f"UID STORE 1 (UNCHANGEDSINCE {known}) +FLAGS (\\Deleted)")
+    assert client.finish().startswith(b"OK [MODIFIED 1]")
+    for wrong in ("STORE 1 (UNCHANGEDSINCE) FLAGS x", "STORE 1 (FOO 1) FLAGS x", "FETCH 1 FLAGS (CHANGEDSINCE)"):
+        assert client.fails(wrong).startswith(b"BAD")
+
+
+def test_no_modseq_for_who_did_not_ask(stage):
+    stage.play("""
+        1> APPEND INBOX {{Subject: x||}}
+        1> SELECT INBOX
+        1> STORE 1 +FLAGS (\\Seen)
+        1< * 1 FETCH (FLAGS (\\Seen \\Recent))
+        1> ENABLE CONDSTORE
+        1> STORE 1 +FLAGS (\\Flagged)
+        1< * 1 FETCH (UID 1 FLAGS (\\Flagged \\Seen \\Recent) MODSEQ (
+    """)
+
+
+# ---------------------------------------------------------------------------------------------- quota
+
+
+def test_quota(own_gateway):
+    client = Client(own_gateway(maildb={"quota_bytes": 102400}))
+    client.do("LOGIN a@example.org passpass1")
+    client.append(b"x" * 2000)
+    assert client.do('GETQUOTAROOT "INBOX"') == [
+        b'* QUOTAROOT "INBOX" "User quota"',
+        b'* QUOTA "User quota" (STORAGE 2 100)',
+    ]
+    assert client.do('GETQUOTA "User quota"') == [b'* QUOTA "User quota" (STORAGE 2 100)']
+    assert client.fails('GETQUOTA ""').startswith(b"NO [NONEXISTENT]")
+    assert client.fails("GETQUOTAROOT Nowhere").startswith(b"NO [NONEXISTENT]")
+    assert client.fails('SETQUOTA "User quota" (STORAGE 500)').startswith(b"NO [NOPERM]")
+    assert client.fails("GETQUOTA").startswith(b"BAD")
+
+
+# ---------------------------------------------------------------------------------------------- metadata
+
+
+class Notes(Plugin):
+    """Knows the comment and one entry that cannot be set, collects device tokens as the push plugin does."""
+
+    tokens: list[bytes]
+
+    def __init__(self, gateway, options):
+        self.tokens = []
+
+    @hookimpl
+    def chatgate_get_metadata(self, session, mailbox, entry):
+        if (mailbox, entry) == ("INBOX", "/private/devicetoken"):
+            return b" ".join(self.tokens) or None
+        return {"/shared/comment": b"hello", "/shared/vendor/x/long": b"y" * 50}.get(entry) if not mailbox else None
+
+    @hookimpl
+    def chatgate_set_metadata(self, session, mailbox, entry, value):
+        if entry == "/shared/broken":
+            raise RuntimeError("details")
+        if (mailbox, entry) == ("INBOX", "/private/devicetoken") and value:
+            self.tokens.append(value)
+            return Reply(250)
+        return None
+
+
+@pytest.fixture
+def noted(own_gateway):
+    client = Client(own_gateway(Notes))
+    client.do("LOGIN a@example.org passpass1")
+    return client
+
+
+def test_metadata_of_plugins(noted):
+    """Line for line what Delta Chat's and the relay's tests read."""
+    noted.send(b'a GETMETADATA "" (/shared/comment /shared/admin /Shared/Vendor/x/long)\r\n')
+    assert noted.line() == b'* METADATA "" (/shared/comment {5}\r\nhello /shared/vendor/x/long {50}\r\n%s)' % (
+        b"y" * 50
+    )
+    assert noted.line() == b"a OK Getmetadata completed."
+    assert noted.do('GETMETADATA "" /shared/nothing') == []
+    for token in (b"openpgp:one", b"two"):
+        noted.start(b'SETMETADATA "INBOX" (/private/devicetoken "%s")' % token)
+        assert noted.finish() == b"OK Setmetadata completed."
+    noted.send(b"a GETMETADATA INBOX /private/devicetoken\r\n")
+    assert noted.line() == b'* METADATA "INBOX" (/private/devicetoken {15}\r\nopenpgp:one two)'
+    assert noted.line() == b"a OK Getmetadata completed."
+
+
+def test_private_notes(noted):
+    noted.do('SETMETADATA INBOX (/private/comment "a" /private/x/y {{b\0c}} /private/x/y/z "d")')
+    assert noted.do("GETMETADATA INBOX /private/comment") == [b'* METADATA "INBOX" (/private/comment {1}\r\na)']
+    assert noted.do('GETMETADATA "" /private/comment') == []
+    assert noted.do("GETMETADATA (DEPTH 1) INBOX /private/x") == [b'* METADATA "INBOX" (/private/x/y {3}\r\nb\x80c)']
+    (line,) = noted.do("GETMETADATA (DEPTH infinity) INBOX (/private/x /private/comment)")
+    assert line.count(b"/private/") == 3
+    noted.do("SETMETADATA INBOX (/private/comment NIL)")
+    assert noted.do("GETMETADATA INBOX /private/comment") == []
+
+
+def test_metadata_sizes(noted):
+    noted.start('GETMETADATA (MAXSIZE 10) "" (/shared/comment /shared/vendor/x/long)')
+    assert noted.finish() == b"OK [METADATA LONGENTRIES 50] Getmetadata completed."
+    assert noted.lines[0] == b'* METADATA "" (/shared/comment {5}\r\nhello)'
+    assert noted.fails(f'SETMETADATA "" (/private/x "{"x" * 4097}")').startswith(b"NO [METADATA MAXSIZE 4096]")
+    noted.do(f'SETMETADATA "" (/private/x "{"x" * 4096}")')
+
+
+def test_metadata_that_cannot_be(noted):
+    assert noted.fails('SETMETADATA "" (/shared/comment "x")').startswith(b"NO [NOPERM]")
+    broken = noted.fails('SETMETADATA "" (/shared/broken "x")')
+    assert broken.startswith(b"NO [UNAVAILABLE]") and b"details" not in broken
+    assert noted.fails("GETMETADATA Nowhere /shared/comment").startswith(b"NO [NONEXISTENT]")
+    assert noted.fails('SETMETADATA Nowhere (/private/x "x")').startswith(b"NO [NONEXISTENT]")
+    for wrong in (
+        "GETMETADATA",
+        'GETMETADATA ""',
+        'GETMETADATA "" ()',
+        'GETMETADATA "" comment',
+        'GETMETADATA "" /other/x',
+        'GETMETADATA "" /shared//x',
+        'GETMETADATA "" "/shared/*"',
+        'GETMETADATA "" /shared/x/',
+        'GETMETADATA (DEPTH 2) "" /shared/x',
+        'GETMETADATA (FOO 2) "" /shared/x',
+        'SETMETADATA "" (/private/x)',
+        'SETMETADATA "" /private/x "y"',
+        'SETMETADATA "" ()',
+    ):
+        assert noted.fails(wrong).startswith(b"BAD"), wrong
