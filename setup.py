@@ -11,14 +11,17 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "chatgate/__init__.py").read_text())[1]
 
 PLUGINS = [
+    "appversions = chatgate_appversions.plugin:AppVersions",
     "gate = chatgate_gate.plugin:Gate",
     "imap = chatgate_imap.plugin:Imap",
+    "iroh = chatgate_iroh.plugin:Iroh",
     "maildb = chatgate_maildb.plugin:MailDb",
     "passwordless = chatgate_passwordless.plugin:Passwordless",
     "ping = chatgate_ping.plugin:Ping",
     "site = chatgate_site.plugin:Site",
     "smtp = chatgate_smtp.plugin:Smtp",
     "tls = chatgate_tls.plugin:Tls",
+    "turn = chatgate_turn.plugin:Turn",
 ]
 
 TEST = [

@@ -40,6 +40,6 @@ def test_links_lead_somewhere(page):
 def test_commands_named_in_the_pages_exist(page):
     from chatgate.cli import cli
 
-    of_plugins = {"ping", "qr"}
+    of_plugins = {"ping", "push", "qr", "sweep", "invite", "turn"}
     for name in re.findall(r"^    (?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
         assert name in cli.commands or name in of_plugins, name

@@ -1,0 +1,1 @@
+"""chatgate_iroh: tells apps which iroh relay realtime web apps use."""

@@ -1,0 +1,82 @@
+"""The plugin `iroh`."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import urllib.error
+import urllib.request
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import gevent
+
+from chatgate.api import Gateway, Problem, hookimpl, option
+
+ENTRY = "/shared/vendor/deltachat/irohrelay"
+
+_PRINTABLE = re.compile(r"[!-~]{1,1000}")
+
+
+@dataclass(frozen=True)
+class IrohOptions:
+    url: str = option("", "Address of your iroh relay, such as https://iroh.example.org. Empty: none is named.")
+    check_seconds: float = option(5.0, "Seconds that 'chatgate check' waits for the relay.")
+
+    def __post_init__(self) -> None:
+        if self.url:
+            check(self.url)
+
+
+def check(url: str) -> None:
+    """Raises ValueError, which does not repeat the URL as it may hold a password."""
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port or brackets that are none
+        fit = False
+    if not fit or not _PRINTABLE.fullmatch(url):
+        raise ValueError("url: must be an address such as https://iroh.example.org")
+    if "@" in parts.netloc:
+        raise ValueError("url: must hold no user name or password; every account is told the URL")
+    if parts.query or parts.fragment:
+        raise ValueError("url: must have no '?' or '#'")
+
+
+class Iroh:
+    """Realtime web apps: tells apps the address of an iroh relay."""
+
+    Options = IrohOptions
+    order = 75
+
+    def __init__(self, gateway: Gateway, options: IrohOptions) -> None:
+        self.options = options
+
+    @hookimpl
+    def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
+        if mailbox or entry != ENTRY or not self.options.url:
+            return None
+        return self.options.url.encode("ascii")
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        url = self.options.url
+        if not url:
+            return [Problem("warning", "iroh: url is empty, so apps use public relays; or disable the plugin")]
+        if problem := _asked(url.rstrip("/") + "/ping", self.options.check_seconds):
+            return [Problem("warning", f"iroh: {url} is named to apps, but {problem}")]
+        return []
+
+
+def _asked(url: str, seconds: float) -> str:
+    """What is wrong with the relay, or "". iroh's relay answers /ping with 200: clients measure their latency with it.
+    The certificate must be one that everybody trusts: iroh takes no self-signed one.
+    """
+    try:
+        with gevent.Timeout(seconds, TimeoutError()), urllib.request.urlopen(url) as answer:
+            return "" if answer.status == 200 else f"/ping answers {answer.status}"
+    except urllib.error.HTTPError as error:
+        return f"/ping answers {error.code}"
+    except (OSError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", error)
+        return f"it does not answer: {getattr(reason, 'strerror', None) or type(reason).__name__}"

@@ -1,0 +1,25 @@
+"""`chatgate turn config`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import click
+
+
+def make(lines: Callable[[], list[str]]) -> click.Group:
+    """The command `turn`. lines: makes what belongs into turnserver.conf; raises PluginError."""
+
+    @click.group("turn")
+    def turn() -> None:
+        """For the TURN server that calls go through."""
+
+    @turn.command("config")
+    def config() -> None:
+        """Print what must be the same in coturn's turnserver.conf, with the shared secret.
+
+        The rest of that file is contrib/coturn/turnserver.conf. The secret is made when there is none.
+        """
+        click.echo("\n".join(lines()))
+
+    return turn

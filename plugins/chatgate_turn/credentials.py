@@ -1,0 +1,73 @@
+"""The secret shared with coturn, and the credentials made from it."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import re
+import secrets
+from pathlib import Path
+
+from chatgate.api import PluginError
+
+# One can search for a shorter one: whoever has an account has a user name and the HMAC of it. Blanks would not survive
+# turnserver.conf.
+_FIT = re.compile(r"[!-~]{20,512}")
+
+
+def check_secret(secret: str) -> str:
+    """The secret itself. Raises ValueError."""
+    if not _FIT.fullmatch(secret):
+        raise ValueError("must have 20 to 512 characters of ASCII, no blanks")
+    return secret
+
+
+def read_secret(path: Path) -> str:
+    """Raises PluginError, FileNotFoundError."""
+    try:
+        return check_secret(path.read_text("ascii").strip())
+    except FileNotFoundError:
+        raise
+    except OSError as error:
+        raise PluginError(f"turn: cannot read {path}: {error.strerror}") from error
+    except ValueError as error:
+        raise PluginError(f"turn: {path}: the secret must have 20 to 512 characters of ASCII, no blanks") from error
+
+
+def read_or_make_secret(path: Path) -> str:
+    """The secret in this file; if there is no such file, it is made, with 256 random bits. Raises PluginError."""
+    try:
+        return read_secret(path)
+    except FileNotFoundError:
+        _make(path)
+    return read_secret(path)
+
+
+def _make(path: Path) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            with open(fd, "w") as file:
+                file.write(secrets.token_hex(32) + "\n")
+                file.flush()
+                os.fsync(fd)
+            # Unlike a renaming it never replaces the file that another process, such as a command, made just now.
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink(missing_ok=True)
+    except OSError as error:
+        raise PluginError(f"turn: cannot make {path}: {error.strerror}") from error
+
+
+def make_credentials(secret: str, expires: int) -> tuple[str, str]:
+    """(username, password) that coturn with `use-auth-secret` accepts until then. expires: Unix seconds.
+
+    The user name is the time alone: Delta Chat reads it as the time to fetch new ones.
+    """
+    username = str(expires)
+    return username, base64.b64encode(hmac.digest(secret.encode(), username.encode(), "sha1")).decode()
