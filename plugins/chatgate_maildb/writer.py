@@ -51,12 +51,12 @@ class Transaction:
 
 
 class _Job:
-    __slots__ = ("abandoned", "answer", "work")
+    __slots__ = ("abandoned", "answer", "begun", "work")
 
     def __init__(self, work: Callable[[Transaction], Any]) -> None:
         self.work = work
         self.answer = gevent.event.AsyncResult()
-        self.abandoned = False
+        self.abandoned = self.begun = False
 
 
 class Writer:
@@ -76,6 +76,7 @@ class Writer:
         self._connection = database.connection()
         self._busy_seconds = busy_seconds
         self._queue: collections.deque[_Job] = collections.deque()
+        self._later: collections.deque[_Job] = collections.deque()
         self._wake = gevent.event.Event()
         self._closing = False
         # The hub's own pool also hashes passwords and asks DNS: a commit must not stand in line behind those.
@@ -84,19 +85,37 @@ class Writer:
 
     def run(self, work: Callable[[Transaction], T]) -> T:
         """Run the job in a transaction and return its result when that is on disk. What the job raises is raised, and
-        its changes are undone; other jobs are not harmed. Raises Unavailable when the database fails. A caller that is
-        interrupted before its job began takes the job back.
+        its changes are undone; other jobs are not harmed. Raises Unavailable when the database fails.
+
+        A caller that is interrupted before its job began takes the job back. Once it began, the caller waits for the
+        commit in any case: to say "try again" of what is on disk a moment later would double a message. Its time-out
+        is then spent, while a greenlet that is killed still dies.
         """
         if self._closing:
             raise StoreError("the mail store is closed")
         job = _Job(work)
         self._queue.append(job)
         self._wake.set()
-        try:
-            return job.answer.get()
-        except BaseException:
-            job.abandoned = True
-            raise
+        killed: BaseException | None = None
+        while True:
+            try:
+                answer = job.answer.get()
+            except BaseException as error:
+                if job.answer.ready() and job.answer.exception is error:
+                    raise
+                if not job.begun:
+                    job.abandoned = True
+                    raise
+                if not isinstance(error, gevent.Timeout):
+                    killed = error
+            else:
+                if killed is not None:
+                    raise killed
+                return answer
+
+    def later(self, work: Callable[[Transaction], object]) -> None:
+        """Run the job with the next transaction, whenever that comes, and tell nobody: for what is worth no commit."""
+        self._later.append(_Job(work))
 
     def close(self) -> None:
         """Finish what was asked for, then stop."""
@@ -111,6 +130,8 @@ class Writer:
             if self._queue:
                 self._batch()
             elif self._closing:
+                if self._later:
+                    self._batch()
                 return
             else:
                 self._wake.clear()
@@ -125,6 +146,8 @@ class Writer:
             end = time.monotonic() + _SLICE
             while self._queue and time.monotonic() < end:
                 self._perform(self._queue.popleft(), transaction, done)
+            while self._later:
+                self._perform(self._later.popleft(), transaction, done)
             self._commit()
         except Exception as error:
             self._give_up(error, done)
@@ -157,6 +180,7 @@ class Writer:
     def _perform(self, job: _Job, transaction: Transaction, done: list[tuple[_Job, Any]]) -> None:
         if job.abandoned:
             return
+        job.begun = True
         dropped = len(transaction.dropped)
         try:
             self._connection.execute("SAVEPOINT job")

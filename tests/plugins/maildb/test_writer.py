@@ -7,10 +7,11 @@ import time
 
 import gevent
 import gevent.event
+import gevent.pool
 import pytest
 from gevent.monkey import get_original
 
-from chatgate.api import OverQuota, StoreError
+from chatgate.api import AccountExists, OverQuota, StoreError
 
 MAIL = b"Subject: one\r\n\r\nhello\r\n"
 thread_id = get_original("threading", "get_ident")
@@ -158,6 +159,44 @@ def test_an_interrupted_caller_takes_its_job_back(store, people, gate):
     first.get(timeout=5)
     store.store(MAIL, [people.bob.inbox])
     assert store.status(people.alice.box).messages == 1
+
+
+def test_a_caller_interrupted_while_its_job_commits_hears_the_truth(store, people, gate):
+    """Told "try again" of a message that is on disk a moment later, a client would send it twice."""
+    gate.open.clear()
+    gevent.spawn_later(0.05, gate.open.set)
+    with gevent.Timeout(0.01):
+        assert store.store(MAIL, [people.alice.inbox])[0].uid == 1
+    gate.open.clear()
+    gate.fail = sqlite3.OperationalError("disk I/O error")
+    gevent.spawn_later(0.05, gate.open.set)
+    with pytest.raises(StoreError), gevent.Timeout(0.01):
+        store.store(MAIL, [people.alice.inbox])
+    assert store.status(people.alice.box).messages == 1
+
+
+def test_a_caller_killed_while_its_job_commits_dies_after_it(store, people, gate):
+    gate.open.clear()
+    task = gevent.spawn(store.store, MAIL, [people.alice.inbox])
+    gate.reached.wait(5)
+    task.kill(block=False)
+    gevent.sleep(0.01)
+    assert not task.dead
+    gate.open.set()
+    task.join(5)
+    assert isinstance(task.value, gevent.GreenletExit) and store.status(people.alice.box).messages == 1
+
+
+def test_what_may_come_later_comes_with_the_next_transaction(store, people, gate):
+    box = people.alice.box
+    commits = gate.commits
+    store.writer.later(lambda tx: tx.execute("UPDATE account SET secret='later'"))
+    gevent.sleep(0.02)
+    assert gate.commits == commits and store.account("alice@example.org").secret == "secret"
+    store.writer.later(lambda tx: tx.execute("nonsense"))  # harms nobody
+    store.store(MAIL, [people.alice.inbox])
+    assert gate.commits == commits + 1 and store.account("alice@example.org").secret == "later"
+    assert store.status(box).messages == 1
 
 
 def test_a_watcher_that_fails_harms_nobody(gateway, store, people):
