@@ -30,6 +30,7 @@ TEST = [
     "deltachat-rpc-client",
     "deltachat-rpc-server",
     "hypothesis",
+    "imap-tools",
     "imapclient",
     "mypy",
     "pytest",

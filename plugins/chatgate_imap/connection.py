@@ -7,7 +7,17 @@ import re
 import time
 from typing import TYPE_CHECKING, Any
 
-from chatgate.api import UNAVAILABLE, Account, Mailbox, MailboxExists, NoSuchMailbox, OverQuota, Session, StoreError
+from chatgate.api import (
+    UNAVAILABLE,
+    Account,
+    Mailbox,
+    MailboxExists,
+    NoSuchMailbox,
+    OverQuota,
+    Session,
+    Store,
+    StoreError,
+)
 
 from .answers import Bad, Bye, Closed, No, Refusal, tagged
 from .commands import COMMANDS, Command
@@ -21,6 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("chatgate.imap")
 
 _COMMAND = re.compile(rb'([^(){ %*"\\+\x00-\x1f\x7f-\xff]{1,128}) ((?:UID )?[^ ]{1,40})', re.I)
+_LOGIN_LITERAL = 1024  # octets: an address or a password; in APPEND the mailbox name
 _APPEND = re.compile(rb"[^ ]+ APPEND ", re.I)
 
 
@@ -45,6 +56,7 @@ class Connection:
         "login_failures",
         "_bad",
         "_commands_left",
+        "_reserved",
         "_capabilities",
     )
 
@@ -62,6 +74,7 @@ class Connection:
         self.login_failures = 0
         self._bad = 0
         self._commands_left = options.max_commands_before_login
+        self._reserved = 0  # octets of the command being read that count as in flight
         self._capabilities: bytes | None = None
         session.on_stop = self.wire.stop
 
@@ -70,6 +83,15 @@ class Connection:
         """Of the logged-in client; commands that need one are only run then."""
         assert self.session.account is not None
         return self.session.account
+
+    @property
+    def store(self) -> Store:
+        return self.imap.gateway.store
+
+    @property
+    def hub(self) -> Any:
+        """Where decisions are asked for."""
+        return self.imap.gateway.hub
 
     @property
     def state(self) -> str:
@@ -88,6 +110,8 @@ class Connection:
             self.wire.flush()
         except Bye as bye:
             self._goodbye(bye)
+        except StoreError:
+            self._goodbye(Bye(UNAVAILABLE.text, "UNAVAILABLE"))
         except Closed:
             pass
         finally:
@@ -103,7 +127,7 @@ class Connection:
             pass
 
     def _greet(self) -> None:
-        refusal = self.imap.gateway.hub.ask("connect", session=self.session)
+        refusal = self.hub.ask("connect", session=self.session)
         if refusal is not None and not refusal.accepts:
             raise Bye(refusal.text, refusal.imap or ("UNAVAILABLE" if refusal.temporary else ""))
         self.wire.write(b"* OK [CAPABILITY %s] chatgate ready.\r\n" % self.capabilities())
@@ -113,13 +137,19 @@ class Connection:
         known = self.session.account is not None
         try:
             swallow = 2 * options.max_message_bytes if known else 0
-            parts = self.wire.command(options.max_line_bytes, self._allowance, swallow)
+            parts = self.wire.command(options.max_line_bytes, self._admit, swallow)
+            self._execute(parts, known)
         except LiteralRefused as refused:
             found = _COMMAND.match(refused.line)
             self.tag = found[1] if found else b"*"
-            self._answer(No("Literal too large", "TOOBIG" if known else "").line())
+            self._answer(refused.refusal.line())
             self._misbehaved()
-            return
+        finally:
+            if self._reserved:
+                self.imap.in_flight -= self._reserved
+                self._reserved = 0
+
+    def _execute(self, parts: list[bytes], known: bool) -> None:
         found = _COMMAND.match(parts[0])
         if found is None:
             self.tag = b"*"
@@ -160,7 +190,7 @@ class Connection:
             return refusal.line(), isinstance(refusal, Bad)
         except StoreError as error:
             return _refused_by_store(error).line(), False
-        except (OSError, Bye, Closed):
+        except (Bye, Closed):
             raise
         except Exception as error:
             log.error("command failed session=%s error=%s at=%s", self.session.id, type(error).__name__, _where(error))
@@ -175,14 +205,21 @@ class Connection:
         if self._bad >= (limit if self.session.account is not None else min(limit, 5)):
             raise Bye("Too many invalid commands")
 
-    def _allowance(self, parts: list[bytes]) -> int:
-        """How large the next literal may be: only APPEND brings a message, and only after login."""
+    def _admit(self, parts: list[bytes], size: int) -> None:
+        """Only APPEND brings a message, and only after login. Raises No."""
         options = self.imap.options
         if self.session.account is None:
-            return 1024
-        if _APPEND.match(parts[0]):
-            return options.max_message_bytes - sum(map(len, parts[1:])) + 1024
-        return options.max_line_bytes - sum(map(len, parts))
+            if size > _LOGIN_LITERAL:
+                raise No("Literal too large")
+        elif _APPEND.match(parts[0]):
+            if size + sum(map(len, parts[1:])) > options.max_message_bytes + _LOGIN_LITERAL:
+                raise No("Literal too large", "TOOBIG")
+            if self.imap.in_flight + size > options.max_inflight_bytes:
+                raise No("Too many messages are being saved at the moment, please try again later", "UNAVAILABLE")
+            self._reserved += size
+            self.imap.in_flight += size
+        elif size + sum(map(len, parts)) > options.max_line_bytes:
+            raise No("Literal too large", "TOOBIG")
 
     # ------------------------------------------------------------------------------------------ the mailbox
 
@@ -192,7 +229,7 @@ class Connection:
         self._watch = self.imap.gateway.board.watch(mailbox.id, self._on_change)
         self.changed = False
         try:
-            self.view = View(self.imap.gateway.store, mailbox, self.imap.recent, read_only, self.condstore)
+            self.view = View(self.store, mailbox, self.imap.recent, read_only, self.condstore)
         except StoreError:
             self.deselect()
             raise

@@ -27,10 +27,8 @@ def nstring(text: bytes | None) -> bytes:
 
 
 def literal(text: bytes) -> bytes:
-    """Literals must not hold NUL (RFC 3501 §9, CHAR8); Dovecot sends 0x80 in its place, so sizes stay true."""
-    if b"\0" in text:
-        text = text.replace(b"\0", b"\x80")
-    return b"{%d}\r\n%s" % (len(text), text)
+    """With NUL, which a literal must not hold (RFC 3501 §9, CHAR8), as 0x80."""
+    return b"{%d}\r\n%s" % (len(text), text.replace(b"\0", b"\x80"))
 
 
 # ------------------------------------------------------------------------------------------ addresses

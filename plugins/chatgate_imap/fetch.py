@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from . import flags, mime
 from .answers import Bad
-from .envelope import envelope, literal, structure
+from .envelope import envelope, structure
 from .parser import MONTHS, Parser
+from .source import Source
 
 MAX_ITEMS = 100
 CACHED_LENGTH = 512  # octets of a FETCH's items up to which the plan is kept; Delta Chat's longest has 190
@@ -28,72 +29,8 @@ _PARTIAL = re.compile(rb"<(\d{1,10})\.(\d{1,10})>")
 _FIELD_NAME = re.compile(rb"[!-9;-~]+")
 
 
-class Source:
-    """One message as FETCH reads it; what is not asked for is not read.
-
-    content and header: functions that read from the store, giving None when the message is gone.
-    """
-
-    __slots__ = (
-        "uid",
-        "modseq",
-        "flags",
-        "size",
-        "date",
-        "recent",
-        "_read_content",
-        "_read_header",
-        "_content",
-        "_header",
-        "_root",
-        "_fields",
-    )
-
-    def __init__(self, message, recent: bool, read_content: Callable, read_header: Callable) -> None:
-        self.uid, self.modseq, self.flags, self.size, self.date = message
-        self.recent = recent
-        self._read_content, self._read_header = read_content, read_header
-        self._content: bytes | None = None
-        self._header: bytes | None = None
-        self._root: mime.Part | None = None
-        self._fields: mime.Fields | None = None
-
-    def content(self) -> bytes:
-        """Raises Gone."""
-        if self._content is None:
-            self._content = self._read_content(self.uid)
-            if self._content is None:
-                raise Gone
-        return self._content
-
-    def header(self) -> bytes:
-        """With its empty line. Raises Gone."""
-        if self._header is None:
-            if self._content is not None:
-                self._header = self._content[: mime.body_start(self._content, 0, len(self._content))]
-            else:
-                self._header = self._read_header(self.uid)
-                if self._header is None:
-                    raise Gone
-        return self._header
-
-    def fields(self) -> mime.Fields:
-        if self._fields is None:
-            header = self.header()
-            self._fields = mime.fields(header, 0, len(header))
-        return self._fields
-
-    def root(self) -> mime.Part:
-        if self._root is None:
-            self._root = mime.parse(self.content())
-        return self._root
-
-
-class Gone(Exception):
-    """The message was expunged by somebody else meanwhile."""
-
-
-Render = Callable[[Source], bytes]
+# Pieces, so that a message of 30 MB is not copied once for each bracket around it.
+Render = Callable[[Source], tuple[bytes, ...]]
 
 
 class Plan:
@@ -108,9 +45,14 @@ class Plan:
         self.flags = "FLAGS" in names
         self.modseq = "MODSEQ" in names
 
-    def render(self, source: Source) -> bytes:
-        """The inside of `* n FETCH (…)`. Raises Gone."""
-        return b" ".join([item(source) for item in self.items])
+    def render(self, source: Source) -> list[bytes]:
+        """The inside of `* n FETCH (…)` in pieces. Raises Gone."""
+        pieces: list[bytes] = []
+        for item in self.items:
+            if pieces:
+                pieces.append(b" ")
+            pieces += item(source)
+        return pieces
 
 
 # ------------------------------------------------------------------------------------------ simple items
@@ -128,18 +70,25 @@ def _text_of(source: Source) -> bytes:
     return content[mime.body_start(content, 0, len(content)) :]
 
 
+def _literal(name: bytes, octets: bytes) -> tuple[bytes, bytes]:
+    """Literals must not hold NUL (RFC 3501 §9, CHAR8); Dovecot sends 0x80 in its place, so sizes stay true."""
+    if b"\0" in octets:
+        octets = octets.replace(b"\0", b"\x80")
+    return b"%s {%d}\r\n" % (name, len(octets)), octets
+
+
 _SIMPLE: dict[str, Render] = {
-    "UID": lambda s: b"UID %d" % s.uid,
-    "FLAGS": lambda s: b"FLAGS " + flags.wire(s.flags, s.recent),
-    "INTERNALDATE": lambda s: b"INTERNALDATE " + _date(s.date),
-    "RFC822.SIZE": lambda s: b"RFC822.SIZE %d" % s.size,
-    "MODSEQ": lambda s: b"MODSEQ (%d)" % s.modseq,
-    "ENVELOPE": lambda s: b"ENVELOPE " + envelope(s.fields()),
-    "BODY": lambda s: b"BODY " + structure(s.root(), extended=False),
-    "BODYSTRUCTURE": lambda s: b"BODYSTRUCTURE " + structure(s.root(), extended=True),
-    "RFC822": lambda s: b"RFC822 " + literal(s.content()),
-    "RFC822.HEADER": lambda s: b"RFC822.HEADER " + literal(s.header()),
-    "RFC822.TEXT": lambda s: b"RFC822.TEXT " + literal(_text_of(s)),
+    "UID": lambda s: (b"UID %d" % s.uid,),
+    "FLAGS": lambda s: (b"FLAGS " + flags.wire(s.flags, s.recent),),
+    "INTERNALDATE": lambda s: (b"INTERNALDATE " + _date(s.date),),
+    "RFC822.SIZE": lambda s: (b"RFC822.SIZE %d" % s.size,),
+    "MODSEQ": lambda s: (b"MODSEQ (%d)" % s.modseq,),
+    "ENVELOPE": lambda s: (b"ENVELOPE ", envelope(s.fields())),
+    "BODY": lambda s: (b"BODY ", structure(s.root(), extended=False)),
+    "BODYSTRUCTURE": lambda s: (b"BODYSTRUCTURE ", structure(s.root(), extended=True)),
+    "RFC822": lambda s: _literal(b"RFC822", s.content()),
+    "RFC822.HEADER": lambda s: _literal(b"RFC822.HEADER", s.header()),
+    "RFC822.TEXT": lambda s: _literal(b"RFC822.TEXT", _text_of(s)),
 }
 
 # ------------------------------------------------------------------------------------------ sections
@@ -168,7 +117,7 @@ def _section(path: tuple[int, ...], text: str, names: tuple[bytes, ...]) -> Sect
 
         def pick(header: bytes) -> bytes:
             # The empty line belongs to the answer also when no field matched (RFC 3501 §6.4.5).
-            return b"".join(find(header)) + b"\r\n"
+            return b"".join(find(header[: mime.MAX_HEADER])) + b"\r\n"
     else:
 
         def pick(header: bytes) -> bytes:
@@ -239,21 +188,21 @@ def _body_item(parser: Parser) -> Render:
     section, label = _parse_section(parser)
     partial = parser.match(_PARTIAL)
     if partial is None:
-        name = b"BODY[%s] " % label
+        name = b"BODY[%s]" % label
 
-        def whole(source: Source) -> bytes:
+        def whole(source: Source) -> tuple[bytes, ...]:
             octets = section(source)
-            return name + (b"NIL" if octets is None else literal(octets))
+            return (name, b" NIL") if octets is None else _literal(name, octets)
 
         return whole
     offset, length = int(partial[1]), int(partial[2])
     if not length:
         raise Bad("Invalid partial fetch")
-    name = b"BODY[%s]<%d> " % (label, offset)
+    name = b"BODY[%s]<%d>" % (label, offset)
 
-    def cut(source: Source) -> bytes:
+    def cut(source: Source) -> tuple[bytes, ...]:
         octets = section(source)
-        return name + (b"NIL" if octets is None else literal(octets[offset : offset + length]))
+        return (name, b" NIL") if octets is None else _literal(name, octets[offset : offset + length])
 
     return cut
 

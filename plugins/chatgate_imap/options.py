@@ -28,6 +28,7 @@ class ImapOptions:
     max_errors: int = option(20, "Invalid commands in a row before a client is cut off; 5 before login.")
     max_line_bytes: int = option(65536, "Octets in a command, literals included unless it is APPEND.")
     max_message_bytes: int = option(31457280, "Octets in a message saved by APPEND; announced as APPENDLIMIT.")
+    max_inflight_bytes: int = option(268435456, "Octets of unfinished messages of all connections; more is refused.")
     max_mailboxes: int = option(100, "Mailboxes of one account, INBOX included.")
     max_metadata_bytes: int = option(4096, "Octets in the value of a METADATA entry.")
     compress_level: int = option(3, "zlib level of COMPRESS=DEFLATE, 1 to 9; 0 does not offer it.")

@@ -24,6 +24,7 @@ class Imap:
     def __init__(self, gateway: Gateway, options: ImapOptions) -> None:
         self.gateway, self.options = gateway, options
         self.recent = Recent()
+        self.in_flight = 0  # octets of messages that are being received
         self._connections: Counter[int] = Counter()
         self._servers: dict[str, Server] = {}
 

@@ -12,22 +12,23 @@ import gevent
 from gevent.event import Event
 from gevent.ssl import SSLSocket
 
-from .answers import Bye, Closed
+from .answers import Bye, Closed, No
 from .compress import Deflate
 
 CHUNK = 16384  # one TLS record; the buffer exists only while there is something to read
 _SEND_CHUNK = 131072
 _LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
 
-Allowance = Callable[[list[bytes]], int]
+# Asked with what has come so far and the size of the next literal. Raises No when it must not come.
+Admit = Callable[[list[bytes], int], None]
 
 
 class LiteralRefused(Exception):
-    """A literal was larger than allowed. line: how the command began; it wants a tagged answer."""
+    """line: how the command began; it wants this refusal for its tagged answer."""
 
-    def __init__(self, line: bytes) -> None:
+    def __init__(self, line: bytes, refusal: No) -> None:
         super().__init__()
-        self.line = line
+        self.line, self.refusal = line, refusal
 
 
 class Wire:
@@ -72,6 +73,10 @@ class Wire:
         """Say this with the next flush; b"" is nothing."""
         if not data:
             return
+        if len(data) > _SEND_CHUNK:  # sent as it is: 30 MB shall not be copied to stand beside their brackets
+            self.flush()
+            self._send(data)
+            return
         self._out.append(data)
         self._gathered += len(data)
         if self._gathered > _SEND_CHUNK:
@@ -79,25 +84,28 @@ class Wire:
 
     def flush(self) -> None:
         """Send what has gathered. Raises Closed when the client is gone or does not read."""
-        if not self._out:
-            return
-        data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
-        self._out.clear()
-        self._gathered = 0
+        if self._out:
+            data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
+            self._out.clear()
+            self._gathered = 0
+            self._send(data)
+
+    def _send(self, data: bytes) -> None:
         if self._deflate is not None:
             data = self._deflate.pack(data)
         try:
+            view = memoryview(data)
             # Tried at once first: sendall() asks the kernel for its buffer size and starts a timer each time.
+            # TLS wants a write that did not go out repeated at the same length, so this is the first of the pieces.
             self.sock.settimeout(0.0)
             try:
-                sent = self.sock.send(data)
+                sent = self.sock.send(view[:_SEND_CHUNK])
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 sent = 0
             if sent == len(data):
                 return
             # In pieces, as the time-out of sendall() is for the whole of it, and 30 MB over a bad line take longer.
             self.sock.settimeout(self.stall)
-            view = memoryview(data)
             for start in range(sent, len(data), _SEND_CHUNK):
                 self.sock.sendall(view[start : start + _SEND_CHUNK])
         except OSError as error:
@@ -198,11 +206,10 @@ class Wire:
                 parts.append(part)
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
-    def command(self, line_limit: int, allowance: Allowance, swallow: int) -> list[bytes]:
+    def command(self, line_limit: int, admit: Admit, swallow: int) -> list[bytes]:
         """The next command: its first line, then by turns a literal and the line that went on behind it.
 
-        allowance: asked with what has come so far, how many octets the next literal may have.
-        swallow: the largest literal nobody asked for (LITERAL+) that is read and thrown away when it is over that.
+        swallow: the largest literal (of LITERAL+) that is read and thrown away when it is not admitted.
         Raises Bye, Closed, and LiteralRefused, after which the next command can be read.
         """
         line = self.line(line_limit)
@@ -210,16 +217,22 @@ class Wire:
             return [line]
         parts = [line]
         total = len(line)
-        refused = False
+        refusal: No | None = None
         while (match := _LITERAL.search(line)) is not None:
             size, demanded = int(match[2]), not match[3]
-            if refused or match[1] or size > allowance(parts):
+            if refusal is None:
+                try:
+                    if match[1]:
+                        raise No("Literals with NUL are not possible", "UNKNOWN-CTE")  # literal8, RFC 3516
+                    admit(parts, size)
+                except No as error:
+                    refusal = error
+            if refusal is not None:
                 if demanded:
                     break  # no continuation: the client hears the tagged answer instead and sends no literal
                 if size > swallow:
                     self.write(parts[0].split(b" ", 1)[0][:64] + b" BAD [TOOBIG] Literal too large\r\n")
                     raise Bye("Literal too large", "TOOBIG")
-                refused = True
                 self._take(size, keep=False)
             else:
                 if demanded:
@@ -229,12 +242,11 @@ class Wire:
             total += len(line)
             if total > line_limit or len(parts) > 2000:
                 raise Bye("Command line too long", "TOOBIG")
-            if not refused:
+            if refusal is None:
                 parts.append(line)
-        else:
-            if not refused:
-                return parts
-        raise LiteralRefused(parts[0])
+        if refusal is None:
+            return parts
+        raise LiteralRefused(parts[0], refusal)
 
     # ------------------------------------------------------------------------------------------ waiting
 

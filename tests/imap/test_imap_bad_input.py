@@ -13,6 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from imap_trace import Client
 
+from chatgate.api import StoreError
+
 # ---------------------------------------------------------------------------------------------- literals
 
 LIMIT = 1_000_000
@@ -92,6 +94,24 @@ def test_memory_is_taken_as_octets_come_not_as_they_are_announced(small, own_gat
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 20_000  # KiB; announced were 30 MB
     for client in clients:
         client.sock.close()
+
+
+def test_all_unfinished_messages_together(own_gateway):
+    gateway = own_gateway(imap={"max_inflight_bytes": 1000})
+    first, second = Client(gateway), Client(gateway)
+    for client in (first, second):
+        client.do("LOGIN a@example.org passpass1")
+    first.send(b"a APPEND INBOX {600}\r\n")
+    assert first.line().startswith(b"+")
+    assert second.fails(b"APPEND INBOX {600+}\r\n" + b"x" * 600).startswith(b"NO [UNAVAILABLE]")
+    first.send(b"x" * 600 + b"\r\n")
+    assert first.line().startswith(b"a OK")
+    second.append(b"x" * 600)
+    second.send(b"a APPEND INBOX {600}\r\n")
+    second.line()
+    second.sock.close()
+    gevent.sleep(0.1)
+    first.append(b"x" * 1000)
 
 
 def test_a_pause_inside_a_literal(small):
@@ -289,3 +309,27 @@ def test_any_commands_are_answered(stage, script):
             except EOFError as closed:
                 raise AssertionError(closed) from closed
             assert answer.startswith((b"OK", b"NO", b"BAD")) and b"UNAVAILABLE" not in answer, (command, words, answer)
+
+
+# ---------------------------------------------------------------------------------------------- our own troubles
+
+
+@pytest.mark.parametrize("error", [StoreError("Not now"), OSError("details"), RuntimeError("details")])
+def test_a_failing_store_is_a_temporary_problem(own_gateway, monkeypatch, caplog, error):
+    gateway = own_gateway()
+    client = Client(gateway)
+    client.do("LOGIN a@example.org passpass1")
+    client.append(b"Subject: secret\r\n\r\n")
+    client.do("SELECT INBOX")
+
+    def fail(*arguments: object) -> None:
+        raise error
+
+    monkeypatch.setattr(gateway.store, "content", fail)
+    answer = client.fails("FETCH 1 BODY.PEEK[]")
+    assert answer.startswith(b"NO") and b"details" not in answer
+    assert "details" not in caplog.text and "secret" not in caplog.text
+    client.do("NOOP")
+    monkeypatch.setattr(gateway.store, "changes", fail)
+    client.start("NOOP")
+    assert client.closed()

@@ -6,6 +6,7 @@ import email
 import email.policy
 import re
 
+import gevent
 import pytest
 
 MIXED = b"""Message-ID: <1@x>\r
@@ -204,13 +205,35 @@ def test_nul_is_never_sent(stage):
     assert client.fetch("(RFC822.SIZE BODY.PEEK[])") == b"RFC822.SIZE 17 BODY[] {17}\r\nSubject: x\r\n\r\na\x80b"
 
 
-def test_many_large_messages_are_streamed(client):
+@pytest.mark.parametrize("service", ["imap", "imaps"])
+@pytest.mark.parametrize("octets", [100_000, 140_000, 5_000_000])
+def test_large_messages_are_streamed(stage, service, octets):
+    """Past all buffers between us and the client, which reads late."""
+    message = b"Subject: x\r\n\r\n" + b"0123456789abcd\r\n" * (octets // 16)
+    stage["1"].append(message)
+    for _ in range(9):
+        stage["1"].do("SELECT INBOX")
+        stage["1"].do("COPY 1 INBOX")
+    client = stage.stranger(service)
+    client.do('LOGIN "{}" "{}"'.format(*stage.login))
+    client.do("SELECT INBOX")
+    client.start("FETCH 1:* (BODY.PEEK[])")
+    gevent.sleep(0.1)
+    client.finish()
+    lines = client.lines[:-1]
+    assert len(lines) == 10 and all(_literal(line) == message for line in lines)
+
+
+def test_many_messages(client):
     message = b"Subject: x\r\n\r\n" + b"0123456789abcde\r\n" * 20000
-    for _ in range(10):
+    for _ in range(3):
         client.append(message)
     client.do("SELECT INBOX")
+    for _ in range(6):
+        client.do("COPY 1:* INBOX")
+        client.do("NOOP")
     lines = client.do("FETCH 1:* (BODY.PEEK[])")
-    assert len(lines) == 10 and all(_literal(line) == message for line in lines)
+    assert len(lines) == 192 and all(_literal(line) == message for line in lines)
 
 
 # ---------------------------------------------------------------------------------------------- store

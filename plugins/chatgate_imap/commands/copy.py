@@ -29,7 +29,7 @@ def _transfer(connection: Connection, parser: Parser, by_uid: bool, move: bool) 
         return None
     uids = [view.uids[at] for at in positions]
     try:
-        copied = connection.imap.gateway.store.copy(view.mailbox.id, uids, target.id, move)
+        copied = connection.store.copy(view.mailbox.id, uids, target.id, move)
     except NoSuchMailbox:
         raise No("Mailbox does not exist", "TRYCREATE") from None
     if not copied.uids:

@@ -11,8 +11,9 @@ from chatgate.api import Message
 from .. import fetch as items
 from .. import flags
 from ..answers import Bad, No
-from ..fetch import Gone, Plan, Source
+from ..fetch import Plan
 from ..parser import Parser
+from ..source import Gone, Source
 from ..view import View
 from .select import selected
 from .table import SELECTED, Command
@@ -20,7 +21,7 @@ from .table import SELECTED, Command
 if TYPE_CHECKING:
     from ..connection import Connection
 
-_TURN = 64  # messages after which other greenlets get a turn
+_TURN = 64  # items after which other greenlets get a turn
 
 
 def fetch(connection: Connection, parser: Parser) -> str:
@@ -72,7 +73,7 @@ def _see(connection: Connection, view: View, positions: list[int]) -> set[int]:
     unseen = [view.uids[at] for at in positions if flags.SEEN not in view.messages[at].flags]
     if not unseen:
         return set()
-    done = connection.imap.gateway.store.set_flags(view.mailbox.id, unseen, "add", [flags.SEEN])
+    done = connection.store.set_flags(view.mailbox.id, unseen, "add", [flags.SEEN])
     # The change is told with the messages themselves; what others did meanwhile is told here.
     own = done.modseq if done.changed else 0
     connection.wire.write(b"".join(connection.news(expunges=False, flag_changes=False, own=own)))
@@ -89,8 +90,8 @@ def _send(
     newly_seen: set[int],
 ) -> bool:
     """Write the responses. Were messages missing?"""
-    store, mailbox_id, write = connection.imap.gateway.store, view.mailbox.id, connection.wire.write
-    missing = False
+    store, mailbox_id, write = connection.store, view.mailbox.id, connection.wire.write
+    missing, work = False, 0
 
     def read_content(uid: int) -> bytes | None:
         return store.content(mailbox_id, uid)
@@ -98,7 +99,7 @@ def _send(
     def read_header(uid: int) -> bytes | None:
         return store.header(mailbox_id, uid)
 
-    for count, at in enumerate(positions, 1):
+    for at in positions:
         message: Message = view.messages[at]
         uid = message.uid
         source = Source(message, uid in view.recent, read_content, read_header)
@@ -110,10 +111,17 @@ def _send(
         if not plan.modseq and (with_modseq or (uid in newly_seen and view.condstore)):
             extra += b"MODSEQ (%d) " % message.modseq
         try:
-            write(b"* %d FETCH (%s%s)\r\n" % (at + 1, extra, plan.render(source)))
+            pieces = plan.render(source)
         except Gone:
             missing = True
-        if not count % _TURN:
+        else:
+            write(b"* %d FETCH (%s" % (at + 1, extra))
+            for piece in pieces:
+                write(piece)
+            write(b")\r\n")
+        work += len(plan.items)
+        if work >= _TURN:
+            work = 0
             gevent.sleep(0)
     return missing
 

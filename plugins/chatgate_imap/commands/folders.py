@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def _names(connection: Connection) -> set[str]:
-    return {mailbox.name for mailbox in connection.imap.gateway.store.mailboxes(connection.account.id)}
+    return {mailbox.name for mailbox in connection.store.mailboxes(connection.account.id)}
 
 
 def _make(connection: Connection, wanted: list[str]) -> None:
     """Create those of these names that do not exist yet."""
-    store, account = connection.imap.gateway.store, connection.account
+    store, account = connection.store, connection.account
     there = _names(connection)
     missing = [name for name in wanted if name not in there]
     if len(there) + len(missing) > connection.imap.options.max_mailboxes:
@@ -46,7 +46,7 @@ def delete(connection: Connection, parser: Parser) -> str:
     if name == "INBOX":
         raise No("INBOX cannot be deleted", "CANNOT")
     mailbox = existing(connection, name)
-    connection.imap.gateway.store.delete_mailbox(mailbox.id)
+    connection.store.delete_mailbox(mailbox.id)
     if connection.view is not None and connection.view.mailbox.id == mailbox.id:
         connection.deselect()
     return "Delete completed."
@@ -69,7 +69,7 @@ def rename(connection: Connection, parser: Parser) -> str:
     for name in below if old != "INBOX" else ():
         names.for_creation(new + name[len(old) :])
     _make(connection, names.parents(new))
-    store, account = connection.imap.gateway.store, connection.account
+    store, account = connection.store, connection.account
     if old in there:
         store.rename_mailbox(account.id, old, new)
     else:  # a level that only exists through those below it
@@ -83,14 +83,14 @@ def subscribe(connection: Connection, parser: Parser) -> str:
     name = parser.mailbox().removesuffix(names.SEPARATOR)
     parser.end()
     existing(connection, name)
-    connection.imap.gateway.store.subscribe(connection.account.id, name, True)
+    connection.store.subscribe(connection.account.id, name, True)
     return "Subscribe completed."
 
 
 def unsubscribe(connection: Connection, parser: Parser) -> str:
     name = parser.mailbox().removesuffix(names.SEPARATOR)
     parser.end()
-    connection.imap.gateway.store.subscribe(connection.account.id, name, False)
+    connection.store.subscribe(connection.account.id, name, False)
     return "Unsubscribe completed."
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,9 @@ from .table import AUTHENTICATED, Command
 if TYPE_CHECKING:
     from ..connection import Connection
 
+_WILDCARDS = re.compile(rb"[*%]+")
 _MAX_PATTERN = 1000
+_MAX_WILDCARDS = 20
 
 
 def _pattern(parser: Parser) -> tuple[bytes, names.Pattern | None]:
@@ -26,7 +29,7 @@ def _pattern(parser: Parser) -> tuple[bytes, names.Pattern | None]:
     parser.space()
     wanted = parser.list_mailbox()
     parser.end()
-    if len(reference) + len(wanted) > _MAX_PATTERN:
+    if len(reference) + len(wanted) > _MAX_PATTERN or len(_WILDCARDS.findall(reference + wanted)) > _MAX_WILDCARDS:
         raise Bad("Pattern too long")
     try:
         return wanted, names.Pattern(names.decode(reference + wanted))
@@ -43,7 +46,7 @@ def list_(connection: Connection, parser: Parser) -> str:
     if not wanted:  # asks for the separator and the root only
         connection.wire.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return "List completed."
-    kept = {mailbox.name: mailbox for mailbox in connection.imap.gateway.store.mailboxes(connection.account.id)}
+    kept = {mailbox.name: mailbox for mailbox in connection.store.mailboxes(connection.account.id)}
     parents = {parent for name in kept for parent in names.parents(name)}
     for name in sorted(kept.keys() | parents, key=lambda name: (name != "INBOX", name)):
         if pattern is None or not pattern.matches(name):
@@ -62,7 +65,7 @@ def lsub(connection: Connection, parser: Parser) -> str:
     if not wanted:
         connection.wire.write(b'* LSUB (\\Noselect) "/" ""\r\n')
         return "Lsub completed."
-    subscribed = set(connection.imap.gateway.store.subscriptions(connection.account.id))
+    subscribed = set(connection.store.subscriptions(connection.account.id))
     hits: dict[str, list[str]] = {}
     for name in sorted(subscribed):
         if pattern is None:
@@ -82,7 +85,7 @@ def _recent(connection: Connection, mailbox: Mailbox, status: Status) -> int:
     first = connection.imap.recent.first(mailbox.id)
     if first >= status.uidnext or not status.messages:
         return 0
-    messages = connection.imap.gateway.store.changes(mailbox.id, 0).messages
+    messages = connection.store.changes(mailbox.id, 0).messages
     return len(messages) - bisect_left(messages, first, key=lambda message: message.uid)
 
 
@@ -92,7 +95,7 @@ def status(connection: Connection, parser: Parser) -> str:
     items = [item.upper() for item in parser.astrings()]
     parser.end()
     mailbox = existing(connection, name)
-    now = connection.imap.gateway.store.status(mailbox.id)
+    now = connection.store.status(mailbox.id)
     values = {
         b"MESSAGES": now.messages,
         b"UNSEEN": now.unseen,

@@ -58,11 +58,11 @@ def _options(parser: Parser) -> tuple[int | None, int]:
 def _values(connection: Connection, mailbox: str, entry: str, depth: int) -> dict[str, bytes]:
     """The entry's value as some plugin knows it, and with depth the private ones below it, which the store keeps."""
     found: dict[str, bytes] = {}
-    answer = connection.imap.gateway.hub.ask("get_metadata", session=connection.session, mailbox=mailbox, entry=entry)
+    answer = connection.hub.ask("get_metadata", session=connection.session, mailbox=mailbox, entry=entry)
     if isinstance(answer, bytes):  # a Reply says that a plugin failed: then this one entry is not known now
         found[entry] = answer
     if depth and entry.startswith("/private"):
-        kept = connection.imap.gateway.store.annotations(connection.account.id, mailbox)
+        kept = connection.store.annotations(connection.account.id, mailbox)
         for name, value in kept.items():
             if name.startswith(entry + "/") and name.count("/") - entry.count("/") <= depth:
                 found[name] = value
@@ -129,7 +129,7 @@ def setmetadata(connection: Connection, parser: Parser) -> str:
 
 def _set(connection: Connection, mailbox: str, entry: str, value: bytes | None) -> None:
     session = connection.session
-    answer = connection.imap.gateway.hub.ask("set_metadata", session=session, mailbox=mailbox, entry=entry, value=value)
+    answer = connection.hub.ask("set_metadata", session=session, mailbox=mailbox, entry=entry, value=value)
     if answer is None:
         raise No("This entry cannot be set", "NOPERM")
     if not answer.accepts:

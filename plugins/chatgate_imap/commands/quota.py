@@ -18,7 +18,7 @@ _ROOT = b"User quota"
 
 
 def _tell(connection: Connection) -> None:
-    usage = connection.imap.gateway.store.usage(connection.account.id)
+    usage = connection.store.usage(connection.account.id)
     limits = b"STORAGE %d %d" % (-(-usage.octets // 1024), usage.limit // 1024) if usage.limit else b""
     connection.wire.write(b'* QUOTA "%s" (%s)\r\n' % (_ROOT, limits))
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import gevent
 
 from .. import search as keys
-from ..fetch import Gone, Source
 from ..parser import Parser
+from ..source import Gone, Source
 from .select import selected
 from .table import SELECTED, Command
 
@@ -31,7 +31,7 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
     key, uses_modseq = keys.parse(parser, keys.Context(len(view), view.uids[-1] if view.uids else 0))
     if uses_modseq:
         connection.condstore = view.condstore = True
-    store, mailbox_id = connection.imap.gateway.store, view.mailbox.id
+    store, mailbox_id = connection.store, view.mailbox.id
     turn = _TURN[key.cost]
     hits: list[bytes] = []
     modseq = 0

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def existing(connection: Connection, name: str, code: str = "NONEXISTENT") -> Mailbox:
     """The mailbox of this name, or No with the code that fits the command."""
-    mailbox = connection.imap.gateway.store.mailbox(connection.account.id, name)
+    mailbox = connection.store.mailbox(connection.account.id, name)
     if mailbox is None:
         raise No("Mailbox does not exist", code)
     return mailbox
@@ -83,7 +83,7 @@ def close(connection: Connection, parser: Parser) -> str:
     view = selected(connection)
     connection.deselect()
     if not view.read_only:
-        connection.imap.gateway.store.expunge(view.mailbox.id)
+        connection.store.expunge(view.mailbox.id)
     return "Close completed."
 
 
@@ -95,7 +95,7 @@ def unselect(connection: Connection, parser: Parser) -> str:
 
 def expunge(connection: Connection, parser: Parser) -> str:
     parser.end()
-    connection.imap.gateway.store.expunge(writable(connection).mailbox.id)
+    connection.store.expunge(writable(connection).mailbox.id)
     return "Expunge completed."
 
 
@@ -105,7 +105,7 @@ def uid_expunge(connection: Connection, parser: Parser) -> str:
     view = writable(connection)
     uids = [view.uids[at] for at in view.positions(text, by_uid=True)]
     if uids:
-        connection.imap.gateway.store.expunge(view.mailbox.id, uids)
+        connection.store.expunge(view.mailbox.id, uids)
     return "Expunge completed."
 
 

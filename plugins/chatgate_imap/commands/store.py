@@ -50,7 +50,7 @@ def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
         return "Store completed."
     uids = [view.uids[at] for at in positions]
     how, flags = _HOW[what[1]], view.spelling(flags)
-    done = connection.imap.gateway.store.set_flags(view.mailbox.id, uids, how, flags, unchanged_since)
+    done = connection.store.set_flags(view.mailbox.id, uids, how, flags, unchanged_since)
     lines = view.learn(keywords(flags))
     refused = set(done.refused)
     if what[2]:
