@@ -143,6 +143,7 @@ class Server:
         self._proxies = [ipaddress.ip_network(text) for text in proxies]
         self._servers: list[StreamServer] = []
         self._pool = gevent.pool.Group()
+        self._early: set[Any] = set()  # greenlets with a connection that is no session yet
         self._sessions: set[Session] = set()
         self._peers: Counter[str] = Counter()
         self._stopping = False
@@ -173,6 +174,7 @@ class Server:
         self._stopping = True
         for server in self._servers:
             server.close()
+        gevent.killall(list(self._early), block=False)  # nothing is in flight there
         for session in list(self._sessions):
             if session.on_stop:
                 session.on_stop()
@@ -181,6 +183,8 @@ class Server:
 
     def _serve(self, sock: Any, address: Any) -> None:
         """One connection. Nothing may escape: gevent would print the greenlet with the peer's address."""
+        greenlet = gevent.getcurrent()
+        self._early.add(greenlet)
         try:
             peer = ""
             if sock.family != stdsocket.AF_UNIX:
@@ -195,9 +199,11 @@ class Server:
                     return
                 if self.tls is not None:
                     sock = self.tls.wrap_socket(sock, server_side=True)
-        except (OSError, ValueError):
+        except (OSError, ValueError, gevent.GreenletExit):
             _close(sock)
             return
+        finally:
+            self._early.discard(greenlet)
         session = Session(self.name, peer, tls=self.tls is not None)
         self._sessions.add(session)
         if group:

@@ -116,6 +116,15 @@ def test_stop_tells_the_sessions_and_lets_them_finish(serve):
             connect(port)
 
 
+def test_stop_does_not_wait_for_a_client_that_has_not_begun(serve):
+    server, port = serve(echo_peer, proxies=("127.0.0.0/8",))
+    with connect(port) as client:
+        gevent.sleep(0.05)
+        with gevent.Timeout(2):
+            server.stop(10)
+        assert client.recv(100) == b""
+
+
 class Bytes:
     """A socket to read from."""
 
