@@ -18,6 +18,7 @@ PLUGINS = [
     "maildb = chatgate_maildb.plugin:MailDb",
     "passwordless = chatgate_passwordless.plugin:Passwordless",
     "ping = chatgate_ping.plugin:Ping",
+    "push = chatgate_push.plugin:Push",
     "site = chatgate_site.plugin:Site",
     "smtp = chatgate_smtp.plugin:Smtp",
     "tls = chatgate_tls.plugin:Tls",

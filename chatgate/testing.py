@@ -32,7 +32,7 @@ from chatgate.gateway import Gateway
 from chatgate.session import Session
 
 # What a whole gateway runs, as `chatgate init` enables it.
-SHIPPED = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site")
+SHIPPED = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "push")
 
 
 def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: int | None = None) -> confd.Enabled:

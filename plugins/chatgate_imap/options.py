@@ -13,7 +13,7 @@ class ImapOptions:
     imap: tuple[str, ...] = option(("*:143",), "Where clients read mail after STARTTLS; [] is off.")
     plaintext_login: bool = option(False, "Let clients log in without TLS. Only for tests and behind a TLS proxy.")
     capabilities: tuple[str, ...] = option(
-        ("XCHATMAIL", "XDELTAPUSH"), "Capabilities announced besides those of IMAP; Delta Chat looks for these two."
+        ("XCHATMAIL",), "Capabilities announced besides those of IMAP; Delta Chat looks for this one."
     )
     max_connections: int = option(10000, "Open connections at each of the two listeners.")
     max_connections_per_address: int = option(1000, "Of these from one IPv4 address or IPv6 /64.")

@@ -1,0 +1,170 @@
+"""HTTP to the notification service: keep-alive connections with Python's own http.client.
+
+It costs half the CPU of a larger library, no memory, and logs nothing: the texts of HTTP errors may repeat what the
+service said, and that may repeat a token. So nothing here keeps an exception's text either.
+"""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import time
+from collections import deque
+from enum import Enum
+from functools import cached_property
+from typing import Any
+from urllib.parse import urlsplit
+
+import gevent
+import gevent.socket
+import gevent.ssl
+
+_MAX_ANSWER = 4096  # octets of a body that are worth reading to keep the connection
+
+
+class Outcome(Enum):
+    """What came of a request. service_works: whether the answer is one of a service in order."""
+
+    ACCEPTED = "accepted"
+    GONE = "gone"
+    REFUSED = "refused"  # an answer about this token only, 4xx
+    ANSWER = "answer"  # any other answer, such as 5xx
+    TIMEOUT = "timeout"
+    CONNECT = "connect"
+    TLS = "tls"
+    BROKEN = "broken"  # connection closed amid the answer, or something that is no HTTP
+
+    @property
+    def service_works(self) -> bool:
+        return self in (Outcome.ACCEPTED, Outcome.GONE, Outcome.REFUSED)
+
+
+class _Failed(Exception):
+    """outcome: all that is known of the failure."""
+
+    def __init__(self, outcome: Outcome) -> None:
+        super().__init__(outcome.value)
+        self.outcome = outcome
+
+
+class _Connection(http.client.HTTPConnection):
+    """Over TLS that we make. http.client's own would read all authorities of the system for each, 40 ms long."""
+
+    default_port = 443
+
+
+class Client:
+    """Requests to one URL. seconds: for a whole request. idle_seconds: how long an unused connection is kept."""
+
+    def __init__(self, url: str, ca_file: str, seconds: float, idle_seconds: float) -> None:
+        """Raises ValueError with a clear line when the URL cannot be used."""
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+            raise ValueError("url must be https://HOST/PATH or http://HOST/PATH")
+        self.secure, self.host = parts.scheme == "https", parts.hostname
+        self._port = parts.port or (443 if self.secure else 80)
+        self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        self._ca_file, self._seconds, self._idle_seconds = ca_file, seconds, idle_seconds
+        self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
+
+    @cached_property
+    def context(self) -> Any:
+        """Verifies the certificate and the name in it. Raises OSError when `ca_file` cannot be used."""
+        context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        if self._ca_file:
+            context.load_verify_locations(self._ca_file)
+        else:
+            context.load_default_certs()
+        return context
+
+    def prepare(self) -> None:
+        """Read the trusted authorities now: it takes some 50 ms, for which nobody shall wait later. Raises OSError."""
+        if self.secure:
+            _ = self.context
+
+    def post(self, body: bytes) -> Outcome:
+        """One request, without following redirections. Blocks its greenlet, for `seconds` at most."""
+        timeout = gevent.Timeout.start_new(self._seconds)
+        try:
+            return _outcome(self._request(body))
+        except _Failed as error:
+            return error.outcome
+        except gevent.Timeout as error:
+            if error is not timeout:
+                raise
+            return Outcome.TIMEOUT
+        finally:
+            timeout.close()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop()[1].close()
+
+    def _request(self, body: bytes) -> int:
+        if (connection := self._kept()) is not None:
+            try:
+                return self._exchange(connection, body)
+            except (ConnectionError, ssl.SSLError):
+                pass  # the service closed it while nobody used it: that is not a failure yet
+            except (OSError, http.client.HTTPException, ValueError):
+                raise _Failed(Outcome.BROKEN) from None
+        connection = self._connect()
+        try:
+            return self._exchange(connection, body)
+        except (OSError, http.client.HTTPException, ValueError):
+            raise _Failed(Outcome.BROKEN) from None
+
+    def _kept(self) -> http.client.HTTPConnection | None:
+        """The connection used last; those unused for long are closed."""
+        before = time.monotonic() - self._idle_seconds
+        while self._idle and self._idle[0][0] < before:
+            self._idle.popleft()[1].close()
+        return self._idle.pop()[1] if self._idle else None
+
+    def _connect(self) -> http.client.HTTPConnection:
+        # The socket is made here, as http.client's own would block all greenlets where nobody has patched it.
+        try:
+            sock = gevent.socket.create_connection((self.host, self._port))
+        except OSError:
+            raise _Failed(Outcome.CONNECT) from None
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.secure:
+                sock = self.context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
+                sock.do_handshake()
+        except OSError:  # also ssl.SSLError, and a ca_file that is not there
+            sock.close()
+            raise _Failed(Outcome.TLS) from None
+        except BaseException:  # gevent.Timeout
+            sock.close()
+            raise
+        connection = (_Connection if self.secure else http.client.HTTPConnection)(self.host, self._port)
+        connection.auto_open = 0
+        connection.sock = sock
+        return connection
+
+    def _exchange(self, connection: http.client.HTTPConnection, body: bytes) -> int:
+        """The status. The connection is kept, or closed when it can serve no further request."""
+        reusable = False
+        try:
+            connection.request("POST", self._target, body, {"User-Agent": "chatgate"})
+            with connection.getresponse() as response:
+                response.read(_MAX_ANSWER)
+                reusable = response.isclosed() and not response.will_close
+                return response.status
+        finally:
+            if reusable:
+                self._idle.append((time.monotonic(), connection))
+            else:
+                connection.close()
+
+
+def _outcome(status: int) -> Outcome:
+    if status == 200:
+        return Outcome.ACCEPTED
+    if status == 410:
+        return Outcome.GONE
+    # 429 "too many requests" speaks of all tokens: to be left alone is what it asks for.
+    return Outcome.REFUSED if 400 <= status < 500 and status != 429 else Outcome.ANSWER

@@ -1,0 +1,76 @@
+"""`chatgate push status`."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import click
+from peewee import SqliteDatabase, fn
+
+from chatgate_push.database import ERRORS, Database, State, Token, Waiting
+from chatgate_push.metrics import COUNTERS, Metrics, within
+from chatgate_push.sender import METRICS
+
+
+def read(database: Database, now: float) -> dict[str, Any]:
+    """What push.db says. A running gateway saves its counters whenever something happens, so they are current.
+    Raises PluginError and one of `ERRORS`.
+    """
+
+    def work(db: SqliteDatabase) -> tuple[int, int, int, float | None, str | None]:
+        accounts = fn.COUNT(fn.DISTINCT(Token.account_id))
+        ((devices, owners),) = Token.select(fn.COUNT(Token.id), accounts).tuples().execute(db)
+        ((waiting, oldest),) = Waiting.select(fn.COUNT(Waiting.digest), fn.MIN(Waiting.stored)).tuples().execute(db)
+        return devices, owners, waiting, oldest, State.select(State.value).where(State.name == METRICS).scalar(db)
+
+    devices, owners, waiting, oldest, saved = database.run(work)
+    metrics = Metrics()
+    if saved is not None:
+        metrics.load(saved)
+    return {
+        "tokens": devices,
+        "accounts": owners,
+        "waiting": waiting,
+        "oldest_seconds": None if oldest is None else max(0.0, now - oldest),
+        **metrics.data(),
+    }
+
+
+def lines(data: dict[str, Any]) -> list[str]:
+    """For people."""
+    found = [f"{data['tokens']:>10}  tokens of {data['accounts']} accounts"]
+    age = f", the oldest for {data['oldest_seconds']:.0f} s" if data["oldest_seconds"] is not None else ""
+    found.append(f"{data['waiting']:>10}  notifications waiting{age}")
+    found += [f"{data[name]:>10}  {text}" for name, text in COUNTERS.items()]
+    for share in (0.5, 0.95, 0.99):
+        if data["accepted"]:
+            bound = within(data, share)
+            time_text = f"within {bound:g} s" if bound is not None else "later than all bounds"
+            found.append(f"{share:>10.0%}  of accepted ones {time_text} of the mail")
+    return found
+
+
+def make(database: Database) -> click.Group:
+    """The command group `push`."""
+
+    @click.group("push")
+    def push() -> None:
+        """Notifications to phones."""
+
+    @push.command("status")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def status(as_json: bool) -> None:
+        """How many devices and waiting notifications there are, and what was sent since push.db was made."""
+        if not database.path.exists():
+            raise click.ClickException(f"no {database.path} yet: start the gateway with the plugin first")
+        try:
+            data = read(database, time.time())
+        except ERRORS as error:
+            raise click.ClickException(f"{database.path} cannot be read: {error}") from error
+        finally:
+            database.close()
+        click.echo(json.dumps(data, indent=2) if as_json else "\n".join(lines(data)))
+
+    return push

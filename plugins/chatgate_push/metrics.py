@@ -1,0 +1,64 @@
+"""Counters, and how long it took from stored to accepted."""
+
+from __future__ import annotations
+
+import bisect
+import json
+from typing import Any
+
+# Upper bounds in seconds; one more bucket is for all that took longer.
+BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 18000.0)
+
+COUNTERS = {
+    "queued": "notifications that had to be sent",
+    "coalesced": "new mail that a waiting notification tells of too",
+    "dropped": "notifications dropped as too many were waiting",
+    "requests": "requests to the service",
+    "accepted": "accepted by the service",
+    "gone": "tokens the service does not know any more",
+    "failed": "requests that failed",
+    "given_up": "notifications given up after all retries",
+    "pauses": "times the service was left alone for a while",
+}
+
+
+class Metrics:
+    """Since the database was made: `data` is saved and `load`ed."""
+
+    def __init__(self) -> None:
+        self.counts = dict.fromkeys(COUNTERS, 0)
+        self.buckets = [0] * (len(BOUNDS) + 1)
+        self.seconds = 0.0
+
+    def add(self, name: str, count: int = 1) -> None:
+        self.counts[name] += count
+
+    def took(self, seconds: float) -> None:
+        self.buckets[bisect.bisect_left(BOUNDS, seconds)] += 1
+        self.seconds += seconds
+
+    def data(self) -> dict[str, Any]:
+        """Buckets are not cumulative: how many took up to this bound and more than the one before."""
+        return {
+            **self.counts,
+            "stored_to_accepted": {"bounds": list(BOUNDS), "buckets": list(self.buckets), "sum": self.seconds},
+        }
+
+    def load(self, text: str) -> None:
+        """Go on from JSON of `data`; unknown counters and buckets of another division are left out."""
+        found = json.loads(text)
+        self.counts |= {name: found[name] for name in COUNTERS if name in found}
+        histogram = found.get("stored_to_accepted", {})
+        if histogram.get("bounds") == list(BOUNDS):
+            self.buckets, self.seconds = histogram["buckets"], histogram["sum"]
+
+
+def within(data: dict[str, Any], share: float) -> float | None:
+    """The bound under which at least this share of all notifications was accepted; None: there is none."""
+    histogram = data["stored_to_accepted"]
+    wanted, found = share * sum(histogram["buckets"]), 0
+    for bound, count in zip(histogram["bounds"], histogram["buckets"], strict=False):
+        found += count
+        if found and found >= wanted:
+            return bound
+    return None

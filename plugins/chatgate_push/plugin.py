@@ -1,0 +1,137 @@
+"""The hooks: tokens in METADATA, new mail, upkeep."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import ssl
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import click
+
+from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Session, Stored, hookimpl
+from chatgate_push import command, tokens
+from chatgate_push.client import Client
+from chatgate_push.database import Database
+from chatgate_push.options import PushOptions
+from chatgate_push.sender import Sender
+
+_ENTRY = "/private/devicetoken"
+_TOKEN = re.compile(rb"[!-~]+")  # no blank: GETMETADATA puts one between tokens
+_BATCH = 500  # tokens removed in one transaction
+_LATE_SECONDS = 900  # notifications that wait longer are worth a word to the operator
+
+
+class Push:
+    """Wakes phones: tells the notification service of new mail."""
+
+    Options = PushOptions
+    order = 70
+
+    def __init__(self, gateway: Gateway, options: PushOptions, clock: Callable[[], float] = time.time) -> None:
+        self._options, self._clock = options, clock
+        ca_file = str(gateway.path(options.ca_file)) if options.ca_file else ""
+        self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
+        self._database = Database(gateway.path(options.file))
+        self.sender = Sender(options, self._database, self._client, clock)
+
+    @hookimpl
+    def chatgate_services(self) -> Sequence[Sender]:
+        return [self.sender]
+
+    @hookimpl
+    def chatgate_capabilities(self) -> Sequence[str]:
+        return ["XDELTAPUSH"]
+
+    @hookimpl
+    def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
+        """All tokens of the account with a blank between, in the order they came."""
+        account = session.account
+        if account is None or (mailbox, entry) != ("INBOX", _ENTRY):
+            return None
+        days = self._days(self._clock())
+        return b" ".join(self._database.run(lambda db: tokens.of_account(db, account.id, days))) or None
+
+    @hookimpl
+    def chatgate_set_metadata(self, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
+        """Delta Chat sets the same value at every login. Setting adds a token; NIL removes all of the account."""
+        account, limit = session.account, self._options.max_tokens
+        if account is None or (mailbox, entry) != ("INBOX", _ENTRY):
+            return None
+        if value is None:
+            self._database.run(lambda db: tokens.remove(db, account.id))
+        elif len(value) > self._options.max_token_bytes:
+            return Reply(552, "5.3.4", "Token too long", imap=f"METADATA MAXSIZE {self._options.max_token_bytes}")
+        elif not _TOKEN.fullmatch(value):
+            return Reply(501, "5.5.4", "Not a device token", imap="CANNOT")
+        else:
+            days = self._days(self._clock())
+            self._database.run(lambda db: tokens.put(db, account.id, value, days, limit))
+        return Reply(250, "2.0.0", "OK")
+
+    @hookimpl
+    def chatgate_stored(self, envelope: Envelope, stored: Sequence[Stored]) -> None:
+        """Devices are told also while one of them is in IDLE: a phone that fell asleep looks the same for many minutes.
+        Nobody is told of a copy of what he sent himself.
+        """
+        sender = envelope.sender.lower()
+        self.sender.tell([s.delivery.account_id for s in stored if s.delivery.recipient.lower() != sender])
+
+    @hookimpl
+    def chatgate_account_removed(self, account: Account) -> None:
+        self._database.run(lambda db: tokens.remove(db, account.id))
+
+    @hookimpl
+    def chatgate_expire(self, now: float) -> dict[str, int]:
+        days, removed = self._days(now), 0
+        while count := self._database.run(lambda db: tokens.expire(db, days, _BATCH)):
+            removed += count
+        return {"push_tokens": removed}
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group) -> None:
+        cli.add_command(command.make(self._database))
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        found = self._late() if self._database.path.exists() else []
+        if self._client.secure:
+            found += self._authorities()
+        elif not _loopback(self._client.host):
+            found.append(Problem("warning", "push: url is not https: device tokens travel unencrypted"))
+        return found
+
+    def _late(self) -> list[Problem]:
+        data = command.read(self._database, self._clock())
+        if not data["waiting"] or data["oldest_seconds"] < _LATE_SECONDS:
+            return []
+        text = f"notifications waiting: {data['waiting']}, the oldest for {data['oldest_seconds'] / 60:.0f} minutes"
+        return [Problem("warning", f"push: {text}; does the notification service answer?")]
+
+    def _authorities(self) -> list[Problem]:
+        paths = ssl.get_default_verify_paths()
+        if not self._options.ca_file and not (paths.cafile or paths.capath):
+            return [Problem("warning", "push: this system has no certificate authorities (ca-certificates)")]
+        try:
+            self._client.prepare()
+        except OSError as error:
+            text = error.strerror or type(error).__name__
+            return [Problem("warning", f"push: ca_file {self._options.ca_file} cannot be used: {text}")]
+        return []
+
+    def metrics(self) -> dict[str, Any]:
+        """The counters, and how things stand now."""
+        sender = self.sender
+        return {**sender.metrics.data(), "waiting": len(sender.queue), "service_left_alone": sender.breaker.open}
+
+    def _days(self, now: float) -> tokens.Days:
+        return tokens.Days.at(now, self._options.token_days)
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

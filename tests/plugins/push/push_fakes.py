@@ -1,0 +1,197 @@
+"""A notification service that misbehaves on request, and a plugin with a clock that the test moves."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import gevent
+import gevent.event
+import gevent.ssl
+from chatgate_push import Push, PushOptions
+from gevent.server import StreamServer
+
+from chatgate.api import Account, Delivery, Envelope, Reply, Session, Stored
+
+ENTRY = "/private/devicetoken"
+
+
+def answer(status: str, *headers: str, body: str = "") -> bytes:
+    return "\r\n".join([f"HTTP/1.1 {status}", f"Content-Length: {len(body)}", *headers, "", body]).encode()
+
+
+OK, GONE, ERROR = answer("200 OK"), answer("410 Gone"), answer("500 Internal Server Error")
+
+
+class Service:
+    """On a free port. requests: (token, number of the connection, head) of each. default: what every token gets that
+    has nothing of its own in `answers`: octets to send, or a function that is given the socket and says whether the
+    connection goes on.
+    """
+
+    def __init__(self, certificate: tuple[Path, Path] | None = None) -> None:
+        self.requests: list[tuple[str, int, str]] = []
+        self.answers: dict[str, list[Any]] = {}
+        self.default: Any = OK
+        self.connections = self.at_once = self.most_at_once = 0
+        tls = {}
+        if certificate:
+            context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(*certificate)
+            tls = {"ssl_context": context}
+        self.port = 0
+        self._tls = tls
+        self.start()
+
+    def start(self) -> None:
+        self._server = StreamServer(("127.0.0.1", self.port), self._serve, **self._tls)
+        self._server.start()
+        self.port = self._server.server_port
+
+    def stop(self) -> None:
+        """Refuse connections from now on; `start` takes the same port again."""
+        self._server.stop(timeout=0.1)
+
+    @property
+    def url(self) -> str:
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}/notify"
+
+    @property
+    def tokens(self) -> list[str]:
+        return [token for token, _, _ in self.requests]
+
+    @property
+    def count(self) -> Counter[str]:
+        return Counter(self.tokens)
+
+    def _serve(self, sock: Any, _: Any) -> None:
+        self.connections += 1
+        number, file = self.connections, sock.makefile("rb")
+        try:
+            while head := self._head(file):
+                length = next(int(line.partition(":")[2]) for line in head if line.lower().startswith("content-length"))
+                token = file.read(length).decode()
+                self.requests.append((token, number, "\n".join(head)))
+                self.at_once += 1
+                self.most_at_once = max(self.at_once, self.most_at_once)
+                try:
+                    if not self._answer(token, sock):
+                        return
+                finally:
+                    self.at_once -= 1
+        except OSError:
+            pass
+
+    @staticmethod
+    def _head(file: Any) -> list[str]:
+        lines = []
+        while line := file.readline().decode().strip():
+            lines.append(line)
+        return lines
+
+    def _answer(self, token: str, sock: Any) -> bool:
+        mine = self.answers.get(token) or [self.default]
+        what = mine.pop(0) if len(mine) > 1 else mine[0]
+        if callable(what):
+            return what(sock)
+        sock.sendall(what)
+        return True
+
+
+def hang(sock: Any) -> bool:
+    gevent.sleep(30)
+    return False
+
+
+def late(seconds: float) -> Callable[[Any], bool]:
+    def send(sock: Any) -> bool:
+        gevent.sleep(seconds)
+        sock.sendall(OK)
+        return True
+
+    return send
+
+
+def close(sock: Any) -> bool:
+    return False
+
+
+def then_close(octets: bytes) -> Callable[[Any], bool]:
+    def send(sock: Any) -> bool:
+        sock.sendall(octets)
+        return False
+
+    return send
+
+
+def drip(sock: Any) -> bool:
+    """An octet now and then: never silent for long, never done."""
+    for octet in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1000:
+        sock.sendall(bytes([octet]))
+        gevent.sleep(0.05)
+    return False
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = time.time()
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def session(account_id: int) -> Session:
+    return Session("imap", "127.0.0.1", account=Account(account_id, f"user{account_id}@example.org"))
+
+
+class Plugin(Push):
+    """Push in a folder, without a gateway."""
+
+    def __init__(self, folder: Path, url: str, clock: Callable[[], float] = time.time, **options: Any) -> None:
+        gateway: Any = SimpleNamespace(path=folder.joinpath)
+        super().__init__(gateway, PushOptions(**{"url": url, "coalesce_seconds": 0.05} | options), clock)
+        self.clock = clock
+
+    def start(self) -> Plugin:
+        for service in self.chatgate_services():
+            service.bind()
+            service.start()
+        return self
+
+    def stop(self) -> None:
+        self.sender.stop(0)
+
+    def set(self, account_id: int, *values: str) -> Reply:
+        for value in values:
+            reply = self.chatgate_set_metadata(session(account_id), "INBOX", ENTRY, value.encode())
+            assert reply is not None
+        return reply
+
+    def get(self, account_id: int) -> str:
+        return (self.chatgate_get_metadata(session(account_id), "INBOX", ENTRY) or b"").decode()
+
+    def mail(self, *account_ids: int, sender: str = "someone@example.com") -> None:
+        """New mail for these accounts."""
+        deliveries = [Delivery(f"user{account_id}@example.org", 100, account_id) for account_id in account_ids]
+        self.chatgate_stored(Envelope(sender), [Stored(delivery, 1, 1, 1) for delivery in deliveries])
+
+    def advance(self, seconds: float) -> None:
+        """Only with a Clock: time passes, after what is under way has come to rest."""
+        gevent.sleep(0.05)
+        self.clock.now += seconds  # type: ignore[attr-defined]
+        self.sender.wake()
+
+    def count(self, name: str) -> int:
+        return self.metrics()[name]
+
+
+def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
+    """Wait for it. Raises AssertionError when it does not become true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        gevent.sleep(0.005)

@@ -1,0 +1,173 @@
+"""One request against a service that misbehaves."""
+
+from __future__ import annotations
+
+import socket
+import time
+
+import gevent
+import pytest
+from chatgate_push.client import Client, Outcome
+from chatgate_tls import selfsigned
+from push_fakes import ERROR, GONE, OK, Service, answer, close, drip, hang, late, then_close
+
+BODY = b"openpgp:" + b"A" * 900
+
+
+def client(url: str, ca_file: object = "", seconds: float = 5, idle_seconds: float = 60) -> Client:
+    return Client(url, str(ca_file), seconds, idle_seconds)
+
+
+@pytest.mark.parametrize(
+    "behaviour, outcome",
+    [
+        (OK, Outcome.ACCEPTED),
+        (answer("200 OK", body="x" * 3000), Outcome.ACCEPTED),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Outcome.ACCEPTED),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, Outcome.ACCEPTED),
+        (then_close(b"HTTP/1.0 200 OK\r\n\r\n"), Outcome.ACCEPTED),
+        (then_close(b"HTTP/1.1 200 OK\r\nContent-Le"), Outcome.ACCEPTED),  # it said so, and then fell silent
+        (GONE, Outcome.GONE),
+        (answer("400 Bad Request"), Outcome.REFUSED),
+        (answer("404 Not Found"), Outcome.REFUSED),
+        (answer("429 Too Many Requests"), Outcome.ANSWER),
+        (answer("201 Created"), Outcome.ANSWER),
+        (answer("302 Found", "Location: http://127.0.0.1:1/"), Outcome.ANSWER),
+        (ERROR, Outcome.ANSWER),
+        (answer("503 Service Unavailable"), Outcome.ANSWER),
+        (close, Outcome.BROKEN),
+        (then_close(b"HTTP/1.1 20"), Outcome.BROKEN),
+        (then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Outcome.BROKEN),
+        (then_close(b"220 mail.example.org ESMTP\r\n"), Outcome.BROKEN),
+        (then_close(b"\x00\xff\x16\x03\x01" * 100), Outcome.BROKEN),
+        (then_close(b"HTTP/1.1 two hundred\r\n\r\n"), Outcome.BROKEN),
+        (then_close(b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * 1000 + b"\r\n"), Outcome.BROKEN),
+        (then_close(b"HTTP/1.1 200 OK\r\nX: " + b"y" * 100_000 + b"\r\n\r\n"), Outcome.BROKEN),
+        (then_close(b"x" * 1_000_000), Outcome.BROKEN),
+    ],
+)
+def test_what_comes_of_an_answer(service, behaviour, outcome):
+    service.default = behaviour
+    notify = client(service.url)
+    assert notify.post(BODY) is outcome
+    service.default = OK
+    assert notify.post(BODY) is Outcome.ACCEPTED  # whatever was left of the connection does no harm
+
+
+def test_the_request_is_the_bare_token(service):
+    client(service.url).post(BODY)
+    ((token, _, head),) = service.requests
+    assert token.encode() == BODY
+    line, *fields = head.lower().split("\n")
+    assert line == "post /notify http/1.1"
+    names = {field.partition(":")[0] for field in fields}
+    assert names == {"host", "content-length", "accept-encoding", "user-agent"}
+
+
+@pytest.mark.parametrize("behaviour", [hang, drip], ids=["silent", "an octet at a time"])
+def test_the_time_limit_is_for_the_whole_request(service, behaviour):
+    service.default = behaviour
+    begun = time.monotonic()
+    assert client(service.url, seconds=0.3).post(BODY) is Outcome.TIMEOUT
+    assert time.monotonic() - begun < 1
+
+
+def test_nobody_listens(service):
+    service.stop()
+    assert client(service.url).post(BODY) is Outcome.CONNECT
+
+
+def test_a_name_that_does_not_exist():
+    assert client("http://nobody.invalid/notify").post(BODY) is Outcome.CONNECT
+
+
+def test_a_service_that_accepts_but_shakes_no_hands(certificate):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}/"
+        assert client(url, certificate[0], seconds=0.3).post(BODY) is Outcome.TIMEOUT
+
+
+def test_connections_are_kept(service):
+    notify = client(service.url)
+    for _ in range(20):
+        assert notify.post(BODY) is Outcome.ACCEPTED
+    assert service.connections == 1
+
+
+def test_a_connection_that_says_close_is_not_used_again(service):
+    service.default = answer("200 OK", "Connection: close")
+    notify = client(service.url)
+    assert [notify.post(BODY), notify.post(BODY)] == [Outcome.ACCEPTED] * 2
+    assert service.connections == 2
+
+
+def test_the_rest_of_a_long_answer_is_not_read(service):
+    service.default = answer("200 OK", body="x" * 1_000_000)
+    notify = client(service.url)
+    assert [notify.post(BODY), notify.post(BODY)] == [Outcome.ACCEPTED] * 2
+    assert service.connections == 2
+
+
+def test_a_kept_connection_that_the_service_closed_is_no_failure(service):
+    service.default = then_close(OK)
+    notify = client(service.url)
+    for _ in range(3):
+        assert notify.post(BODY) is Outcome.ACCEPTED
+        gevent.sleep(0.02)
+    assert service.connections == 3
+
+
+def test_connections_unused_for_long_are_closed(service):
+    notify = client(service.url, idle_seconds=0.05)
+    notify.post(BODY)
+    gevent.sleep(0.1)
+    notify.post(BODY)
+    assert service.connections == 2
+
+
+def test_each_request_under_way_has_its_own_connection(service):
+    service.default = late(0.1)
+    notify = client(service.url)
+    jobs = [gevent.spawn(notify.post, BODY) for _ in range(5)]
+    assert [job.get() for job in jobs] == [Outcome.ACCEPTED] * 5
+    assert service.connections == 5
+
+
+def test_tls_with_a_trusted_certificate(certificate):
+    service = Service(certificate)
+    notify = client(service.url, certificate[0])
+    assert [notify.post(BODY), notify.post(BODY)] == [Outcome.ACCEPTED] * 2
+    assert service.connections == 1
+    service.stop()
+
+
+def test_tls_with_an_unknown_certificate_sends_nothing(certificate):
+    service = Service(certificate)
+    assert client(service.url).post(BODY) is Outcome.TLS
+    assert not service.requests
+    service.stop()
+
+
+def test_tls_with_the_certificate_of_another_name_sends_nothing(tmp_path):
+    selfsigned.make(tmp_path / "chain.pem", tmp_path / "key.pem", ["notifications.example.org"])
+    service = Service((tmp_path / "chain.pem", tmp_path / "key.pem"))
+    assert client(service.url, tmp_path / "chain.pem").post(BODY) is Outcome.TLS
+    assert not service.requests
+    service.stop()
+
+
+def test_tls_to_a_service_that_speaks_none(service, certificate):
+    url = service.url.replace("http:", "https:")
+    assert client(url, certificate[0]).post(BODY) is Outcome.TLS
+
+
+def test_tls_with_a_ca_file_that_is_not_there(certificate, tmp_path):
+    service = Service(certificate)
+    assert client(service.url, tmp_path / "none.pem").post(BODY) is Outcome.TLS
+    service.stop()
+
+
+@pytest.mark.parametrize("url", ["", "ftp://host/x", "notifications.delta.chat", "https:///notify", "http://u:p@host/"])
+def test_urls_that_cannot_be(url):
+    with pytest.raises(ValueError, match="url must be"):
+        client(url)
