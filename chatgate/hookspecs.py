@@ -149,9 +149,13 @@ def chatgate_authenticate(session: Session, credentials: Credentials) -> Account
 
 
 @hookspec(firstresult=True)
-def chatgate_create_account(address: str, password: str, way: str, generated: bool) -> Account | Reply | None:
-    """Who decides whether this account may be, and makes it? Policy plugins refuse with a Reply or say None; the last
-    one asked creates. way: "login", "site" or "operator". generated: the password was drawn at random by the server.
+def chatgate_create_account(
+    address: str, password: str, way: str, generated: bool, network: str, token: str
+) -> Account | Reply | None:
+    """Who decides whether this account may be, and makes it? Asked at every attempt. Policy plugins refuse with a Reply
+    or say None; the last one asked creates. way: "login", "site" or "operator". generated: the password was drawn at
+    random by the server. network: `Session.network` of the client, "" where there is none. token: of an invitation that
+    came beside the password, "" for none.
     """
 
 

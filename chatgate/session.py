@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import ipaddress
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from chatgate.store import Account
+
+_KEY = secrets.token_bytes(32)
 
 
 @dataclass(slots=True)
@@ -36,3 +40,17 @@ class Session:
     on_stop: Callable[[], None] | None = field(default=None, repr=False)
     stash: dict[str, Any] = field(default_factory=dict, repr=False)
     id: str = field(default_factory=lambda: secrets.token_hex(4))
+
+    @property
+    def network(self) -> str:
+        """The client's neighbourhood, its IPv4 /24 or IPv6 /48, as a hash under a key that dies with the process: tells
+        neighbours from others and nothing else. "" for this machine: reverse proxies, commands, tests.
+        """
+        if not self.peer:
+            return ""
+        address = ipaddress.ip_address(self.peer.partition("%")[0])
+        address = getattr(address, "ipv4_mapped", None) or address
+        if address.is_loopback:
+            return ""
+        octets = address.packed[: 3 if address.version == 4 else 6]
+        return hashlib.blake2b(octets, key=_KEY, digest_size=8).hexdigest()

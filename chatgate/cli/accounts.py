@@ -5,19 +5,61 @@ from __future__ import annotations
 import datetime
 import secrets
 import string
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import click
 
-from chatgate.cli import Folder, fail, json_option, show
+from chatgate.cli import Folder, fail, json_option, show, transfer
 from chatgate.gateway import Gateway
 from chatgate.reply import Reply
 from chatgate.store import Account
 
+_PAGE = 1000
+_REASON = "This account was disabled by the operator of the server"
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+class Size(click.ParamType):
+    """Octets, with or without a unit: 500000, 200M, 1.5G."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        if isinstance(value, int):
+            return value
+        text = str(value).strip().upper().removesuffix("B")
+        unit = text[-1:] if text[-1:] in _UNITS else ""
+        try:
+            octets = float(text.removesuffix(unit)) * _UNITS[unit]
+            if 0 <= octets < 2**62:
+                return int(octets)
+        except ValueError:
+            pass
+        self.fail(f"{value!r} is no size such as 500M or 2G", param, ctx)
+
+
+class Quota(Size):
+    """A size, or the words "default" (None) and "none" (0, no limit)."""
+
+    name = "quota"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        words = {"default": None, "none": 0}
+        return words[value] if value in words else super().convert(value, param, ctx)
+
 
 @click.group("accounts")
 def command() -> None:
-    """List, show, create and delete accounts, and set passwords."""
+    """List, make, change, remove, export and import accounts.
+
+    An ADDRESS may be given without its domain.
+    """
+
+
+command.add_command(transfer.export)
+command.add_command(transfer.import_)
 
 
 def _account(gateway: Gateway, address: str) -> Account:
@@ -31,34 +73,80 @@ def _full(gateway: Gateway, address: str) -> str:
     return (address if "@" in address else f"{address}@{gateway.domain}").lower()
 
 
+def _date(day: int) -> str | None:
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() if day else None
+
+
 def _facts(gateway: Gateway, account: Account) -> dict[str, Any]:
     usage = gateway.store.usage(account.id)
-    day = datetime.date(1970, 1, 1) + datetime.timedelta(account.last_login) if account.last_login else None
     return {
         "address": account.address,
-        "last_login": day.isoformat() if day else None,
+        "created": _date(account.created),
+        "last_login": _date(account.last_login),
         "messages": usage.messages,
         "octets": usage.octets,
         "quota_octets": usage.limit or None,
+        "own_quota": account.quota is not None,
+        "disabled": account.disabled or None,
     }
+
+
+def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
+    """Page by page: a command may stop early, and nobody waits for a long read."""
+    while page := gateway.store.accounts(after, _PAGE):
+        yield from page
+        after = page[-1].address
 
 
 @command.command("list")
 @click.option("--after", default="", metavar="ADDRESS", help="Begin behind this address (for paging).")
-@click.option("--limit", default=0, metavar="N", help="At most N accounts; 0 for all.")
+@click.option("--limit", default=0, type=click.IntRange(0), metavar="N", help="At most N accounts; 0 for all.")
+@click.option("--match", default="", metavar="TEXT", help="Only addresses that contain this.")
+@click.option("--disabled/--enabled", default=None, help="Only accounts that are disabled, or that are not.")
+@click.option("--idle", type=click.IntRange(0), metavar="DAYS", help="Only those not logged in to for so many days.")
+@click.option("--never", is_flag=True, help="Only those that nobody has ever logged in to.")
+@click.option("--larger", type=Size(), help="Only those that keep more than this, such as 100M.")
 @json_option
 @click.pass_obj
-def list_(folder: Folder, after: str, limit: int, as_json: bool) -> None:
-    """Accounts by address, with the day of the last login and what they store."""
-    gateway = folder.gateway
+def list_(
+    folder: Folder,
+    after: str,
+    limit: int,
+    match: str,
+    disabled: bool | None,
+    idle: int | None,
+    never: bool,
+    larger: int | None,
+    as_json: bool,
+) -> None:
+    """Accounts by address, with the day of the last login and what they store.
+
+    To page, give the last address shown as --after: accounts that come and go in between move nothing.
+    """
+    gateway, today = folder.gateway, int(time.time()) // 86400
+    wanted: list[Callable[[Account], bool]] = []
+    if match:
+        wanted.append(lambda account: match.lower() in account.address)
+    if disabled is not None:
+        wanted.append(lambda account: bool(account.disabled) == disabled)
+    if idle is not None:
+        wanted.append(lambda account: 0 < account.last_login <= today - idle)
+    if never:
+        wanted.append(lambda account: not account.last_login)
     rows: list[dict[str, Any]] = []
-    while page := gateway.store.accounts(after, min(limit - len(rows), 1000) if limit else 1000):
-        rows += [_facts(gateway, account) for account in page]
-        after = page[-1].address
-        if limit and len(rows) >= limit:
+    for account in _all(gateway, after.lower()):
+        if all(test(account) for test in wanted):
+            facts = _facts(gateway, account)
+            if larger is None or facts["octets"] > larger:
+                rows.append(facts)
+        if limit and len(rows) == limit:
             break
-    lines = [f"{r['address']:<40} {r['last_login'] or 'never':<10} {r['messages']:>6} {r['octets']:>12}" for r in rows]
-    show(rows, as_json, [f"{'address':<40} {'login':<10} {'mails':>6} {'octets':>12}", *lines])
+    form = "{:<40} {:<10} {:>6} {:>12} {}".format
+    lines = [
+        form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], "disabled" if r["disabled"] else "")
+        for r in rows
+    ]
+    show(rows, as_json, [line.rstrip() for line in [form("address", "login", "mails", "octets", ""), *lines]])
 
 
 @command.command("show")
@@ -81,17 +169,21 @@ def show_(folder: Folder, address: str, as_json: bool) -> None:
 @command.command()
 @click.argument("address")
 @click.option("--password", help="Instead of a random one; - asks for it.")
+@click.option("--quota", type=Quota(), help='What it may keep: 500M, "none" for no limit.')
 @json_option
 @click.pass_obj
-def create(folder: Folder, address: str, password: str | None, as_json: bool) -> None:
+def create(folder: Folder, address: str, password: str | None, quota: int | None, as_json: bool) -> None:
     """Make an account and print its password."""
     gateway = folder.gateway
     chosen, generated = _password(password)
     address = _full(gateway, address)
     _ = gateway.store  # a store that cannot be opened is the operator's business, not a temporary refusal
-    answer = gateway.hub.ask("create_account", address=address, password=chosen, way="operator", generated=generated)
+    facts = {"way": "operator", "generated": generated, "network": "", "token": ""}
+    answer = gateway.hub.ask("create_account", address=address, password=chosen, **facts)
     if not isinstance(answer, Account):
         fail(f"{address}: {answer.text if isinstance(answer, Reply) else 'no enabled plugin creates accounts'}", 1)
+    if quota is not None:
+        gateway.store.set_quota(answer.id, quota)
     show({"address": address, "password": chosen}, as_json, [f"{address} {chosen}"])
 
 
@@ -113,15 +205,67 @@ def passwd(folder: Folder, address: str, password: str | None, as_json: bool) ->
 
 @command.command()
 @click.argument("address")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--reason", default=_REASON, show_default=True, help="What its owner is told.")
 @click.pass_obj
-def delete(folder: Folder, address: str, yes: bool) -> None:
-    """Delete an account with all its mail."""
+def disable(folder: Folder, address: str, reason: str) -> None:
+    """Refuse logins to an account and mail from it, both with a reason, and mail for it; nothing is lost.
+
+    A connection that is open may go on reading until it closes.
+    """
+    if not reason.isascii() or not reason.isprintable() or not 0 < len(reason) <= 200:
+        fail("--reason: one line of up to 200 ASCII characters", 2)
+    if "authentication" in reason.lower():
+        fail('--reason: not with the word "authentication", which Delta Chat takes for a wrong password', 2)
+    gateway = folder.gateway
+    account = _account(gateway, address)
+    gateway.store.set_disabled(account.id, reason)
+    click.echo(f"Disabled {account.address}.")
+
+
+@command.command()
+@click.argument("address")
+@click.pass_obj
+def enable(folder: Folder, address: str) -> None:
+    """Let a disabled account be used again."""
+    gateway = folder.gateway
+    account = _account(gateway, address)
+    gateway.store.set_disabled(account.id, "")
+    click.echo(f"Enabled {account.address}.")
+
+
+@command.command()
+@click.argument("address")
+@click.argument("size", type=Quota(), required=False, default=-1)
+@json_option
+@click.pass_obj
+def quota(folder: Folder, address: str, size: int | None, as_json: bool) -> None:
+    """Show what an account may keep, or set it: SIZE is such as 500M or 2G, "none" for no limit, or "default"."""
+    gateway = folder.gateway
+    account = _account(gateway, address)
+    if size != -1:
+        gateway.store.set_quota(account.id, size)
+        account = _account(gateway, address)
+    facts = {key: _facts(gateway, account)[key] for key in ("address", "octets", "quota_octets", "own_quota")}
+    limit = f"{facts['quota_octets']} octets" if facts["quota_octets"] else "no limit"
+    about = "" if facts["own_quota"] else ", as for everybody"
+    show(facts, as_json, [f"{account.address}: {facts['octets']} octets of {limit}{about}"])
+
+
+@command.command()
+@click.argument("address")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--free", is_flag=True, help="Let anybody have the address afterwards, not only its owner.")
+@click.pass_obj
+def delete(folder: Folder, address: str, yes: bool, free: bool) -> None:
+    """Delete an account with all its mail.
+
+    Nobody else can take the address; its owner can come back with the same password.
+    """
     gateway = folder.gateway
     account = _account(gateway, address)
     if not yes:
         click.confirm(f"Delete {account.address} with all its mail?", abort=True)
-    gateway.store.delete_account(account.id)
+    gateway.store.delete_account(account.id, tombstone=not free)
     gateway.hub.notify("account_removed", account=account)
     click.echo(f"Deleted {account.address}.")
 

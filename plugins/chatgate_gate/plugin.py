@@ -16,6 +16,8 @@ log = logging.getLogger("chatgate.gate")
 
 # Delta Chat looks for "invalid unencrypted mail" and explains it to its user.
 ENCRYPTION_NEEDED = Reply(523, "", "Encryption Needed: Invalid Unencrypted Mail")
+# Our accounts log in to send, so from elsewhere their addresses can only be forged.
+FORGED = Reply(550, "5.7.1", "Mail from this domain is only taken after a login")
 
 
 @dataclass(frozen=True)
@@ -69,6 +71,8 @@ class Gate:
             return Reply(500, "", f"Failed to parse message: {verdict.reason}")
         if verdict.sender is None:
             return Reply(500, "", f"Invalid FROM header: {_printable(verdict.from_field)}")
+        if not envelope.submitted and verdict.sender.lower().endswith("@" + self._gateway.domain):
+            return FORGED
         if verdict.sender.lower() != envelope.sender.lower():
             if envelope.submitted:
                 return Reply(500, "", f"Invalid FROM <{verdict.sender}> for <{_printable(envelope.sender.encode())}>")

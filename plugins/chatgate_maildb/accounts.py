@@ -1,12 +1,16 @@
-"""Accounts."""
+"""Accounts, and the tombstones of those that were removed."""
 
 from __future__ import annotations
 
+import hashlib
 import time
+from collections.abc import Iterator
+from functools import cached_property
 
-from chatgate.api import Account, AccountExists, StoreError, Usage
+from chatgate.api import Account, AccountExists, AddressGone, StoreError, Usage
 from chatgate_maildb import mailboxes, models
 from chatgate_maildb.mailboxes import Mailboxes
+from chatgate_maildb.turns import give_turn
 from chatgate_maildb.writer import Transaction
 
 # The mailboxes of a new account, with their SPECIAL-USE attributes (RFC 6154).
@@ -14,7 +18,15 @@ _FIRST = {"INBOX": "", "Drafts": "\\Drafts", "Junk": "\\Junk", "Sent": "\\Sent",
 
 _LONGEST = 320  # octets of an address: RFC 5321 §4.5.3.1 allows 64 and 255, and the @
 
-_SELECT = "SELECT id, address, secret, last_login, created FROM account "
+DAY = 86400
+
+_COLUMNS = "id, address, secret, last_login, created, disabled, quota"
+_SELECT = f"SELECT {_COLUMNS} FROM account "
+
+# Accounts looked at before other greenlets get a turn.
+_WINDOW = 500
+_WITH_OCTETS = f"""SELECT {_COLUMNS}, (SELECT ifnull(sum(octets), 0) FROM mailbox WHERE account_id=account.id)
+    FROM account WHERE id>? ORDER BY id LIMIT {_WINDOW}"""
 
 
 class Accounts(Mailboxes):
@@ -28,13 +40,17 @@ class Accounts(Mailboxes):
         sql = _SELECT + "WHERE address>? ORDER BY address LIMIT ?"
         return [Account(*row) for row in self.reader.rows(sql, (after, limit))]
 
-    def create_account(self, address: str, secret: str) -> Account:
-        address, created = address.lower(), int(time.time())
+    def create_account(self, address: str, secret: str, returning: bool = False) -> Account:
+        address, created = address.lower(), today()
         local, _, domain = address.rpartition("@")
         if not local or not domain or len(address.encode()) > _LONGEST:
             raise StoreError("Not an address")
 
         def work(tx: Transaction) -> Account:
+            if found := tx.execute("SELECT secret FROM tombstone WHERE hash=?", (self._hash(address),)).fetchall():
+                if not returning:
+                    raise AddressGone("The address belonged to an account that was removed", found[0][0])
+                tx.execute("DELETE FROM tombstone WHERE hash=?", (self._hash(address),))
             sql = "INSERT INTO account (address, secret, created, last_login) VALUES (?, ?, ?, 0)"
             cursor = tx.execute(sql + " ON CONFLICT DO NOTHING", (address, secret, created))
             if not cursor.rowcount:
@@ -53,24 +69,70 @@ class Accounts(Mailboxes):
     def set_last_login(self, account_id: int, day: int) -> None:
         self._update(account_id, last_login=day)
 
-    def _update(self, account_id: int, **columns: str | int) -> None:
+    def set_disabled(self, account_id: int, reason: str) -> None:
+        self._update(account_id, disabled=reason)
+
+    def set_quota(self, account_id: int, octets: int | None) -> None:
+        self._update(account_id, quota=octets)
+
+    def _update(self, account_id: int, **columns: str | int | None) -> None:
         query = models.Account.update(columns).where(models.Account.id == account_id)
         self.writer.run(lambda tx: query.execute(tx.database))
 
-    def delete_account(self, account_id: int) -> None:
+    def delete_account(self, account_id: int, tombstone: bool = True) -> None:
         """From the first transaction on nobody sees it; then its mail is removed piece by piece."""
 
         def work(tx: Transaction) -> list[int]:
             sql = "UPDATE mailbox SET account_id=NULL WHERE account_id=? RETURNING id"
             ids = [mailbox_id for (mailbox_id,) in tx.execute(sql, (account_id,)).fetchall()]
-            tx.execute("DELETE FROM account WHERE id=?", (account_id,))
+            sql = "DELETE FROM account WHERE id=? RETURNING address, secret"
+            for address, secret in tx.execute(sql, (account_id,)).fetchall():
+                if tombstone:
+                    sql = "INSERT OR REPLACE INTO tombstone (hash, secret, day) VALUES (?, ?, ?)"
+                    tx.execute(sql, (self._hash(address), secret, today()))
             tx.changed.update(ids)
             return ids
 
         for mailbox_id in self.writer.run(work):
             self.purge(mailbox_id)
 
+    @cached_property
+    def _key(self) -> bytes:
+        ((key,),) = self.reader.rows("SELECT value FROM hashkey WHERE name='tombstone'")
+        return key
+
+    def _hash(self, address: str) -> bytes:
+        """Without the key nobody can try addresses against the tombstones, say those of a stolen list of people."""
+        return hashlib.blake2b(address.encode(), key=self._key, digest_size=20).digest()
+
+    def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
+        # The expression is that of the index account_idle. An account without a login has last_login 0.
+        sql = _SELECT + "WHERE max(last_login, created)<? AND disabled='' ORDER BY max(last_login, created) LIMIT ?"
+        return [Account(*row) for row in self.reader.rows(sql, (before, limit))]
+
+    def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
+        found: list[Account] = []
+        for *columns, octets in self._with_octets(after):
+            account = Account(*columns)
+            quota = self.quota(account.quota)
+            if quota and octets >= share * quota:
+                found.append(account)
+                if len(found) == limit:
+                    break
+        return found
+
+    def _with_octets(self, after: int) -> Iterator[tuple]:
+        while rows := self.reader.rows(_WITH_OCTETS, (after,)):
+            yield from rows
+            after = rows[-1][0]
+            give_turn()
+
     def usage(self, account_id: int) -> Usage:
-        sql = "SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0) FROM mailbox WHERE account_id=?"
-        ((octets, messages),) = self.reader.rows(sql, (account_id,))
-        return Usage(octets, messages, self.options.quota_bytes)
+        sql = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1)
+            FROM mailbox WHERE account_id=?1"""
+        ((octets, messages, quota),) = self.reader.rows(sql, (account_id,))
+        return Usage(octets, messages, self.quota(quota))
+
+
+def today() -> int:
+    return int(time.time()) // DAY

@@ -21,6 +21,8 @@ from chatgate_maildb.database import Unavailable
 
 log = logging.getLogger("chatgate.maildb")
 
+_ASKED_AT_ONCE = 200  # files, when looking for leftovers
+
 _NAME = re.compile(r"[0-9a-f]{32}")
 
 
@@ -64,8 +66,9 @@ class Blobs:
         """Remove files that are not wanted and older than `age` seconds; how many. One folder at a time is listed."""
         removed = 0
         for names in self._listed(time.time() - age):
-            gone = [name for name in names if not wanted(name)]
-            if gone:
+            for start in range(0, len(names), _ASKED_AT_ONCE):
+                gone = [name for name in names[start : start + _ASKED_AT_ONCE] if not wanted(name)]
+                # In a thread also when there are none: amid many others get their turn.
                 self._threads.apply(self._remove, (gone,))
                 removed += len(gone)
         return removed

@@ -72,6 +72,7 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
     if sqlite3.sqlite_version_info < (3, 35):  # RETURNING
         raise PluginError(f"maildb: SQLite 3.35 or newer is needed, this Python has {sqlite3.sqlite_version}")
     pragmas: dict[str, Any] = {
+        "auto_vacuum": "incremental",  # before WAL, which makes the first page: free space can go back to the disk
         "journal_mode": "wal",
         "synchronous": "full",  # WAL's default in many builds, "normal", loses the last commits in a power cut
         "foreign_keys": 1,

@@ -91,7 +91,7 @@ class Mailboxes(Part):
                 if len(known) >= self.options.max_mailboxes:
                     raise StoreError("Too many mailboxes")
                 target = insert(tx, account_id, new, next_uidvalidity(tx))
-                rows.copy(tx, known[old], None, target.id, True, 0)
+                rows.copy(tx, known[old], None, target.id, True, self.quota)
                 return
             if new.startswith(old + "/"):
                 raise StoreError("A mailbox cannot become its own child")

@@ -100,7 +100,6 @@ class Messages(Part):
         file = self.blobs.write(content) if size > self.options.blob_bytes else None
         data = content if file is None else None
         now = int(time.time())
-        quota = self.options.quota_bytes
 
         def work(tx: Transaction) -> list[Stored]:
             insert = "INSERT INTO body (size, header_size, file, data) VALUES (?, ?, ?, ?)"
@@ -109,7 +108,7 @@ class Messages(Part):
             for delivery in deliveries:
                 flags = normal(delivery.flags)
                 box, unseen = delivery.mailbox_id, SEEN not in flags
-                uid, modseq, uidvalidity = rows.grow(tx, box, 1, unseen, size, quota)
+                uid, modseq, uidvalidity = rows.grow(tx, box, 1, unseen, size, self.quota)
                 date = now if delivery.date is None else delivery.date
                 tx.execute(rows.INSERT, (box, uid, body_id, modseq, text(flags), size, date))
                 stored.append(Stored(delivery, uid, uidvalidity, modseq))
@@ -174,10 +173,10 @@ class Messages(Part):
             if only_deleted:
                 found = [row for row in found if DELETED in parsed(row[3])]
             if found:
-                rows.remove(tx, mailbox_id, found)
+                rows.remove(tx, {mailbox_id: found})
             return [row[0] for row in found]
 
         return self.writer.run(work)
 
     def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
-        return self.writer.run(lambda tx: rows.copy(tx, mailbox_id, uids, target_id, move, self.options.quota_bytes))
+        return self.writer.run(lambda tx: rows.copy(tx, mailbox_id, uids, target_id, move, self.quota))

@@ -18,6 +18,8 @@ log = logging.getLogger("chatgate.maildb")
 
 Step = Callable[[SqliteDatabase], None]
 
+_INCREMENTAL = 2  # auto_vacuum
+
 
 class Migration(NamedTuple):
     """up: from the version before to this one. down: back again, or None where that would lose something."""
@@ -26,9 +28,28 @@ class Migration(NamedTuple):
     down: Step | None = None
 
 
+def _up_2(database: SqliteDatabase) -> None:
+    """Disabled accounts, quotas, tombstones, what was fetched; `created` becomes a day; indexes for the sweeper."""
+    for sql in (
+        "ALTER TABLE account ADD COLUMN disabled TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE account ADD COLUMN quota INTEGER",
+        "UPDATE account SET created=created/86400",
+        "CREATE INDEX account_idle ON account (max(last_login, created))",
+        "CREATE TABLE hashkey (name TEXT NOT NULL PRIMARY KEY, value BLOB NOT NULL)",
+        "INSERT INTO hashkey (name, value) VALUES ('tombstone', randomblob(32))",
+        """CREATE TABLE tombstone (hash BLOB NOT NULL PRIMARY KEY, secret TEXT NOT NULL, day INTEGER NOT NULL)
+           WITHOUT ROWID""",
+        "ALTER TABLE message ADD COLUMN fetched INTEGER NOT NULL DEFAULT 0",
+        "CREATE INDEX message_date ON message (date, mailbox_id, uid)",
+        "CREATE INDEX message_large ON message (date, mailbox_id, uid) WHERE size>65536",
+    ):
+        database.execute_sql(sql)
+
+
 # By the version they lead to. Steps are SQL of their own time: the models move on, a migration must not.
-MIGRATIONS: Mapping[int, Migration] = {}
-VERSION = 1
+# There is no way back from 2: tombstones would be forgotten and disabled accounts be open again.
+MIGRATIONS: Mapping[int, Migration] = {2: Migration(_up_2)}
+VERSION = 2
 
 
 def version(database: SqliteDatabase) -> int:
@@ -62,6 +83,20 @@ def upgrade(database: SqliteDatabase, migrations: Mapping[int, Migration] = MIGR
                 migrations[found].up(database)
                 _set_version(database, found)
                 log.warning("mail database brought to schema version %d", found)
+
+
+def make_shrinkable(database: SqliteDatabase) -> None:
+    """A database of version 1 was made without incremental vacuum, and only rewriting all of it brings that in. When
+    the disk is too full for it or another process has the database open, it stays as it is until the next start.
+    """
+    if database.execute_sql("PRAGMA auto_vacuum").fetchall() == [(_INCREMENTAL,)]:
+        return
+    log.warning("rewriting the mail database, so that free space can go back to the disk; this may take minutes")
+    try:
+        database.execute_sql(f"PRAGMA auto_vacuum={_INCREMENTAL}")
+        database.execute_sql("VACUUM")
+    except ERRORS as error:
+        log.warning("the mail database was not rewritten, its free space stays its own for now: %s", error)
 
 
 def downgrade(database: SqliteDatabase, to: int, migrations: Mapping[int, Migration] = MIGRATIONS) -> None:
@@ -99,6 +134,7 @@ def _create(database: SqliteDatabase, to: int) -> None:
     with database.bind_ctx(MODELS):
         database.create_tables(MODELS, safe=False)
     database.execute_sql("INSERT INTO meta (key, value) VALUES ('version', ?), ('uidvalidity', 0)", (to,))
+    database.execute_sql("INSERT INTO hashkey (name, value) VALUES ('tombstone', randomblob(32))")
 
 
 def _set_version(database: SqliteDatabase, to: int) -> None:

@@ -5,6 +5,9 @@ from __future__ import annotations
 import peewee
 from playhouse.sqlite_ext import AutoIncrementField
 
+# Octets above which a message is in an index of its own, so that the sweeper finds large ones without reading all.
+LARGE = 65536
+
 
 class Meta(peewee.Model):
     """`version`: the schema's (see migrations.py). `uidvalidity`: the last one given to any mailbox."""
@@ -13,14 +16,38 @@ class Meta(peewee.Model):
     value = peewee.IntegerField()
 
 
+class HashKey(peewee.Model):
+    """Random keys, made with the database. `tombstone`: of the hashes in that table."""
+
+    name = peewee.TextField(primary_key=True)
+    value = peewee.BlobField()
+
+
 class Account(peewee.Model):
-    """AUTOINCREMENT, here and for mailboxes: sessions hold ids, so one must never come to mean somebody else."""
+    """AUTOINCREMENT, here and for mailboxes: sessions hold ids, so one must never come to mean somebody else.
+    created, last_login: days since 1970-01-01. quota: octets, NULL for the default.
+    """
 
     id = AutoIncrementField()
     address = peewee.TextField(unique=True)
     secret = peewee.TextField()
     created = peewee.IntegerField()
     last_login = peewee.IntegerField(default=0)
+    disabled = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    quota = peewee.IntegerField(null=True)
+
+
+class Tombstone(peewee.Model):
+    """An address whose account was removed, as a keyed hash: known again, but to be read by nobody. secret: the
+    owner's. day: of the removal.
+    """
+
+    hash = peewee.BlobField(primary_key=True)
+    secret = peewee.TextField()
+    day = peewee.IntegerField()
+
+    class Meta:
+        without_rowid = True
 
 
 class Mailbox(peewee.Model):
@@ -57,7 +84,9 @@ class Body(peewee.Model):
 
 
 class Message(peewee.Model):
-    """flags: sorted, with a space between. size repeats the body's, so that lists are read from this table alone."""
+    """flags: sorted, with a space between. size repeats the body's, so that lists are read from this table alone.
+    fetched: 1 when a client has read the content.
+    """
 
     mailbox = peewee.ForeignKeyField(Mailbox, index=False)
     uid = peewee.IntegerField()
@@ -66,6 +95,7 @@ class Message(peewee.Model):
     flags = peewee.TextField()
     size = peewee.IntegerField()
     date = peewee.IntegerField()
+    fetched = peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
 
     class Meta:
         primary_key = peewee.CompositeKey("mailbox", "uid")
@@ -109,6 +139,10 @@ class Annotation(peewee.Model):
 # Names of their own, as statements name them (INDEXED BY) and migrations may.
 Message.add_index(Message.index(Message.mailbox, Message.modseq, name="message_modseq"))
 Message.add_index(Message.index(Message.body, name="message_body"))
+_BY_DATE = (Message.date, Message.mailbox, Message.uid)
+Message.add_index(Message.index(*_BY_DATE, name="message_date"))
+Message.add_index(Message.index(*_BY_DATE, name="message_large", where=peewee.SQL(f"size>{LARGE}")))
+Account.add_index(peewee.SQL("CREATE INDEX account_idle ON account (max(last_login, created))"))
 Body.add_index(Body.index(Body.file, name="body_file", unique=True, where=Body.file.is_null(False)))
 
-MODELS = (Meta, Account, Mailbox, Body, Message, Expunged, Subscription, Annotation)
+MODELS = (Meta, HashKey, Account, Tombstone, Mailbox, Body, Message, Expunged, Subscription, Annotation)

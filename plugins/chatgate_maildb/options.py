@@ -21,5 +21,6 @@ class MailDbOptions:
         "Removed messages remembered for each mailbox when cleaning up. A session further behind is told of all "
         "UIDs that are gone, which costs more.",
     )
+    tombstone_days: int = option(0, "Days for which nobody but its owner can have a removed address. 0: for ever.")
     busy_seconds: float = option(10.0, "Seconds to wait while another process, such as a command, writes.")
     min_free_bytes: int = option(200_000_000, "'chatgate check' warns when the disk has fewer octets free.")

@@ -9,9 +9,13 @@ from chatgate_maildb.writer import Writer
 
 
 class Part:
-    """Accounts, mailboxes and messages are parts of one class, MailStore, which opens these."""
+    """Accounts, mailboxes, messages and retention are parts of one class, MailStore, which opens these."""
 
     options: MailDbOptions
     reader: Reader
     writer: Writer
     blobs: Blobs
+
+    def quota(self, own: int | None) -> int:
+        """Octets that an account may keep whose own quota is this one; 0 for no limit."""
+        return self.options.quota_bytes if own is None else own

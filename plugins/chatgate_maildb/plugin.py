@@ -62,9 +62,11 @@ class MailDb:
         if address.rpartition("@")[2].lower() != self.gateway.domain:
             return None
         account = self._account(address)
+        shown = f"<{address}>: " if address.isascii() and address.isprintable() else ""
         if account is None:
-            shown = f"<{address}>: " if address.isascii() and address.isprintable() else ""
             return Reply(550, "5.1.1", f"{shown}no such user here")
+        if account.disabled:  # the reason is for its owner alone
+            return Reply(550, "5.2.1", f"{shown}this account is disabled")
         usage = self.gateway.store.usage(account.id)
         if usage.limit and usage.octets >= usage.limit:
             return Reply(452, "4.2.2", "Mailbox of the recipient is full, try again later", imap="OVERQUOTA")

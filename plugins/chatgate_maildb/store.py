@@ -11,17 +11,23 @@ import gevent
 import gevent.threadpool
 
 from chatgate_maildb import database, integrity, mailboxes, migrations
-from chatgate_maildb.accounts import Accounts
+from chatgate_maildb.accounts import DAY, Accounts
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.messages import Messages
 from chatgate_maildb.options import MailDbOptions
+from chatgate_maildb.retention import Retention
+from chatgate_maildb.turns import give_turn
 from chatgate_maildb.writer import Writer
+
+# Free pages of the database that are kept for new mail, and how many go back to the disk in one transaction.
+_SPARE_PAGES = 1000
+_PAGES_AT_ONCE = 200
 
 # Seconds after which a body file without a row is a leftover: no delivery takes so long.
 _LEFTOVER = 3600.0
 
 
-class MailStore(Accounts, Messages):
+class MailStore(Accounts, Messages, Retention):
     """The gateway's `Store`. folder: made if missing. post: told each changed mailbox id after the commit.
 
     Several processes may have one folder open. They see each other's changes at once, but are not woken by them.
@@ -29,12 +35,14 @@ class MailStore(Accounts, Messages):
     """
 
     def __init__(self, folder: Path, options: MailDbOptions, post: Callable[[int], None]) -> None:
+        super().__init__()
         self.folder, self.options, self._closed = folder, options, False
         database.make_folder(folder)
         with ExitStack() as opened:  # closed again when something later fails
             self._presence = opened.enter_context(closing(database.Presence(folder)))
             writing = opened.enter_context(closing(database.connect(folder, writing=True)))
             migrations.upgrade(writing)
+            migrations.make_shrinkable(writing)
             self.reader = database.Reader(database.connect(folder, writing=False))
             opened.pop_all()
         self.blobs = Blobs(folder / "blobs")
@@ -51,13 +59,21 @@ class MailStore(Accounts, Messages):
             threads.kill()
 
     def expire(self, now: float) -> dict[str, int]:
-        """Finish removing deleted mailboxes, forget old expunged messages, remove body files that a crash left."""
+        """Finish removing deleted mailboxes, forget old expunged messages and tombstones, remove body files that a
+        crash left, give free space back to the disk.
+        """
         deleted = self.reader.rows("SELECT id FROM mailbox WHERE account_id IS NULL")
         for (mailbox_id,) in deleted:
             self.purge(mailbox_id)
-        forgotten = self._forget()
+        forgotten, tombstones = self._forget(), self._forget_tombstones(int(now) // DAY)
         files = self.blobs.sweep(self._wanted, _LEFTOVER)
-        counts = {"deleted mailboxes": len(deleted), "expunged messages forgotten": forgotten, "body files": files}
+        counts = {
+            "deleted mailboxes": len(deleted),
+            "expunged messages forgotten": forgotten,
+            "tombstones": tombstones,
+            "body files": files,
+            "octets given back": self._shrink(),
+        }
         return {kind: count for kind, count in counts.items() if count}
 
     def _forget(self) -> int:
@@ -72,8 +88,33 @@ class MailStore(Accounts, Messages):
                 if not gone:
                     break
                 count, forgotten = count - gone, forgotten + gone
-            gevent.sleep(0)
+            give_turn()
         return forgotten
+
+    def _forget_tombstones(self, today: int) -> int:
+        days, forgotten = self.options.tombstone_days, 0
+        if not days:
+            return 0
+        sql = "DELETE FROM tombstone WHERE hash IN (SELECT hash FROM tombstone WHERE day<? LIMIT 1000)"
+        while gone := self.writer.run(lambda tx: tx.execute(sql, (today - days,)).rowcount):
+            forgotten += gone
+        return forgotten
+
+    def _shrink(self) -> int:
+        """Free pages in the database file, but for a few that new mail will want, go back to the disk; how many octets.
+        The file itself gets shorter at SQLite's next checkpoint.
+        """
+        ((size,),) = self.reader.rows("PRAGMA page_size")
+        given = 0
+        while (free := self.reader.rows("PRAGMA freelist_count")[0][0]) > _SPARE_PAGES:
+            pages = min(free - _SPARE_PAGES, _PAGES_AT_ONCE)
+            self.writer.run(lambda tx, pages=pages: tx.execute(f"PRAGMA incremental_vacuum({pages})").fetchall())
+            left = self.reader.rows("PRAGMA freelist_count")[0][0]
+            if left >= free:  # others delete as fast, or this database cannot be made shorter
+                break
+            given += (free - left) * size
+            give_turn()
+        return given
 
     def _wanted(self, name: str) -> bool:
         return bool(self.reader.rows("SELECT 1 FROM body WHERE file=?", (name,)))

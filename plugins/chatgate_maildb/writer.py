@@ -23,6 +23,7 @@ from peewee import SqliteDatabase
 
 from chatgate.api import StoreError
 from chatgate_maildb.database import ERRORS, Unavailable
+from chatgate_maildb.turns import give_turn
 
 log = logging.getLogger("chatgate.maildb")
 
@@ -47,16 +48,26 @@ class Transaction:
 
     def breathe(self) -> None:
         """Give other greenlets a turn amid a long job. The transaction stays ours."""
-        gevent.sleep(0)
+        give_turn()
 
 
 class _Job:
-    __slots__ = ("abandoned", "answer", "begun", "work")
+    """error: what the work raised, once it was tried. result: what it returned."""
+
+    __slots__ = ("abandoned", "answer", "begun", "error", "result", "work")
 
     def __init__(self, work: Callable[[Transaction], Any]) -> None:
         self.work = work
         self.answer = gevent.event.AsyncResult()
         self.abandoned = self.begun = False
+        self.result: Any = None
+        self.error: Exception | None = None
+
+    def tell(self) -> None:
+        if self.error is None:
+            self.answer.set(self.result)
+        else:
+            self.answer.set_exception(self.error)
 
 
 class Writer:
@@ -138,8 +149,10 @@ class Writer:
                 self._wake.wait()
 
     def _batch(self) -> None:
-        """One transaction. Jobs that fail are answered at once, those that succeed after the commit."""
-        done: list[tuple[_Job, Any]] = []
+        """One transaction. All are answered after the commit, those that failed too: an account that "already exists"
+        may have been made by this very transaction, and whoever hears so wants to find it.
+        """
+        done: list[_Job] = []
         transaction = Transaction(self._database)
         try:
             self._begin()
@@ -157,8 +170,8 @@ class Writer:
                 self._post(mailbox_id)
             except Exception as error:
                 log.error("a watcher failed: %s", type(error).__name__)
-        for job, result in done:
-            job.answer.set(result)
+        for job in done:
+            job.tell()
         if transaction.dropped:
             self._drop(transaction.dropped)
 
@@ -177,18 +190,18 @@ class Writer:
     def _commit(self) -> None:
         self._threads.apply(self._connection.commit)
 
-    def _perform(self, job: _Job, transaction: Transaction, done: list[tuple[_Job, Any]]) -> None:
+    def _perform(self, job: _Job, transaction: Transaction, done: list[_Job]) -> None:
         if job.abandoned:
             return
         job.begun = True
+        done.append(job)
         dropped = len(transaction.dropped)
         try:
             self._connection.execute("SAVEPOINT job")
-            result = job.work(transaction)
+            job.result = job.work(transaction)
             self._connection.execute("RELEASE job")
         except Exception as error:
             if not self._connection.in_transaction:  # a full disk, for one, ends the whole transaction
-                done.append((job, None))
                 if isinstance(error, ERRORS):
                     raise
                 raise sqlite3.OperationalError("the transaction was lost") from error
@@ -198,16 +211,13 @@ class Writer:
             if isinstance(error, ERRORS):
                 log.error("write failed: %s", error)
                 error = Unavailable()
-            job.answer.set_exception(error)
-        else:
-            done.append((job, result))
+            job.error = error
 
-    def _give_up(self, error: Exception, done: list[tuple[_Job, Any]]) -> None:
+    def _give_up(self, error: Exception, jobs: list[_Job]) -> None:
         """The transaction is lost: everyone in it hears so, and the next one gets a clean connection. When it could
         not even begin, that is everyone who waits.
         """
         log.error("commit failed: %s", error)
-        jobs = [job for job, _ in done]
         try:
             self._connection.rollback()
         except ERRORS as another:

@@ -10,13 +10,16 @@ from chatgate.api import (
     UNAVAILABLE,
     Account,
     AccountExists,
+    AddressGone,
     Credentials,
     Gateway,
     Problem,
     Reply,
+    Session,
     hookimpl,
     option,
 )
+from chatgate_passwordless import hooks
 from chatgate_passwordless.hashing import Busy, Hasher
 from chatgate_passwordless.memory import Flights, Verified
 
@@ -27,13 +30,17 @@ _CLIENT_PASSWORD_LENGTH = 22
 _NAME = re.compile(r"[a-z0-9._-]{1,64}")  # RFC 5321 §4.5.3.1.1: a local part has at most 64 octets
 
 TAKEN = Reply(550, "5.7.1", "This address is taken", imap="ALREADYEXISTS")
-# Neither text may contain "authentication", see chatgate.reply.
+GONE = Reply(550, "5.7.1", "This address was somebody's and is kept for its owner", imap="ALREADYEXISTS")
+SHUT = Reply(550, "5.7.1", "This server takes no new accounts", imap="NOPERM")
+NO_INVITATION = Reply(550, "5.7.1", "There is no such invitation, or not any more", imap="NOPERM")
+LAST_USE_GONE = Reply(550, "5.7.1", "This invitation has been used up", imap="NOPERM")
+# No text but that of a wrong password may contain "authentication", see chatgate.reply.
 BUSY = Reply(454, "4.7.0", "Too many logins at the moment, please try again later", imap="LIMIT")
 
 
 @dataclass(frozen=True)
 class PasswordlessOptions:
-    open: bool = option(True, "Whether a login with a new address makes an account. The operator can always make one.")
+    open: bool = option(True, "Whether anybody may make an account, not only the operator and people with invitations.")
     freeze_file: str = option("no-create", "While this file is in the gateway's folder, no accounts are made.")
     name_min_length: int = option(9, "Characters that a new account's name must have. Delta Chat invents names of 9.")
     name_max_length: int = option(9, "Characters that a new account's name may have, at most 64.")
@@ -59,11 +66,12 @@ class Passwordless:
 
     A refused login says nothing about which addresses exist, neither by its text, which depends only on what the client
     sent and on the settings, nor by its time, as each costs one scrypt. (While the door is open, a login can tell by
-    succeeding.)
+    succeeding, and by a second scrypt where the address is kept for a former owner.)
     """
 
     Options = PasswordlessOptions
     order = 50
+    hookspecs = hooks
 
     def __init__(self, gateway: Gateway, options: PasswordlessOptions) -> None:
         self.gateway, self.options = gateway, options
@@ -75,30 +83,38 @@ class Passwordless:
     # ------------------------------------------------------------------------------------------ hooks
 
     @hookimpl
-    def chatgate_authenticate(self, credentials: Credentials) -> Account | Reply:
+    def chatgate_authenticate(self, session: Session, credentials: Credentials) -> Account | Reply:
         """The account, made now if it is a new one, or why not."""
-        address, password = _lower(credentials.address), credentials.password
-        account = self.gateway.store.account(address) if self._name(address) else None
-        if account is not None and (account, password) in self._verified:
-            return account
-        try:
-            return self._flights.once((address, password), lambda: self._login(account, address, password))
-        except Busy:
-            return BUSY
+        answer = self._recognised(credentials, session.network)
+        if isinstance(answer, Account) and answer.disabled:
+            # Only the owner gets to see this. 525 and 5.7.13: "user account disabled" (RFC 5248's registry).
+            return Reply(525, "5.7.13", answer.disabled, imap="CONTACTADMIN")
+        return answer
 
     @hookimpl(trylast=True)  # policy plugins refuse first
-    def chatgate_create_account(self, address: str, password: str, way: str, generated: bool) -> Account | Reply:
+    def chatgate_create_account(
+        self, address: str, password: str, way: str, generated: bool, token: str
+    ) -> Account | Reply:
         address = _lower(address)
-        refusal = self._rule(address, password, way) or self._shut(way)
-        if refusal:
-            return Reply(550, "5.7.1", refusal, imap="NOPERM")
+        if rule := self._rule(address, password, way):
+            return Reply(550, "5.7.1", rule, imap="NOPERM")
+        invitation = None if way == "operator" else self._invitation(password, token)
+        if isinstance(invitation, Reply):
+            return invitation
+        if invitation is None:
+            return self._make(address, password, generated)
+        if not invitation.take():
+            return LAST_USE_GONE
+        made = False
         try:
-            secret = self._hasher.make(password, generated)
-            return self.gateway.store.create_account(address, secret)
-        except AccountExists:
-            return TAKEN
-        except Busy:
-            return BUSY
+            answer = self._make(address, password, generated)
+            made = isinstance(answer, Account)
+        finally:
+            if not made:
+                invitation.give_back()
+        if isinstance(answer, Account) and invitation.quota is not None:
+            self.gateway.store.set_quota(answer.id, invitation.quota)
+        return answer
 
     @hookimpl(trylast=True)
     def chatgate_set_password(self, account: Account, password: str) -> bool | Reply:
@@ -129,9 +145,20 @@ class Passwordless:
 
     # ------------------------------------------------------------------------------------------ logins
 
-    def _login(self, account: Account | None, address: str, password: str) -> Account | Reply:
-        if account is None and self._rule(address, password, "login") is None:
-            answer = self._create(address, password)
+    def _recognised(self, credentials: Credentials, network: str) -> Account | Reply:
+        address, password = _lower(credentials.address), credentials.password
+        account = self.gateway.store.account(address) if self._name(address) else None
+        if account is not None and (account, password) in self._verified:
+            return account
+        try:
+            return self._flights.once((address, password), lambda: self._login(account, address, password, network))
+        except Busy:
+            return BUSY
+
+    def _login(self, account: Account | None, address: str, password: str, network: str) -> Account | Reply:
+        # A shut door is found here, too: a policy's words would tell which addresses exist.
+        if account is None and not self._rule(address, password, "login") and not self._shut(password):
+            answer = self._create(address, password, network)
             if isinstance(answer, Account):
                 self._verified.add(answer, password)
                 return answer
@@ -139,11 +166,13 @@ class Passwordless:
                 account = self.gateway.store.account(address)
                 if account is None:
                     return UNAVAILABLE  # and gone again
+            elif answer == GONE:
+                return self._wrong(address, password)
             elif answer.temporary:
                 return answer
-            elif answer.text != self._shut("login"):
+            else:
                 self._hasher.verify(password, "")
-                return answer  # a policy plugin's own words
+                return answer  # a policy plugin's own words, or about an invitation
         if len(password) > self.options.password_max_length:
             # No one's password: a hash of its beginning is for the time it takes.
             self._hasher.verify(password[: self.options.password_max_length], "")
@@ -152,13 +181,29 @@ class Passwordless:
             return account
         return self._wrong(address, password)
 
-    def _create(self, address: str, password: str) -> Account | Reply:
+    def _create(self, address: str, password: str, network: str) -> Account | Reply:
         """Through the hub, so that policy plugins have their say."""
-        return self.gateway.hub.ask("create_account", address=address, password=password, way="login", generated=False)
+        facts = {"way": "login", "generated": False, "network": network, "token": ""}
+        return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
+
+    def _make(self, address: str, password: str, generated: bool) -> Account | Reply:
+        store = self.gateway.store
+        try:
+            secret = self._hasher.make(password, generated)
+            try:
+                return store.create_account(address, secret)
+            except AddressGone as gone:
+                if not self._hasher.verify(password, gone.secret):
+                    return GONE
+                return store.create_account(address, gone.secret, returning=True)
+        except AccountExists:
+            return TAKEN
+        except Busy:
+            return BUSY
 
     def _wrong(self, address: str, password: str) -> Reply:
         """One text for a wrong password and for an address that is not there and cannot be made."""
-        hint = self._rule(address, password, "login") or self._shut("login")
+        hint = self._rule(address, password, "login") or (SHUT.text if self._shut(password) else "")
         # Delta Chat tells its user of a wrong password when it reads "authentication" twice in a row.
         text = "Authentication failed: wrong address or password"
         return Reply(535, "5.7.8", f"{text}. {hint}" if hint else text, imap="AUTHENTICATIONFAILED")
@@ -187,11 +232,20 @@ class Passwordless:
             return None
         return f"Passwords have {_range(low, high)} characters"
 
-    def _shut(self, way: str) -> str | None:
-        """Why no accounts at all are made this way. Asked often: the file costs 2 microseconds."""
-        if way != "operator" and (not self.options.open or self._freeze_path.exists()):
-            return "This server takes no new accounts"
-        return None
+    def _shut(self, password: str) -> bool:
+        """Can a login with a new address make no account, whatever the policies say?"""
+        return self._invitation(password, "") == SHUT
+
+    def _invitation(self, password: str, token: str) -> hooks.Invitation | Reply | None:
+        """What a newcomer shows; None for nothing where nothing is needed; or why nobody gets in this way. Asked often:
+        the file costs 2 microseconds. It stops invited people, too: it is there for emergencies.
+        """
+        if self._freeze_path.exists():
+            return SHUT
+        found = self.gateway.hub.ask("invitation", token=token, password=password)
+        if found is not None:
+            return found
+        return NO_INVITATION if token else None if self.options.open else SHUT
 
     @property
     def _freeze_path(self) -> Path:

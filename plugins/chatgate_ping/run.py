@@ -135,7 +135,8 @@ def _new_account(gateway: Gateway, interrupts: _Interrupts) -> Iterator[Login]:
     address = f"ping{_random(_NAME, 5)}@{gateway.domain}"  # 9 characters, as most gateways ask for
     password = _random(_PASSWORD, 22)
     store = gateway.store
-    account = gateway.hub.ask("create_account", address=address, password=password, way="operator", generated=True)
+    facts = {"way": "operator", "generated": True, "network": "", "token": ""}
+    account = gateway.hub.ask("create_account", address=address, password=password, **facts)
     if not isinstance(account, Account):
         reason = account.text if isinstance(account, Reply) else "no enabled plugin makes accounts"
         raise PluginError(f"cannot make an account: {reason}")
@@ -143,7 +144,7 @@ def _new_account(gateway: Gateway, interrupts: _Interrupts) -> Iterator[Login]:
         yield Login(address, password, server)
     finally:
         interrupts.ignored = True
-        store.delete_account(account.id)
+        store.delete_account(account.id, tombstone=False)
         gateway.hub.notify("account_removed", account=account)
 
 

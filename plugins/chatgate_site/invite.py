@@ -51,13 +51,16 @@ class Inviter:
         at = self.endpoints
         return at.is_ip or not at.standard_ports or (at.self_signed and not at.host.startswith("_"))
 
-    def link(self) -> str:
-        """An invitation; a new one at each call where they are personal."""
-        if self.personal:
-            return self.login(*draw(self.domain))
-        # By way of /new, so that a refusal reaches the person with its reason, and the account is really theirs.
+    def link(self, token: str = "") -> str:
+        """An invitation; a new one at each call where they are personal. token: what it shows to be let in."""
         url = self.endpoints.url
-        return f"dcaccount:{url}/new" if url.startswith("https:") else self.plain
+        if self.personal or (token and not url.startswith("https:")):
+            address, password = draw(self.domain)
+            return self.login(address, token + password)
+        # By way of /new, so that a refusal reaches the person with its reason, and the account is really theirs.
+        if url.startswith("https:"):
+            return f"dcaccount:{url}/new" + (f"?token={quote(token, safe='')}" if token else "")
+        return self.plain
 
     @property
     def plain(self) -> str:

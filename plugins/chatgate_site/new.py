@@ -35,15 +35,15 @@ class New:
 
     def create(self) -> HTTPResponse:
         """Reserve an account; it is on disk when the client gets to know it."""
-        if not self._budget.take(bottle.request.environ["chatgate.session"].peer):
+        client = bottle.request.environ["chatgate.session"]
+        if not self._budget.take(client.peer):
             return _refusal(429, _BUSY)
         if not self._turns.acquire(timeout=_WAIT_SECONDS):
             return _refusal(503, _BUSY)
         try:
             address, password = invite.draw(self._gateway.domain)
-            answer = self._gateway.hub.ask(
-                "create_account", address=address, password=password, way="site", generated=True
-            )
+            facts = {"way": "site", "generated": True, "network": client.network, "token": bottle.request.query.token}
+            answer = self._gateway.hub.ask("create_account", address=address, password=password, **facts)
         finally:
             self._turns.release()
         if not isinstance(answer, Account):
@@ -56,12 +56,12 @@ class New:
 
     def show(self) -> HTTPResponse:
         """A browser on the way to an invitation: send it to the app that understands the link."""
-        personal = self._inviter.personal
+        own = self._inviter.personal or bool(bottle.request.query.token)
         return HTTPResponse(
-            status=302 if personal else 301,
+            status=302 if own else 301,
             headers={
-                "Location": self._inviter.link(),
-                "Cache-Control": "no-store" if personal else "max-age=3600",
+                "Location": self._inviter.link(bottle.request.query.token),
+                "Cache-Control": "no-store" if own else "max-age=3600",
             },
         )
 

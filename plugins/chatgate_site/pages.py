@@ -27,7 +27,7 @@ class Pages:
         self._title = options.title or gateway.domain.strip("[]")
         own = [gateway.path(options.pages)] if options.pages else []
         self._folders = [*own, _SHIPPED]
-        self._templates: dict[str, bottle.SimpleTemplate] = {}
+        self._templates: dict[tuple[str, Path], bottle.SimpleTemplate] = {}
 
     def add_to(self, app: bottle.Bottle) -> None:
         app.get("/", callback=self.landing)
@@ -41,11 +41,12 @@ class Pages:
         app.get("/.well-known/mta-sts.txt", callback=self.mta_sts)
         app.get("/healthz", callback=self.healthz, plain_http=True)
 
-    def render(self, name: str, **facts: Any) -> str:
-        """A page from a template; the operator's own wins."""
-        if name not in self._templates:
-            self._templates[name] = bottle.SimpleTemplate(name=name, lookup=[str(folder) for folder in self._folders])
-        return self._templates[name].render(
+    def render(self, name: str, folder: Path = _SHIPPED, **facts: Any) -> str:
+        """A page from a template, in this folder or among ours; the operator's own wins."""
+        if (name, folder) not in self._templates:
+            lookup = [str(where) for where in (*self._folders[:-1], folder, _SHIPPED)]
+            self._templates[name, folder] = bottle.SimpleTemplate(name=name, lookup=lookup)
+        return self._templates[name, folder].render(
             name=self._title,
             contact=self._options.contact,
             about=self._options.about,
@@ -56,6 +57,14 @@ class Pages:
             size=size,
             **facts,
         )
+
+    def of_plugin(self, template: Path, status: int, forms: bool, **facts: Any) -> HTTPResponse:
+        """See `chatgate_site.plugin.Site.page`."""
+        answer = _answer(self.render(template.name, template.parent, **facts), _HTML, store=False)
+        answer.status = status
+        if forms:
+            answer.set_header(*content_security_policy("'self'"))
+        return answer
 
     def landing(self) -> HTTPResponse:
         link, personal = self._inviter.link(), self._inviter.personal
@@ -111,6 +120,15 @@ def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:
     """store: may browsers and proxies keep it? Never what holds a password."""
     headers = {"Content-Type": kind, "Cache-Control": "max-age=300" if store else "no-store"}
     return HTTPResponse(body, 200, headers)
+
+
+def content_security_policy(form_action: str) -> tuple[str, str]:
+    """The header: nothing from elsewhere, no scripts, no frames; forms go to `form_action`."""
+    return (
+        "Content-Security-Policy",
+        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
+        f"form-action {form_action}; frame-ancestors 'none'",
+    )
 
 
 def _constant(body: str, kind: str) -> Any:

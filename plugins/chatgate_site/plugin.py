@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
+from bottle import HTTPResponse
 
 from chatgate.api import Gateway, PluginError, Problem, Service, hookimpl
 from chatgate_site import command, hooks, http, invite
@@ -28,10 +32,50 @@ class Site:
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
         pages = Pages(gateway, self.options, self.endpoints, self.inviter)
-        app = Application(gateway, self.endpoints, pages, New(gateway, self.options, self.inviter))
+        self._pages = pages
+        app = Application(gateway, self.endpoints, pages, New(gateway, self.options, self.inviter), self)
         return [
             http.server(gateway, self.options, name, getattr(self.options, name), app) for name in ("https", "http")
         ]
+
+    # ------------------------------------------------------------------------------------------ lent to other plugins
+
+    @property
+    def url(self) -> str:
+        """The site as visitors see it, without a slash at the end; "" when it is off."""
+        return self.endpoints.url
+
+    @property
+    def personal(self) -> bool:
+        """Do invitations hold an account of their own, so that each is for one person?"""
+        return self.inviter.personal
+
+    def invitation(self, token: str) -> str:
+        """A link that makes Delta Chat create an account here and show this token: as the parameter of POST /new, or
+        at the beginning of the password of a link that is for one person.
+        """
+        return self.inviter.link(token)
+
+    def svg(self, text: str) -> str:
+        """A QR code for a page."""
+        return invite.svg(text)
+
+    def png(self, text: str) -> bytes:
+        """A QR code as a picture file."""
+        return invite.png(text)
+
+    def terminal(self, text: str, colours: bool) -> str:
+        """A QR code for a terminal."""
+        return invite.terminal(text, colours)
+
+    def page(self, template: Path, status: int = 200, forms: bool = False, **facts: Any) -> HTTPResponse:
+        """The answer for a page of a plugin: a template (bottle's SimpleTemplate) that begins with
+        `rebase('layout.html', title=…)`. It gets `facts` beside what the site's own templates get. No browser or proxy
+        keeps a copy. forms: may it have forms, which go to this site?
+        """
+        return self._pages.of_plugin(template, status, forms, **facts)
+
+    # ------------------------------------------------------------------------------------------ hooks
 
     @hookimpl
     def chatgate_ready(self) -> str:

@@ -15,16 +15,12 @@ from chatgate.api import Gateway
 from chatgate_site.endpoints import Endpoints
 from chatgate_site.new import PATHS as NEW
 from chatgate_site.new import New
-from chatgate_site.pages import Pages
+from chatgate_site.pages import Pages, content_security_policy
 
 log = logging.getLogger("chatgate.site")
 
 _HEADERS = [
-    (
-        "Content-Security-Policy",
-        "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
-        "frame-ancestors 'none'",
-    ),
+    content_security_policy("'none'"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("Cross-Origin-Opener-Policy", "same-origin"),
@@ -42,9 +38,11 @@ _SORRY = ("Something went wrong", "The server could not answer. Please try again
 
 
 class Site:
-    """Callable as a WSGI application. Other plugins' routes are asked for when it is made."""
+    """Callable as a WSGI application. Other plugins' routes are asked for when it is made; lender: the plugin that
+    helps them with their pages.
+    """
 
-    def __init__(self, gateway: Gateway, endpoints: Endpoints, pages: Pages, new: New) -> None:
+    def __init__(self, gateway: Gateway, endpoints: Endpoints, pages: Pages, new: New, lender: Any) -> None:
         self._endpoints, self._pages = endpoints, pages
         # Not catchall: bottle would write exception texts, which may hold what a client sent.
         self.app = bottle.Bottle()
@@ -53,7 +51,7 @@ class Site:
         self.app.install(_Guard(endpoints))
         pages.add_to(self.app)
         new.add_to(self.app)
-        gateway.hub.call("site_routes", app=self.app)
+        gateway.hub.call("site_routes", app=self.app, site=lender)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         hsts = environ["wsgi.url_scheme"] == "https" and not self._endpoints.self_signed

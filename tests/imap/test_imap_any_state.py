@@ -165,17 +165,15 @@ def test_wrong_password(stage):
     stage["1"]
     client = stage.stranger()
     for _ in range(3):
-        assert (
-            client.fails(f"LOGIN {stage.login[0]} wrong-password")
-            == b"NO [AUTHENTICATIONFAILED] Authentication failed."
-        )
+        refusal = client.fails(f"LOGIN {stage.login[0]} wrong-password")
+        assert refusal.startswith(b"NO [AUTHENTICATIONFAILED] Authentication failed")
     assert client.fails(f"LOGIN {stage.login[0]} wrong-password").startswith(b"NO [AUTHENTICATIONFAILED]")
     assert client.line().startswith(b"* BYE")
     assert client.closed()
 
 
 def test_credentials_that_are_no_text(stage):
-    assert stage.stranger().fails(b"LOGIN {2+}\r\n\xff\xfe x") == b"NO [AUTHENTICATIONFAILED] Authentication failed."
+    assert stage.stranger().fails(b"LOGIN {2+}\r\n\xff\xfe x") == b"NO [AUTHENTICATIONFAILED] Authentication failed"
 
 
 @pytest.mark.parametrize(
@@ -183,7 +181,7 @@ def test_credentials_that_are_no_text(stage):
     [
         (UNAVAILABLE, b"NO [UNAVAILABLE] Temporary server problem, please try again later"),
         (Reply(454, "4.7.0", "Too many logins", imap="LIMIT"), b"NO [LIMIT] Too many logins"),
-        (Reply(535, "5.7.8", "whatever"), b"NO [AUTHENTICATIONFAILED] Authentication failed."),
+        (Reply(535, "5.7.8", "Authentication failed: so"), b"NO [AUTHENTICATIONFAILED] Authentication failed: so"),
         (Reply(550, "5.7.1", "Closed for the summer", imap="CONTACTADMIN"), b"NO [CONTACTADMIN] Closed for the summer"),
     ],
 )

@@ -86,10 +86,8 @@ def _refuse(connection: Connection, answer: Reply | None) -> None:
         raise No(answer.text, answer.imap or "UNAVAILABLE")
     connection.login_failures += 1
     gevent.sleep(connection.imap.options.login_failure_seconds)
-    if answer is None or answer.code == 535:
-        refusal = No("Authentication failed.", "AUTHENTICATIONFAILED")
-    else:
-        refusal = No(answer.text, answer.imap or "AUTHENTICATIONFAILED")
+    text = "Authentication failed" if answer is None else answer.text
+    refusal = No(text, answer.imap if answer and answer.imap else "AUTHENTICATIONFAILED")
     if connection.login_failures >= connection.imap.options.max_login_failures:
         connection.wire.write(connection.tag + b" " + refusal.line() + b"\r\n")
         raise Bye("Too many failed logins")

@@ -23,7 +23,7 @@ class Asked:
     """The gate as the intake sees it."""
 
     def __init__(self, tmp_path, **options):
-        self.gate = Gate(SimpleNamespace(path=tmp_path.joinpath), GateOptions(**options))
+        self.gate = Gate(SimpleNamespace(path=tmp_path.joinpath, domain="chat.test"), GateOptions(**options))
         self.hub = Hub(30)
         self.hub.load([("gate", self.gate)])
 
@@ -96,6 +96,14 @@ def test_from_elsewhere_another_envelope_sender_gets_no_bounces(gate):
     assert gate.envelope.sender == ""
     assert gate(mail(), submitted=False, sender="Alice@example.org") is None
     assert gate.envelope.sender == "Alice@example.org"
+
+
+@pytest.mark.parametrize("address", ["alice@chat.test", "Alice@CHAT.test"])
+def test_from_elsewhere_nobody_writes_in_the_name_of_an_account_here(gate, address):
+    content = mail().replace(ALICE.encode(), address.encode())
+    answer = gate(content, submitted=False, sender="x@example.net")
+    assert answer == "550 5.7.1 Mail from this domain is only taken after a login"
+    assert gate(content, submitted=True, sender=address) is None
 
 
 def test_setup_message(gate):

@@ -3,16 +3,22 @@ import time
 
 import gevent
 import pytest
+from chatgate_maildb import accounts
 
-from chatgate.api import AccountExists, StoreError, Usage
+from chatgate.api import AccountExists, AddressGone, Delivery, OverQuota, StoreError, Usage
 
+DAY = 86400
 MAIL = b"Subject: one\r\n\r\nhello\r\n"
 
 
 def test_a_new_account_has_inbox_and_special_use_mailboxes(store):
     account = store.create_account("alice@example.org", "s3")
     assert store.account("alice@example.org") == account
-    assert account.secret == "s3" and abs(account.created - time.time()) < 5 and account.last_login == 0
+    assert (
+        account.secret == "s3"
+        and account.created in (time.time() // DAY, time.time() // DAY - 1)
+        and account.last_login == 0
+    )
     boxes = store.mailboxes(account.id)
     assert [box.name for box in boxes] == ["INBOX", "Drafts", "Junk", "Sent", "Trash"]
     assert [box.special_use for box in boxes] == ["", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"]
@@ -88,9 +94,12 @@ def test_a_deleted_account_leaves_nothing(store, people, tmp_path):
 def test_an_account_made_again_shares_nothing_with_the_one_before(store, people):
     first, box = people.alice, store.mailbox(people.alice.id, "INBOX")
     store.delete_account(first.id)
-    again = people.alice
-    assert again.id > first.id and again.box > first.box
-    assert store.mailbox(again.id, "INBOX").uidvalidity > box.uidvalidity
+    with pytest.raises(AddressGone):
+        store.create_account(first.address, "")
+    again = store.create_account(first.address, "", returning=True)
+    assert again.id > first.id
+    new = store.mailbox(again.id, "INBOX")
+    assert new.id > first.box and new.uidvalidity > box.uidvalidity
 
 
 def test_what_is_left_of_a_deletion_is_cleaned_up_later(store, people):
@@ -109,3 +118,135 @@ def test_usage_is_the_sum_over_mailboxes(store, people):
     store.expunge(trash, None, only_deleted=False)
     assert store.usage(people.alice.id) == Usage(len(MAIL), 1, 500_000_000)
     assert store.usage(99) == Usage(0, 0, 500_000_000)
+
+
+def test_disabling_and_enabling_again(store, people):
+    assert store.account(people.alice.address).disabled == ""
+    store.set_disabled(people.alice.id, "Spam was sent from it")
+    assert store.account(people.alice.address).disabled == "Spam was sent from it"
+    assert store.account(people.bob.address).disabled == ""
+    store.set_disabled(people.alice.id, "")
+    assert store.account(people.alice.address).disabled == ""
+
+
+def test_an_account_may_have_a_quota_of_its_own(open_gateway):
+    store = open_gateway(quota_bytes=100).store
+    alice, bob = (store.create_account(f"{name}@example.org", "") for name in ("alice", "bob"))
+    assert alice.quota is None
+
+    def inbox(account):
+        return Delivery(account.address, store.mailbox(account.id, "INBOX").id, account.id)
+
+    store.set_quota(alice.id, 150)
+    assert store.account(alice.address).quota == 150 and store.usage(alice.id) == Usage(0, 0, 150)
+    store.store(bytes(140), [inbox(alice)])
+    with pytest.raises(OverQuota):
+        store.store(bytes(11), [inbox(alice)])
+    with pytest.raises(OverQuota):
+        store.copy(inbox(alice).mailbox_id, [1], store.mailbox(alice.id, "Trash").id)
+    with pytest.raises(OverQuota):
+        store.store(bytes(101), [inbox(bob)])
+    store.set_quota(bob.id, 0)  # no limit
+    store.store(bytes(1000), [inbox(bob)])
+    assert store.usage(bob.id) == Usage(1000, 1, 0)
+    store.set_quota(alice.id, None)
+    assert store.usage(alice.id) == Usage(140, 1, 100)
+    with pytest.raises(OverQuota):
+        store.store(b"x", [inbox(alice)])
+
+
+def test_a_quota_of_ones_own_where_others_have_none(open_gateway):
+    store = open_gateway(quota_bytes=0).store
+    alice = store.create_account("alice@example.org", "")
+    inbox = Delivery(alice.address, store.mailbox(alice.id, "INBOX").id, alice.id)
+    store.store(bytes(1000), [inbox])
+    store.set_quota(alice.id, 1500)
+    with pytest.raises(OverQuota):
+        store.store(bytes(1000), [inbox])
+
+
+def test_a_removed_address_is_kept_for_its_owner(store, people, tmp_path):
+    alice = people.alice
+    store.set_secret(alice.id, "hash-of-hers")
+    store.delete_account(alice.id)
+    for _ in range(2):
+        with pytest.raises(AddressGone) as gone:
+            store.create_account("Alice@Example.org", "hash-of-a-stranger")
+        assert gone.value.secret == "hash-of-hers" and "alice" not in str(gone.value)
+    assert store.account(alice.address) is None
+    again = store.create_account(alice.address, "new", returning=True)
+    assert store.account(alice.address) == again and again.secret == "new"
+    store.delete_account(again.id, tombstone=False)
+    assert store.create_account(alice.address, "of anybody").secret == "of anybody"
+    store.delete_account(store.account(alice.address).id)
+    store.create_account("bob@example.org", "", returning=True)  # needs none
+
+
+def test_a_tombstone_does_not_say_whose_it_is(open_gateway, tmp_path):
+    """Neither as text nor as a hash that somebody else could compute."""
+    hashes = []
+    for name in ("one", "two"):
+        gateway = open_gateway(folder=str(tmp_path / name))
+        gateway.store.delete_account(gateway.store.create_account("alice@example.org", "secret").id)
+        hashes += gateway.store.reader.rows("SELECT hash FROM tombstone")
+    assert len(set(hashes)) == 2 and all(b"alice" not in digest for (digest,) in hashes)
+
+
+def test_tombstones_survive_a_restart_and_end_when_the_operator_says_so(open_gateway):
+    gateway = open_gateway()
+    gateway.store.delete_account(gateway.store.create_account("alice@example.org", "").id)
+    gateway.stop()
+    store = open_gateway(tombstone_days=30).store
+    assert store.expire(time.time() + 30 * DAY) == {}
+    with pytest.raises(AddressGone):
+        store.create_account("alice@example.org", "")
+    assert store.expire(time.time() + 31 * DAY) == {"tombstones": 1}
+    assert store.create_account("alice@example.org", "")
+
+
+def test_idle_accounts(store, people):
+    today = int(time.time() // DAY)
+    days = {
+        "never": (today, 0),
+        "blocked": (1, 0),
+        "long": (today - 300, today - 100),
+        "lately": (today - 99, today - 5),
+    }
+    for name, (created, last_login) in days.items():
+        sql, facts = "UPDATE account SET created=? WHERE id=?", (created, getattr(people, name).id)
+        store.writer.run(lambda tx, sql=sql, facts=facts: tx.execute(sql, facts))
+        store.set_last_login(getattr(people, name).id, last_login)
+    store.set_disabled(people.blocked.id, "no")
+
+    def idle(before, limit=100):
+        return [account.address.partition("@")[0] for account in store.idle_accounts(before, limit)]
+
+    assert idle(today - 100) == [] and idle(today - 99) == ["long"]
+    assert idle(today) == ["long", "lately"]
+    assert idle(today + 1) == ["long", "lately", "never"]  # made today
+    assert idle(today + 1, 2) == ["long", "lately"]
+
+
+def test_crowded_accounts(open_gateway):
+    store, accounts = open_gateway(quota_bytes=1000).store, []
+    for n in range(1, 11):
+        account = store.create_account(f"{n}@example.org", "")
+        store.store(bytes(100 * n), [Delivery("", store.mailbox(account.id, "INBOX").id, account.id)])
+        accounts.append(account.id)
+    store.set_quota(accounts[9], 0)
+    store.set_quota(accounts[0], 100)
+
+    def crowded(*args):
+        return [accounts.index(account.id) + 1 for account in store.crowded_accounts(*args)]
+
+    assert crowded(0.75) == [1, 8, 9] and crowded(0.8) == [1, 8, 9] and crowded(1.0) == [1]
+    assert crowded(0.75, 0, 2) == [1, 8] and crowded(0.75, accounts[7], 2) == [9]
+
+
+def test_looking_for_crowded_accounts_lets_others_have_their_turns(store, monkeypatch):
+    monkeypatch.setattr(accounts, "_WITH_OCTETS", accounts._WITH_OCTETS.replace("LIMIT 500", "LIMIT 3"))
+    for n in range(10):
+        store.create_account(f"{n}@example.org", "")
+    turns = []
+    gevent.spawn(turns.append, 1)
+    assert len(store.crowded_accounts(0.0)) == 10 and turns == [1]

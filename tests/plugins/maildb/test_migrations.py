@@ -1,12 +1,14 @@
 """Schema versions: forward on opening, each step whole; back only when asked."""
 
+import re
 import sqlite3
+import time
 
 import pytest
 from chatgate_maildb import database, migrations
 from chatgate_maildb.migrations import Migration
 
-from chatgate.api import Message, PluginError
+from chatgate.api import AddressGone, Delivery, Kept, Message, PluginError
 
 # Version 1 as it was released. Never change it: whoever changes the models adds a migration, and a version here.
 VERSION_1 = """
@@ -35,6 +37,18 @@ CREATE TABLE "subscription" ("account_id" INTEGER NOT NULL, "name" TEXT NOT NULL
 CREATE TABLE "annotation" ("account_id" INTEGER NOT NULL, "mailbox" TEXT NOT NULL, "entry" TEXT NOT NULL,
     "value" BLOB NOT NULL, PRIMARY KEY ("account_id", "mailbox", "entry"),
     FOREIGN KEY ("account_id") REFERENCES "account" ("id") ON DELETE CASCADE) WITHOUT ROWID;
+"""
+# What version 2 added, likewise.
+VERSION_2 = """
+ALTER TABLE account ADD COLUMN "disabled" TEXT NOT NULL DEFAULT '';
+ALTER TABLE account ADD COLUMN "quota" INTEGER;
+CREATE INDEX account_idle ON account (max(last_login, created));
+CREATE TABLE "hashkey" ("name" TEXT NOT NULL PRIMARY KEY, "value" BLOB NOT NULL);
+CREATE TABLE "tombstone" ("hash" BLOB NOT NULL PRIMARY KEY, "secret" TEXT NOT NULL, "day" INTEGER NOT NULL)
+    WITHOUT ROWID;
+ALTER TABLE message ADD COLUMN "fetched" INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX "message_date" ON "message" ("date", "mailbox_id", "uid");
+CREATE INDEX "message_large" ON "message" ("date", "mailbox_id", "uid") WHERE size>65536;
 """
 MAIL = """
 INSERT INTO meta VALUES ('version', 1), ('uidvalidity', 1700000000);
@@ -68,23 +82,67 @@ def connection(old):
 
 
 def schema(path):
-    """Every table and index in words, without spacing."""
+    """Every table and index in words, without spacing and quotes; of tables the definitions in alphabetical order, as
+    ALTER TABLE puts new columns behind the rest.
+    """
     connection = sqlite3.connect(path)
-    rows = connection.execute("SELECT name, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
+    rows = connection.execute("SELECT name, type, sql FROM sqlite_master WHERE sql IS NOT NULL").fetchall()
     connection.close()
-    return {name: "".join(sql.split()).replace("IFNOTEXISTS", "") for name, sql in rows}
+    words = {name: re.sub(r'\s|"|IF NOT EXISTS', "", sql) for name, _, sql in rows}
+    tables = {name for name, kind, _ in rows if kind == "table"}
+    return {name: sorted(re.split(r",(?![^()]*\))", sql.replace(")WITHOUT", ",)WITHOUT").removesuffix(")")))
+            if name in tables and "(" in sql else sql for name, sql in words.items()}  # fmt: skip
 
 
 def test_the_schema_is_the_one_of_its_version(gateway, tmp_path):
-    assert migrations.VERSION == 1 and not migrations.MIGRATIONS, "add the new version's schema and a test from 1 to it"
+    assert migrations.VERSION == 2, "add the new version's changes and a test"
     gateway.store.close()
-    script(tmp_path / "by-hand.db", VERSION_1)
+    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2)
     assert schema(tmp_path / "data" / "mail.db") == schema(tmp_path / "by-hand.db")
+
+
+def test_a_store_of_version_1_gets_the_schema_of_today(old, open_gateway, tmp_path):
+    open_gateway().store.close()
+    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2)
+    assert schema(old / "mail.db") == schema(tmp_path / "by-hand.db")
+
+
+def test_a_store_of_version_1_can_give_space_back(old, open_gateway):
+    store = open_gateway().store
+    assert store.reader.rows("PRAGMA auto_vacuum") == [(2,)]
+    account = store.account("alice@example.org")
+    for _ in range(150):
+        store.store(bytes(60_000), [Delivery("", 3, account.id)])
+    store.close()
+    full = (old / "mail.db").stat().st_size
+    store = open_gateway().store
+    store.expunge(3, None, only_deleted=False)
+    store.expire(time.time())
+    store.close()
+    assert full > 8_000_000 and (old / "mail.db").stat().st_size < full / 2
+
+
+def test_a_database_in_use_is_not_rewritten_and_opens(old, caplog):
+    first = database.connect(old, writing=True)
+    first.begin("IMMEDIATE")
+    second = database.connect(old, writing=True)
+    second.execute_sql("PRAGMA busy_timeout=1")
+    migrations.make_shrinkable(second)
+    assert second.execute_sql("PRAGMA auto_vacuum").fetchall() == [(0,)] and "not rewritten" in caplog.text
+    first.rollback()
+    migrations.make_shrinkable(second)
+    assert second.execute_sql("PRAGMA auto_vacuum").fetchall() == [(2,)]
+    first.close(), second.close()
 
 
 def test_a_store_of_version_1_opens(old, open_gateway):
     store = open_gateway().store
     alice = store.account("alice@example.org")
+    assert (alice.created, alice.last_login, alice.disabled, alice.quota) == (1690000000 // 86400, 19000, "", None)
+    assert store.kept(alice.id) == [Kept(3, 5, 8, 1700000001, False)]
+    store.delete_account(store.create_account("bob@example.org", "").id)
+    with pytest.raises(AddressGone):
+        store.create_account("bob@example.org", "")
     inbox = store.mailbox(alice.id, "INBOX")
     assert (inbox.id, inbox.uidvalidity, inbox.uidnext, inbox.modseq) == (3, 1700000000, 6, 9)
     told = store.changes(3, 7)
@@ -140,8 +198,8 @@ def test_one_step_back_when_asked(connection):
 
 
 def test_a_newer_database_is_refused_and_left_alone(old, open_gateway):
-    script(old / "mail.db", "UPDATE meta SET value=2 WHERE key='version'; CREATE TABLE later (x)")
-    with pytest.raises(PluginError, match="schema version 2, this program knows versions up to 1") as error:
+    script(old / "mail.db", "UPDATE meta SET value=3 WHERE key='version'; CREATE TABLE later (x)")
+    with pytest.raises(PluginError, match="schema version 3, this program knows versions up to 2") as error:
         _ = open_gateway().store
     assert "\n" not in str(error.value) and "later" in schema(old / "mail.db")
 

@@ -101,6 +101,22 @@ def test_the_store_has_all_that_the_protocol_asks_for(store):
             assert [str(p) for p in given.parameters.values()] == [str(p) for p in wanted.parameters.values()], name
 
 
+def test_mail_for_a_disabled_account_is_refused_for_good(store, people, ask):
+    store.set_disabled(people.alice.id, "You sent spam")
+    reply = ask("recipient", address="alice+tag@example.org")
+    assert (reply.code, reply.enhanced) == (550, "5.2.1")
+    assert reply.text == "<alice+tag@example.org>: this account is disabled"
+    assert ask("recipient", address=people.bob.address).code == 250
+    store.set_disabled(people.alice.id, "")
+    assert ask("recipient", address="alice@example.org").code == 250
+
+
+def test_a_removed_address_is_unknown(store, people, ask):
+    store.delete_account(people.alice.id)
+    reply = ask("recipient", address="alice@example.org")
+    assert (reply.code, reply.enhanced) == (550, "5.1.1")
+
+
 def test_storing(gateway, store, people):
     answer = gateway.hub.ask("store", content=MAIL, deliveries=[people.alice.inbox])
     assert [type(stored) for stored in answer] == [Stored] and store.content(people.alice.box, answer[0].uid) == MAIL

@@ -9,6 +9,7 @@ import gevent
 import gevent.event
 import gevent.pool
 import pytest
+from chatgate_maildb.database import Unavailable
 from gevent.monkey import get_original
 
 from chatgate.api import AccountExists, OverQuota, StoreError
@@ -124,6 +125,36 @@ def test_a_failing_job_harms_nobody_in_its_transaction(store, people, gate):
     assert isinstance(jobs[1].exception, OverQuota)
     assert isinstance(jobs[2].exception, StoreError) and "INSERT" not in str(jobs[2].exception)
     assert store.integrity() == []
+
+
+def test_who_failed_is_answered_after_the_commit_too(store, gate):
+    """Whoever hears that an account exists already finds it, though another job of that transaction made it."""
+
+    def create(name):
+        try:
+            return store.create_account(f"{name}@example.org", "")
+        except AccountExists:
+            return store.account(f"{name}@example.org")
+
+    gate.open.clear()
+    gate.reached.clear()
+    first = gevent.spawn(create, "first")
+    gate.reached.wait(5)
+    pool = gevent.pool.Pool()
+    tasks = [pool.spawn(create, "carol") for _ in range(5)]
+    gevent.sleep(0)
+    gate.open.set()
+    pool.join(timeout=5)
+    assert first.get(timeout=5) and len({task.value for task in tasks}) == 1 and tasks[0].value is not None
+
+
+def test_who_failed_in_a_transaction_that_is_lost_hears_that(store, people, gate):
+    def create(tx):
+        raise AccountExists("made a moment ago, by what is lost now")
+
+    gate.fail = sqlite3.OperationalError("disk I/O error")
+    with pytest.raises(Unavailable):
+        store.writer.run(create)
 
 
 def test_a_failing_commit_is_told_to_everyone_in_it_and_survived(store, people, gate):

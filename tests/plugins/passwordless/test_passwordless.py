@@ -74,6 +74,7 @@ class Policy:
     """A policy plugin with one answer."""
 
     answer = None
+    invitation = None
 
     def __init__(self, gateway, options):
         self.asked = []
@@ -84,6 +85,10 @@ class Policy:
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
+
+    @hookimpl
+    def chatgate_invitation(self, token, password):
+        return self.invitation if token == "token" or password.startswith("token") else None
 
 
 class Gate:
@@ -103,8 +108,9 @@ class Gate:
         session = Session("imap", "127.0.0.1")
         return self.gateway.hub.ask("authenticate", session=session, credentials=Credentials(address, password))
 
-    def create(self, address=ADDRESS, password=PASSWORD, way="site", generated=False):
-        return self.gateway.hub.ask("create_account", address=address, password=password, way=way, generated=generated)
+    def create(self, address=ADDRESS, password=PASSWORD, way="site", generated=False, token=""):
+        facts = {"way": way, "generated": generated, "network": "", "token": token}
+        return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
 
 
 @pytest.fixture
@@ -241,9 +247,137 @@ def test_removing_and_coming_back_with_the_real_store(tmp_path):
     wrong(gate.login())
     gate.store.delete_account(account.id)
     gate.gateway.hub.notify("account_removed", account=account)
-    assert gate.login(password="a new owner's password").address == ADDRESS
-    wrong(gate.login(password="a new password"))
+    wrong(gate.login())
+    wrong(gate.login(password="somebody else's password"))
+    for way in ("site", "operator"):
+        answer = gate.create(way=way)
+        assert (answer.code, answer.imap) == (550, "ALREADYEXISTS") and "kept for its owner" in answer.text
+    assert gate.store.accounts() == []
+    back = gate.login(password="a new password")
+    assert back.address == ADDRESS and back.id != account.id
+    wrong(gate.login(password="somebody else's password"))
     gate.gateway.stop()
+
+
+def test_coming_back_asks_the_policies_and_needs_no_new_hash(tmp_path, scrypts):
+    gate = Gate(tmp_path, store="maildb")
+    account = gate.login()
+    gate.store.delete_account(account.id)
+    gate.gateway.hub.notify("account_removed", account=account)
+    gate.policy.answer = Reply(451, "4.3.2", "Busy", imap="LIMIT")
+    assert gate.login() == gate.policy.answer
+    gate.policy.answer = None
+    assert gate.login().secret == account.secret
+    del scrypts[:]
+    assert isinstance(gate.login(), Account) and not scrypts
+    gate.gateway.stop()
+
+
+def test_an_address_whose_owner_left_it_free(tmp_path):
+    gate = Gate(tmp_path, store="maildb")
+    account = gate.login()
+    gate.store.delete_account(account.id, tombstone=False)
+    gate.gateway.hub.notify("account_removed", account=account)
+    assert gate.login(password="a new owner's password").address == ADDRESS
+    gate.gateway.stop()
+
+
+# -------------------------------------------------------------------------------- disabled accounts
+
+
+def test_a_disabled_account_hears_why_once_it_proved_who_it_is(tmp_path, scrypts):
+    gate = Gate(tmp_path, store="maildb")
+    account = gate.login()
+    gate.store.set_disabled(account.id, "Too many complaints")
+    for _ in range(2):  # remembered, then hashed
+        answer = gate.login()
+        assert (answer.code, answer.enhanced, answer.imap) == (525, "5.7.13", "CONTACTADMIN")
+        assert answer.text == "Too many complaints"
+        gate.gateway.hub.plugin("passwordless")._verified.forget(account)
+    assert "complaints" not in wrong(gate.login(password="another password")).text
+    gate.store.set_disabled(account.id, "")
+    assert gate.login() == account
+    gate.gateway.stop()
+
+
+def test_a_disabled_account_over_the_wire(gateway_factory):
+    """No word that makes Delta Chat tell of a wrong password."""
+    gateway = gateway_factory("tls", "maildb", "passwordless", "smtp", "imap", imap={"login_failure_seconds": 0.0})
+    who = new_login(gateway)
+    imap_client(gateway, who).logout()
+    gateway.store.set_disabled(gateway.store.account(who[0]).id, "Too many complaints")
+    with pytest.raises(imaplib.IMAP4.error) as imap:
+        imap_client(gateway, who)
+    assert str(imap.value) == "b'[CONTACTADMIN] Too many complaints'"
+    with pytest.raises(smtplib.SMTPAuthenticationError) as smtp:
+        smtp_client(gateway, who)
+    assert (smtp.value.smtp_code, smtp.value.smtp_error) == (535, b"5.7.13 Too many complaints")
+
+
+# -------------------------------------------------------------------------------- invitations
+
+
+class Ticket:
+    """An invitation, and what was done with it."""
+
+    def __init__(self, left=1, quota=None):
+        self.left, self.quota, self.log = left, quota, []
+
+    def take(self):
+        self.log.append("take")
+        self.left -= 1
+        return self.left >= 0
+
+    def give_back(self):
+        self.log.append("give back")
+        self.left += 1
+
+
+def test_an_invitation_opens_a_closed_door(tmp_path):
+    gate = Gate(tmp_path, store="maildb", open=False)
+    ticket = gate.policy.invitation = Ticket(2, quota=12345)
+    wrong(gate.login())
+    account = gate.login(password="token and more")
+    assert gate.store.usage(account.id).limit == 12345
+    assert isinstance(gate.create("ihgfedcba@example.org", token="token"), Account)
+    assert gate.create("third9999@example.org", token="token").text == "This invitation has been used up"
+    assert ticket.log == ["take", "take", "take"] and gate.policy.asked[0] == (ADDRESS, "login")
+    assert "no such invitation" in gate.create("fourth999@example.org", token="of another kind").text
+    assert isinstance(gate.create("operators@example.org", way="operator"), Account)
+    gate.gateway.stop()
+
+
+def test_what_came_to_nothing_is_given_back(tmp_path, monkeypatch):
+    gate = Gate(tmp_path, open=False)
+    ticket = gate.policy.invitation = Ticket()
+    gate.policy.answer = Reply(451, "4.3.2", "Busy", imap="LIMIT")
+    assert gate.login(password="token and more") == gate.policy.answer and ticket.log == []
+    gate.policy.answer = None
+    gate.create(way="operator")
+    assert gate.create(token="token").imap == "ALREADYEXISTS"
+    assert ticket.log == ["take", "give back"]
+    monkeypatch.setattr(gate.store, "create_account", lambda *_: 1 / 0)
+    assert gate.login("ihgfedcba@example.org", "token and more").temporary and ticket.left == 1
+
+
+def test_an_invitation_that_is_not_good_any_more_says_so(tmp_path, scrypts):
+    gate = Gate(tmp_path, open=False)
+    gate.create(way="operator")
+    gate.policy.invitation = Reply(550, "5.7.1", "Too late", imap="NOPERM")
+    del scrypts[:]
+    assert gate.login("ihgfedcba@example.org", "token and more") == gate.policy.invitation
+    assert len(scrypts) == 1
+    assert "Too late" not in wrong(gate.login(password="token and more")).text
+    assert len(scrypts) == 2
+
+
+def test_the_freeze_file_is_for_everybody_but_the_operator(gate, tmp_path):
+    ticket = gate.policy.invitation = Ticket()
+    (tmp_path / "no-create").touch()
+    wrong(gate.login(password="token and more"))
+    assert gate.create(token="token").text == "This server takes no new accounts"
+    assert ticket.log == []
+    assert isinstance(gate.create(way="operator"), Account)
 
 
 def test_first_logins_by_imap_and_smtp_together(gateway_factory):
@@ -443,16 +577,17 @@ def test_freezing_and_thawing(gate, tmp_path):
     assert isinstance(gate.login("ihgfedcba@example.org"), Account)
 
 
-def test_a_closed_server_lets_the_operator_in_and_a_policy(tmp_path):
+def test_a_closed_server_lets_the_operator_in_and_nobody_else(tmp_path):
     gate = Gate(tmp_path, open=False)
     wrong(gate.login())
     assert not gate.create().accepts
     assert gate.store.made == 0
     account = gate.create(way="operator")
     assert gate.login() == account
-    gate.policy.answer = gate.store.create_account("invited99@example.org", "x")
-    assert gate.login("invited99@example.net").code == 535
-    assert gate.login("invitedby@example.org", PASSWORD) == gate.policy.answer
+    gate.policy.answer = Reply(550, "5.7.1", "Too many")
+    del gate.policy.asked[:]
+    assert wrong(gate.login("ihgfedcba@example.org")) == wrong(gate.login(password="another password"))
+    assert gate.policy.asked == []  # its words would tell that nobody has the address
 
 
 @pytest.mark.parametrize("code", [450, 550])

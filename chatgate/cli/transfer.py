@@ -1,0 +1,142 @@
+"""`chatgate accounts export` and `import`: accounts with their password hashes, so that people keep their passwords.
+
+The file is JSON Lines: a first line that says what it is, then one account a line. It holds no mail.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+import click
+import gevent.pool
+
+from chatgate.cli import Folder, fail
+from chatgate.gateway import Gateway
+from chatgate.store import AccountExists, AddressGone, Store, StoreError
+
+_FORMAT, _VERSION = "chatgate-accounts", 1
+_TYPES = {"address": str, "secret": str, "last_login": int, "disabled": str, "quota": int | None}
+# Accounts under way at once: the store commits what comes together in one go.
+_AT_ONCE = 64
+
+
+@click.command("export")
+@click.argument("file", default="-", type=click.Path(dir_okay=False, allow_dash=True))
+@click.pass_obj
+def export(folder: Folder, file: str) -> None:
+    """Write all accounts with their password hashes to FILE, or to standard output. Mail is not in it.
+
+    Keep the file to yourself: with it somebody could guess passwords as fast as their computers allow.
+    """
+    gateway = folder.gateway
+    lines = _lines(gateway)
+    if file == "-":
+        for line in lines:
+            click.echo(line)
+        return
+    try:
+        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+            count = sum(1 for line in lines if out.write(line + "\n")) - 1
+            out.flush()
+            os.fsync(out.fileno())
+    except OSError as error:
+        fail(f"cannot write {file}: {error.strerror}", 1)
+    click.echo(f"Wrote {count} accounts.", err=True)
+
+
+def _lines(gateway: Gateway) -> Iterator[str]:
+    yield json.dumps({"format": _FORMAT, "version": _VERSION, "domain": gateway.domain})
+    after = ""
+    while page := gateway.store.accounts(after):
+        for account in page:
+            yield json.dumps({name: getattr(account, name) for name in _TYPES})
+        after = page[-1].address
+
+
+@click.command("import")
+@click.argument("file", default="-", type=click.File("r", encoding="utf-8"))
+@click.option("--replace", is_flag=True, help="Give accounts that are there already what the file says of them.")
+@click.pass_obj
+def import_(folder: Folder, file: TextIO, replace: bool) -> None:
+    """Make the accounts that `export` wrote to FILE, or those that come on standard input.
+
+    Accounts that are there already stay as they are. Accounts that were removed here come back only if the file has
+    the password that they had. The file is read to its end before anything is changed.
+    """
+    store, domain = folder.gateway.store, folder.gateway.domain
+    try:
+        rows = list(_rows(file, domain))
+    except (ValueError, OSError) as error:
+        fail(f"{file.name}: {error}", 1)
+    counts = Counter(gevent.pool.Pool(_AT_ONCE).imap_unordered(lambda row: _take(store, row, replace), rows))
+    click.echo(", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "no accounts in the file")
+    sys.exit(1 if counts[_FAILED] else 0)
+
+
+def _rows(lines: Iterable[str], domain: str) -> Iterator[dict[str, Any]]:
+    """The accounts in an export. Raises ValueError with a line number; never with what stands there."""
+    numbered = enumerate(lines, 1)
+    header = _object(*next(numbered, (1, "")))
+    if header.get("format") != _FORMAT:
+        raise ValueError("line 1: not an export of accounts")
+    if header.get("version") != _VERSION:
+        raise ValueError(f"line 1: version {header.get('version')}, this program reads version {_VERSION}")
+    if header.get("domain") != domain:
+        raise ValueError(f"line 1: accounts of {header.get('domain')}, this server has {domain}")
+    for number, line in numbered:
+        row = _object(number, line)
+        for name, kind in _TYPES.items():
+            if name not in row or not isinstance(row[name], kind) or row[name] is True or row[name] is False:
+                raise ValueError(f"line {number}: {name}: missing or of the wrong type")
+        if not row["secret"] or not row["address"].endswith("@" + domain):
+            raise ValueError(f"line {number}: not an account of {domain}")
+        if row["last_login"] < 0 or (row["quota"] or 0) < 0:
+            raise ValueError(f"line {number}: a number below 0")
+        yield row
+
+
+def _object(number: int, line: str) -> dict[str, Any]:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict):
+        raise ValueError(f"line {number}: not a JSON object")
+    return row
+
+
+_FAILED = "failed"
+
+
+def _take(store: Store, row: dict[str, Any], replace: bool) -> str:
+    """One account; what became of it."""
+    address, secret = row["address"], row["secret"]
+    try:
+        try:
+            account, what = store.create_account(address, secret), "made"
+        except AddressGone as gone:
+            if gone.secret != secret:
+                return "removed here by their owners"
+            account, what = store.create_account(address, secret, returning=True), "came back"
+        except AccountExists:
+            found = store.account(address)
+            if found is None or not replace:
+                return "there already"
+            account, what = found, "replaced"
+            if account.secret != secret:
+                store.set_secret(account.id, secret)
+        if row["last_login"] > account.last_login:
+            store.set_last_login(account.id, row["last_login"])
+        if row["disabled"] != account.disabled:
+            store.set_disabled(account.id, row["disabled"])
+        if row["quota"] != account.quota:
+            store.set_quota(account.id, row["quota"])
+        return what
+    except StoreError as error:
+        click.echo(f"chatgate: {address}: {error}", err=True)
+        return _FAILED

@@ -1,0 +1,152 @@
+"""`chatgate invite`: make, list, show and revoke tokens. Works beside a running gateway."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import re
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from chatgate.api import Gateway
+from chatgate_invite.database import Token
+from chatgate_invite.tokens import Tokens, good, normal
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+_SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+
+
+def octets(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """Of "500M"; "none", no limit, is 0."""
+    if text is None or text == "none":
+        return None if text is None else 0
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([KMGT]?)B?", text.strip().upper())
+    if not match:
+        raise click.BadParameter(f"{text!r} is no size such as 500M or 2G")
+    return int(float(match[1]) * _UNITS[match[2]])
+
+
+def moment(ctx: click.Context, param: click.Parameter, text: str | None) -> int:
+    """Unix seconds: of a time from now such as 12h, 7d or 4w, or of the end of a day, 2027-01-31; UTC. Never: 0."""
+    if text is None:
+        return 0
+    if match := re.fullmatch(r"(\d{1,5})([hdw])", text):
+        return int(time.time()) + int(match[1]) * _SECONDS[match[2]]
+    try:
+        day = datetime.date.fromisoformat(text) + datetime.timedelta(1)
+    except (ValueError, OverflowError):
+        raise click.BadParameter(f"{text!r} is neither a time such as 12h or 7d nor a day such as 2027-01-31") from None
+    return int(datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp())
+
+
+def make(tokens: Tokens, gateway: Gateway) -> click.Group:
+    """The group `invite` for this gateway."""
+
+    @click.group("invite")
+    def group() -> None:
+        """Invitations: they let people in even while the server takes no other new accounts."""
+
+    @group.command("create")
+    @click.option("--uses", default=1, type=click.IntRange(0, 10**6), help="How many accounts; 0 for any number.")
+    @click.option("--expires", callback=moment, metavar="WHEN", help="12h, 7d, 4w or a day, 2027-01-31; else never.")
+    @click.option("--quota", callback=octets, metavar="SIZE", help='What each may keep: 500M, or "none" for no limit.')
+    @click.option("--note", default="", help="Words of your own, for the list.")
+    @_json
+    def create(uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
+        """Make a token, and print it with all the ways to use it."""
+        token = tokens.create(uses, expires, quota, note)
+        facts = _facts(token) | _ways(gateway, token)
+        _show(facts, as_json, [token.token, *_about(facts)])
+
+    @group.command("list")
+    @_json
+    def list_(as_json: bool) -> None:
+        """All tokens with what is left of them."""
+        rows = [_facts(token) for token in tokens.all()]
+        form = "{:<14} {:>11} {:<17} {:>14} {}".format
+        lines = [
+            form(r["token"], f"{r['used']}/{r['uses'] or '-'}", r["expires"] or "never", _quota(r["quota"]), r["note"])
+            for r in rows
+        ]
+        _show(rows, as_json, [line.rstrip() for line in [form("token", "used", "expires", "quota", "note"), *lines]])
+
+    @group.command("revoke")
+    @click.argument("token")
+    def revoke(token: str) -> None:
+        """Let nobody else in by this token. Accounts that came of it stay."""
+        if not normal(token) or not tokens.revoke(normal(token)):
+            raise click.ClickException("there is no such token")
+        click.echo("Revoked.")
+
+    @group.command("qr")
+    @click.argument("token")
+    @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
+    @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
+    def qr(token: str, png: Path | None, svg: Path | None) -> None:
+        """Show a token as a QR code and a link that make Delta Chat create an account."""
+        found = tokens.find(normal(token)) if normal(token) else None
+        if found is None:
+            raise click.ClickException("there is no such token")
+        site = gateway.hub.plugin("site")
+        if site is None:
+            raise click.ClickException("links are the site's: enable the plugin site")
+        if not good(found):
+            click.echo("chatgate: warning: this token has been used up or has expired", err=True)
+        link = site.invitation(found.token)
+        for path, picture in ((png, site.png), (svg, lambda link: site.svg(link).encode())):
+            if path:
+                try:
+                    path.write_bytes(picture(link))
+                except OSError as error:
+                    raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+        lines = _about(_ways(gateway, found) | {"link": link})
+        click.echo("\n".join(lines if png or svg else [site.terminal(link, sys.stdout.isatty()), "", *lines]))
+
+    return group
+
+
+def _show(data: Any, as_json: bool, lines: list[str]) -> None:
+    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+def _facts(token: Token) -> dict[str, Any]:
+    ends = datetime.datetime.fromtimestamp(token.expires, datetime.UTC) if token.expires else None
+    return {
+        "token": token.token,
+        "uses": token.uses,
+        "used": token.used,
+        "good": good(token),
+        "expires": ends.strftime("%Y-%m-%dT%H:%MZ") if ends else None,
+        "quota": token.quota,
+        "note": token.note,
+        "created": (datetime.date(1970, 1, 1) + datetime.timedelta(token.created)).isoformat(),
+    }
+
+
+def _quota(quota: int | None) -> str:
+    return "default" if quota is None else str(quota or "none")
+
+
+def _ways(gateway: Gateway, token: Token) -> dict[str, Any]:
+    """The links of the site, where there is one."""
+    site = gateway.hub.plugin("site")
+    if site is None:
+        return {"token": token.token}
+    page = f"{site.url}/invite/{token.token}" if site.url else None
+    return {"token": token.token, "link": site.invitation(token.token), "personal": site.personal, "page": page}
+
+
+def _about(ways: dict[str, Any]) -> list[str]:
+    lines = []
+    if ways.get("link"):
+        # A personal link holds an address and a password that were drawn for it.
+        lines.append(f"{'Link, for one account' if ways['personal'] else 'Link'}: {ways['link']}")
+    if ways.get("page"):
+        lines.append(f"Page: {ways['page']}")
+    return [*lines, f"By hand: a password that begins with {ways['token']} and goes on with one of your own"]

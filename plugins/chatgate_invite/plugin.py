@@ -1,0 +1,102 @@
+"""The plugin: what newcomers may show, the operator's commands, and a page for each token."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from chatgate.api import Gateway, Problem, Reply, hookimpl, option
+from chatgate_invite import command
+from chatgate_invite.database import Database
+from chatgate_invite.tokens import LENGTH, Invitation, Tokens, good, normal
+
+if TYPE_CHECKING:
+    import bottle
+
+_PAGE = Path(__file__).with_name("invite.html")
+
+# As everywhere, no "authentication": Delta Chat would tell of a wrong password.
+SPENT = Reply(550, "5.7.1", "This invitation has been used up or has expired", imap="NOPERM")
+
+
+@dataclass(frozen=True)
+class InviteOptions:
+    database: str = option("data/invite.db", "File with the tokens, in the gateway's folder.")
+    password_min_length: int = option(9, "Characters that must follow a token with which a password begins.")
+    forget_after_days: float = option(30.0, "Days after which expired tokens are removed from the list.")
+
+
+class Invite:
+    """Invitations by token: they let people in on a closed server, by link, QR code or typed password."""
+
+    Options = InviteOptions
+    order = 55
+
+    def __init__(self, gateway: Gateway, options: InviteOptions) -> None:
+        self.gateway, self.options = gateway, options
+        self._database = Database(gateway.path(options.database))
+        self.tokens = Tokens(self._database)
+
+    @hookimpl(optionalhook=True)  # passwordless brings it
+    def chatgate_invitation(self, token: str, password: str) -> Invitation | Reply | None:
+        shown = normal(token) if token else normal(password[:LENGTH])
+        found = self.tokens.find(shown) if shown else None
+        if found is None:
+            return None
+        if not good(found):
+            return SPENT
+        least = self.options.password_min_length
+        if not token and len(password) - LENGTH < least:
+            # Whoever else has the token must not know the password.
+            text = f"Behind the invitation, the password needs {least} more characters of your own"
+            return Reply(550, "5.7.1", text, imap="NOPERM")
+        return Invitation(self.tokens, shown, found.quota)
+
+    @hookimpl
+    def chatgate_services(self) -> list[Database]:
+        return [self._database]
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
+        cli.add_command(command.make(self.tokens, gateway))
+
+    @hookimpl
+    def chatgate_expire(self, now: float) -> dict[str, int] | None:
+        gone = self.tokens.forget(int(now - self.options.forget_after_days * 86400))
+        return {"expired invitations": gone} if gone else None
+
+    @hookimpl
+    def chatgate_check(self, gateway: Gateway) -> Sequence[Problem] | None:
+        self.tokens.all()
+        if not gateway.hub.has("passwordless"):
+            return [Problem("warning", "invite: only the plugin passwordless asks for invitations")]
+        return None
+
+    @hookimpl(optionalhook=True)
+    def chatgate_site_routes(self, app: bottle.Bottle, site: Any) -> None:
+        import bottle
+
+        def show(token: str) -> bottle.HTTPResponse:
+            found = self.tokens.find(normal(token)) if normal(token) else None
+            if found is None or not good(found):
+                return site.page(_PAGE, status=404, forms=True, link="", asked=True)
+            link = site.invitation(found.token)
+            facts = {"personal": site.personal, "names": self._names(), "more": self.options.password_min_length}
+            return site.page(_PAGE, link=link, qr=site.svg(link), token=found.token, **facts)
+
+        def enter() -> bottle.HTTPResponse:
+            token = bottle.request.query.token
+            return show(token) if token else site.page(_PAGE, forms=True, link="", asked=False)
+
+        app.get("/invite", callback=enter)
+        app.get("/invite/<token>", callback=show)
+
+    def _names(self) -> str:
+        """How long the names of new accounts are, for people; "" where that is not known."""
+        options = getattr(self.gateway.hub.plugin("passwordless"), "options", None)
+        low, high = getattr(options, "name_min_length", 0), getattr(options, "name_max_length", 0)
+        return f"{low}" if low == high and low else f"{low} to {high}" if high else ""

@@ -1,0 +1,5 @@
+"""chatgate_policy: how many new accounts this server wants, and when."""
+
+from chatgate_policy.plugin import Policy, PolicyOptions
+
+__all__ = ["Policy", "PolicyOptions"]

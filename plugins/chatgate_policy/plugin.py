@@ -1,0 +1,88 @@
+"""The plugin: refuses new accounts; those that exist never notice."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+from collections.abc import Generator
+from dataclasses import dataclass
+
+from chatgate.api import Account, Gateway, Problem, Reply, hookimpl, option
+from chatgate_policy.limits import Budget, Load
+
+log = logging.getLogger("chatgate.policy")
+
+# Delta Chat gives accounts that it adds without being asked a password of 23 random characters, others one of 22, so
+# that servers can tell (chatmail/core PR #8701).
+_AUTOMATIC = re.compile(r"[A-Za-z0-9]{23}")
+
+# Temporary refusals; and none with the word "authentication", see chatgate.reply.
+BUSY = Reply(451, "4.3.2", "This server is very busy and takes no new accounts now, please try again later", "LIMIT")
+ENOUGH = Reply(451, "4.7.1", "This server has given away its accounts for this hour, please try again later", "LIMIT")
+NEIGHBOURS = Reply(451, "4.7.1", "Too many new accounts from your network, please try again in an hour", "LIMIT")
+AUTOMATIC = Reply(550, "5.7.1", "This server takes no accounts that apps add by themselves", imap="NOPERM")
+
+_LOG_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class PolicyOptions:
+    max_load1: float = option(5.0, "No new accounts while the load average of a minute is above this; 0: any load.")
+    min_free_memory: int = option(200_000_000, "Octets of memory that must be available for new accounts; 0: any.")
+    min_free_disk: int = option(1_000_000_000, "Octets that must be free on the disk with data/ for that; 0: any.")
+    accounts_per_hour: int = option(0, "New accounts in an hour in total; 0 for any number. Invitations count.")
+    accounts_per_hour_per_network: int = option(0, "The same for one IPv4 /24 or IPv6 /48.")
+    deny_automatic_relays: bool = option(False, "Refuse accounts that Delta Chat adds to profiles without being asked.")
+
+
+class Policy:
+    """Limits for new accounts: load, memory and disk, a budget for an hour, no automatic relays."""
+
+    Options = PolicyOptions
+    order = 40  # before passwordless
+
+    def __init__(self, gateway: Gateway, options: PolicyOptions) -> None:
+        self.gateway, self.options = gateway, options
+        folder = gateway.path("data")
+        self._load = Load(options.max_load1, options.min_free_memory, options.min_free_disk, folder)
+        self._budget = Budget(options.accounts_per_hour, options.accounts_per_hour_per_network)
+        self._logged: dict[str, float] = {}
+
+    # A second answer to the hook below, which sees what becomes of the attempt. It counts before anybody is asked and
+    # gives back afterwards: attempts at the same instant cannot overspend, and those that fail cost nobody anything.
+    @hookimpl(wrapper=True, specname="chatgate_create_account")
+    def count(self, way: str, network: str) -> Generator[None, Account | Reply | None, Account | Reply | None]:
+        if way == "operator":
+            return (yield)
+        hour, answer = self._budget.take(network), None
+        try:
+            answer = yield
+        finally:
+            if not isinstance(answer, Account):
+                self._budget.give_back(network, hour)
+        return answer
+
+    @hookimpl
+    def chatgate_create_account(self, password: str, way: str, network: str) -> Reply | None:
+        if way == "operator":
+            return None
+        if self.options.deny_automatic_relays and way == "login" and _AUTOMATIC.fullmatch(password):
+            return self._refused("automatic", AUTOMATIC)
+        for limit in self._load.exceeded():
+            return self._refused(limit, BUSY)
+        if self._budget.overspent(network):
+            total = self._budget.overspent("")
+            return self._refused("hour" if total else "network", ENOUGH if total else NEIGHBOURS)
+        return None
+
+    def _refused(self, limit: str, reply: Reply) -> Reply:
+        now = time.monotonic()
+        if now - self._logged.get(limit, -_LOG_SECONDS) >= _LOG_SECONDS:  # a flood must not fill the disk with lines
+            self._logged[limit] = now
+            log.warning("new accounts refused limit=%s", limit)
+        return reply
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        return [Problem("warning", f"policy: no new accounts now: {limit}") for limit in self._load.exceeded()]

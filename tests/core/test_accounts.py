@@ -1,0 +1,272 @@
+"""`chatgate accounts`: every command, with the shipped plugins and the real store."""
+
+import json
+import re
+import stat
+import time
+
+import pytest
+from click.testing import CliRunner
+
+from chatgate.api import Account, Credentials, Session
+from chatgate.cli import Folder, cli
+
+DAY = int(time.time()) // 86400
+
+
+@pytest.fixture
+def run(tmp_path):
+    folder = tmp_path / "gw"
+
+    def invoke(*args, code=0, input=None, where=folder):
+        result = CliRunner().invoke(cli, ["--dir", str(where), *args], input=input)
+        assert result.exit_code == code, result.output + repr(result.exception)
+        return result.stdout if code == 0 else result.output
+
+    invoke.folder = folder
+    invoke("init", "--domain", "d.test")
+    for plugin in folder.glob("conf.d/*-passwordless.toml"):
+        plugin.write_text("scrypt_cost = 10\n")
+    return invoke
+
+
+class Beside:
+    """What a running gateway on the same folder sees."""
+
+    def __init__(self, folder):
+        self.gateway = Folder(folder).gateway
+        self.store = self.gateway.store
+
+    def login(self, address, password):
+        session = Session("imap", "127.0.0.1")
+        return self.gateway.hub.ask("authenticate", session=session, credentials=Credentials(address, password))
+
+    def create(self, address, password="x" * 22, way="site"):
+        facts = {"way": way, "generated": True, "network": "", "token": ""}
+        return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
+
+
+@pytest.fixture
+def beside(run):
+    made = Beside(run.folder)
+    yield made
+    made.store.close()
+
+
+def made(run, name, *more):
+    return json.loads(run("accounts", "create", name, "--json", *more))
+
+
+def listed(run, *arguments):
+    return [row["address"].partition("@")[0] for row in json.loads(run("accounts", "list", "--json", *arguments))]
+
+
+# -------------------------------------------------------------------------------- list, show
+
+
+def test_filters(run, beside):
+    for name, day in (("anna", 0), ("bert", DAY - 100), ("carl", DAY - 10), ("dora", DAY)):
+        account = beside.create(f"{name}@d.test", way="operator")
+        if day:
+            beside.store.set_last_login(account.id, day)
+    run("accounts", "disable", "carl")
+    assert listed(run) == ["anna", "bert", "carl", "dora"]
+    assert listed(run, "--match", "R") == ["bert", "carl", "dora"]
+    assert listed(run, "--disabled") == ["carl"]
+    assert listed(run, "--enabled") == ["anna", "bert", "dora"]
+    assert listed(run, "--never") == ["anna"]
+    assert listed(run, "--idle", "10") == ["bert", "carl"], "never logged in is not idle"
+    assert listed(run, "--idle", "11", "--enabled") == ["bert"]
+    assert listed(run, "--larger", "1k") == []
+    assert listed(run, "--match", "r", "--limit", "2") == ["bert", "carl"]
+    text = run("accounts", "list")
+    assert re.search(r"^anna@d\.test +never +0 +0$", text, re.M)
+    assert re.search(r"^carl@d\.test .* disabled$", text, re.M)
+    assert "Invalid value" in run("accounts", "list", "--larger", "big", code=2)
+
+
+def test_pages_are_stable_while_accounts_come_and_go(run, beside):
+    names = [f"name{n:02}" for n in range(0, 20, 2)]
+    for name in names:
+        beside.create(f"{name}@d.test", way="operator")
+    seen, after = [], ""
+    while page := listed(run, "--limit", "3", "--after", after):
+        seen += page
+        after = f"{page[-1]}@d.test"
+        if len(seen) == 6:
+            run("accounts", "delete", seen[-1], "--yes")  # the very one that the next page begins behind
+            run("accounts", "delete", seen[0], "--yes")
+            beside.create("name01@d.test", way="operator")
+    assert seen == names
+
+
+def test_large_accounts(run, beside):
+    account = beside.create("anna@d.test", way="operator")
+    beside.create("bert@d.test", way="operator")
+    from chatgate.api import Delivery
+
+    inbox = beside.store.mailbox(account.id, "INBOX")
+    content = b"Subject: x\r\n\r\n" + b"x" * 5000
+    beside.store.store(content, [Delivery("anna@d.test", inbox.id, account.id)])
+    assert listed(run, "--larger", "5k") == ["anna"] and listed(run, "--larger", "6K") == []
+    (row, _) = json.loads(run("accounts", "list", "--json"))
+    assert (row["messages"], row["octets"]) == (1, len(content))
+
+
+def test_show(run):
+    made(run, "anna")
+    facts = json.loads(run("accounts", "show", "anna", "--json"))
+    assert facts["created"] == time.strftime("%Y-%m-%d", time.gmtime()) and facts["last_login"] is None
+    assert facts["disabled"] is None and "INBOX" in facts["mailboxes"]
+    assert "secret" not in facts and "$" not in run("accounts", "show", "anna")
+
+
+# -------------------------------------------------------------------------------- disable, enable
+
+
+def test_disabling_is_told_and_can_be_undone(run, beside):
+    anna = made(run, "anna")
+    login = anna["address"], anna["password"]
+    assert isinstance(beside.login(*login), Account)
+    run("accounts", "disable", "anna", "--reason", "Too many complaints, write to help@d.test")
+    answer = beside.login(*login)
+    assert (answer.code, answer.enhanced, answer.imap) == (525, "5.7.13", "CONTACTADMIN")
+    assert answer.text == "Too many complaints, write to help@d.test"
+    assert beside.login(login[0], "a wrong password").code == 535, "only the owner gets to know"
+    assert json.loads(run("accounts", "show", "anna", "--json"))["disabled"] == answer.text
+    run("accounts", "enable", "anna")
+    assert isinstance(beside.login(*login), Account)
+
+
+@pytest.mark.parametrize("reason", ["", "two\nlines", "große Worte", "x" * 201, "Authentication withdrawn"])
+def test_reasons_that_no_client_could_show(run, reason):
+    made(run, "anna")
+    assert "--reason" in run("accounts", "disable", "anna", "--reason", reason, code=2)
+
+
+# -------------------------------------------------------------------------------- quota
+
+
+def test_quotas(run, beside):
+    made(run, "anna", "--quota", "1.5G")
+    facts = json.loads(run("accounts", "quota", "anna", "--json"))
+    assert facts["quota_octets"] == 1_500_000_000 and facts["own_quota"]
+    assert "0 octets of 20000000 octets" in run("accounts", "quota", "anna", "20MB")
+    assert beside.store.usage(beside.store.account("anna@d.test").id).limit == 20_000_000
+    assert "no limit" in run("accounts", "quota", "anna", "none")
+    assert beside.store.usage(beside.store.account("anna@d.test").id).limit == 0
+    assert "as for everybody" in run("accounts", "quota", "anna", "default")
+    made(run, "bert")
+    everybody = beside.store.usage(beside.store.account("bert@d.test").id).limit
+    assert beside.store.usage(beside.store.account("anna@d.test").id).limit == everybody
+    for size in ("much", "-1", "1e400", "nan", "12Q"):
+        assert "Invalid value" in run("accounts", "quota", "--", "anna", size, code=2)
+
+
+# -------------------------------------------------------------------------------- delete, tombstones
+
+
+def test_nobody_else_gets_a_deleted_address(run, beside):
+    anna = made(run, "annanames")
+    run("accounts", "delete", "annanames", "--yes")
+    assert beside.login(anna["address"], "the password of a thief").code == 535
+    assert beside.create(anna["address"]).imap == "ALREADYEXISTS"
+    assert "kept for its owner" in run("accounts", "create", "annanames", code=1)
+    assert listed(run) == []
+    assert isinstance(beside.login(anna["address"], anna["password"]), Account)
+    assert beside.login(anna["address"], "the password of a thief").code == 535
+
+
+def test_an_address_can_be_given_free(run, beside):
+    made(run, "annanames")
+    run("accounts", "delete", "annanames", "--yes", "--free")
+    assert isinstance(beside.login("annanames@d.test", "the password of a heir"), Account)
+
+
+def test_mistakes_name_the_account(run):
+    for arguments in (("show",), ("passwd",), ("disable",), ("enable",), ("quota",), ("delete", "--yes")):
+        assert "no account nobody@d.test" in run("accounts", arguments[0], "nobody", *arguments[1:], code=1)
+
+
+# -------------------------------------------------------------------------------- export, import
+
+
+@pytest.fixture
+def other(run, tmp_path):
+    """Another folder for the same domain."""
+    folder = tmp_path / "other"
+    run("init", "--domain", "d.test", where=folder)
+    return folder
+
+
+def test_people_keep_their_passwords(run, beside, other, tmp_path):
+    people = made(run, "anna"), made(run, "bert", "--password", "chosen by bert")
+    logins = [(who["address"], who["password"]) for who in people]
+    beside.store.set_last_login(beside.store.account("anna@d.test").id, DAY - 7)
+    run("accounts", "quota", "anna", "3M")
+    run("accounts", "disable", "bert")
+    file = tmp_path / "accounts.jsonl"
+    run("accounts", "export", str(file))
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not any(password in file.read_text() for _, password in logins)
+    assert "File exists" in run("accounts", "export", str(file), code=1), "nothing is overwritten"
+    assert run("accounts", "export") == file.read_text()
+    assert run("accounts", "import", str(file), where=other) == "2 made\n"
+    run("accounts", "enable", "bert", where=other)
+    there = Beside(other)
+    for address, password in logins:
+        assert isinstance(there.login(address, password), Account)
+        assert there.login(address, password + "?").code == 535
+    anna = there.store.account("anna@d.test")
+    assert (anna.last_login, anna.quota) == (DAY - 7, 3_000_000)
+    there.store.close()
+    assert run("accounts", "import", str(file), where=other) == "2 there already\n"
+
+
+def test_import_of_what_is_there_already_or_was_removed(run, beside, other, tmp_path):
+    for name in ("anna", "bert", "carl"):
+        made(run, name)
+    export = run("accounts", "export")
+    run("accounts", "import", where=other, input=export)
+    changed = json.loads(run("accounts", "passwd", "anna", "--json"))
+    run("accounts", "delete", "bert", "--yes")
+    run("accounts", "passwd", "carl")
+    run("accounts", "delete", "carl", "--yes")
+    assert run("accounts", "import", input=export) == "1 came back, 1 removed here by their owners, 1 there already\n"
+    assert listed(run) == ["anna", "bert"]
+    assert isinstance(beside.login("anna@d.test", changed["password"]), Account)
+    assert "1 replaced" in run("accounts", "import", "--replace", input=run("accounts", "export").split("\n{", 1)[0]
+                               + "\n" + next(line for line in export.splitlines() if "anna@" in line))  # fmt: skip
+    assert beside.login("anna@d.test", changed["password"]).code == 535
+
+
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda t: "", "line 1: not a JSON object"),
+        (lambda t: "x" + t, "line 1: not a JSON object"),
+        (lambda t: t.replace("chatgate-accounts", "something"), "line 1: not an export"),
+        (lambda t: t.replace('"version": 1', '"version": 2'), "line 1: version 2"),
+        (lambda t: t.replace('"domain": "d.test"', '"domain": "e.test"'), "line 1: accounts of e.test"),
+        (lambda t: t.replace("bert@d.test", "bert@e.test"), "line 3: not an account of d.test"),
+        (lambda t: t + '{"address": "x@d.test"}\n', "line 4: secret: missing"),
+        (lambda t: t.replace('"last_login": 0', '"last_login": "0"'), "line 2: last_login"),
+        (lambda t: t.replace('"last_login": 0', '"last_login": -1'), "line 2: a number below 0"),
+        (lambda t: t[:-20], "line 3: not a JSON object"),
+    ],
+)
+def test_a_spoilt_file_changes_nothing(run, beside, other, spoil, message):
+    for name in ("anna", "bert"):
+        made(run, name)
+    export = run("accounts", "export")
+    output = run("accounts", "import", where=other, input=spoil(export), code=1)
+    assert message in output and beside.store.account("anna@d.test").secret not in output
+    assert listed(lambda *a: run(*a, where=other)) == []
+
+
+def test_many_accounts(run, beside, other):
+    beside.store.create_account("name00000@d.test", "$sha256$x$x")
+    header, line = run("accounts", "export").splitlines()
+    lines = [line.replace("name00000", f"name{n:05}") for n in range(2500)]
+    assert run("accounts", "import", where=other, input="\n".join([header, *lines])) == "2500 made\n"
+    assert run("accounts", "export", where=other).splitlines()[1:] == lines

@@ -1,0 +1,179 @@
+"""The page on which people look after their account, over HTTPS, with IMAP and SMTP beside it."""
+
+import http.client
+import imaplib
+import json
+import logging
+import re
+import smtplib
+import time
+from urllib.parse import urlencode
+
+import gevent
+import pytest
+from chatgate_selfservice import SelfService
+
+from chatgate.testing import SHIPPED, client_tls, imap_client, new_login, pgp_message, port, smtp_client
+
+QUICK = {"passwordless": {"scrypt_cost": 10}, "selfservice": {"wrong_password_seconds": 0.0}}
+
+
+@pytest.fixture
+def gateway(gateway_factory):
+    return gateway_factory(*SHIPPED, SelfService, **QUICK, imap={"login_failure_seconds": 0.0})
+
+
+@pytest.fixture
+def anna(gateway):
+    """(address, password) of somebody who has been there."""
+    login = new_login(gateway)
+    imap_client(gateway, login).logout()
+    return login
+
+
+def ask(gateway, method="POST", **fields):
+    connection = http.client.HTTPSConnection("127.0.0.1", port(gateway, "https"), timeout=20, context=client_tls())
+    try:
+        headers = {"Content-Type": "application/x-www-form-urlencoded"}
+        connection.request(method, "/account", urlencode(fields) if method == "POST" else None, headers)
+        answer = connection.getresponse()
+        return answer, answer.read().decode()
+    finally:
+        connection.close()
+
+
+def act(gateway, login, do="look", status=200, **fields):
+    answer, page = ask(gateway, address=login[0], password=login[1], do=do, **fields)
+    assert answer.status == status, page
+    assert answer.headers["cache-control"] == "no-store" and not answer.headers["set-cookie"]
+    assert login[1] not in page, "a password never comes back"
+    return page
+
+
+def gone(gateway, login):
+    with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+        imap_client(gateway, login)
+
+
+def test_the_form_needs_no_script_and_goes_nowhere_else(gateway):
+    answer, page = ask(gateway, "GET")
+    assert answer.status == 200 and '<form method="post" action="/account">' in page and "<script" not in page
+    assert "form-action 'self'" in answer.headers["content-security-policy"]
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert '<a href="/account">Your account</a>' in page
+
+
+def test_what_the_server_keeps(gateway, anna):
+    client = imap_client(gateway, anna)
+    assert client.xatom("SETMETADATA", 'INBOX (/private/devicetoken "abc")')[0] == "OK"
+    client.logout()
+    with smtp_client(gateway, anna) as smtp:
+        smtp.sendmail(anna[0], [anna[0]], pgp_message(anna[0], anna[0]))
+    page = act(gateway, anna)
+    usage = gateway.store.usage(gateway.store.account(anna[0]).id)
+    assert usage.messages == 1 and "1 message, " in page and "INBOX: 1" in page and "there is room for" in page
+    assert "1, left by your phone" in page
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    for what in ("Last login", "Account made"):
+        assert re.search(rf"<dt>{what}</dt>\s*<dd>{day}", page)
+    assert act(gateway, (anna[0].partition("@")[0], anna[1])).count(anna[0]) >= 1, "the name alone will do"
+
+
+def test_a_new_password_counts_at_once_everywhere(gateway, anna):
+    new = "quite another password ü"
+    assert "is changed" in act(gateway, anna, "password", new=new, again=new)
+    gone(gateway, anna)
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp_client(gateway, anna)
+    act(gateway, (anna[0], new))
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp_client(gateway, anna)
+    assert "9 to 1024" in act(gateway, (anna[0], new), "password", status=400, new="short", again="short")
+    assert "not the same" in act(gateway, (anna[0], new), "password", status=400, new="one password", again="another")
+    act(gateway, (anna[0], new))
+
+
+def test_deleting_at_once_and_coming_back(gateway, anna):
+    reader = imap_client(gateway, anna)
+    reader.select("INBOX")
+    with smtp_client(gateway, anna) as smtp:
+        smtp.sendmail(anna[0], [anna[0]], pgp_message(anna[0], anna[0]))
+    for confirm in ("", "yes", "somebody@example.org"):
+        assert "type its address" in act(gateway, anna, "delete", status=400, confirm=confirm)
+    assert "is deleted" in act(gateway, anna, "delete", confirm=f" {anna[0].upper()} ")
+    assert gateway.store.accounts() == []
+    # nobody else gets it, by any way
+    thief = anna[0], "the password of a thief"
+    gone(gateway, thief)
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp_client(gateway, thief)
+    facts = {"generated": True, "network": "", "token": ""}
+    for way in ("site", "operator"):
+        answer = gateway.hub.ask("create_account", address=anna[0], password="x" * 22, way=way, **facts)
+        assert (answer.code, answer.imap) == (550, "ALREADYEXISTS")
+    act(gateway, anna, status=403)
+    assert gateway.store.accounts() == []
+    # but its owner, with the same password, to an empty mailbox
+    again = imap_client(gateway, anna)
+    assert again.select("INBOX") == ("OK", [b"0"])
+    gone(gateway, thief)
+
+
+def test_the_page_makes_no_accounts_and_tells_not_who_is_there(gateway, anna):
+    pages = set()
+    for address in (anna[0], new_login(gateway)[0], "nobody", "", "a@other.example"):
+        answer, page = ask(gateway, address=address, password="a wrong password", do="delete", confirm=address)
+        assert answer.status == 403 and "Wrong address or password." in page
+        pages.add(page.replace(f'value="{address}"', 'value=""'))
+    assert len(pages) == 1
+    assert [a.address for a in gateway.store.accounts()] == [anna[0]]
+
+
+def test_a_wrong_password_takes_its_time(gateway_factory):
+    slow = QUICK | {"selfservice": {"wrong_password_seconds": 0.5}}
+    gateway = gateway_factory("tls", "maildb", "passwordless", "site", SelfService, **slow)
+    begin = time.monotonic()
+    asked = [gevent.spawn(act, gateway, (f"nobody{n}", "a wrong password"), status=403) for n in range(5)]
+    gevent.joinall(asked, timeout=10, raise_error=True)
+    assert 0.5 <= time.monotonic() - begin < 2.4, "others do not wait for it"
+
+
+def test_a_disabled_account_is_told_why(gateway, anna):
+    gateway.store.set_disabled(gateway.store.account(anna[0]).id, "Too many complaints, write to help@example.org")
+    assert "Too many complaints" in act(gateway, anna, "delete", status=403, confirm=anna[0])
+    page = act(gateway, (anna[0], "a wrong password"), status=403)
+    assert "complaints" not in page and "Wrong address" in page
+    assert gateway.store.account(anna[0])
+
+
+def test_odd_input(gateway, anna):
+    assert ask(gateway)[0].status == 403
+    page = act(gateway, ('"><script>x</script>', "a wrong password"), status=403)
+    assert "<script>" not in page and "&lt;script&gt;" in page
+    assert act(gateway, (anna[0], anna[1]), "no such thing")
+    assert ask(gateway, address="a" * 20000)[0].status == 413
+    answer, _ = ask(gateway, address="\0\r\n", password="\udcff".encode("utf-8", "surrogateescape"))
+    assert answer.status == 403
+
+
+def test_no_password_over_plain_http(gateway_factory):
+    gateway = gateway_factory(*SHIPPED, SelfService, core={"hostname": "chat.example.org"}, **QUICK)
+    connection = http.client.HTTPConnection("127.0.0.1", port(gateway, "http"), timeout=10)
+    connection.request("POST", "/account", urlencode({"address": "a", "password": "b"}))
+    assert connection.getresponse().status == 403
+    connection.close()
+
+
+def test_nothing_is_logged(gateway, anna, caplog):
+    with caplog.at_level(logging.DEBUG):
+        act(gateway, anna)
+        act(gateway, (anna[0], "a wrong password"), status=403)
+        act(gateway, anna, "delete", confirm=anna[0])
+    for text in (*anna, "wrong password"):
+        assert text not in caplog.text
+
+
+def test_check_wants_a_site(gateway_factory):
+    gateway = gateway_factory("tls", "maildb", "passwordless", SelfService, **QUICK)
+    texts = [p.text for found in gateway.hub.call("check", gateway=gateway) for p in found]
+    assert any("needs the plugin site" in text for text in texts), json.dumps(texts)
