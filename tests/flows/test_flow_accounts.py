@@ -1,0 +1,99 @@
+"""The operator's commands beside a running gateway take effect at once."""
+
+from __future__ import annotations
+
+import imaplib
+import json
+import smtplib
+
+import pytest
+from local_gateway import LocalGateway, Login
+
+from chatgate.testing import pgp_message
+
+
+def command(gateway: LocalGateway, *arguments: str) -> str:
+    done = gateway.run("accounts", *arguments)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def refused(gateway: LocalGateway, login: Login) -> None:
+    with pytest.raises(imaplib.IMAP4.error, match="AUTHENTICATIONFAILED"):
+        gateway.imap(login)
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        gateway.submissions(login)
+
+
+def test_an_account_made_by_the_operator_logs_in(gateway: LocalGateway) -> None:
+    made = json.loads(command(gateway, "create", "operator-s-choice", "--json"))
+    assert made["address"] == f"operator-s-choice@{gateway.domain}"
+    gateway.imap((made["address"], made["password"])).logout()
+    refused(gateway, (made["address"], made["password"] + "x"))
+
+
+def test_a_new_password_replaces_the_old_one_at_once(gateway: LocalGateway) -> None:
+    login = gateway.account()
+    gateway.imap(login).logout()
+    with gateway.submissions(login):
+        pass
+    changed = json.loads(command(gateway, "passwd", login[0], "--json"))
+    refused(gateway, login)
+    gateway.imap((login[0], changed["password"])).logout()
+
+
+@pytest.mark.parametrize("free", (False, True), ids=("kept", "free"))
+def test_a_deleted_account_is_gone_with_its_mail(gateway: LocalGateway, free: bool) -> None:
+    alice, bob = gateway.account(), gateway.account()
+    with gateway.submissions(bob) as sender:
+        sender.sendmail(bob[0], alice[0], pgp_message(bob[0], alice[0], 90_000))
+        command(gateway, "delete", alice[0], "--yes", *(("--free",) if free else ()))
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            sender.sendmail(bob[0], alice[0], pgp_message(bob[0], alice[0]))
+    another = (alice[0], "another password")
+    if not free:
+        refused(gateway, another)  # only who had the address may have it again
+    assert gateway.imap(another if free else alice).select("INBOX") == ("OK", [b"0"])
+
+
+def test_a_disabled_account_waits_with_its_mail(gateway: LocalGateway) -> None:
+    alice, bob = gateway.account(), gateway.account()
+    with gateway.submissions(bob) as sender:
+        sender.sendmail(bob[0], alice[0], pgp_message(bob[0], alice[0]))
+        command(gateway, "disable", alice[0])
+        with pytest.raises(imaplib.IMAP4.error, match="disabled"):
+            gateway.imap(alice)
+        with pytest.raises(smtplib.SMTPAuthenticationError, match="disabled"):
+            gateway.submissions(alice)
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
+            sender.sendmail(bob[0], alice[0], pgp_message(bob[0], alice[0]))
+    command(gateway, "enable", alice[0])
+    assert gateway.imap(alice).select("INBOX") == ("OK", [b"1"])
+
+
+def test_a_deleted_account_s_open_connections_can_do_nothing_more(gateway: LocalGateway) -> None:
+    alice, bob = gateway.account(), gateway.account()
+    sender, reader = gateway.submissions(alice), gateway.imap(alice)
+    sender.sendmail(alice[0], alice[0], pgp_message(alice[0], alice[0]))
+    assert reader.select("INBOX") == ("OK", [b"1"])
+    command(gateway, "delete", alice[0], "--yes")
+    try:
+        assert reader.uid("FETCH", "1:*", "(BODY.PEEK[])")[1] == [None]
+        assert reader.select("INBOX")[0] == "NO"
+        assert reader.append("INBOX", None, None, b"Subject: x\r\n\r\n")[0] == "NO"
+        assert reader.create("folder")[0] == "NO"
+    except imaplib.IMAP4.abort:
+        pass  # thrown out is as good
+    with pytest.raises((smtplib.SMTPException, OSError)):
+        sender.sendmail(alice[0], bob[0], pgp_message(alice[0], bob[0]))
+
+
+def test_the_list_tells_what_is_there(gateway: LocalGateway) -> None:
+    alice = gateway.account()
+    message = pgp_message(alice[0], alice[0])
+    with gateway.submissions(alice) as sender:
+        sender.sendmail(alice[0], alice[0], message)
+    rows = {row["address"]: row for row in json.loads(command(gateway, "list", "--json"))}
+    assert rows[alice[0]]["messages"] == 1
+    assert 0 < rows[alice[0]]["octets"] <= len(message)
+    assert rows[alice[0]]["last_login"]
