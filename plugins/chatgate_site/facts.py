@@ -23,6 +23,8 @@ class Facts:
         self.federates = options_of(gateway, "courier") is not None
         self.pushes = options_of(gateway, "push") is not None
         self.encrypted_only = options_of(gateway, "gate") is not None
+        self.closed = not getattr(options_of(gateway, "passwordless"), "open", True)
+        self.invites = options_of(gateway, "invite") is not None
         self.account_page = options_of(gateway, "selfservice") is not None
         self.logs_addresses = gateway.config.core.log_level.lower() == "debug"
 

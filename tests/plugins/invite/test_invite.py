@@ -396,3 +396,12 @@ def test_check_wants_somebody_who_asks_for_invitations(gateway_factory):
     gateway = gateway_factory("tls", "maildb", Invite, invite=vars(InviteOptions()))
     texts = [p.text for found in gateway.hub.call("check", gateway=gateway) for p in found]
     assert any("passwordless" in text for text in texts)
+
+
+def test_the_landing_page_of_a_closed_server_leads_to_the_invitations(gateway, gateway_factory):
+    _, page = ask(gateway, "/")
+    assert 'href="/invite"' in page and "by invitation only" in page
+    assert "dclogin:" not in page and "<svg" not in page
+    without = gateway_factory("tls", "maildb", "passwordless", "smtp", "imap", "site", **CLOSED)
+    _, page = ask(without, "/")
+    assert 'href="/invite"' not in page and "by invitation only" in page
