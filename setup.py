@@ -24,6 +24,7 @@ PLUGINS = [
     "selfservice = chatgate_selfservice.plugin:SelfService",
     "site = chatgate_site.plugin:Site",
     "smtp = chatgate_smtp.plugin:Smtp",
+    "sweeper = chatgate_sweeper.plugin:Sweeper",
     "tls = chatgate_tls.plugin:Tls",
     "turn = chatgate_turn.plugin:Turn",
 ]

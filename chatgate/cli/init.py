@@ -14,7 +14,19 @@ from chatgate import confd
 from chatgate.cli import Folder, fail
 
 # What a new gateway runs. Everything else that is installed waits for `chatgate plugins enable`.
-PLUGINS = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "push", "ping")
+PLUGINS = (
+    "tls",
+    "maildb",
+    "passwordless",
+    "gate",
+    "smtp",
+    "imap",
+    "site",
+    "selfservice",
+    "push",
+    "sweeper",
+    "ping",
+)
 
 # --local: the port above 1024 that stands for each standard one.
 LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 993: 2993}

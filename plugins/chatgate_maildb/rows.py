@@ -28,8 +28,11 @@ ByMailbox = dict[int, list[Row]]
 _COLUMNS = "mailbox_id, uid, body_id, modseq, flags, size, date"
 _GROW = """UPDATE mailbox SET uidnext=uidnext+?1, modseq=modseq+min(?1, 1), messages=messages+?1, unseen=unseen+?2,
     octets=octets+?3 WHERE id=?4 AND account_id IS NOT NULL RETURNING account_id, uidnext-?1, modseq, uidvalidity"""
-_SHRINK = """UPDATE mailbox SET modseq=modseq+1, messages=messages-?, unseen=unseen-?, octets=octets-?
-    WHERE id=? AND account_id IS NOT NULL"""
+_SHRINK = """UPDATE mailbox SET modseq=modseq+1, messages=mailbox.messages-gone.messages,
+    unseen=mailbox.unseen-gone.unseen, octets=mailbox.octets-gone.octets
+    FROM (SELECT json_extract(value, '$[0]') id, json_extract(value, '$[1]') messages,
+          json_extract(value, '$[2]') unseen, json_extract(value, '$[3]') octets FROM json_each(?)) gone
+    WHERE mailbox.id=gone.id AND account_id IS NOT NULL RETURNING mailbox.id"""
 _SELECT = "SELECT uid, body_id, size, flags, modseq FROM message WHERE mailbox_id=?"
 # A pair of mailbox and UID travels as one number, which takes SQLite half the time of a pair in JSON.
 _PAIR = "list.value>>32, list.value&4294967295"
@@ -105,12 +108,10 @@ def remove(tx: Transaction, found: ByMailbox) -> int:
     """Take messages out of mailboxes and remember that they are gone; how many. Mailboxes that are being deleted are
     passed over.
     """
-    gone: list[tuple[int, int, int]] = []
-    for mailbox_id, rows in found.items():
-        counted = (len(rows), unseen(rows), sum(row[2] for row in rows), mailbox_id)
-        if tx.execute(_SHRINK, counted).rowcount:
-            tx.changed.add(mailbox_id)
-            gone += [(mailbox_id, row[0], row[1]) for row in rows]
+    counted = [(box, len(rows), unseen(rows), sum(row[2] for row in rows)) for box, rows in found.items()]
+    live = [mailbox_id for (mailbox_id,) in tx.execute(_SHRINK, (json.dumps(counted),)).fetchall()]
+    tx.changed.update(live)
+    gone = [(mailbox_id, row[0], row[1]) for mailbox_id in live for row in found[mailbox_id]]
     for chunk in chunks(tx, gone):
         numbers = _numbers((mailbox_id, uid) for mailbox_id, uid, _ in chunk)
         tx.execute(_DELETE_PAIRS, (numbers,))

@@ -17,9 +17,9 @@ class Facts:
         smtp, maildb, sweeper = (options_of(gateway, name) for name in ("smtp", "maildb", "sweeper"))
         self.message_octets = int(getattr(smtp, "max_message_bytes", 0))
         self.quota_octets = int(getattr(maildb, "quota_bytes", 0))
-        self.mail_days = float(getattr(sweeper, "delete_mails_after", 0))
-        self.large_days = float(getattr(sweeper, "delete_large_after", 0))
-        self.inactive_days = float(getattr(sweeper, "delete_inactive_users_after", 0))
+        self.mail_days = float(getattr(sweeper, "days", 0))
+        self.large_days = float(getattr(sweeper, "large_days", 0))
+        self.inactive_days = float(getattr(sweeper, "account_days", 0))
         self.federates = options_of(gateway, "courier") is not None
         self.pushes = options_of(gateway, "push") is not None
         self.encrypted_only = options_of(gateway, "gate") is not None

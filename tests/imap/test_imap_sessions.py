@@ -227,3 +227,22 @@ def test_renaming_inbox_moves_its_messages(stage):
         2> STATUS Old (MESSAGES)
         2< * STATUS "Old" (MESSAGES 1)
     """)
+
+
+def test_the_store_is_told_what_was_read_and_not_what_was_looked_at(stage):
+    stage.play("""
+        1> SELECT INBOX
+        1> APPEND INBOX {{Subject: one||1}}
+        1> APPEND INBOX {{Subject: two||2}}
+        1> UID FETCH 1:2 (UID RFC822.SIZE BODY.PEEK[HEADER.FIELDS (SUBJECT)])
+        1< OK
+        1> UID FETCH 2 (BODY.PEEK[])
+        1< * 2 FETCH
+        1< OK
+        1> NOOP
+        1< OK
+        1> STORE 1 +FLAGS (\\Flagged)
+        1< OK
+    """)
+    account = stage.gateway.store.account(stage.login[0])
+    assert {kept.uid: kept.fetched for kept in stage.gateway.store.kept(account.id)} == {1: False, 2: True}

@@ -92,8 +92,10 @@ def _send(
     """Write the responses. Were messages missing?"""
     store, mailbox_id, write = connection.store, view.mailbox.id, connection.wire.write
     missing, work = False, 0
+    fetched: list[int] = []  # a full mailbox loses these first
 
     def read_content(uid: int) -> bytes | None:
+        fetched.append(uid)
         return store.content(mailbox_id, uid)
 
     def read_header(uid: int) -> bytes | None:
@@ -123,6 +125,8 @@ def _send(
         if work >= _TURN:
             work = 0
             gevent.sleep(0)
+    if fetched:
+        store.note_fetched(mailbox_id, fetched)
     return missing
 
 

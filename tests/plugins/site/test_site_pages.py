@@ -100,9 +100,9 @@ def test_the_operators_words_are_escaped(start):
 @dataclass(frozen=True)
 class Settings:
     quota_bytes: int = 300_000_000
-    delete_mails_after: float = 11.0
-    delete_large_after: float = 3.0
-    delete_inactive_users_after: float = 44.0
+    days: float = 11.0
+    large_days: float = 3.0
+    account_days: float = 44.0
 
 
 def test_privacy_and_info_tell_the_settings(start):
@@ -129,9 +129,11 @@ def test_the_names_of_other_plugins_settings():
     """The pages read settings of other plugins by name, and would silently say less if one was renamed."""
     from chatgate_maildb.options import MailDbOptions
     from chatgate_smtp.options import SmtpOptions as RealSmtp
+    from chatgate_sweeper.options import SweeperOptions
 
     assert MailDbOptions.quota_bytes > 0 and RealSmtp.max_message_bytes > 0
     assert RealSmtp.submissions == ("*:465",) and RealSmtp.submission == ("*:587",) and RealSmtp.mx
+    assert (SweeperOptions.days, SweeperOptions.large_days, SweeperOptions.account_days) == (20, 7, 90)
 
 
 @pytest.mark.parametrize(("octets", "text"), [(999, "999 octets"), (31457280, "31.5 MB"), (2 * 10**9, "2 GB")])

@@ -1,0 +1,76 @@
+"""`chatgate sweep`."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+
+import click
+
+from chatgate.api import Account, Gateway
+from chatgate_sweeper.options import SweeperOptions
+from chatgate_sweeper.sweep import RULES, Report, Sweep
+
+
+def make(gateway: Gateway, options: SweeperOptions) -> click.Command:
+    @click.command("sweep")
+    @click.option("--dry-run", is_flag=True, help="Count what would go, change nothing.")
+    @click.option("--account", "address", metavar="ADDRESS", help="Only this account; the rules about messages and it.")
+    @click.option("--now", type=click.DateTime(), metavar="TIME", help="Sweep as if it were this time (UTC).")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    def sweep(dry_run: bool, address: str | None, now: datetime.datetime | None, as_json: bool) -> None:
+        """Remove old mail and idle accounts now, by the rules in conf.d, and clean up.
+
+        Works beside a running gateway, whose sessions see what went at their next look.
+        """
+        at = now.replace(tzinfo=datetime.UTC).timestamp() if now else time.time()
+        account = _account(gateway, address) if address else None
+
+        def run(dry: bool, tell: Callable[[int], object] = lambda messages: None) -> Report:
+            swept = Sweep(gateway, options, at, dry, tell)
+            return swept.account(account) if account else swept.everything()
+
+        if dry_run:
+            report = run(True)
+        else:
+            with _bar(run) as tell:
+                report = run(False, tell)
+        click.echo(json.dumps(report.data(), indent=2) if as_json else "\n".join(_lines(report)))
+
+    return sweep
+
+
+def _account(gateway: Gateway, address: str) -> Account:
+    full = address if "@" in address else f"{address}@{gateway.domain}"
+    account = gateway.store.account(full)
+    if account is None:
+        raise click.ClickException(f"no account {full.lower()}")
+    return account
+
+
+@contextlib.contextmanager
+def _bar(run: Callable[[bool], Report]) -> Iterator[Callable[[int], object]]:
+    """A progress bar on a terminal; how much there is to do, a dry run tells."""
+    if not sys.stderr.isatty():
+        yield lambda messages: None
+        return
+    with click.progressbar(length=run(True).messages, label="Removing", file=sys.stderr) as bar:
+        yield bar.update
+
+
+def _lines(report: Report) -> list[str]:
+    lines = []
+    for name, text in RULES.items():
+        count = report.rules[name]
+        accounts = f"{count.accounts} accounts, " if name == "idle" else ""
+        lines.append(f"{text:<45} {accounts}{count.messages} messages, {_size(count.octets)}")
+    lines += [f"{kind:<45} {count}" for kind, count in report.cleaned.items()]
+    return [*lines, "Nothing was changed."] if report.dry_run else lines
+
+
+def _size(octets: int) -> str:
+    return f"{octets / 1e6:.1f} MB"

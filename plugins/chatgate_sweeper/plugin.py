@@ -1,0 +1,64 @@
+"""The hooks: a service, a command, checks, and refusals while the disk is full."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+
+import click
+
+from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Service, Stored, hookimpl
+from chatgate_sweeper import command, service
+from chatgate_sweeper.options import SweeperOptions
+from chatgate_sweeper.sweep import free_octets
+
+
+class Sweeper:
+    """Removes old mail and idle accounts, makes room in full accounts and on a full disk."""
+
+    Options = SweeperOptions
+    order = 85
+
+    def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float] = time.time) -> None:
+        self.gateway, self.options = gateway, options
+        self.service = service.Service(gateway, options, clock)
+
+    def _free(self) -> int:
+        return free_octets(self.gateway, self.options)
+
+    @hookimpl
+    def chatgate_services(self) -> Sequence[Service]:
+        return [self.service]
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group) -> None:
+        cli.add_command(command.make(self.gateway, self.options))
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        free, options = self._free(), self.options
+        if free < options.no_large_mail_below_bytes:
+            return [Problem("error", f"sweeper: {free // 1_000_000} MB are free: large mail is refused for now")]
+        if free < options.no_accounts_below_bytes:
+            return [Problem("warning", f"sweeper: {free // 1_000_000} MB are free: no new accounts are made")]
+        return []
+
+    @hookimpl
+    def chatgate_create_account(self, way: str) -> Account | Reply | None:
+        if way == "operator" or self._free() >= self.options.no_accounts_below_bytes:
+            return None
+        return Reply(452, "4.3.1", "This server has no room for new accounts, please try again later", imap="LIMIT")
+
+    @hookimpl
+    def chatgate_filter(self, envelope: Envelope) -> Reply | None:
+        if len(envelope.content) <= self.options.large_bytes or self._free() >= self.options.no_large_mail_below_bytes:
+            return None
+        return Reply(452, "4.3.1", "This server has no room for large messages, please try again later", imap="LIMIT")
+
+    @hookimpl
+    def chatgate_stored(self, stored: Sequence[Stored]) -> None:
+        """Two numbers for each copy, 10 microseconds; the work is the service's."""
+        for account_id in {s.delivery.account_id for s in stored}:
+            usage = self.gateway.store.usage(account_id)
+            if usage.limit and usage.octets * 100 >= usage.limit * self.options.evict_at_percent:
+                self.service.crowded(account_id)

@@ -1,0 +1,156 @@
+"""One sweep: the rules, applied to the store. The service runs it on its timer, `chatgate sweep` by hand."""
+
+from __future__ import annotations
+
+import collections
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from chatgate.api import Account, Gateway, Kept
+from chatgate_sweeper import rules
+from chatgate_sweeper.batches import Batches, Count
+from chatgate_sweeper.options import SweeperOptions
+
+RULES = {
+    "idle": "accounts without a login",
+    "old": "old messages",
+    "large": "large messages that were fetched",
+    "quota": "messages of accounts close to their quota",
+    "disk": "large messages, for want of disk space",
+}
+
+_PAGE = 100  # accounts looked at together
+
+
+@dataclass
+class Report:
+    """What went (or, in a dry run, would go). rules: by name. cleaned: what the plugins' `expire` hooks counted."""
+
+    dry_run: bool
+    now: int
+    rules: dict[str, Count] = field(default_factory=lambda: {name: Count() for name in RULES})
+    cleaned: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> int:
+        return sum(count.messages for count in self.rules.values())
+
+    def data(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def free_octets(gateway: Gateway, options: SweeperOptions) -> int:
+    """Free space on the disk with the mail, as far as it is for us. No such path: as if there were plenty."""
+    try:
+        disk = os.statvfs(gateway.path(options.disk))
+    except OSError:
+        return 1 << 62
+    return disk.f_bavail * disk.f_frsize
+
+
+class Sweep:
+    """now: Unix seconds. dry_run: nothing is changed. tell: called with numbers of messages as they go.
+    Its methods raise StoreError.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        options: SweeperOptions,
+        now: float,
+        dry_run: bool = False,
+        tell: Callable[[int], object] = lambda messages: None,
+    ) -> None:
+        self._gateway, self._store, self._options, self._now = gateway, gateway.store, options, now
+        self._dry_run, self._tell = dry_run, tell
+        self._batches = Batches(self._store, dry_run, tell)
+        self._leaving: set[int] = set()  # in a dry run: mailboxes of accounts that would go
+        self.report = Report(dry_run, int(now))
+
+    def everything(self) -> Report:
+        """All rules, for all accounts, and the `expire` hooks of the plugins."""
+        self._remove_idle()
+        self._remove_due(None)
+        after = 0
+        while page := self._store.crowded_accounts(self._options.evict_at_percent / 100, after, _PAGE):
+            for account in page:
+                self.evict(account.id)
+            after = page[-1].id
+        self._free_disk()
+        if not self._dry_run:
+            cleaned: collections.Counter[str] = collections.Counter()
+            for counts in self._gateway.hub.notify("expire", now=self._now):
+                cleaned.update({kind: count for kind, count in counts.items() if count})
+            self.report.cleaned = dict(cleaned)
+        return self.report
+
+    def account(self, account: Account) -> Report:
+        """The rules about accounts and messages, for one account."""
+        if rules.idle(account, self._options, self._now):
+            self._remove_account(account)
+        else:
+            self._remove_due(account.id)
+            self.evict(account.id)
+        return self.report
+
+    def evict(self, account_id: int) -> None:
+        """Make room in an account that has come close to its quota; what is due anyway is not counted here."""
+        quota = self._store.usage(account_id).limit
+        kept = (k for k in self._store.kept(account_id) if not rules.due(k, self._options, self._now))
+        going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), quota, self._options, self._now)
+        self._batches.remove(going, self.report.rules["quota"])
+
+    def _remove_due(self, account_id: int | None) -> None:
+        options, now = self._options, self._now
+        before = rules.old_before(options, now)
+        self._batches.remove(self._staying(self._store.due(before, account_id=account_id)), self.report.rules["old"])
+        found = self._store.due(rules.large_before(options, now), options.large_bytes, True, account_id)
+        large = (kept for kept in found if rules.due(kept, options, now) == "large")  # in a dry run the old are there
+        self._batches.remove(self._staying(large), self.report.rules["large"])
+
+    def _staying(self, messages: Iterator[Kept]) -> Iterator[Kept]:
+        return (kept for kept in messages if kept.mailbox_id not in self._leaving)
+
+    def _remove_idle(self) -> None:
+        before = rules.idle_before(self._options, self._now)
+        if self._dry_run:
+            for account in self._store.idle_accounts(before, 1 << 31):
+                self._remove_account(account)
+            return
+        while page := self._store.idle_accounts(before, _PAGE):
+            for account in page:
+                self._remove_account(account)
+
+    def _remove_account(self, account: Account) -> None:
+        current = self._store.account(account.address)  # its owner may have come back a moment ago
+        if current is None or not rules.idle(current, self._options, self._now):
+            return
+        count, usage = self.report.rules["idle"], self._store.usage(account.id)
+        count.accounts += 1
+        count.messages += usage.messages
+        count.octets += usage.octets
+        if self._dry_run:
+            self._leaving |= {mailbox.id for mailbox in self._store.mailboxes(account.id)}
+        else:
+            self._store.delete_account(account.id)
+            self._gateway.hub.notify("account_removed", account=account)
+        self._tell(usage.messages)
+
+    def _free_disk(self) -> None:
+        """Remove large messages, the oldest first, of as many octets as are missing. Where several accounts share a
+        body that is too few; the service looks again a minute later.
+        """
+        missing = self._options.no_large_mail_below_bytes - free_octets(self._gateway, self._options)
+        if missing > 0:
+            self._batches.remove(self._oldest_large(missing), self.report.rules["disk"])
+
+    def _oldest_large(self, octets: int) -> Iterator[Kept]:
+        for kept in self._staying(self._store.due(int(self._now) + 1, self._options.large_bytes)):
+            if rules.due(kept, self._options, self._now) or not rules.may_go(kept, self._options, self._now):
+                continue
+            yield kept
+            octets -= kept.size
+            if octets <= 0:
+                return
