@@ -40,6 +40,7 @@ from chatgate.store import (
     StoreError,
     Usage,
 )
+from chatgate.turns import give_turn
 
 __all__ = [
     "UNAVAILABLE",
@@ -79,6 +80,7 @@ __all__ = [
     "Usage",
     "bind",
     "fields",
+    "give_turn",
     "hookimpl",
     "hookspec",
     "option",

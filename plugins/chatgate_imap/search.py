@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import gevent
+from chatgate.api import give_turn
 
 from . import flags, sets, text
 from .answers import Bad, No
@@ -174,7 +174,7 @@ class _Keys:
         wanted = self._string()
 
         def test(source: Source, number: int) -> bool:
-            gevent.sleep(0)  # a large part takes 50 ms, and there may be hundreds of such keys
+            give_turn()  # a large part takes 50 ms, and there may be hundreds of such keys
             return text.body_holds(source.content(), source.root(), wanted)
 
         return Key(BODY, test)
@@ -183,7 +183,7 @@ class _Keys:
         wanted = self._string()
 
         def test(source: Source, number: int) -> bool:
-            gevent.sleep(0)
+            give_turn()
             if text.header_holds(source.header(), wanted):
                 return True
             return text.message_holds(source.content(), source.root(), wanted)

@@ -7,10 +7,9 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 
-from chatgate.api import Account, AccountExists, AddressGone, StoreError, Usage
+from chatgate.api import Account, AccountExists, AddressGone, StoreError, Usage, give_turn
 from chatgate_maildb import mailboxes, models
 from chatgate_maildb.mailboxes import Mailboxes
-from chatgate_maildb.turns import give_turn
 from chatgate_maildb.writer import Transaction
 
 # The mailboxes of a new account, with their SPECIAL-USE attributes (RFC 6154).

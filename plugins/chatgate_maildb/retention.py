@@ -8,11 +8,10 @@ from operator import attrgetter
 
 import gevent
 
-from chatgate.api import Kept
+from chatgate.api import Kept, give_turn
 from chatgate_maildb import rows
 from chatgate_maildb.models import LARGE
 from chatgate_maildb.part import Part
-from chatgate_maildb.turns import give_turn
 from chatgate_maildb.writer import Transaction
 
 # Rows read before other greenlets get a turn. A few hundred may each lie on a page of their own, still on the disk.

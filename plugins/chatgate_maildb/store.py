@@ -10,13 +10,13 @@ from pathlib import Path
 import gevent
 import gevent.threadpool
 
+from chatgate.api import give_turn
 from chatgate_maildb import database, integrity, mailboxes, migrations
 from chatgate_maildb.accounts import DAY, Accounts
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.messages import Messages
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.retention import Retention
-from chatgate_maildb.turns import give_turn
 from chatgate_maildb.writer import Writer
 
 # Free pages of the database that are kept for new mail, and how many go back to the disk in one transaction.

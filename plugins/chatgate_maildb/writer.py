@@ -21,9 +21,8 @@ import gevent.event
 import gevent.threadpool
 from peewee import SqliteDatabase
 
-from chatgate.api import StoreError
+from chatgate.api import StoreError, give_turn
 from chatgate_maildb.database import ERRORS, Unavailable
-from chatgate_maildb.turns import give_turn
 
 log = logging.getLogger("chatgate.maildb")
 

@@ -13,6 +13,8 @@ from typing import Any
 import gevent
 from gevent import socket
 
+from chatgate.api import give_turn
+
 # A TLS record is 16 KiB at most; a larger buffer would be filled by plain connections only.
 _CHUNK = 16384
 # Replies held back while the client has more commands waiting.
@@ -212,7 +214,7 @@ class Stream:
 
     def _give_turn(self) -> None:
         self._work = 0
-        gevent.sleep(0)
+        give_turn()
 
     def _say_end(self) -> None:
         """With TLS, say that this is the end (close_notify), without waiting for the client to say so too."""

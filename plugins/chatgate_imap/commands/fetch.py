@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import gevent
-
-from chatgate.api import Message
+from chatgate.api import Message, give_turn
 
 from .. import fetch as items
 from .. import flags
@@ -124,7 +122,7 @@ def _send(
         work += len(plan.items)
         if work >= _TURN:
             work = 0
-            gevent.sleep(0)
+            give_turn()
     if fetched:
         store.note_fetched(mailbox_id, fetched)
     return missing

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import gevent
+from chatgate.api import give_turn
 
 from .. import search as keys
 from ..parser import Parser
@@ -50,7 +50,7 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
             hits.append(b" %d" % (message.uid if by_uid else number))
             modseq = max(modseq, message.modseq)
         if not number % turn:
-            gevent.sleep(0)
+            give_turn()
     tail = b" (MODSEQ %d)" % modseq if uses_modseq and hits else b""
     connection.wire.write(b"* SEARCH%s%s\r\n" % (b"".join(hits), tail))
     return "Search completed."
