@@ -17,6 +17,8 @@ class Facts:
         smtp, maildb, sweeper = (options_of(gateway, name) for name in ("smtp", "maildb", "sweeper"))
         self.message_octets = int(getattr(smtp, "max_message_bytes", 0))
         self.quota_octets = int(getattr(maildb, "quota_bytes", 0))
+        self.keeps_tombstones = maildb is not None
+        self.tombstone_days = float(getattr(maildb, "tombstone_days", 0))
         self.mail_days = float(getattr(sweeper, "days", 0))
         self.large_days = float(getattr(sweeper, "large_days", 0))
         self.inactive_days = float(getattr(sweeper, "account_days", 0))

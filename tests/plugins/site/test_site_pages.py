@@ -109,9 +109,11 @@ def test_privacy_and_info_tell_the_settings(start):
     others = [Enabled(name, Silent, Settings()) for name in ("maildb", "sweeper", "gate", "push", "courier")]
     running = start("chat.example.org", *others, signed=True, smtp=SmtpOptions(max_message_bytes=7_000_000))
     privacy, info = Page(running.ask("/privacy").text).text, Page(running.ask("/info").text).text
-    for told in ("for 11 days at most (large ones for 3 days)", "300 MB", "after 44 days without a login"):
+    retention = "for 11 days at most (large ones for 3 days once they were fetched)"
+    for told in (retention, "300 MB", "deleted address", "after 44 days without a login"):
         assert told in privacy
-    for told in ("7 MB", "300 MB", "11 days, large ones 3 days", "44 days after the last login", "are refused"):
+    retention = "11 days, large ones 3 days once fetched"
+    for told in ("7 MB", "300 MB", retention, "44 days after the last login", "are refused"):
         assert told in info
     assert "Notification tokens" in privacy and "another server" in privacy
     assert "no addresses" in privacy
