@@ -110,6 +110,10 @@ def mx_client(gateway: Gateway) -> smtplib.SMTP:
     return client
 
 
+# imaplib knows no METADATA (RFC 5464), and what `xatom` teaches it is bound to the state it was first used in.
+imaplib.Commands |= dict.fromkeys(("GETMETADATA", "SETMETADATA"), ("AUTH", "SELECTED"))
+
+
 def imap_client(gateway: Gateway, login: tuple[str, str] | None = None) -> imaplib.IMAP4_SSL:
     """Connected to "imaps", and logged in as (address, password)."""
     client = imaplib.IMAP4_SSL("127.0.0.1", port(gateway, "imaps"), ssl_context=client_tls(), timeout=20)

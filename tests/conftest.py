@@ -1,7 +1,11 @@
 """The checkout's plugins are importable, installed or not. chatgate.testing, loaded by pytest, does the rest."""
 
+import logging
 import sys
 from pathlib import Path
+
+import gevent
+import pytest
 
 pytest_plugins = ["chatgate.testing"] if "chatgate.testing" not in sys.modules else []
 
@@ -9,3 +13,19 @@ _ROOT = Path(__file__).parent.parent
 for _folder in (_ROOT / "plugins", _ROOT):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was():
+    """A command run in this process sets up logging for good, as it should; the next test wants pytest's again."""
+    root, hub = logging.root, gevent.get_hub()
+    handlers, levels = (
+        root.handlers[:],
+        {name: logging.getLogger(name).level for name in logging.root.manager.loggerDict},
+    )
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(logging.WARNING)
+    for name in logging.root.manager.loggerDict:
+        logging.getLogger(name).setLevel(levels.get(name, logging.NOTSET))
+    hub.__dict__.pop("print_exception", None)

@@ -19,7 +19,7 @@ def enter(folder: Path, hosts: dict[str, str]) -> None:
     lines = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in hosts.items())]
     for name, text in (
         ("hosts", "\n".join(lines) + "\n"),
-        # Nothing listens there: the kernel refuses at once, and look-ups of other names end without waiting.
+        # Nothing listens there, and other names are given up after a second.
         ("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n"),
     ):
         path, target = folder / name, os.path.realpath(f"/etc/{name}")

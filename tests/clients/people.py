@@ -83,10 +83,12 @@ class Person:
             if event["kind"] == kind and facts.items() <= event.items():
                 return
 
-    def warnings(self) -> list[str]:
-        """What the core did not like so far."""
+    def content(self) -> None:
+        """Until now no connection broke, and no answer was one that the core could not read."""
         events = [*self._past, *self._rpc.get_queue(self.account.id).queue]
-        return [str(event["msg"]) for event in events if event["kind"] in ("Warning", "Error")]
+        warnings = [str(event["msg"]) for event in events if event["kind"] in ("Warning", "Error")]
+        complaints = [text for text in warnings if text.startswith(("src/imap", "src/smtp", "src/sched"))]
+        assert not complaints, f"{self.name}: {complaints}"
 
 
 def arrive(deltachat: DeltaChat, invitations: dict[str, str]) -> dict[str, Person]:
@@ -97,7 +99,17 @@ def arrive(deltachat: DeltaChat, invitations: dict[str, str]) -> dict[str, Perso
         future()
     for name, account in accounts.items():
         account.set_config("displayname", name)
+    return _online(accounts)
+
+
+def awake(deltachat: DeltaChat) -> dict[str, Person]:
+    """The profiles of an earlier core process, online again."""
+    return _online({str(account.get_config("displayname")): account for account in deltachat.get_all_accounts()})
+
+
+def _online(accounts: dict[str, Account]) -> dict[str, Person]:
+    for account in accounts.values():
         account.start_io()
     for account in accounts.values():
-        deltachat.rpc.wait_for_all_work_done(account.id)
+        account.manager.rpc.wait_for_all_work_done(account.id)
     return {name: Person(name, account) for name, account in accounts.items()}

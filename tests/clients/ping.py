@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from story import WAYS, GatewayProcess
+from stage import GatewayProcess, prepare
+from story import WAYS
 
 
 def main(way: str, folder: Path) -> int:
     kind = WAYS[way]
     with GatewayProcess(folder / "gateway") as gateway:
-        gateway.init(*kind.init)
+        prepare(gateway, *kind.init)
         gateway.start()
         done = subprocess.run(["cmping", "-c", "5", "-i", "0.3", kind.imap[0]], timeout=50)
         print(gateway.output()[-3000:])

@@ -88,9 +88,12 @@ class Service:
 
     @staticmethod
     def _head(file: Any) -> list[str]:
+        if (method := file.read(4)) not in (b"", b"POST"):
+            raise OSError("no HTTP")  # but TLS: that may go on without a line end
         lines = []
-        while line := file.readline().decode().strip():
+        while line := (method + file.readline()).decode().strip():
             lines.append(line)
+            method = b""
         return lines
 
     def _answer(self, token: str, sock: Any) -> bool:
