@@ -145,11 +145,7 @@ class AccountExists(StoreError):
 
 
 class AddressGone(AccountExists):
-    """The address belonged to a removed account and is kept for its owner. secret: the owner's."""
-
-    def __init__(self, text: str, secret: str) -> None:
-        super().__init__(text)
-        self.secret = secret
+    """The address belonged to a removed account and is kept for its owner."""
 
 
 class MailboxExists(StoreError):
@@ -190,6 +186,10 @@ class Store(Protocol):
         """With everything it has. tombstone: keep a keyed hash of the address with the secret, so that nobody but the
         owner can have it again (see `create_account`).
         """
+        ...
+
+    def tombstone(self, address: str) -> str | None:
+        """The secret of the removed account whose address this was; None if there is no tombstone."""
         ...
 
     def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:

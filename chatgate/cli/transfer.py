@@ -119,8 +119,8 @@ def _take(store: Store, row: dict[str, Any], replace: bool) -> str:
     try:
         try:
             account, what = store.create_account(address, secret), "made"
-        except AddressGone as gone:
-            if gone.secret != secret:
+        except AddressGone:
+            if store.tombstone(address) != secret:
                 return "removed here by their owners"
             account, what = store.create_account(address, secret, returning=True), "came back"
         except AccountExists:

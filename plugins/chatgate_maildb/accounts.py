@@ -46,10 +46,11 @@ class Accounts(Mailboxes):
             raise StoreError("Not an address")
 
         def work(tx: Transaction) -> Account:
-            if found := tx.execute("SELECT secret FROM tombstone WHERE hash=?", (self._hash(address),)).fetchall():
+            hashed = (self._hash(address),)
+            if tx.execute("SELECT 1 FROM tombstone WHERE hash=?", hashed).fetchall():
                 if not returning:
-                    raise AddressGone("The address belonged to an account that was removed", found[0][0])
-                tx.execute("DELETE FROM tombstone WHERE hash=?", (self._hash(address),))
+                    raise AddressGone("The address belonged to an account that was removed")
+                tx.execute("DELETE FROM tombstone WHERE hash=?", hashed)
             sql = "INSERT INTO account (address, secret, created, last_login) VALUES (?, ?, ?, 0)"
             cursor = tx.execute(sql + " ON CONFLICT DO NOTHING", (address, secret, created))
             if not cursor.rowcount:
@@ -94,6 +95,11 @@ class Accounts(Mailboxes):
 
         for mailbox_id in self.writer.run(work):
             self.purge(mailbox_id)
+
+    def tombstone(self, address: str) -> str | None:
+        for (secret,) in self.reader.rows("SELECT secret FROM tombstone WHERE hash=?", (self._hash(address.lower()),)):
+            return secret
+        return None
 
     @cached_property
     def _key(self) -> bytes:

@@ -66,7 +66,7 @@ class Passwordless:
 
     A refused login says nothing about which addresses exist, neither by its text, which depends only on what the client
     sent and on the settings, nor by its time, as each costs one scrypt. (While the door is open, a login can tell by
-    succeeding, and by a second scrypt where the address is kept for a former owner.)
+    succeeding.)
     """
 
     Options = PasswordlessOptions
@@ -156,6 +156,10 @@ class Passwordless:
             return BUSY
 
     def _login(self, account: Account | None, address: str, password: str, network: str) -> Account | Reply:
+        if account is None and self._name(address) and not self._freeze_path.exists():
+            secret = self.gateway.store.tombstone(address)
+            if secret is not None:
+                return self._come_back(address, password, secret)
         # A shut door is found here, too: a policy's words would tell which addresses exist.
         if account is None and not self._rule(address, password, "login") and not self._shut(password):
             answer = self._create(address, password, network)
@@ -166,8 +170,6 @@ class Passwordless:
                 account = self.gateway.store.account(address)
                 if account is None:
                     return UNAVAILABLE  # and gone again
-            elif answer == GONE:
-                return self._wrong(address, password)
             elif answer.temporary:
                 return answer
             else:
@@ -187,19 +189,28 @@ class Passwordless:
         return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
 
     def _make(self, address: str, password: str, generated: bool) -> Account | Reply:
-        store = self.gateway.store
         try:
-            secret = self._hasher.make(password, generated)
-            try:
-                return store.create_account(address, secret)
-            except AddressGone as gone:
-                if not self._hasher.verify(password, gone.secret):
-                    return GONE
-                return store.create_account(address, gone.secret, returning=True)
+            return self.gateway.store.create_account(address, self._hasher.make(password, generated))
+        except AddressGone:
+            return GONE
         except AccountExists:
             return TAKEN
         except Busy:
             return BUSY
+
+    def _come_back(self, address: str, password: str, secret: str) -> Account | Reply:
+        """The owner of a removed account is no newcomer: no policy, no closed door and no rule for names is in the way.
+        Anybody else gets what a wrong password gets.
+        """
+        longest = self.options.password_max_length
+        if not self._hasher.verify(password[:longest], secret) or len(password) > longest:
+            return self._wrong(address, password)
+        try:
+            account = self.gateway.store.create_account(address, secret, returning=True)
+        except AccountExists:  # came back by another process a moment ago
+            return UNAVAILABLE
+        self._verified.add(account, password)
+        return account
 
     def _wrong(self, address: str, password: str) -> Reply:
         """One text for a wrong password and for an address that is not there and cannot be made."""

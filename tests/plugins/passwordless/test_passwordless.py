@@ -50,6 +50,9 @@ class Accounts:
     def accounts(self):
         return list(self.by_address.values())
 
+    def tombstone(self, address):
+        return None
+
     def set_secret(self, account_id, secret):
         account = next(a for a in self.by_address.values() if a.id == account_id)
         self.by_address[account.address] = dataclasses.replace(account, secret=secret)
@@ -259,17 +262,37 @@ def test_removing_and_coming_back_with_the_real_store(tmp_path):
     gate.gateway.stop()
 
 
-def test_coming_back_asks_the_policies_and_needs_no_new_hash(tmp_path, scrypts):
-    gate = Gate(tmp_path, store="maildb")
-    account = gate.login()
+def removed(gate, **login):
+    account = gate.login(**login)
     gate.store.delete_account(account.id)
     gate.gateway.hub.notify("account_removed", account=account)
+    return account
+
+
+def test_the_owner_comes_back_whatever_policies_and_the_door_say_of_newcomers(tmp_path, scrypts):
+    gate = Gate(tmp_path, store="maildb")
+    account = removed(gate)
+    gate.gateway.stop()
+    gate = Gate(tmp_path, store="maildb", open=False)
     gate.policy.answer = Reply(451, "4.3.2", "Busy", imap="LIMIT")
-    assert gate.login() == gate.policy.answer
-    gate.policy.answer = None
+    del scrypts[:]
+    wrong(gate.login(password="another password"))
+    wrong(gate.login(password=PASSWORD + "x" * 2000))
+    assert len(scrypts) == 2, "the time does not tell of a tombstone"
     assert gate.login().secret == account.secret
+    assert not gate.policy.asked
     del scrypts[:]
     assert isinstance(gate.login(), Account) and not scrypts
+    gate.gateway.stop()
+
+
+def test_not_even_the_owner_comes_back_while_all_is_frozen(tmp_path):
+    gate = Gate(tmp_path, store="maildb")
+    removed(gate)
+    (tmp_path / "no-create").touch()
+    wrong(gate.login())
+    (tmp_path / "no-create").unlink()
+    assert isinstance(gate.login(), Account)
     gate.gateway.stop()
 
 
