@@ -9,6 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import importlib.metadata
+import ipaddress
 import json
 import os
 import re
@@ -67,6 +68,15 @@ class CoreOptions:
     proxy_protocol_from: tuple[str, ...] = option(
         (), "Addresses or networks of reverse proxies; their connections must begin with a PROXY protocol header."
     )
+
+    def __post_init__(self) -> None:
+        if self.log_level.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("log_level: must be debug, info, warning or error")
+        for network in self.proxy_protocol_from:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"proxy_protocol_from: {error}") from None
 
 
 @dataclass(frozen=True)

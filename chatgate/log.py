@@ -14,7 +14,7 @@ from typing import Any
 
 import gevent
 
-LEVELS = ("debug", "info", "warning", "error")
+from chatgate.confd import Enabled
 
 
 class _Formatter(logging.Formatter):
@@ -31,15 +31,16 @@ class _Formatter(logging.Formatter):
         return f"error={kind.__name__ if kind else '?'} at={at}"
 
 
-def setup(level: str, packages: Iterable[str]) -> None:
-    """Log to standard error. level: for the core and these top-level packages (the plugins'). Other libraries only
-    get to warn: at debug some of them print what passes through them.
+def setup(level: str, plugins: Iterable[Enabled]) -> None:
+    """Log to standard error. level: for the core and the packages of these plugins. Other libraries only get to warn:
+    at debug some of them print what passes through them.
     """
+    packages = {plugin.factory.__module__.partition(".")[0] for plugin in plugins}
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
-    for package in {"chatgate", *packages}:
+    for package in {"chatgate"} | packages:
         logging.getLogger(package).setLevel(level.upper())
     # gevent would print the greenlet with its arguments, among them a client's address.
     gevent.get_hub().print_exception = _uncaught

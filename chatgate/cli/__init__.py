@@ -36,7 +36,7 @@ class Folder:
         if self._gateway is None:
             try:
                 config = confd.load(self.path)
-                log.setup(config.core.log_level, (p.factory.__module__.partition(".")[0] for p in config.plugins))
+                log.setup(config.core.log_level, config.plugins)
                 self._gateway = Gateway(config)
             except confd.ConfigError as error:
                 fail(error.problems, 2)

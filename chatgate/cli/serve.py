@@ -85,7 +85,7 @@ def reload(folder: Folder, gateway: Gateway) -> None:
     try:
         gateway.reload_certificate()
         config = confd.load(folder.path)
-        log.setup(config.core.log_level, (p.factory.__module__.partition(".")[0] for p in gateway.config.plugins))
+        log.setup(config.core.log_level, gateway.config.plugins)
     except confd.ConfigError as error:
         for problem in error.problems:
             click.echo(f"chatgate: {problem}", err=True)

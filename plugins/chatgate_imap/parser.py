@@ -92,15 +92,23 @@ class Parser:
 
     # ------------------------------------------------------------------------------------------ words
 
-    def atom(self) -> bytes:
-        return self._need(_ATOM, "an atom")
-
     def keyword(self) -> str:
         """An atom that names something, in capitals."""
         return self._need(_ATOM, "a keyword").decode("ascii").upper()
 
     def number(self) -> int:
         return int(self._need(_NUMBER, "a number"))
+
+    def modifier(self, command: str, name: str) -> int | None:
+        """The number of ` (NAME number)`, None when there is no modifier (RFC 4466 §2.3 and §2.5)."""
+        if not self.skip(b" ("):
+            return None
+        if self.keyword() != name:
+            raise Bad(f"Unknown {command} modifier")
+        self.space()
+        number = self.number()
+        self.expect(b")")
+        return number
 
     def string(self) -> bytes:
         """Quoted or literal."""

@@ -118,3 +118,15 @@ def test_what_is_rendered_can_be_read_back(tmp_path):
     assert problems == [] and options == Options("n", listen=("[::1]:25",))
     uncommented = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines() if " = " in line)
     assert read(tmp_path, uncommented)[0] == options.__class__("n", listen=("[::1]:25",))
+
+
+@pytest.mark.parametrize(
+    ("setting", "problem"),
+    [
+        ('log_level = "verbose"', "log_level: must be debug, info, warning or error"),
+        ('proxy_protocol_from = ["10.0.0.1/8"]', "proxy_protocol_from: 10.0.0.1/8 has host bits set"),
+    ],
+)
+def test_wrong_settings_of_the_core_are_one_line_too(tmp_path, setting, problem):
+    folder(tmp_path, n00_chatgate=f'domain = "d.test"\n{setting}')
+    assert problems_of(tmp_path) == [f"00-chatgate.toml: {problem}"]

@@ -8,7 +8,7 @@ from chatgate.api import Message, give_turn
 
 from .. import fetch as items
 from .. import flags
-from ..answers import Bad, No
+from ..answers import No
 from ..fetch import Plan
 from ..parser import Parser
 from ..source import Gone, Source
@@ -38,13 +38,7 @@ def _arguments(parser: Parser) -> tuple[bytes, Plan, int | None]:
     if len(rest) <= items.CACHED_LENGTH and parser.one_line and b"CHANGEDSINCE" not in rest.upper():
         return numbers, items.cached(rest), None
     plan = items.parse(parser)
-    since = None
-    if parser.skip(b" ("):
-        if parser.keyword() != "CHANGEDSINCE":
-            raise Bad("Unknown FETCH modifier")
-        parser.space()
-        since = parser.number()
-        parser.expect(b")")
+    since = parser.modifier("FETCH", "CHANGEDSINCE")
     parser.end()
     return numbers, plan, since
 

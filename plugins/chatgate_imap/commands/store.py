@@ -29,13 +29,7 @@ def uid_store(connection: Connection, parser: Parser) -> str:
 
 def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
     numbers = parser.sequence_set()
-    unchanged_since = None
-    if parser.skip(b" ("):
-        if parser.keyword() != "UNCHANGEDSINCE":
-            raise Bad("Unknown STORE modifier")
-        parser.space()
-        unchanged_since = parser.number()
-        parser.expect(b")")
+    unchanged_since = parser.modifier("STORE", "UNCHANGEDSINCE")
     parser.space()
     what = parser.match(_WHAT)
     if what is None:
