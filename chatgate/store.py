@@ -8,7 +8,7 @@ that any session in any process can ask "what changed since?" and be told the wh
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, Protocol
 
@@ -127,13 +127,15 @@ class Copied(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """One message as the sweeper sees it. fetched: some client has read its content, or it is \\Seen."""
+    """One message as the sweeper sees it. fetches: how many IMAP sessions have read its content; at least 1 when it is
+    \\Seen. Devices are not known by name, but Delta Chat reads each message once on each.
+    """
 
     mailbox_id: int
     uid: int
     size: int
     date: int
-    fetched: bool
+    fetches: int
 
 
 class StoreError(Exception):
@@ -264,24 +266,31 @@ class Store(Protocol):
         ...
 
     # for the sweeper
-    def due(self, before: int, larger: int = 0, fetched: bool = False, account_id: int | None = None) -> Iterator[Kept]:
-        """Messages in every mailbox (of one account, or of all) older than `before` (Unix seconds) and larger than
-        `larger` octets, only fetched ones if so wanted. Read in small batches: other greenlets get their turns.
+    def old(self, before: int) -> Iterator[Kept]:
+        """Every message older than `before` (Unix seconds), mailbox by mailbox. Read in small pieces, here and in
+        `large`: other greenlets get their turns.
         """
+        ...
+
+    def large(self, larger: int, before: int) -> Iterator[Kept]:
+        """Messages of more than `larger` octets, at least 65536, older than `before`; the oldest first."""
         ...
 
     def kept(self, account_id: int) -> list[Kept]:
         """Every message of an account."""
         ...
 
-    def remove(self, messages: Collection[tuple[int, int]]) -> int:
-        """Remove (mailbox id, uid) pairs whatever their flags, in one transaction; how many there were. Sessions that
-        have the mailboxes open are told as they are of an expunge. Give it some hundreds at a time.
+    def remove(self, messages: Iterable[tuple[int, int]], tell: Callable[[int], object] | None = None) -> int:
+        """Remove (mailbox id, uid) pairs whatever their flags; how many there were. Sessions that have the mailboxes
+        open are told as they are of an expunge. There may be millions: it takes them in small transactions, none of
+        which lets deliveries wait for long, and calls `tell` with the number that went after each.
         """
         ...
 
     def note_fetched(self, mailbox_id: int, uids: Collection[int]) -> None:
-        """A client has read these. Returns at once; on disk with the next transaction, a crash may forget it."""
+        """A client has read these; told once a session. Returns at once; on disk with the next transaction, a crash
+        may forget it.
+        """
         ...
 
     # upkeep

@@ -16,7 +16,8 @@ class View:
     """messages[n - 1] has the sequence number n. A message enters together with the EXISTS that announces it, and
     leaves together with its EXPUNGE, so the numbers are what the client thinks they are at every moment.
 
-    recent: UIDs that are \\Recent for this session. condstore: the client wants MODSEQ (RFC 7162 §3.1).
+    recent: UIDs that are \\Recent for this session. fetched: UIDs whose content the client has read.
+    condstore: the client wants MODSEQ (RFC 7162 §3.1).
     """
 
     __slots__ = (
@@ -27,6 +28,7 @@ class View:
         "uidnext",
         "modseq",
         "recent",
+        "fetched",
         "condstore",
         "known_keywords",
         "_gone",
@@ -44,6 +46,7 @@ class View:
         self.uids = array("I", [message.uid for message in self.messages])
         self.modseq, self.uidnext = changes.modseq, changes.uidnext
         self.recent: set[int] = self._new_recent(changes.uidnext)
+        self.fetched: set[int] = set()
         self.known_keywords: frozenset[str] = frozenset(self._keywords())
         self._gone: set[int] = set()  # expunged, EXPUNGE not sent yet
         self._untold: set[int] = set()  # flags changed, FETCH not sent yet

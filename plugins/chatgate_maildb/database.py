@@ -78,6 +78,7 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
         "foreign_keys": 1,
         "journal_size_limit": 64 << 20,
         "temp_store": "memory",
+        "wal_autocheckpoint": 10_000,  # pages, for when checkpoints.py cannot keep up
     }
     if not writing:
         pragmas["query_only"] = 1

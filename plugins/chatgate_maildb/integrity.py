@@ -24,7 +24,13 @@ _RULES = {
         JOIN message USING (mailbox_id, uid)""",
     "a message size differs from its body's: mailbox, UID": """SELECT mailbox_id, uid FROM message
         JOIN body ON body.id=body_id WHERE message.size<>body.size""",
-    "no message has body": "SELECT id FROM body WHERE NOT EXISTS (SELECT 1 FROM message WHERE body_id=body.id)",
+    "a message has no body: mailbox, UID": """SELECT mailbox_id, uid FROM message
+        WHERE NOT EXISTS (SELECT 1 FROM body WHERE id=body_id)""",
+    "no message has body": """SELECT id FROM body
+        WHERE id NOT IN (SELECT body_id FROM message UNION ALL SELECT body_id FROM released)""",
+    "the copies of a body are miscounted: body": """SELECT body_id FROM (SELECT body_id, count(*) n
+        FROM (SELECT body_id FROM message UNION ALL SELECT body_id FROM released) GROUP BY body_id)
+        LEFT JOIN shared USING (body_id) WHERE n<>ifnull(copies, 1)""",
     "not the size it should have, or neither or both of data and file: body": """SELECT id FROM body
         WHERE (file IS NULL)=(data IS NULL) OR (data IS NOT NULL AND length(data)<>size) OR header_size>size""",
     "an account has no INBOX: account": """SELECT id FROM account WHERE NOT EXISTS

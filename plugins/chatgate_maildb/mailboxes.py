@@ -19,7 +19,7 @@ _COLUMNS = "id, account_id, name, uidvalidity, uidnext, modseq, special_use"
 _INSERT = """INSERT INTO mailbox
     (account_id, name, uidvalidity, special_use, uidnext, modseq, history, messages, unseen, octets)
     VALUES (?, ?, ?, ?, 1, 1, 0, 0, 0, 0)"""
-FORGOTTEN_AT_ONCE = 5000
+FORGOTTEN_AT_ONCE = 1000
 
 
 def normal(name: str) -> str:
@@ -130,7 +130,7 @@ class Mailboxes(Part):
             tx.execute("DELETE FROM mailbox WHERE id=? AND account_id IS NULL", (mailbox_id,))
             return False
 
-        while self.writer.run(work):
+        while self.writer.run(work, patient=True):
             pass
 
     def subscriptions(self, account_id: int) -> list[str]:

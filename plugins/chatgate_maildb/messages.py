@@ -114,6 +114,7 @@ class Messages(Part):
                 stored.append(Stored(delivery, uid, uidvalidity, modseq))
             if not stored:
                 raise StoreError("No mailbox to store in")
+            rows.share(tx, body_id, len(stored))
             return stored
 
         try:
@@ -173,7 +174,7 @@ class Messages(Part):
             if only_deleted:
                 found = [row for row in found if DELETED in parsed(row[3])]
             if found:
-                rows.remove(tx, {mailbox_id: found})
+                rows.remove(tx, {mailbox_id: found}, rows.drop_bodies)
             return [row[0] for row in found]
 
         return self.writer.run(work)

@@ -1,12 +1,11 @@
 """Schema versions. The database says its version in `meta`; opening it brings it to this program's version, one step
-after the other, each in a transaction. A newer database is refused: going back is `down`, and never automatic.
+after the other, each in a transaction. A newer database is refused.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
 
 from peewee import SqliteDatabase
 
@@ -19,13 +18,6 @@ log = logging.getLogger("chatgate.maildb")
 Step = Callable[[SqliteDatabase], None]
 
 _INCREMENTAL = 2  # auto_vacuum
-
-
-class Migration(NamedTuple):
-    """up: from the version before to this one. down: back again, or None where that would lose something."""
-
-    up: Step
-    down: Step | None = None
 
 
 def _up_2(database: SqliteDatabase) -> None:
@@ -46,10 +38,30 @@ def _up_2(database: SqliteDatabase) -> None:
         database.execute_sql(sql)
 
 
+def _up_3(database: SqliteDatabase) -> None:
+    """Copies of bodies are counted; messages lose two indexes, and so the reference to bodies, which wants one."""
+    for sql in (
+        """CREATE TABLE shared (body_id INTEGER NOT NULL PRIMARY KEY, copies INTEGER NOT NULL,
+           FOREIGN KEY (body_id) REFERENCES body (id) ON DELETE CASCADE)""",
+        "CREATE TABLE released (id INTEGER NOT NULL PRIMARY KEY, body_id INTEGER NOT NULL)",
+        "INSERT INTO shared SELECT body_id, count(*) FROM message GROUP BY body_id HAVING count(*)>1",
+        "ALTER TABLE message RENAME TO message_2",
+        """CREATE TABLE message (mailbox_id INTEGER NOT NULL, uid INTEGER NOT NULL, body_id INTEGER NOT NULL,
+           modseq INTEGER NOT NULL, flags TEXT NOT NULL, size INTEGER NOT NULL, date INTEGER NOT NULL,
+           fetched INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (mailbox_id, uid),
+           FOREIGN KEY (mailbox_id) REFERENCES mailbox (id)) WITHOUT ROWID""",
+        """INSERT INTO message (mailbox_id, uid, body_id, modseq, flags, size, date, fetched)
+           SELECT mailbox_id, uid, body_id, modseq, flags, size, date, fetched FROM message_2""",
+        "DROP TABLE message_2",
+        "CREATE INDEX message_modseq ON message (mailbox_id, modseq)",
+        "CREATE INDEX message_large ON message (date, mailbox_id, uid) WHERE size>65536",
+    ):
+        database.execute_sql(sql)
+
+
 # By the version they lead to. Steps are SQL of their own time: the models move on, a migration must not.
-# There is no way back from 2: tombstones would be forgotten and disabled accounts be open again.
-MIGRATIONS: Mapping[int, Migration] = {2: Migration(_up_2)}
-VERSION = 2
+MIGRATIONS: Mapping[int, Step] = {2: _up_2, 3: _up_3}
+VERSION = 3
 
 
 def version(database: SqliteDatabase) -> int:
@@ -63,7 +75,7 @@ def version(database: SqliteDatabase) -> int:
         raise PluginError(f"maildb: the schema version of {database.database} cannot be read: {error}") from error
 
 
-def upgrade(database: SqliteDatabase, migrations: Mapping[int, Migration] = MIGRATIONS, to: int = VERSION) -> None:
+def upgrade(database: SqliteDatabase, migrations: Mapping[int, Step] = MIGRATIONS, to: int = VERSION) -> None:
     """Make the tables, or bring them to version `to`. Raises PluginError when that cannot be."""
     found = version(database)
     if found > to:
@@ -80,7 +92,7 @@ def upgrade(database: SqliteDatabase, migrations: Mapping[int, Migration] = MIGR
                 found = to
             elif found < to:
                 found += 1
-                migrations[found].up(database)
+                migrations[found](database)
                 _set_version(database, found)
                 log.warning("mail database brought to schema version %d", found)
 
@@ -97,19 +109,6 @@ def make_shrinkable(database: SqliteDatabase) -> None:
         database.execute_sql("VACUUM")
     except ERRORS as error:
         log.warning("the mail database was not rewritten, its free space stays its own for now: %s", error)
-
-
-def downgrade(database: SqliteDatabase, to: int, migrations: Mapping[int, Migration] = MIGRATIONS) -> None:
-    """Back to version `to`, for an operator who returns to an older program. Raises PluginError."""
-    found = version(database)
-    while found > to:
-        down = migrations[found].down if found in migrations else None
-        if down is None:
-            raise PluginError(f"maildb: there is no way back from schema version {found}: restore a backup")
-        with _transaction(database, f"back to version {found - 1}"):
-            down(database)
-            found -= 1
-            _set_version(database, found)
 
 
 class _transaction:

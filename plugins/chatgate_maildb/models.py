@@ -73,8 +73,7 @@ class Mailbox(peewee.Model):
 
 class Body(peewee.Model):
     """The content of a message, shared by all its copies: in `data`, or in the file blobs/xx/`file` when it is large.
-    It goes with the last message row. There is no reference counter: counting means rewriting the row, content and all.
-    `data` stands last so that the other columns are read without it.
+    It goes with the last message. `data` stands last so that the other columns are read without it.
     """
 
     size = peewee.IntegerField()
@@ -83,14 +82,30 @@ class Body(peewee.Model):
     data = peewee.BlobField(null=True)
 
 
+class Shared(peewee.Model):
+    """How many messages have this body, where it had more than one when it came or was copied later. A table of its
+    own: in Body, counting would write a page for each body instead of one for hundreds.
+    """
+
+    body = peewee.ForeignKeyField(Body, primary_key=True, on_delete="CASCADE")
+    copies = peewee.IntegerField()
+
+
+class Released(peewee.Model):
+    """A message that had this body is gone, and the body does not know yet, see removal.py."""
+
+    body_id = peewee.IntegerField()
+
+
 class Message(peewee.Model):
     """flags: sorted, with a space between. size repeats the body's, so that lists are read from this table alone.
-    fetched: 1 when a client has read the content.
+    fetched: how many clients have read the content. There is no index by body and none by date: they would
+    have the sweeper write twice as much (docs/decisions/0009).
     """
 
     mailbox = peewee.ForeignKeyField(Mailbox, index=False)
     uid = peewee.IntegerField()
-    body = peewee.ForeignKeyField(Body, index=False)
+    body_id = peewee.IntegerField()
     modseq = peewee.IntegerField()
     flags = peewee.TextField()
     size = peewee.IntegerField()
@@ -138,11 +153,22 @@ class Annotation(peewee.Model):
 
 # Names of their own, as statements name them (INDEXED BY) and migrations may.
 Message.add_index(Message.index(Message.mailbox, Message.modseq, name="message_modseq"))
-Message.add_index(Message.index(Message.body, name="message_body"))
 _BY_DATE = (Message.date, Message.mailbox, Message.uid)
-Message.add_index(Message.index(*_BY_DATE, name="message_date"))
 Message.add_index(Message.index(*_BY_DATE, name="message_large", where=peewee.SQL(f"size>{LARGE}")))
 Account.add_index(peewee.SQL("CREATE INDEX account_idle ON account (max(last_login, created))"))
 Body.add_index(Body.index(Body.file, name="body_file", unique=True, where=Body.file.is_null(False)))
 
-MODELS = (Meta, HashKey, Account, Tombstone, Mailbox, Body, Message, Expunged, Subscription, Annotation)
+MODELS = (
+    Meta,
+    HashKey,
+    Account,
+    Tombstone,
+    Subscription,
+    Annotation,
+    Mailbox,
+    Body,
+    Shared,
+    Released,
+    Message,
+    Expunged,
+)

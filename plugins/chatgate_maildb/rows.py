@@ -49,8 +49,18 @@ _DELETE_PAIRS = f"DELETE FROM message WHERE (mailbox_id, uid) IN (SELECT {_PAIR}
 _REMEMBER = """INSERT INTO expunged (mailbox_id, modseq, uid)
     SELECT mailbox.id, modseq, list.value&4294967295 FROM json_each(?) list
     CROSS JOIN mailbox ON mailbox.id=list.value>>32"""
+# A body that no row of `shared` speaks of has one message.
+_SHARED = "INSERT INTO shared (body_id, copies) VALUES (?, ?)"
+_MORE_COPIES = """INSERT INTO shared (body_id, copies)
+    SELECT value, 1+count(*) FROM json_each(?) WHERE true GROUP BY value
+    ON CONFLICT DO UPDATE SET copies=copies+excluded.copies-1"""
+_FEWER_COPIES = """UPDATE shared SET copies=copies-gone.n
+    FROM (SELECT value id, count(*) n FROM json_each(?) GROUP BY value) gone WHERE body_id=gone.id"""
 _LAST_COPIES = """DELETE FROM body WHERE id IN (SELECT value FROM json_each(?))
-    AND NOT EXISTS (SELECT 1 FROM message WHERE body_id=body.id) RETURNING file"""
+    AND NOT EXISTS (SELECT 1 FROM shared WHERE body_id=body.id AND copies>0) RETURNING file"""
+
+_RELEASE = "INSERT INTO released (body_id) SELECT value FROM json_each(?)"
+_WORKED_OFF = "DELETE FROM released WHERE id IN (SELECT value FROM json_each(?)) RETURNING body_id"
 
 
 def chunks(tx: Transaction, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
@@ -104,9 +114,9 @@ def grow(
     return uid, modseq, uidvalidity
 
 
-def remove(tx: Transaction, found: ByMailbox) -> int:
+def remove(tx: Transaction, found: ByMailbox, bodies: Callable[[Transaction, list[int]], None] | None) -> int:
     """Take messages out of mailboxes and remember that they are gone; how many. Mailboxes that are being deleted are
-    passed over.
+    passed over. bodies: what becomes of the bodies; None where they have other messages now.
     """
     counted = [(box, len(rows), unseen(rows), sum(row[2] for row in rows)) for box, rows in found.items()]
     live = [mailbox_id for (mailbox_id,) in tx.execute(_SHRINK, (json.dumps(counted),)).fetchall()]
@@ -116,7 +126,8 @@ def remove(tx: Transaction, found: ByMailbox) -> int:
         numbers = _numbers((mailbox_id, uid) for mailbox_id, uid, _ in chunk)
         tx.execute(_DELETE_PAIRS, (numbers,))
         tx.execute(_REMEMBER, (numbers,))
-        drop_bodies(tx, [body_id for _, _, body_id in chunk])
+        if bodies is not None:
+            bodies(tx, [body_id for _, _, body_id in chunk])
     return len(gone)
 
 
@@ -128,11 +139,31 @@ def delete_some(tx: Transaction, mailbox_id: int) -> int:
     return len(found)
 
 
+def share(tx: Transaction, body_id: int, copies: int) -> None:
+    """Say of a new body how many messages have it."""
+    if copies > 1:
+        tx.execute(_SHARED, (body_id, copies))
+
+
 def drop_bodies(tx: Transaction, body_ids: list[int]) -> None:
-    """Remove those that no message has any more, and their files after the commit."""
-    for (file,) in tx.execute(_LAST_COPIES, (json.dumps(body_ids),)).fetchall():
+    """Of each of these a message is gone. Remove those that have none left, and their files after the commit."""
+    numbers = json.dumps(body_ids)
+    tx.execute(_FEWER_COPIES, (numbers,))
+    for (file,) in tx.execute(_LAST_COPIES, (numbers,)).fetchall():
         if file is not None:
             tx.dropped.append(file)
+
+
+def release_bodies(tx: Transaction, body_ids: list[int]) -> None:
+    """Like `drop_bodies`, but later: only note it."""
+    tx.execute(_RELEASE, (json.dumps(body_ids),))
+
+
+def drop_released(tx: Transaction, notes: list[int]) -> int:
+    """Work off notes by their ids; how many there still were: another process may have been faster."""
+    body_ids = [body_id for (body_id,) in tx.execute(_WORKED_OFF, (json.dumps(notes),)).fetchall()]
+    drop_bodies(tx, body_ids)
+    return len(body_ids)
 
 
 def copy(
@@ -147,6 +178,8 @@ def copy(
     for chunk in chunks(tx, rows):
         tx.execute(_COPY, (target_id, following, modseq, json.dumps([row[0] for row in chunk]), source_id))
         following += len(chunk)
-    if move and rows:
-        remove(tx, {source_id: rows})
+    # A source that is being deleted keeps its rows: then a move has copied.
+    if rows and not (move and remove(tx, {source_id: rows}, None)):
+        for chunk in chunks(tx, rows):
+            tx.execute(_MORE_COPIES, (json.dumps([row[1] for row in chunk]),))
     return Copied(uidvalidity, [row[0] for row in rows], range(first, following))

@@ -14,20 +14,22 @@ from chatgate.api import give_turn
 from chatgate_maildb import database, integrity, mailboxes, migrations
 from chatgate_maildb.accounts import DAY, Accounts
 from chatgate_maildb.blobs import Blobs
+from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.messages import Messages
 from chatgate_maildb.options import MailDbOptions
+from chatgate_maildb.removal import Removal
 from chatgate_maildb.retention import Retention
 from chatgate_maildb.writer import Writer
 
 # Free pages of the database that are kept for new mail, and how many go back to the disk in one transaction.
 _SPARE_PAGES = 1000
-_PAGES_AT_ONCE = 200
+_PAGES_AT_ONCE = 50
 
 # Seconds after which a body file without a row is a leftover: no delivery takes so long.
 _LEFTOVER = 3600.0
 
 
-class MailStore(Accounts, Messages, Retention):
+class MailStore(Accounts, Messages, Removal, Retention):
     """The gateway's `Store`. folder: made if missing. post: told each changed mailbox id after the commit.
 
     Several processes may have one folder open. They see each other's changes at once, but are not woken by them.
@@ -44,9 +46,10 @@ class MailStore(Accounts, Messages, Retention):
             migrations.upgrade(writing)
             migrations.make_shrinkable(writing)
             self.reader = database.Reader(database.connect(folder, writing=False))
+            self._checkpoints = Checkpoints(database.connect(folder, writing=True))
             opened.pop_all()
         self.blobs = Blobs(folder / "blobs")
-        self.writer = Writer(writing, post, self.blobs.remove, options.busy_seconds)
+        self.writer = Writer(writing, post, self.blobs.remove, self._checkpoints, options.busy_seconds)
         if self._presence.alone:
             self.blobs.sweep(self._wanted, age=0)
             self._presence.share()
@@ -65,6 +68,7 @@ class MailStore(Accounts, Messages, Retention):
         deleted = self.reader.rows("SELECT id FROM mailbox WHERE account_id IS NULL")
         for (mailbox_id,) in deleted:
             self.purge(mailbox_id)
+        self.drop_released()
         forgotten, tombstones = self._forget(), self._forget_tombstones(int(now) // DAY)
         files = self.blobs.sweep(self._wanted, _LEFTOVER)
         counts = {
@@ -84,7 +88,7 @@ class MailStore(Accounts, Messages, Retention):
             ((count,),) = self.reader.rows("SELECT count(*) FROM expunged WHERE mailbox_id=?", (mailbox_id,))
             while count > kept:
                 least = min(count - kept, mailboxes.FORGOTTEN_AT_ONCE)
-                gone = self.writer.run(partial(mailboxes.forget, mailbox_id=mailbox_id, count=least))
+                gone = self.writer.run(partial(mailboxes.forget, mailbox_id=mailbox_id, count=least), True)
                 if not gone:
                     break
                 count, forgotten = count - gone, forgotten + gone
@@ -96,24 +100,26 @@ class MailStore(Accounts, Messages, Retention):
         if not days:
             return 0
         sql = "DELETE FROM tombstone WHERE hash IN (SELECT hash FROM tombstone WHERE day<? LIMIT 1000)"
-        while gone := self.writer.run(lambda tx: tx.execute(sql, (today - days,)).rowcount):
+        while gone := self.writer.run(lambda tx: tx.execute(sql, (today - days,)).rowcount, True):
             forgotten += gone
         return forgotten
 
     def _shrink(self) -> int:
         """Free pages in the database file, but for a few that new mail will want, go back to the disk; how many octets.
-        The file itself gets shorter at SQLite's next checkpoint.
         """
         ((size,),) = self.reader.rows("PRAGMA page_size")
         given = 0
         while (free := self.reader.rows("PRAGMA freelist_count")[0][0]) > _SPARE_PAGES:
             pages = min(free - _SPARE_PAGES, _PAGES_AT_ONCE)
-            self.writer.run(lambda tx, pages=pages: tx.execute(f"PRAGMA incremental_vacuum({pages})").fetchall())
+            sql = f"PRAGMA incremental_vacuum({pages})"
+            self.writer.run(lambda tx, sql=sql: tx.execute(sql).fetchall(), True)
             left = self.reader.rows("PRAGMA freelist_count")[0][0]
             if left >= free:  # others delete as fast, or this database cannot be made shorter
                 break
             given += (free - left) * size
             give_turn()
+        if given:
+            self._checkpoints.run()  # makes the file itself shorter
         return given
 
     def _wanted(self, name: str) -> bool:

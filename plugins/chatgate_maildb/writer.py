@@ -22,6 +22,7 @@ import gevent.threadpool
 from peewee import SqliteDatabase
 
 from chatgate.api import StoreError, give_turn
+from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.database import ERRORS, Unavailable
 
 log = logging.getLogger("chatgate.maildb")
@@ -30,6 +31,9 @@ T = TypeVar("T")
 
 # Seconds of jobs in one transaction: other greenlets wait for so long, and those who asked first wait for the commit.
 _SLICE = 0.01
+
+# Seconds after which a patient job has waited long enough.
+_PATIENCE = 0.1
 
 
 class Transaction:
@@ -53,12 +57,13 @@ class Transaction:
 class _Job:
     """error: what the work raised, once it was tried. result: what it returned."""
 
-    __slots__ = ("abandoned", "answer", "begun", "error", "result", "work")
+    __slots__ = ("abandoned", "answer", "asked", "begun", "error", "result", "work")
 
     def __init__(self, work: Callable[[Transaction], Any]) -> None:
         self.work = work
         self.answer = gevent.event.AsyncResult()
         self.abandoned = self.begun = False
+        self.asked = time.monotonic()
         self.result: Any = None
         self.error: Exception | None = None
 
@@ -79,13 +84,15 @@ class Writer:
         database: SqliteDatabase,
         post: Callable[[int], None],
         drop: Callable[[list[str]], None],
+        checkpoints: Checkpoints,
         busy_seconds: float,
     ) -> None:
         database.timeout = 0  # waiting inside SQLite would stop the hub: _begin waits instead
         self._database, self._post, self._drop = database, post, drop
-        self._connection = database.connection()
+        self._connection, self._checkpoints = database.connection(), checkpoints
         self._busy_seconds = busy_seconds
         self._queue: collections.deque[_Job] = collections.deque()
+        self._patient: collections.deque[_Job] = collections.deque()
         self._later: collections.deque[_Job] = collections.deque()
         self._wake = gevent.event.Event()
         self._closing = False
@@ -93,18 +100,21 @@ class Writer:
         self._threads = gevent.threadpool.ThreadPool(1)
         self._greenlet = gevent.spawn(self._loop)
 
-    def run(self, work: Callable[[Transaction], T]) -> T:
+    def run(self, work: Callable[[Transaction], T], patient: bool = False) -> T:
         """Run the job in a transaction and return its result when that is on disk. What the job raises is raised, and
         its changes are undone; other jobs are not harmed. Raises Unavailable when the database fails.
 
         A caller that is interrupted before its job began takes the job back. Once it began, the caller waits for the
         commit in any case: to say "try again" of what is on disk a moment later would double a message. Its time-out
         is then spent, while a greenlet that is killed still dies.
+
+        patient: let others go first. Such a job shares its transaction with no other one of its kind, so that nobody
+        who comes amid it waits for more.
         """
         if self._closing:
             raise StoreError("the mail store is closed")
         job = _Job(work)
-        self._queue.append(job)
+        (self._patient if patient else self._queue).append(job)
         self._wake.set()
         killed: BaseException | None = None
         while True:
@@ -133,11 +143,14 @@ class Writer:
         self._wake.set()
         self._greenlet.join()
         self._threads.kill()
+        self._checkpoints.close()
         self._database.close()
 
     def _loop(self) -> None:
         while True:
-            if self._queue:
+            if self._checkpoints.log_is_long:
+                self._threads.apply(self._checkpoints.finish, (self._connection,))
+            if self._queue or self._patient:
                 self._batch()
             elif self._closing:
                 if self._later:
@@ -158,6 +171,8 @@ class Writer:
             end = time.monotonic() + _SLICE
             while self._queue and time.monotonic() < end:
                 self._perform(self._queue.popleft(), transaction, done)
+            if self._patient and (not done or self._patient[0].asked < time.monotonic() - _PATIENCE):
+                self._perform(self._patient.popleft(), transaction, done)
             while self._later:
                 self._perform(self._later.popleft(), transaction, done)
             self._commit()
@@ -188,6 +203,7 @@ class Writer:
 
     def _commit(self) -> None:
         self._threads.apply(self._connection.commit)
+        self._checkpoints.committed()
 
     def _perform(self, job: _Job, transaction: Transaction, done: list[_Job]) -> None:
         if job.abandoned:
@@ -222,6 +238,8 @@ class Writer:
         except ERRORS as another:
             log.error("rollback failed: %s", another)
         if not jobs:
-            jobs, self._queue = list(self._queue), collections.deque()
+            jobs = [*self._queue, *self._patient]
+            self._queue.clear()
+            self._patient.clear()
         for job in jobs:
             job.answer.set_exception(Unavailable())

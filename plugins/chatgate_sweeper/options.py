@@ -11,13 +11,13 @@ from chatgate.api import option
 class SweeperOptions:
     days: int = option(20, "Days after which any message goes. 0: never.")
     large_days: int = option(7, "Days after which a large message goes that was fetched or seen. 0: never.")
-    large_bytes: int = option(200_000, "Octets above which a message is large.")
+    large_bytes: int = option(200_000, "Octets above which a message is large; at least 65536.")
     account_days: int = option(90, "Days without a login after which an account is removed. 0: never.")
     evict_at_percent: int = option(75, "From this share of its quota on, an account's mail is evicted …")
     evict_to_percent: int = option(
-        70, "… down to this share: first fetched messages, then large ones, then the oldest."
+        70, "… down to this share: first messages that all devices have, then large ones, then the oldest."
     )
-    floor_hours: float = option(24.0, "Hours in which a message that nobody has fetched is never evicted.")
+    floor_hours: float = option(24.0, "Hours in which a message that some device has not fetched is never evicted.")
     every_minutes: float = option(60.0, "Minutes from one sweep to the next. 0: only 'chatgate sweep' sweeps.")
     disk: str = option("data", "A path on the disk with the mail: the free space there counts.")
     no_accounts_below_bytes: int = option(
@@ -31,5 +31,7 @@ class SweeperOptions:
     def __post_init__(self) -> None:
         if not 0 < self.evict_to_percent <= self.evict_at_percent <= 100:
             raise ValueError("evict_to_percent and evict_at_percent must be in order and from 1 to 100")
+        if self.large_bytes < 65536:
+            raise ValueError("large_bytes must not be less than 65536")
         if self.no_large_mail_below_bytes > self.no_accounts_below_bytes:
             raise ValueError("no_large_mail_below_bytes must not be more than no_accounts_below_bytes")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from operator import attrgetter
 from typing import Literal
 
 from chatgate.api import Account, Kept
@@ -38,21 +39,29 @@ def due(kept: Kept, options: SweeperOptions, now: float) -> Literal["old", "larg
     """The rule by which a message goes whatever its account's usage is, if any."""
     if kept.date < old_before(options, now):
         return "old"
-    if kept.fetched and kept.size > options.large_bytes and kept.date < large_before(options, now):
+    if kept.fetches and kept.size > options.large_bytes and kept.date < large_before(options, now):
         return "large"
     return None
 
 
-def may_go(kept: Kept, options: SweeperOptions, now: float) -> bool:
-    """May this be evicted at all? Never what is younger than the floor and unfetched. A date in the future, as
-    APPEND may give it, is as young as can be.
+def sheltered(kept: Kept, options: SweeperOptions, now: float) -> bool:
+    """Too young to be evicted, unless every device has it. A date in the future, as APPEND may give it, is as young as
+    can be.
     """
-    return kept.fetched or kept.date <= now - options.floor_hours * 3600
+    return kept.date > now - options.floor_hours * 3600
 
 
-def order(kept: Kept, options: SweeperOptions) -> tuple[bool, bool, int, int, int]:
-    """Sorts what is evicted first to the front: fetched ones; then large ones; then the oldest."""
-    return not kept.fetched, kept.size <= options.large_bytes, kept.date, kept.mailbox_id, kept.uid
+def had_by_all(messages: Iterable[Kept]) -> set[Kept]:
+    """Those that every device of the account has fetched, as far as that shows: each was fetched as often as any older
+    one. A device that is added later fetches no older mail, so what came before it counts by the devices of its time;
+    one that is gone for good makes newer mail look as if it were still wanted, which errs on the safe side.
+    """
+    devices, found = 1, set()
+    for kept in sorted(messages, key=attrgetter("date", "mailbox_id", "uid")):
+        devices = max(devices, kept.fetches)
+        if kept.fetches == devices:
+            found.add(kept)
+    return found
 
 
 def evicted(messages: Iterable[Kept], quota: int, options: SweeperOptions, now: float) -> list[Kept]:
@@ -63,9 +72,15 @@ def evicted(messages: Iterable[Kept], quota: int, options: SweeperOptions, now: 
     octets = sum(kept.size for kept in messages)
     if not quota or octets * 100 < quota * options.evict_at_percent:
         return []
+    had = had_by_all(messages)
+
+    def order(kept: Kept) -> tuple[bool, bool, int, int, int]:
+        """First what all devices have; then large ones; then the oldest."""
+        return kept not in had, kept.size <= options.large_bytes, kept.date, kept.mailbox_id, kept.uid
+
     going: list[Kept] = []
-    candidates = (kept for kept in messages if may_go(kept, options, now))
-    for kept in sorted(candidates, key=lambda kept: order(kept, options)):
+    candidates = (kept for kept in messages if kept in had or not sheltered(kept, options, now))
+    for kept in sorted(candidates, key=order):
         if octets * 100 <= quota * options.evict_to_percent:
             break
         going.append(kept)

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import collections
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from chatgate.api import Account, Gateway, Kept
 from chatgate_sweeper import rules
-from chatgate_sweeper.batches import Batches, Count
 from chatgate_sweeper.options import SweeperOptions
 
 RULES = {
@@ -22,6 +21,13 @@ RULES = {
 }
 
 _PAGE = 100  # accounts looked at together
+
+
+@dataclass
+class Count:
+    messages: int = 0
+    octets: int = 0
+    accounts: int = 0
 
 
 @dataclass
@@ -65,14 +71,13 @@ class Sweep:
     ) -> None:
         self._gateway, self._store, self._options, self._now = gateway, gateway.store, options, now
         self._dry_run, self._tell = dry_run, tell
-        self._batches = Batches(self._store, dry_run, tell)
         self._leaving: set[int] = set()  # in a dry run: mailboxes of accounts that would go
         self.report = Report(dry_run, int(now))
 
     def everything(self) -> Report:
         """All rules, for all accounts, and the `expire` hooks of the plugins."""
         self._remove_idle()
-        self._remove_due(None)
+        self._remove_due()
         after = 0
         while page := self._store.crowded_accounts(self._options.evict_at_percent / 100, after, _PAGE):
             for account in page:
@@ -91,7 +96,10 @@ class Sweep:
         if rules.idle(account, self._options, self._now):
             self._remove_account(account)
         else:
-            self._remove_due(account.id)
+            kept = self._store.kept(account.id)
+            for rule in ("old", "large"):
+                due = (k for k in kept if rules.due(k, self._options, self._now) == rule)
+                self._remove(due, self.report.rules[rule])
             self.evict(account.id)
         return self.report
 
@@ -100,15 +108,27 @@ class Sweep:
         quota = self._store.usage(account_id).limit
         kept = (k for k in self._store.kept(account_id) if not rules.due(k, self._options, self._now))
         going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), quota, self._options, self._now)
-        self._batches.remove(going, self.report.rules["quota"])
+        self._remove(going, self.report.rules["quota"])
 
-    def _remove_due(self, account_id: int | None) -> None:
+    def _remove_due(self) -> None:
         options, now = self._options, self._now
-        before = rules.old_before(options, now)
-        self._batches.remove(self._staying(self._store.due(before, account_id=account_id)), self.report.rules["old"])
-        found = self._store.due(rules.large_before(options, now), options.large_bytes, True, account_id)
+        if options.days:
+            old = self._store.old(rules.old_before(options, now))
+            self._remove(self._staying(old), self.report.rules["old"])
+        found = self._store.large(options.large_bytes, rules.large_before(options, now))
         large = (kept for kept in found if rules.due(kept, options, now) == "large")  # in a dry run the old are there
-        self._batches.remove(self._staying(large), self.report.rules["large"])
+        self._remove(self._staying(large), self.report.rules["large"])
+
+    def _remove(self, messages: Iterable[Kept], count: Count) -> None:
+        def pairs() -> Iterator[tuple[int, int]]:
+            for kept in messages:
+                count.octets += kept.size
+                yield kept.mailbox_id, kept.uid
+
+        if self._dry_run:
+            count.messages += sum(1 for _ in pairs())
+        else:
+            count.messages += self._store.remove(pairs(), self._tell)
 
     def _staying(self, messages: Iterator[Kept]) -> Iterator[Kept]:
         return (kept for kept in messages if kept.mailbox_id not in self._leaving)
@@ -144,11 +164,11 @@ class Sweep:
         """
         missing = self._options.no_large_mail_below_bytes - free_octets(self._gateway, self._options)
         if missing > 0:
-            self._batches.remove(self._oldest_large(missing), self.report.rules["disk"])
+            self._remove(self._oldest_large(missing), self.report.rules["disk"])
 
     def _oldest_large(self, octets: int) -> Iterator[Kept]:
-        for kept in self._staying(self._store.due(int(self._now) + 1, self._options.large_bytes)):
-            if rules.due(kept, self._options, self._now) or not rules.may_go(kept, self._options, self._now):
+        for kept in self._staying(self._store.large(self._options.large_bytes, int(self._now) + 1)):
+            if rules.due(kept, self._options, self._now) or rules.sheltered(kept, self._options, self._now):
                 continue
             yield kept
             octets -= kept.size

@@ -245,4 +245,4 @@ def test_the_store_is_told_what_was_read_and_not_what_was_looked_at(stage):
         1< OK
     """)
     account = stage.gateway.store.account(stage.login[0])
-    assert {kept.uid: kept.fetched for kept in stage.gateway.store.kept(account.id)} == {1: False, 2: True}
+    assert {kept.uid: kept.fetches for kept in stage.gateway.store.kept(account.id)} == {1: 0, 2: 1}

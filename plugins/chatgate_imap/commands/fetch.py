@@ -84,10 +84,10 @@ def _send(
     """Write the responses. Were messages missing?"""
     store, mailbox_id, write = connection.store, view.mailbox.id, connection.wire.write
     missing, work = False, 0
-    fetched: list[int] = []  # a full mailbox loses these first
+    fetched: set[int] = set()
 
     def read_content(uid: int) -> bytes | None:
-        fetched.append(uid)
+        fetched.add(uid)
         return store.content(mailbox_id, uid)
 
     def read_header(uid: int) -> bytes | None:
@@ -117,7 +117,8 @@ def _send(
         if work >= _TURN:
             work = 0
             give_turn()
-    if fetched:
+    if fetched := fetched - view.fetched:  # a full mailbox loses first what all devices have
+        view.fetched |= fetched
         store.note_fetched(mailbox_id, fetched)
     return missing
 

@@ -30,7 +30,10 @@ def used(store, people):
         ("UPDATE body SET size=1 WHERE id=1", "differs from its body's: mailbox, UID 1 1"),
         ("UPDATE body SET data=x'00' WHERE id=1", "file: body 1"),
         ("UPDATE body SET data=NULL WHERE id=1", "file: body 1"),
-        ("DELETE FROM body WHERE id=1", "a row of message refers to a missing row of body"),
+        ("DELETE FROM body WHERE id=1", "a message has no body: mailbox, UID 1 1"),
+        ("UPDATE shared SET copies=3", "the copies of a body are miscounted: body 1"),
+        ("DELETE FROM shared", "the copies of a body are miscounted: body 1"),
+        ("INSERT INTO released (body_id) VALUES (2)", "the copies of a body are miscounted: body 2"),
         ("INSERT INTO body VALUES (9, 1, 1, NULL, x'00')", "no message has body 9"),
         ("UPDATE mailbox SET name='x' WHERE id=1", "an account has no INBOX: account 1"),
         ("DELETE FROM account WHERE id=1", "a row of mailbox refers to a missing row of account"),
@@ -47,7 +50,7 @@ def test_damage_is_found(used, tmp_path, damage, said):
 
 
 def test_a_damaged_page_is_found(used, open_gateway, tmp_path):
-    ((page,),) = used.reader.rows("SELECT rootpage FROM sqlite_master WHERE name='message_body'")
+    ((page,),) = used.reader.rows("SELECT rootpage FROM sqlite_master WHERE name='message_modseq'")
     used.close()
     with open(tmp_path / "data" / "mail.db", "r+b") as file:
         file.seek((page - 1) * 4096)

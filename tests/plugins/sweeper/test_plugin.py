@@ -109,15 +109,15 @@ def test_the_service_sweeps_on_its_timer(gateway, people, clock, disk, monkeypat
 def test_the_service_survives_what_goes_wrong(gateway, people, clock, disk, monkeypatch, caplog):
     monkeypatch.setattr(service_module, "_FIRST", 0.01)
     people.alice.mail(1, 30)
-    due, failed = gateway.store.due, []
+    old, failed = gateway.store.old, []
 
     def fails_once(*args, **more):
         if not failed:
             failed.append(1)
             raise RuntimeError("secret")
-        return due(*args, **more)
+        return old(*args, **more)
 
-    monkeypatch.setattr(gateway.store, "due", fails_once)
+    monkeypatch.setattr(gateway.store, "old", fails_once)
     made = Service(gateway, SweeperOptions(every_minutes=0.03 / 60), lambda: clock[0])
     made.start()
     gevent.sleep(0.3)
@@ -231,12 +231,12 @@ def test_the_command_for_nobody(run):
 SWEEP = """
 import sys
 from pathlib import Path
-from chatgate_maildb import MailDb, MailDbOptions
-from chatgate_sweeper import Sweeper, SweeperOptions, batches
+from chatgate_maildb import MailDb, MailDbOptions, removal
+from chatgate_sweeper import Sweeper, SweeperOptions
 from chatgate_sweeper.sweep import Sweep
 from chatgate.confd import Config, CoreOptions, Enabled
 from chatgate.gateway import Gateway
-batches._MOST = batches._LEAST = 10
+removal._MOST = removal._LEAST = 10
 plugins = (Enabled("maildb", MailDb, MailDbOptions()), Enabled("sweeper", Sweeper, SweeperOptions()))
 gateway = Gateway(Config(Path(sys.argv[1]), CoreOptions(domain="example.org"), plugins))
 Sweep(gateway, SweeperOptions(), float(sys.argv[2]), tell=lambda n: print(n, flush=True)).everything()

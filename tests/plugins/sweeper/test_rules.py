@@ -9,34 +9,45 @@ from chatgate.api import Account, Kept
 
 DAY = 86400
 NOW = 1000 * DAY
-OPTIONS = SweeperOptions(large_bytes=200)
+LARGE = 100_000
+OPTIONS = SweeperOptions(large_bytes=LARGE)
 
 messages = st.builds(
     Kept,
     mailbox_id=st.integers(1, 3),
     uid=st.integers(1, 1000),
-    size=st.integers(0, 400),
+    size=st.integers(0, 2 * LARGE),
     date=st.integers(NOW - 30 * DAY, NOW + DAY),
-    fetched=st.booleans(),
+    fetches=st.integers(0, 3),
 )
 mailboxes = st.lists(messages, max_size=40, unique_by=lambda kept: (kept.mailbox_id, kept.uid))
-quotas = st.integers(0, 10_000)
+quotas = st.integers(0, 50 * LARGE)
 
 
 def size(kept):
     return sum(k.size for k in kept)
 
 
-def sheltered(kept):
-    """Said once more, in other words than the code's."""
-    return not kept.fetched and NOW - kept.date < 24 * 3600
+def had(kept, among):
+    """Has every device it, as far as that shows? Said once more, in other words than the code's."""
+    return kept.fetches > 0 and all(
+        kept.fetches >= older.fetches
+        for older in among
+        if (older.date, older.mailbox_id, older.uid) < (kept.date, kept.mailbox_id, kept.uid)
+    )
+
+
+def sheltered(kept, among):
+    return not had(kept, among) and NOW - kept.date < 24 * 3600
 
 
 @given(mailboxes, quotas)
-@example([Kept(1, 1, 100, NOW - 24 * 3600, False), Kept(1, 2, 100, NOW - 24 * 3600 + 1, False)], 200)
-@example([Kept(1, 1, 100, NOW + DAY, False)], 100)
-def test_what_is_young_and_unfetched_is_never_evicted(kept, quota):
-    assert not any(map(sheltered, rules.evicted(kept, quota, OPTIONS, NOW)))
+@example([Kept(1, 1, 100, NOW - 24 * 3600, 0), Kept(1, 2, 100, NOW - 24 * 3600 + 1, 0)], 200)
+@example([Kept(1, 1, 100, NOW - 24 * 3600, 2), Kept(1, 2, 100, NOW - 24 * 3600 + 1, 1)], 200)
+@example([Kept(1, 1, 100, NOW + DAY, 0)], 100)
+def test_what_is_young_and_not_on_every_device_is_never_evicted(kept, quota):
+    going = rules.evicted(kept, quota, OPTIONS, NOW)
+    assert not any(sheltered(k, kept) or (not k.fetches and NOW - k.date < 24 * 3600) for k in going)
 
 
 @given(mailboxes, quotas)
@@ -47,22 +58,30 @@ def test_eviction_begins_at_one_share_and_ends_at_the_other(kept, quota):
     if not quota or size(kept) < 0.75 * quota:
         assert going == []
     elif left > 0.7 * quota:
-        assert all(map(sheltered, set(kept) - set(going)))  # nothing more may go
+        assert all(sheltered(k, kept) for k in set(kept) - set(going))  # nothing more may go
     if going:
         assert left + going[-1].size > 0.7 * quota  # and not one more than needed
 
 
 @given(mailboxes, quotas)
-def test_fetched_go_first_then_large_then_the_oldest(kept, quota):
+def test_what_all_devices_have_goes_first_then_large_then_the_oldest(kept, quota):
     going = rules.evicted(kept, quota, OPTIONS, NOW)
-    staying = [k for k in kept if k not in going and not sheltered(k)]
+    staying = [k for k in kept if k not in going and not sheltered(k, kept)]
     for gone in going:
         for stays in staying:
-            assert gone.fetched or not stays.fetched
-            if gone.fetched == stays.fetched:
-                assert gone.size > 200 or stays.size <= 200
-                if (gone.size > 200) == (stays.size > 200):
+            assert had(gone, kept) or not had(stays, kept)
+            if had(gone, kept) == had(stays, kept):
+                assert gone.size > LARGE or stays.size <= LARGE
+                if (gone.size > LARGE) == (stays.size > LARGE):
                     assert gone.date <= stays.date
+
+
+def test_a_second_device_counts_from_its_coming_on():
+    day = [NOW - n * DAY for n in range(6)]
+    alone, both, one = Kept(1, 1, 1, day[5], 1), Kept(1, 2, 1, day[4], 2), Kept(1, 3, 1, day[3], 1)
+    assert rules.had_by_all([one, both, alone]) == {alone, both}
+    newer = [Kept(2, 4, 1, day[2], 3), Kept(1, 4, 1, day[1], 2), Kept(1, 5, 1, day[0], 0)]
+    assert rules.had_by_all([alone, both, one, *newer]) == {alone, both, newer[0]}
 
 
 @given(mailboxes, quotas, st.randoms(use_true_random=False))
@@ -74,13 +93,13 @@ def test_the_order_does_not_depend_on_the_order_of_reading(kept, quota, random):
 @pytest.mark.parametrize(
     ("kept", "rule"),
     [
-        (Kept(1, 1, 1, NOW - 20 * DAY, False), None),
-        (Kept(1, 1, 1, NOW - 20 * DAY - 1, False), "old"),
-        (Kept(1, 1, 201, NOW - 20 * DAY - 1, True), "old"),
-        (Kept(1, 1, 201, NOW - 7 * DAY - 1, True), "large"),
-        (Kept(1, 1, 201, NOW - 7 * DAY, True), None),
-        (Kept(1, 1, 200, NOW - 7 * DAY - 1, True), None),
-        (Kept(1, 1, 201, NOW - 7 * DAY - 1, False), None),
+        (Kept(1, 1, 1, NOW - 20 * DAY, 0), None),
+        (Kept(1, 1, 1, NOW - 20 * DAY - 1, 0), "old"),
+        (Kept(1, 1, LARGE + 1, NOW - 20 * DAY - 1, 1), "old"),
+        (Kept(1, 1, LARGE + 1, NOW - 7 * DAY - 1, 1), "large"),
+        (Kept(1, 1, LARGE + 1, NOW - 7 * DAY, 1), None),
+        (Kept(1, 1, LARGE, NOW - 7 * DAY - 1, 1), None),
+        (Kept(1, 1, LARGE + 1, NOW - 7 * DAY - 1, 0), None),
     ],
 )
 def test_what_is_due(kept, rule):
@@ -89,7 +108,7 @@ def test_what_is_due(kept, rule):
 
 def test_rules_that_are_off():
     off = SweeperOptions(days=0, large_days=0, account_days=0)
-    assert rules.due(Kept(1, 1, 1 << 30, 0, True), off, NOW) is None
+    assert rules.due(Kept(1, 1, 1 << 30, 0, 1), off, NOW) is None
     assert not rules.idle(Account(1, "a@b"), off, NOW)
 
 
@@ -110,6 +129,7 @@ def test_idle_accounts():
         {"evict_at_percent": 60},
         {"evict_to_percent": 0},
         {"evict_at_percent": 101},
+        {"large_bytes": 65535},
         {"no_large_mail_below_bytes": 2_000_000_000},
     ],
 )

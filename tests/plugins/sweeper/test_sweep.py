@@ -1,8 +1,7 @@
 """A sweep over a real store."""
 
-import gevent
 import pytest
-from chatgate_sweeper import SweeperOptions, batches
+from chatgate_sweeper import SweeperOptions
 from chatgate_sweeper.sweep import Sweep
 
 from chatgate.api import AddressGone, hookimpl
@@ -158,44 +157,3 @@ def test_low_on_disk_the_oldest_large_ones_go(people, sweep, disk):
     disk.free = 0
     assert counts(sweep().everything()) == {"disk": (0, 1, LARGE)}
     assert bob.left() == {young, small}
-
-
-def test_batches_are_small_and_others_come_in_between(gateway, people, sweep, monkeypatch):
-    for _ in range(200):
-        people.alice.mail(10, 30)
-    sizes, remove, turns = [], gateway.store.remove, []
-    monkeypatch.setattr(gateway.store, "remove", lambda messages: (sizes.append(len(messages)), remove(messages))[1])
-
-    def other():
-        while True:
-            turns.append(1)
-            gevent.sleep(0.001)
-
-    task = gevent.spawn(other)
-    assert counts(sweep().everything()) == {"old": (0, 200, 2000)}
-    task.kill()
-    assert max(sizes) <= batches._MOST and sum(sizes) == 200 and len(turns) >= len(sizes)
-
-
-def test_the_batch_follows_the_time_it_takes(gateway, monkeypatch):
-    took = []
-
-    class Store:
-        def remove(self, messages):
-            gevent.sleep(took[0])
-            return len(messages)
-
-    sizes = []
-    for seconds, expected in ((0.0, batches._MOST), (0.03, batches._LEAST)):
-        took[:] = [seconds]
-        made = batches.Batches(Store(), False, sizes.append)
-        made._size = 400
-        made.remove((tuple_ for tuple_ in _many(5000)), batches.Count())
-        assert made._size == expected
-    assert sum(sizes) == 10_000
-
-
-def _many(count):
-    from chatgate.api import Kept
-
-    return (Kept(1, uid, 1, 1, False) for uid in range(count))

@@ -1,0 +1,73 @@
+"""Removing messages by the thousand, in small transactions, so that deliveries beside it hardly wait.
+
+Messages are removed in the order of their mailboxes, and so from few pages of the database; but in that order their
+bodies lie anywhere. So the bodies are only noted first, in `released`, and go later in the order of their own.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from chatgate_maildb import rows
+from chatgate_maildb.part import Part
+from chatgate_maildb.writer import Transaction
+
+# Messages, or notes of released bodies, in one transaction. The number follows the time that its statements take.
+_LEAST, _MOST = 20, 500
+_SECONDS = 0.0005
+
+# Notes that are gathered before they are worked off, and read at once.
+_NOTES = 5000
+
+
+class Removal(Part):
+    def remove(self, messages: Iterable[tuple[int, int]], tell: Callable[[int], object] | None = None) -> int:
+        """Ordered by mailbox and UID they go fastest. A body is gone when this returns, unless it is interrupted: then
+        the next `expire` takes it.
+        """
+        pairs, pace, removed, noted = iter(messages), _Pace(), 0, 0
+        while batch := list(itertools.islice(pairs, pace.size)):
+            gone = self._run(pace, _release, batch)
+            removed, noted = removed + gone, noted + gone
+            if tell is not None:
+                tell(gone)
+            if noted >= _NOTES:
+                self.drop_released()
+                noted = 0
+        self.drop_released()
+        return removed
+
+    def drop_released(self) -> None:
+        """Remove the bodies that are noted, as far as no other message has them."""
+        pace = _Pace()
+        while notes := self.reader.rows("SELECT body_id, id FROM released ORDER BY id LIMIT ?", (_NOTES,)):
+            notes.sort()
+            while notes:
+                batch = [note for _, note in notes[-pace.size :]]
+                del notes[-len(batch) :]
+                self._run(pace, rows.drop_released, batch)
+
+    def _run(self, pace: _Pace, work: Callable[[Transaction, list[Any]], int], batch: list[Any]) -> int:
+        return self.writer.run(lambda tx: pace.timed(work, tx, batch), patient=True)
+
+
+def _release(tx: Transaction, pairs: list[tuple[int, int]]) -> int:
+    return rows.remove(tx, rows.select_pairs(tx, pairs), rows.release_bodies)
+
+
+class _Pace:
+    """How many at once, so that the statements of a transaction take about `_SECONDS`."""
+
+    def __init__(self) -> None:
+        self.size = _LEAST
+
+    def timed(self, work: Callable[[Transaction, list[Any]], int], tx: Transaction, batch: list[Any]) -> int:
+        began = time.perf_counter()
+        result = work(tx, batch)
+        # At most doubled: a last batch of one says little.
+        share = min(2.0, _SECONDS / max(time.perf_counter() - began, 1e-9))
+        self.size = max(_LEAST, min(_MOST, int(len(batch) * share)))
+        return result

@@ -1,0 +1,176 @@
+"""Removing messages by the thousand: in small transactions, behind everybody else, and bodies last."""
+
+import subprocess
+import sys
+import time
+
+import gevent
+import pytest
+from chatgate_maildb import removal, rows
+
+from chatgate.api import Delivery
+
+MAIL = b"Subject: one\r\n\r\nhello\r\n"
+
+
+@pytest.fixture
+def shared(store, people):
+    """Ten messages for both; the mailboxes with their UIDs."""
+    stored = [store.store(MAIL, [people.alice.inbox, people.bob.inbox]) for _ in range(10)]
+    return [(s.delivery.mailbox_id, s.uid) for each in stored for s in each]
+
+
+def bodies(store):
+    return store.reader.rows("SELECT count(*) FROM body")[0][0]
+
+
+def released(store):
+    return store.reader.rows("SELECT count(*) FROM released")[0][0]
+
+
+@pytest.mark.parametrize("most", [1, 3, 500])
+def test_bodies_go_with_their_last_message(store, people, shared, monkeypatch, most):
+    monkeypatch.setattr(removal, "_LEAST", most)
+    monkeypatch.setattr(removal, "_MOST", most)
+    told = []
+    assert store.remove(sorted(shared)[:10], told.append) == 10 and sum(told) == 10 and max(told) <= most
+    assert bodies(store) == 10 and released(store) == 0
+    copied = store.copy(people.bob.box, [1], store.mailbox(people.bob.id, "Trash").id)
+    assert store.remove(sorted(shared)[10:]) == 10
+    assert bodies(store) == 1 and store.content(store.mailbox(people.bob.id, "Trash").id, copied.copies[0]) == MAIL
+    assert store.integrity() == []
+
+
+def test_notes_are_worked_off_amid_a_long_removal(store, shared, monkeypatch):
+    monkeypatch.setattr(removal, "_NOTES", 4)
+    monkeypatch.setattr(removal, "_LEAST", 2)
+    monkeypatch.setattr(removal, "_MOST", 2)
+    waiting = []
+    assert store.remove(shared, lambda count: waiting.append(released(store))) == 20
+    assert max(waiting) == 4 and bodies(store) == released(store) == 0 and store.integrity() == []
+
+
+def test_what_an_interrupted_removal_left_goes_with_the_next_cleaning_up(store, shared, open_gateway):
+    def stop(count):
+        raise gevent.GreenletExit
+
+    with pytest.raises(gevent.GreenletExit):
+        store.remove(shared, stop)
+    assert released(store) == bodies(store) * 2 > 0 and store.integrity() == []
+    store.close()
+    store = open_gateway().store
+    store.expire(time.time())
+    assert released(store) == bodies(store) == 0 and store.integrity() == []
+
+
+def test_messages_moved_and_removed_amid_it_keep_their_bodies(store, people, shared):
+    """Notes wait while clients go on."""
+    alice, bob = people.alice, people.bob
+    trash = store.mailbox(bob.id, "Trash").id
+    store.writer.run(lambda tx: removal._release(tx, [pair for pair in shared if pair[0] == alice.box]))
+    store.copy(bob.box, [1, 2], trash)
+    store.copy(bob.box, [3, 4], trash, move=True)
+    store.expunge(bob.box, [1, 5], only_deleted=False)
+    assert store.integrity() == [] and released(store) == 10
+    store.drop_released()
+    assert [store.content(trash, uid) for uid in range(1, 5)] == [MAIL] * 4
+    assert bodies(store) == 9 and store.integrity() == []
+
+
+def test_two_at_once_take_nothing_twice(store, shared, people, open_gateway):
+    third = store.mailbox(people.bob.id, "Sent").id
+    store.copy(people.bob.box, range(1, 11), third)
+    other = open_gateway().store
+    tasks = [gevent.spawn(each.remove, [pair for pair in shared]) for each in (store, other, store)]
+    gevent.joinall(tasks, raise_error=True)
+    assert sum(task.value for task in tasks) == 20
+    notes = [note for (note,) in store.reader.rows("SELECT id FROM released")]
+    assert store.writer.run(lambda tx: rows.drop_released(tx, notes + [99])) == len(notes)
+    assert [store.content(third, uid) for uid in range(1, 11)] == [MAIL] * 10 and store.integrity() == []
+
+
+def test_a_body_moved_out_of_a_mailbox_that_is_being_deleted(store, people):
+    """The rows of the source stay until they are purged, so the body has two messages for a while."""
+    box = store.create_mailbox(people.alice.id, "Old").id
+    store.store(MAIL, [Delivery("", box, people.alice.id)])
+    store.writer.run(lambda tx: tx.execute("UPDATE mailbox SET account_id=NULL WHERE id=?", (box,)))
+    copied = store.copy(box, [1], people.alice.box, move=True)
+    store.purge(box)
+    assert store.content(people.alice.box, copied.copies[0]) == MAIL and store.integrity() == []
+
+
+def test_the_number_follows_the_time(monkeypatch):
+    clock = iter([0.0, 1.0, 1.0, 1.0 + removal._SECONDS / 1.5, 2.0, 2.0 + 4 * removal._SECONDS, 3.0, 3.0])
+    monkeypatch.setattr(removal.time, "perf_counter", lambda: next(clock))
+    pace, sizes = removal._Pace(), []
+    for count in (400, 100, 400, 300):  # a second; fast; four times too slow; no time at all
+        assert pace.timed(lambda tx, batch: len(batch), None, [0] * count) == count
+        sizes.append(pace.size)
+    assert sizes == [removal._LEAST, 150, 100, removal._MOST]
+
+
+def test_deliveries_go_first(store, people, shared, monkeypatch):
+    order, commit = [], store.writer._commit
+    monkeypatch.setattr(store.writer, "_commit", lambda: (gevent.sleep(0.01), commit()))
+    first = gevent.spawn(store.writer.run, lambda tx: order.append("first"))
+    gevent.sleep(0.001)  # its commit is under way
+    others = [
+        gevent.spawn(store.writer.run, lambda tx, name=name: order.append(name), patient)
+        for name, patient in (("patient 1", True), ("patient 2", True), ("delivery 1", False), ("delivery 2", False))
+    ]
+    gevent.joinall([first, *others])
+    assert order == ["first", "delivery 1", "delivery 2", "patient 1", "patient 2"]
+
+
+def test_the_patient_get_their_turn_amid_endless_deliveries(store, monkeypatch):
+    waiting = True
+
+    def deliver():
+        while waiting:
+            store.writer.run(lambda tx: None)
+
+    busy = [gevent.spawn(deliver) for _ in range(3)]
+    gevent.sleep(0.01)
+    with gevent.Timeout(5):
+        store.writer.run(lambda tx: None, patient=True)
+    waiting = False
+    gevent.joinall(busy)
+
+
+WRITE = """
+import sys, gevent
+from pathlib import Path
+from chatgate_maildb import MailDbOptions
+from chatgate_maildb.store import MailStore
+store = MailStore(Path(sys.argv[1]), MailDbOptions(), lambda mailbox_id: None)
+for n in range(40):
+    store.writer.run(lambda tx: tx.execute("UPDATE meta SET value=value+1 WHERE key='uidvalidity'"))
+store.close()
+"""
+
+
+def test_the_log_begins_anew_amid_commits_of_several_processes(store, people, tmp_path, monkeypatch):
+    from chatgate_maildb import checkpoints
+
+    monkeypatch.setattr(checkpoints, "_COMMITS", 10)
+    monkeypatch.setattr(checkpoints, "_LONG", 50)
+    process = subprocess.Popen([sys.executable, "-c", WRITE, str(tmp_path / "data")])
+    content = bytes(60_000)
+    for _ in range(300):
+        store.store(content, [people.alice.inbox])
+    assert process.wait() == 0
+    # 300 messages are 18 MB. Without a new beginning all of them would be in the log.
+    assert (tmp_path / "data" / "mail.db-wal").stat().st_size < 9_000_000
+    assert store.integrity() == []
+
+
+def test_a_checkpoint_that_fails_is_logged_and_tried_again(store, people, caplog):
+    connection = store._checkpoints._database.connection()
+    connection.execute("BEGIN")
+    connection.execute("SELECT 1 FROM meta").fetchall()
+    store._checkpoints.run()  # in a transaction there can be none
+    assert "checkpoint failed" in caplog.text
+    connection.execute("ROLLBACK")
+    caplog.clear()
+    store._checkpoints.run()
+    assert caplog.text == ""
