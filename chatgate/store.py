@@ -147,7 +147,7 @@ class AccountExists(StoreError):
 
 
 class AddressGone(AccountExists):
-    """The address belonged to a removed account and is kept for its owner."""
+    """The address belonged to a removed account and is not given away again, see `Store.delete_account`."""
 
 
 class MailboxExists(StoreError):
@@ -176,7 +176,8 @@ class Store(Protocol):
 
     def create_account(self, address: str, secret: str, returning: bool = False) -> Account:
         """With INBOX and the special-use mailboxes. Raises AccountExists, also when two come at the same instant;
-        AddressGone for an address with a tombstone, unless its owner is `returning`: then the tombstone goes.
+        AddressGone for an address with a tombstone, unless its owner is `returning`: then the tombstone goes. From a
+        final deletion not even the owner returns.
         """
         ...
 
@@ -184,14 +185,16 @@ class Store(Protocol):
     def set_last_login(self, account_id: int, day: int) -> None: ...
     def set_disabled(self, account_id: int, reason: str) -> None: ...
     def set_quota(self, account_id: int, octets: int | None) -> None: ...
-    def delete_account(self, account_id: int, tombstone: bool = True) -> None:
+    def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
         """With everything it has. tombstone: keep a keyed hash of the address with the secret, so that nobody but the
-        owner can have it again (see `create_account`).
+        owner can have it again (see `create_account`). final: without the secret, so that nobody can.
         """
         ...
 
     def tombstone(self, address: str) -> str | None:
-        """The secret of the removed account whose address this was; None if there is no tombstone."""
+        """The secret of the removed account whose address this was, "" if its deletion was final; None if there is no
+        tombstone.
+        """
         ...
 
     def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:

@@ -255,17 +255,21 @@ def quota(folder: Folder, address: str, size: int | None, as_json: bool) -> None
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--free", is_flag=True, help="Let anybody have the address afterwards, not only its owner.")
+@click.option("--final", is_flag=True, help="Let nobody have the address afterwards, not even its owner.")
 @click.pass_obj
-def delete(folder: Folder, address: str, yes: bool, free: bool) -> None:
+def delete(folder: Folder, address: str, yes: bool, free: bool, final: bool) -> None:
     """Delete an account with all its mail.
 
-    Nobody else can take the address; its owner can come back with the same password.
+    Nobody else can take the address; its owner can come back with the same password, and an app that is still online
+    does so at once.
     """
+    if free and final:
+        fail("--free or --final, not both", 2)
     gateway = folder.gateway
     account = _account(gateway, address)
     if not yes:
         click.confirm(f"Delete {account.address} with all its mail?", abort=True)
-    gateway.store.delete_account(account.id, tombstone=not free)
+    gateway.store.delete_account(account.id, tombstone=not free, final=final)
     gateway.hub.notify("account_removed", account=account)
     click.echo(f"Deleted {account.address}.")
 

@@ -66,7 +66,8 @@ def import_(folder: Folder, file: TextIO, replace: bool) -> None:
     """Make the accounts that `export` wrote to FILE, or those that come on standard input.
 
     Accounts that are there already stay as they are. Accounts that were removed here come back only if the file has
-    the password that they had. The file is read to its end before anything is changed.
+    the password that they had, and never after a final deletion. The file is read to its end before anything is
+    changed.
     """
     store, domain = folder.gateway.store, folder.gateway.domain
     try:
@@ -121,7 +122,7 @@ def _take(store: Store, row: dict[str, Any], replace: bool) -> str:
             account, what = store.create_account(address, secret), "made"
         except AddressGone:
             if store.tombstone(address) != secret:
-                return "removed here by their owners"
+                return "removed here"
             account, what = store.create_account(address, secret, returning=True), "came back"
         except AccountExists:
             found = store.account(address)

@@ -47,8 +47,8 @@ class Accounts(Mailboxes):
 
         def work(tx: Transaction) -> Account:
             hashed = (self._hash(address),)
-            if tx.execute("SELECT 1 FROM tombstone WHERE hash=?", hashed).fetchall():
-                if not returning:
+            for (kept,) in tx.execute("SELECT secret FROM tombstone WHERE hash=?", hashed).fetchall():
+                if not returning or not kept:
                     raise AddressGone("The address belonged to an account that was removed")
                 tx.execute("DELETE FROM tombstone WHERE hash=?", hashed)
             sql = "INSERT INTO account (address, secret, created, last_login) VALUES (?, ?, ?, 0)"
@@ -79,7 +79,7 @@ class Accounts(Mailboxes):
         query = models.Account.update(columns).where(models.Account.id == account_id)
         self.writer.run(lambda tx: query.execute(tx.database))
 
-    def delete_account(self, account_id: int, tombstone: bool = True) -> None:
+    def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
         """From the first transaction on nobody sees it; then its mail is removed piece by piece."""
 
         def work(tx: Transaction) -> list[int]:
@@ -89,7 +89,7 @@ class Accounts(Mailboxes):
             for address, secret in tx.execute(sql, (account_id,)).fetchall():
                 if tombstone:
                     sql = "INSERT OR REPLACE INTO tombstone (hash, secret, day) VALUES (?, ?, ?)"
-                    tx.execute(sql, (self._hash(address), secret, today()))
+                    tx.execute(sql, (self._hash(address), "" if final else secret, today()))
             tx.changed.update(ids)
             return ids
 

@@ -30,7 +30,7 @@ _CLIENT_PASSWORD_LENGTH = 22
 _NAME = re.compile(r"[a-z0-9._-]{1,64}")  # RFC 5321 §4.5.3.1.1: a local part has at most 64 octets
 
 TAKEN = Reply(550, "5.7.1", "This address is taken", imap="ALREADYEXISTS")
-GONE = Reply(550, "5.7.1", "This address was somebody's and is kept for its owner", imap="ALREADYEXISTS")
+GONE = Reply(550, "5.7.1", "This address was somebody's and is not given away again", imap="ALREADYEXISTS")
 SHUT = Reply(550, "5.7.1", "This server takes no new accounts", imap="NOPERM")
 NO_INVITATION = Reply(550, "5.7.1", "There is no such invitation, or not any more", imap="NOPERM")
 LAST_USE_GONE = Reply(550, "5.7.1", "This invitation has been used up", imap="NOPERM")
@@ -200,7 +200,8 @@ class Passwordless:
 
     def _come_back(self, address: str, password: str, secret: str) -> Account | Reply:
         """The owner of a removed account is no newcomer: no policy, no closed door and no rule for names is in the way.
-        Anybody else gets what a wrong password gets.
+        Anybody else gets what a wrong password gets. So does the owner after a final deletion: the secret is "" then,
+        which is no password's, and that takes as long to find out as with any other.
         """
         longest = self.options.password_max_length
         if not self._hasher.verify(password[:longest], secret) or len(password) > longest:

@@ -171,7 +171,7 @@ def test_nobody_else_gets_a_deleted_address(run, beside):
     run("accounts", "delete", "annanames", "--yes")
     assert beside.login(anna["address"], "the password of a thief").code == 535
     assert beside.create(anna["address"]).imap == "ALREADYEXISTS"
-    assert "kept for its owner" in run("accounts", "create", "annanames", code=1)
+    assert "not given away again" in run("accounts", "create", "annanames", code=1)
     assert listed(run) == []
     assert isinstance(beside.login(anna["address"], anna["password"]), Account)
     assert beside.login(anna["address"], "the password of a thief").code == 535
@@ -181,6 +181,18 @@ def test_an_address_can_be_given_free(run, beside):
     made(run, "annanames")
     run("accounts", "delete", "annanames", "--yes", "--free")
     assert isinstance(beside.login("annanames@d.test", "the password of a heir"), Account)
+
+
+def test_a_final_deletion_keeps_the_owner_out_too(run, beside):
+    anna = made(run, "annanames")
+    export = run("accounts", "export")
+    assert "not both" in run("accounts", "delete", "annanames", "--yes", "--free", "--final", code=2)
+    assert isinstance(beside.login(anna["address"], anna["password"]), Account)
+    run("accounts", "delete", "annanames", "--yes", "--final")
+    assert beside.login(anna["address"], anna["password"]).code == 535
+    assert "not given away again" in run("accounts", "create", "annanames", code=1)
+    assert run("accounts", "import", "--replace", input=export) == "1 removed here\n"
+    assert listed(run) == []
 
 
 def test_mistakes_name_the_account(run):
@@ -232,7 +244,7 @@ def test_import_of_what_is_there_already_or_was_removed(run, beside, other, tmp_
     run("accounts", "delete", "bert", "--yes")
     run("accounts", "passwd", "carl")
     run("accounts", "delete", "carl", "--yes")
-    assert run("accounts", "import", input=export) == "1 came back, 1 removed here by their owners, 1 there already\n"
+    assert run("accounts", "import", input=export) == "1 came back, 1 removed here, 1 there already\n"
     assert listed(run) == ["anna", "bert"]
     assert isinstance(beside.login("anna@d.test", changed["password"]), Account)
     assert "1 replaced" in run("accounts", "import", "--replace", input=run("accounts", "export").split("\n{", 1)[0]

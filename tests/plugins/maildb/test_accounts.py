@@ -183,6 +183,19 @@ def test_a_removed_address_is_kept_for_its_owner(store, people, tmp_path):
     store.create_account("bob@example.org", "", returning=True)  # needs none
 
 
+def test_from_a_final_deletion_not_even_the_owner_returns(store, people):
+    alice = people.alice
+    store.set_secret(alice.id, "hash-of-hers")
+    store.delete_account(alice.id, final=True)
+    assert store.tombstone("Alice@Example.org") == ""
+    assert store.reader.rows("SELECT secret FROM tombstone") == [("",)]
+    for returning in (False, True):
+        with pytest.raises(AddressGone):
+            store.create_account(alice.address, "hash-of-hers", returning=returning)
+    assert store.account(alice.address) is None and store.tombstone(alice.address) == ""
+    assert store.accounts() == [] and store.integrity() == []
+
+
 def test_a_tombstone_does_not_say_whose_it_is(open_gateway, tmp_path):
     """Neither as text nor as a hash that somebody else could compute."""
     hashes = []

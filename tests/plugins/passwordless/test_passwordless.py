@@ -254,7 +254,7 @@ def test_removing_and_coming_back_with_the_real_store(tmp_path):
     wrong(gate.login(password="somebody else's password"))
     for way in ("site", "operator"):
         answer = gate.create(way=way)
-        assert (answer.code, answer.imap) == (550, "ALREADYEXISTS") and "kept for its owner" in answer.text
+        assert (answer.code, answer.imap) == (550, "ALREADYEXISTS") and "not given away again" in answer.text
     assert gate.store.accounts() == []
     back = gate.login(password="a new password")
     assert back.address == ADDRESS and back.id != account.id
@@ -293,6 +293,26 @@ def test_not_even_the_owner_comes_back_while_all_is_frozen(tmp_path):
     wrong(gate.login())
     (tmp_path / "no-create").unlink()
     assert isinstance(gate.login(), Account)
+    gate.gateway.stop()
+
+
+@pytest.mark.parametrize("settings", [{}, {"open": False}], ids=["open", "closed"])
+def test_after_a_final_deletion_every_password_is_a_wrong_one(tmp_path, scrypts, settings):
+    gate = Gate(tmp_path, store="maildb", **settings)
+    other = gate.create("somebody1@example.org", "some other password", way="operator")
+    account = gate.create(way="operator")
+    assert gate.login() == account, "verified, and remembered"
+    gate.store.delete_account(account.id, final=True)
+    gate.gateway.hub.notify("account_removed", account=account)
+    gate.policy.asked.clear()
+    for password in (PASSWORD, "another password", PASSWORD + "x" * 2000, "", "short"):
+        del scrypts[:]
+        assert wrong(gate.login(password=password)) == wrong(gate.login(other.address, password))
+        assert len(scrypts) == 2, "one each"
+    for way in ("site", "operator"):
+        assert gate.create(way=way).imap == ("NOPERM" if settings and way == "site" else "ALREADYEXISTS")
+    assert not [asked for asked in gate.policy.asked if asked[1] == "login"], "nobody is a newcomer there"
+    assert gate.store.accounts() == [other] and gate.store.tombstone(ADDRESS) == ""
     gate.gateway.stop()
 
 
