@@ -67,7 +67,7 @@ class _Account:
         if form.do == "password":
             return self._set_password(account, form.new, form.again)
         if form.do == "delete":
-            return self._delete(account, form.confirm.strip())
+            return self._delete(account, form.confirm.strip(), may_return=form.may_return == "yes")
         return self._page(account=account)
 
     def _log_in(self, session: Session, address: str, password: str) -> Account | str:
@@ -94,12 +94,13 @@ class _Account:
         done = "The password is changed. Now give the new one to your app, on each of your devices."
         return self._page(account=account, done=done)
 
-    def _delete(self, account: Account, confirm: str) -> bottle.HTTPResponse:
+    def _delete(self, account: Account, confirm: str, may_return: bool) -> bottle.HTTPResponse:
+        """For good, unless its owner wishes otherwise: an app that is online logs in again a second later."""
         if confirm.lower() not in (account.address, account.address.rpartition("@")[0]):
             return self._page(account=account, status=400, problem="To delete the account, type its address.")
-        self._gateway.store.delete_account(account.id)
+        self._gateway.store.delete_account(account.id, final=not may_return)
         self._gateway.hub.notify("account_removed", account=account)
-        return self._page(gone=account.address)
+        return self._page(gone=account.address, may_return=may_return)
 
     def _page(self, status: int = 200, account: Account | None = None, **facts: Any) -> bottle.HTTPResponse:
         shown = {"account": account, "address": "", "problem": "", "done": "", "gone": ""} | facts

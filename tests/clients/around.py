@@ -70,17 +70,22 @@ def refused(account: Account, *login: str) -> str:
     raise AssertionError(f"{login} was let in")
 
 
+def connectivity(person: Person) -> str:
+    """The app's page of that name: is it connected, and why not, and how much is stored."""
+    return html.unescape(person.account._rpc.get_connectivity_html(person.account.id))
+
+
 def shows_storage(person: Person, used: int, limit: int) -> None:
     """Wait until the app's page "Connectivity" shows these, in KiB."""
 
     def shown() -> bool:
-        page = html.unescape(person.account._rpc.get_connectivity_html(person.account.id))
+        page = connectivity(person)
         return f"{size(used)} of {size(limit)} used" in page and f">{100 * used // limit}%<" in page
 
     try:
         until(f"{person.name}'s app shows {size(used)} of {size(limit)}", shown)
     except AssertionError as error:
-        page = person.account._rpc.get_connectivity_html(person.account.id).partition("<body>")[2]
+        page = connectivity(person).partition("<body>")[2]
         raise AssertionError(f"{error}, but {re.sub('<[^>]+>', ' ', page)!r}") from None
 
 

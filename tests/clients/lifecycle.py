@@ -23,6 +23,7 @@ from around import (
     Notifications,
     account_page,
     command,
+    connectivity,
     mailbox,
     quota,
     refused,
@@ -63,6 +64,7 @@ class Lifecycle:
             self.an_account_ends,
             self.nobody_else_can_have_it,
             self.its_owner_can,
+            self.an_account_ends_for_good,
         )
 
     def third_day(self, deltachat: DeltaChat) -> None:
@@ -173,11 +175,12 @@ class Lifecycle:
         assert not lost, f"gone from the app: {lost}"
 
     def an_account_ends(self) -> None:
-        """Carol's phone is off; on the page she deletes the account. Friends are told when they write."""
+        """Carol's phone is off; on the page she deletes the account, unsure of it. Friends are told when they write."""
         self.alice.sends(self.alice.account.create_chat(self.carol.account), "carol, are you there?")
         self.carol.has("carol, are you there?").get_snapshot().chat.accept()
         self.carol.account.stop_io()
-        assert "is deleted" in account_page("delete", self.carol, confirm=self.carol.transport.addr)
+        page = account_page("delete", self.carol, confirm=self.carol.transport.addr, may_return="yes")
+        assert "get it back" in page, page
         late = self.alice.sends(self.alice.account.create_chat(self.carol.account), "carol, still there?")
         self.alice.state(late, OUT_FAILED)
 
@@ -199,6 +202,23 @@ class Lifecycle:
         self.carol.state(self.carol.sends(got.get_snapshot().chat, "it is good to be back"), OUT_DELIVERED)
         self.alice.has("it is good to be back")
         assert self.carol.find("carol, are you there?") and not self.carol.find("carol, still there?")
+
+    def an_account_ends_for_good(self) -> None:
+        """Dora's app is online the whole time, and does not bring back what she has deleted."""
+        dora = arrive(self.deltachat, {"dora": f"dcaccount:{DOMAIN}"})["dora"]
+        address = dora.transport.addr
+        writes(dora, self.alice)
+        assert "not with your password either" in account_page("delete", dora, confirm=address)
+        self._is_kept_out(dora)
+        dora.account.stop_io()
+        dora.account.start_io()
+        self._is_kept_out(dora)
+        assert address not in self._accounts()
+        dora.account.remove()
+
+    def _is_kept_out(self, person: Person) -> None:
+        """Its app has tried to log in, and shows why that failed."""
+        until(f"{person.name}'s app is refused", lambda: "wrong address or password" in connectivity(person))
 
     def _accounts(self) -> set[str]:
         return {account["address"] for account in json.loads(command(self.gateway, "accounts", "list", "--json"))}

@@ -31,11 +31,11 @@ def anna(gateway):
     return login
 
 
-def ask(gateway, method="POST", **fields):
+def ask(gateway, method="POST", path="/account", **fields):
     connection = http.client.HTTPSConnection("127.0.0.1", port(gateway, "https"), timeout=20, context=client_tls())
     try:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, "/account", urlencode(fields) if method == "POST" else None, headers)
+        connection.request(method, path, urlencode(fields) if method == "POST" else None, headers)
         answer = connection.getresponse()
         return answer, answer.read().decode()
     finally:
@@ -93,15 +93,31 @@ def test_a_new_password_counts_at_once_everywhere(gateway, anna):
     act(gateway, (anna[0], new))
 
 
-def test_deleting_at_once_and_coming_back(gateway, anna):
+def test_deleting_for_good_whatever_is_online(gateway, anna):
+    assert not re.search(r'type="checkbox"[^>]*checked', act(gateway, anna)), "off by default"
     reader = imap_client(gateway, anna)
     reader.select("INBOX")
     with smtp_client(gateway, anna) as smtp:
         smtp.sendmail(anna[0], [anna[0]], pgp_message(anna[0], anna[0]))
     for confirm in ("", "yes", "somebody@example.org"):
         assert "type its address" in act(gateway, anna, "delete", status=400, confirm=confirm)
-    assert "is deleted" in act(gateway, anna, "delete", confirm=f" {anna[0].upper()} ")
+    page = act(gateway, anna, "delete", confirm=f" {anna[0].upper()} ")
+    assert "is deleted" in page and "not with your password either" in page and "get it back" not in page
     assert gateway.store.accounts() == []
+    assert gateway.store.tombstone(anna[0]) == "", "no hash of the password is kept"
+    # the connection that was there, and those that an app makes in its place
+    with pytest.raises(imaplib.IMAP4.abort):
+        reader.noop()
+    gone(gateway, anna)
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp_client(gateway, anna)
+    act(gateway, anna, status=403)
+    assert gateway.store.accounts() == []
+
+
+def test_deleting_and_coming_back(gateway, anna):
+    page = act(gateway, anna, "delete", confirm=anna[0], may_return="yes")
+    assert "get it back" in page and "not with your password either" not in page
     # nobody else gets it, by any way
     thief = anna[0], "the password of a thief"
     gone(gateway, thief)
@@ -117,6 +133,20 @@ def test_deleting_at_once_and_coming_back(gateway, anna):
     again = imap_client(gateway, anna)
     assert again.select("INBOX") == ("OK", [b"0"])
     gone(gateway, thief)
+
+
+@pytest.mark.parametrize(("days", "text"), [(0, "afterwards, not even"), (30, "afterwards for 30 days, not even")])
+def test_the_pages_say_for_how_long(gateway_factory, days, text):
+    gateway = gateway_factory(*SHIPPED, SelfService, maildb={"tombstone_days": days}, **QUICK)
+    login = new_login(gateway)
+    imap_client(gateway, login).logout()
+    assert text in act(gateway, login)
+    for may_return in ("yes", ""):
+        page = act(gateway, login, "delete", confirm=login[0], may_return=may_return)
+        assert ("address for 30 days." in page or "again for 30 days," in page) == bool(days)
+        if may_return:
+            imap_client(gateway, login).logout()
+    assert "no hash is kept unless you ask for it" in ask(gateway, "GET", "/privacy")[1]
 
 
 def test_the_page_makes_no_accounts_and_tells_not_who_is_there(gateway, anna):
