@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
@@ -20,7 +21,7 @@ from chatgate.gateway import Gateway
 from chatgate.store import AccountExists, AddressGone, Store, StoreError
 
 _FORMAT, _VERSION = "chatgate-accounts", 1
-_TYPES = {"address": str, "secret": str, "last_login": int, "disabled": str, "quota": int | None}
+_TYPES = {"address": str, "secret": str, "created": int, "last_login": int, "disabled": str, "quota": int | None}
 # Accounts under way at once: the store commits what comes together in one go.
 _AT_ONCE = 64
 
@@ -65,9 +66,9 @@ def _lines(gateway: Gateway) -> Iterator[str]:
 def import_(folder: Folder, file: TextIO, replace: bool) -> None:
     """Make the accounts that `export` wrote to FILE, or those that come on standard input.
 
-    Accounts that are there already stay as they are. Accounts that were removed here come back only if the file has
-    the password that they had, and never after a final deletion. The file is read to its end before anything is
-    changed.
+    Accounts that are there already stay as they are; --replace changes all but the day they were made. Accounts that
+    were removed here come back only if the file has the password that they had, and never after a final deletion. The
+    file is read to its end before anything is changed.
     """
     store, domain = folder.gateway.store, folder.gateway.domain
     try:
@@ -81,7 +82,7 @@ def import_(folder: Folder, file: TextIO, replace: bool) -> None:
 
 def _rows(lines: Iterable[str], domain: str) -> Iterator[dict[str, Any]]:
     """The accounts in an export. Raises ValueError with a line number; never with what stands there."""
-    numbered = enumerate(lines, 1)
+    numbered, today = enumerate(lines, 1), int(time.time()) // 86400
     header = _object(*next(numbered, (1, "")))
     if header.get("format") != _FORMAT:
         raise ValueError("line 1: not an export of accounts")
@@ -90,14 +91,16 @@ def _rows(lines: Iterable[str], domain: str) -> Iterator[dict[str, Any]]:
     if header.get("domain") != domain:
         raise ValueError(f"line 1: accounts of {header.get('domain')}, this server has {domain}")
     for number, line in numbered:
-        row = _object(number, line)
+        row = {"created": today} | _object(number, line)  # older exports do not tell it
         for name, kind in _TYPES.items():
             if name not in row or not isinstance(row[name], kind) or row[name] is True or row[name] is False:
                 raise ValueError(f"line {number}: {name}: missing or of the wrong type")
         if not row["secret"] or not row["address"].endswith("@" + domain):
             raise ValueError(f"line {number}: not an account of {domain}")
-        if row["last_login"] < 0 or (row["quota"] or 0) < 0:
+        if row["created"] < 0 or row["last_login"] < 0 or (row["quota"] or 0) < 0:
             raise ValueError(f"line {number}: a number below 0")
+        if max(row["created"], row["last_login"]) > today:
+            raise ValueError(f"line {number}: a day that has not come yet")
         yield row
 
 
@@ -116,14 +119,14 @@ _FAILED = "failed"
 
 def _take(store: Store, row: dict[str, Any], replace: bool) -> str:
     """One account; what became of it."""
-    address, secret = row["address"], row["secret"]
+    address, secret, created = row["address"], row["secret"], row["created"]
     try:
         try:
-            account, what = store.create_account(address, secret), "made"
+            account, what = store.create_account(address, secret, created=created), "made"
         except AddressGone:
             if store.tombstone(address) != secret:
                 return "removed here"
-            account, what = store.create_account(address, secret, returning=True), "came back"
+            account, what = store.create_account(address, secret, returning=True, created=created), "came back"
         except AccountExists:
             found = store.account(address)
             if found is None or not replace:

@@ -39,8 +39,10 @@ class Accounts(Mailboxes):
         sql = _SELECT + "WHERE address>? ORDER BY address LIMIT ?"
         return [Account(*row) for row in self.reader.rows(sql, (after, limit))]
 
-    def create_account(self, address: str, secret: str, returning: bool = False) -> Account:
-        address, created = address.lower(), today()
+    def create_account(
+        self, address: str, secret: str, returning: bool = False, created: int | None = None
+    ) -> Account:
+        address, day = address.lower(), today() if created is None else created
         local, _, domain = address.rpartition("@")
         if not local or not domain or len(address.encode()) > _LONGEST:
             raise StoreError("Not an address")
@@ -52,14 +54,14 @@ class Accounts(Mailboxes):
                     raise AddressGone("The address belonged to an account that was removed")
                 tx.execute("DELETE FROM tombstone WHERE hash=?", hashed)
             sql = "INSERT INTO account (address, secret, created, last_login) VALUES (?, ?, ?, 0)"
-            cursor = tx.execute(sql + " ON CONFLICT DO NOTHING", (address, secret, created))
+            cursor = tx.execute(sql + " ON CONFLICT DO NOTHING", (address, secret, day))
             if not cursor.rowcount:
                 raise AccountExists("Account already exists")
             uidvalidity = mailboxes.next_uidvalidity(tx)
             for name, special_use in _FIRST.items():
                 mailboxes.insert(tx, cursor.lastrowid, name, uidvalidity, special_use)
                 tx.execute("INSERT INTO subscription (account_id, name) VALUES (?, ?)", (cursor.lastrowid, name))
-            return Account(cursor.lastrowid, address, secret, 0, created)
+            return Account(cursor.lastrowid, address, secret, 0, day)
 
         return self.writer.run(work)
 

@@ -217,22 +217,46 @@ def test_people_keep_their_passwords(run, beside, other, tmp_path):
     beside.store.set_last_login(beside.store.account("anna@d.test").id, DAY - 7)
     run("accounts", "quota", "anna", "3M")
     run("accounts", "disable", "bert")
+    beside.store.create_account("carl@d.test", "$sha256$x$x", created=DAY - 30)
     file = tmp_path / "accounts.jsonl"
     run("accounts", "export", str(file))
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert not any(password in file.read_text() for _, password in logins)
     assert "File exists" in run("accounts", "export", str(file), code=1), "nothing is overwritten"
     assert run("accounts", "export") == file.read_text()
-    assert run("accounts", "import", str(file), where=other) == "2 made\n"
+    assert run("accounts", "import", str(file), where=other) == "3 made\n"
     run("accounts", "enable", "bert", where=other)
     there = Beside(other)
     for address, password in logins:
         assert isinstance(there.login(address, password), Account)
         assert there.login(address, password + "?").code == 535
     anna = there.store.account("anna@d.test")
-    assert (anna.last_login, anna.quota) == (DAY - 7, 3_000_000)
+    assert (anna.created, anna.last_login, anna.quota) == (DAY, DAY - 7, 3_000_000)
+    carl = there.store.account("carl@d.test")
+    assert (carl.created, carl.last_login) == (DAY - 30, 0)
+    assert [account.address for account in there.store.idle_accounts(DAY - 20)] == [carl.address]
     there.store.close()
-    assert run("accounts", "import", str(file), where=other) == "2 there already\n"
+    assert run("accounts", "import", str(file), where=other) == "3 there already\n"
+
+
+def test_an_account_keeps_the_day_it_was_made_also_when_it_comes_back(run, beside):
+    beside.store.create_account("anna@d.test", "$sha256$x$x", created=DAY - 30)
+    export = run("accounts", "export")
+    run("accounts", "delete", "anna", "--yes")
+    assert run("accounts", "import", input=export) == "1 came back\n"
+    assert beside.store.account("anna@d.test").created == DAY - 30
+
+
+def test_an_export_that_does_not_tell_the_day(run, beside, other):
+    """As this program wrote it until it did."""
+    beside.store.create_account("anna@d.test", "$sha256$x$x", created=DAY - 30)
+    header, line = run("accounts", "export").splitlines()
+    row = json.loads(line)
+    assert row.pop("created") == DAY - 30
+    assert run("accounts", "import", where=other, input=f"{header}\n{json.dumps(row)}\n") == "1 made\n"
+    there = Beside(other)
+    assert there.store.account("anna@d.test").created == DAY
+    there.store.close()
 
 
 def test_import_of_what_is_there_already_or_was_removed(run, beside, other, tmp_path):
@@ -264,6 +288,10 @@ def test_import_of_what_is_there_already_or_was_removed(run, beside, other, tmp_
         (lambda t: t + '{"address": "x@d.test"}\n', "line 4: secret: missing"),
         (lambda t: t.replace('"last_login": 0', '"last_login": "0"'), "line 2: last_login"),
         (lambda t: t.replace('"last_login": 0', '"last_login": -1'), "line 2: a number below 0"),
+        (lambda t: t.replace('"created": ', '"created": -'), "line 2: a number below 0"),
+        (lambda t: t.replace('"created": ', '"created": true, "x": '), "line 2: created"),
+        (lambda t: t.replace('"created": ', '"created": 9'), "line 2: a day that has not come yet"),
+        (lambda t: t.replace('"last_login": 0', '"last_login": 999999'), "line 2: a day that has not come yet"),
         (lambda t: t[:-20], "line 3: not a JSON object"),
     ],
 )

@@ -26,6 +26,12 @@ def test_a_new_account_has_inbox_and_special_use_mailboxes(store):
     assert all(store.mailbox(account.id, box.name) == box for box in boxes)
 
 
+def test_an_account_from_elsewhere_keeps_its_day(store):
+    for address, day in (("alice@example.org", 19000), ("bob@example.org", 0)):
+        account = store.create_account(address, "s3", created=day)
+        assert account.created == day and store.account(address) == account
+
+
 def test_addresses_are_compared_in_lower_case(store):
     account = store.create_account("Alice@Example.ORG", "")
     assert account.address == "alice@example.org"
