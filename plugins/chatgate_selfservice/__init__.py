@@ -1,4 +1,4 @@
-"""chatgate_selfservice: a page on which people look after their own account."""
+"""chatgate_selfservice: people look after their own account, on a page or by METADATA."""
 
 from chatgate_selfservice.plugin import SelfService, SelfServiceOptions
 

@@ -12,42 +12,9 @@ from urllib.parse import urlencode
 import gevent
 import pytest
 from chatgate_selfservice import SelfService
+from selfservice_page import QUICK, act, ask
 
-from chatgate.testing import SHIPPED, client_tls, imap_client, new_login, pgp_message, port, smtp_client
-
-QUICK = {"passwordless": {"scrypt_cost": 10}, "selfservice": {"wrong_password_seconds": 0.0}}
-
-
-@pytest.fixture
-def gateway(gateway_factory):
-    return gateway_factory(*SHIPPED, SelfService, **QUICK, imap={"login_failure_seconds": 0.0})
-
-
-@pytest.fixture
-def anna(gateway):
-    """(address, password) of somebody who has been there."""
-    login = new_login(gateway)
-    imap_client(gateway, login).logout()
-    return login
-
-
-def ask(gateway, method="POST", path="/account", **fields):
-    connection = http.client.HTTPSConnection("127.0.0.1", port(gateway, "https"), timeout=20, context=client_tls())
-    try:
-        headers = {"Content-Type": "application/x-www-form-urlencoded"}
-        connection.request(method, path, urlencode(fields) if method == "POST" else None, headers)
-        answer = connection.getresponse()
-        return answer, answer.read().decode()
-    finally:
-        connection.close()
-
-
-def act(gateway, login, do="look", status=200, **fields):
-    answer, page = ask(gateway, address=login[0], password=login[1], do=do, **fields)
-    assert answer.status == status, page
-    assert answer.headers["cache-control"] == "no-store" and not answer.headers["set-cookie"]
-    assert login[1] not in page, "a password never comes back"
-    return page
+from chatgate.testing import SHIPPED, imap_client, new_login, pgp_message, port, smtp_client
 
 
 def gone(gateway, login):

@@ -1,0 +1,44 @@
+"""What people can see and change of their own account, whichever way they ask."""
+
+from __future__ import annotations
+
+import datetime
+from typing import Any
+
+from chatgate.api import Account, Gateway, Reply, Session
+
+_NOBODY_CHANGES = Reply(550, "5.3.3", "This server changes no passwords", imap="CANNOT")
+_DEVICE_TOKEN = "/private/devicetoken"  # of push, see its METADATA
+
+
+def kept(gateway: Gateway, account: Account) -> dict[str, Any]:
+    """What the server keeps about the account, fit for JSON. Sizes in octets, days as YYYY-MM-DD; None for an unknown
+    day and where there is no quota. mailboxes: messages by name, without empty ones.
+    """
+    store = gateway.store
+    usage = store.usage(account.id)
+    boxes = {box.name: store.status(box.id).messages for box in store.mailboxes(account.id)}
+    session = Session("site", "", tls=True, account=account)
+    tokens = gateway.hub.ask("get_metadata", session=session, mailbox="INBOX", entry=_DEVICE_TOKEN)
+    return {
+        "address": account.address,
+        "created": _date(account.created),
+        "last_login": _date(account.last_login),
+        "messages": usage.messages,
+        "octets": usage.octets,
+        "quota_octets": usage.limit or None,
+        "mailboxes": {name: messages for name, messages in boxes.items() if messages},
+        "notification_tokens": len(tokens.split()) if isinstance(tokens, bytes) else 0,
+    }
+
+
+def _date(day: int) -> str | None:
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() if day else None
+
+
+def set_password(gateway: Gateway, account: Account, password: str) -> Reply:
+    """Change it, or say why not."""
+    answer = gateway.hub.ask("set_password", account=account, password=password)
+    if answer is True:
+        return Reply(250, "2.0.0", "OK")
+    return answer if isinstance(answer, Reply) else _NOBODY_CHANGES

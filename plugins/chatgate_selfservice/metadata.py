@@ -1,0 +1,53 @@
+"""The account in METADATA (RFC 5464), for apps and scripts that are logged in by IMAP anyway."""
+
+from __future__ import annotations
+
+import json
+
+from chatgate.api import Account, Gateway, Reply, Session
+from chatgate_selfservice.account import kept, set_password
+
+OURS = "/private/vendor/chatgate/"  # RFC 5464 §3.2.1: below a vendor's name are entries of its products alone
+_ACCOUNT, _PASSWORD = OURS + "account", OURS + "password"
+
+
+def get(gateway: Gateway, session: Session, mailbox: str, entry: str) -> bytes | None:
+    """What is kept about the account, as JSON on one line. A password is never told."""
+    if (mailbox, entry) != ("", _ACCOUNT):
+        return None
+    account = _account(gateway, session)
+    return json.dumps(kept(gateway, account)).encode() if isinstance(account, Account) else None
+
+
+def set_(gateway: Gateway, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply:
+    """Change the password. What else may come below our name, such as a password with a slip in the entry's name, is
+    refused and not left for others to keep.
+    """
+    if (mailbox, entry) != ("", _PASSWORD):
+        return Reply(550, "5.7.1", "This entry cannot be set", imap="NOPERM")
+    account = _account(gateway, session)
+    if isinstance(account, Reply):
+        return account
+    try:
+        password = (value or b"").decode()  # as it is read at LOGIN; NIL is refused as too short
+    except UnicodeDecodeError:
+        return Reply(501, "5.5.4", "A password is text in UTF-8", imap="CANNOT")
+    answer = set_password(gateway, account, password)
+    changed = gateway.store.account(account.address)
+    if answer.accepts and changed is not None and changed.id == account.id:
+        session.account = changed  # this connection knows the new one
+    return answer
+
+
+def _account(gateway: Gateway, session: Session) -> Account | Reply:
+    """The session's account as it is now, or why it can do nothing any more: a connection may outlive its login."""
+    login = session.account
+    account = gateway.store.account(login.address) if login else None
+    if login is None or account is None or account.id != login.id:
+        return Reply(550, "5.7.1", "This account does not exist any more", imap="NOPERM")
+    if account.disabled:
+        return Reply(525, "5.7.13", account.disabled, imap="CONTACTADMIN")
+    if account.secret != login.secret:
+        # Who has found out a password must not take the account back after it was changed.
+        return Reply(550, "5.7.1", "The password was changed, log in with the new one first", imap="NOPERM")
+    return account

@@ -1,0 +1,236 @@
+"""The account in METADATA, over IMAP, with the page and a second connection beside it."""
+
+import html
+import json
+import logging
+import re
+import smtplib
+import time
+
+import gevent
+import pytest
+from chatgate_selfservice import SelfService
+from imap_trace import Client, Plugin, Theatre
+from selfservice_page import QUICK, act
+
+from chatgate.api import Reply, hookimpl
+from chatgate.testing import SHIPPED, imap_client, new_login, pgp_message, smtp_client
+
+ACCOUNT, PASSWORD = "/private/vendor/chatgate/account", "/private/vendor/chatgate/password"
+
+
+@pytest.fixture
+def stage(gateway):
+    """Connections to an account that is there."""
+    made = Theatre(gateway)
+    made.login = new_login(gateway)
+    yield made
+    made.close()
+
+
+def noted(stage):
+    """The account of connection 1, once its login is noted: that happens beside the login."""
+    stage["1"].do("NOOP")
+    with gevent.Timeout(10):
+        while not (account := stage.gateway.store.account(stage.login[0])).last_login:
+            gevent.sleep(0.01)
+    return account
+
+
+def lets_in(stage, password):
+    """By a connection of its own, which goes on."""
+    client = stage.stranger()
+    client.start(f'LOGIN {stage.login[0]} "{password}"')
+    answer = client.finish()
+    assert answer.startswith((b"OK", b"NO [AUTHENTICATIONFAILED]")), answer
+    return client if answer.startswith(b"OK") else None
+
+
+def nothing_is_kept(stage):
+    store = stage.gateway.store
+    account = store.account(stage.login[0])
+    assert [store.annotations(account.id, mailbox) for mailbox in ("", "INBOX")] == [{}, {}]
+
+
+def test_a_new_password_counts_at_once_everywhere(stage):
+    stage.play(f"""
+        1> SELECT INBOX
+        2> GETMETADATA "" {PASSWORD}
+        2< OK
+        1> SETMETADATA "" ({PASSWORD} "quite another password")
+        1< OK
+        1> GETMETADATA "" {PASSWORD}
+        1! * METADATA
+        1< OK
+        1! * METADATA
+        2> GETMETADATA (DEPTH infinity) "" (/private/vendor /private/vendor/chatgate {PASSWORD})
+        2< OK
+        2! * METADATA
+    """)
+    assert not lets_in(stage, stage.login[1]) and lets_in(stage, "quite another password")
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        smtp_client(stage.gateway, stage.login)
+    smtp_client(stage.gateway, (stage.login[0], "quite another password")).quit()
+    nothing_is_kept(stage)
+
+
+def test_who_found_out_the_old_password_cannot_take_the_account_back(stage):
+    """Both connections were logged in with it; only the one that changed it knows the new one."""
+    stage.play(f"""
+        2> NOOP
+        1> SETMETADATA "" ({PASSWORD} "the owner's new one")
+        1< OK
+        2> SETMETADATA "" ({PASSWORD} "the password of a thief")
+        2< NO [NOPERM] The password was changed
+        2> GETMETADATA "" {ACCOUNT}
+        2< OK
+        2! * METADATA
+        1> SETMETADATA "" ({PASSWORD} "and once more another")
+        1< OK
+    """)
+    owner = lets_in(stage, "and once more another")
+    assert owner and not lets_in(stage, "the password of a thief")
+    owner.do(f'SETMETADATA "" ({PASSWORD} "{stage.login[1]}")')
+    assert lets_in(stage, stage.login[1])
+
+
+@pytest.mark.parametrize("password", ["grüße aus köln", 'with "quotes" and \\', " blanks at both ends "])
+def test_whatever_one_can_log_in_with(stage, password):
+    literal = b"{%d+}\r\n%s" % (len(password.encode()), password.encode())
+    stage["1"].do(b'SETMETADATA "" (/Private/Vendor/ChatGate/PASSWORD %s)' % literal)
+    client = stage.stranger()
+    client.do(b"LOGIN %s %s" % (stage.login[0].encode(), literal))
+    act(stage.gateway, (stage.login[0], password))
+
+
+@pytest.mark.parametrize(
+    ("command", "answer"),
+    [
+        (f'"" ({PASSWORD} "secret-1")', b"NO [CANNOT] Passwords have 9 to 1024 characters"),
+        (f'"" ({PASSWORD} "{"secret-1" * 200}")', b"NO [CANNOT] Passwords have 9 to 1024 characters"),
+        (f'"" ({PASSWORD} "")', b"NO [CANNOT] Passwords have"),
+        (f'"" ({PASSWORD} NIL)', b"NO [CANNOT] Passwords have"),
+        (f'"" ({PASSWORD} "{"secret-1" * 600}")', b"NO [METADATA MAXSIZE 4096]"),
+        (b'"" (%s {11+}\r\nsecret-1\xff\xfe\xfd)' % PASSWORD.encode(), b"NO [CANNOT] A password is text in UTF-8"),
+        (f'INBOX ({PASSWORD} "secret-1 is long enough")', b"NO [NOPERM]"),
+        (f'"" ({PASSWORD}/x "secret-1 is long enough")', b"NO [NOPERM]"),
+        ('"" (/private/vendor/chatgate/passwort "secret-1 is long enough")', b"NO [NOPERM]"),
+        ('"" (/private/vendor/chatgate "secret-1 is long enough")', b"NO [NOPERM]"),
+        (f'"" ({ACCOUNT} "secret-1 is long enough")', b"NO [NOPERM]"),
+    ],
+)
+def test_what_is_refused_changes_nothing_and_is_kept_nowhere(stage, caplog, command, answer):
+    with caplog.at_level(logging.DEBUG):
+        if isinstance(command, str):
+            command = command.encode()
+        assert stage["1"].fails(b"SETMETADATA " + command).startswith(answer)
+    assert "secret-1" not in caplog.text
+    assert lets_in(stage, stage.login[1]) and not lets_in(stage, "secret-1 is long enough")
+    assert stage["1"].do('GETMETADATA (DEPTH infinity) "" (/private/vendor /private/vendor/chatgate)') == []
+    nothing_is_kept(stage)
+
+
+def test_others_below_a_name_like_ours_keep_their_notes(stage):
+    stage["1"].do('SETMETADATA "" (/private/vendor/chatgates/x "y")')
+    (line,) = stage["1"].do('GETMETADATA "" /private/vendor/chatgates/x')
+    assert line.endswith(b"\r\ny)")
+
+
+class Rules(Plugin):
+    """A plugin with a say in passwords: one word is refused, another breaks it."""
+
+    order = 40
+
+    @hookimpl
+    def chatgate_set_password(self, password):
+        if password == "breaks a plugin":
+            raise RuntimeError("details")
+        return Reply(550, "5.7.1", "Not this word", imap="CANNOT") if password == "a word too many" else None
+
+
+def test_refusals_are_those_of_the_page(gateway_factory):
+    imap = {"login_failure_seconds": 0.0, "plaintext_login": True}
+    gateway = gateway_factory(*SHIPPED, SelfService, Rules, **QUICK, imap=imap)
+    login = "abcdefghi@example.org", "a password of mine"
+    with Client(gateway) as client:
+        client.do('LOGIN {} "{}"'.format(*login))
+        for new, code in (("a word too many", "CANNOT"), ("breaks a plugin", "UNAVAILABLE"), ("short", "CANNOT")):
+            page = act(gateway, login, "password", status=400, new=new, again=new)
+            text = html.unescape(re.search(r'role="alert">(.*)\.</p>', page)[1])
+            assert client.fails(f'SETMETADATA "" ({PASSWORD} "{new}")').decode() == f"NO [{code}] {text}"
+    imap_client(gateway, login).logout()
+
+
+def test_a_disabled_account_is_told_why(stage):
+    stage["1"].do("NOOP")
+    account = stage.gateway.store.account(stage.login[0])
+    stage.gateway.store.set_disabled(account.id, "Too many complaints")
+    for value in ('"quite another password"', "NIL"):
+        answer = stage["1"].fails(f'SETMETADATA "" ({PASSWORD} {value})')
+        assert answer == b"NO [CONTACTADMIN] Too many complaints"
+    assert stage["1"].do(f'GETMETADATA "" {ACCOUNT}') == []
+    assert stage.gateway.store.account(stage.login[0]).secret == account.secret
+
+
+def test_a_connection_of_a_deleted_account_has_no_power_over_the_next(stage):
+    stage["1"].do("NOOP")
+    store = stage.gateway.store
+    store.delete_account(store.account(stage.login[0]).id, tombstone=False)
+    for made in (lambda: None, lambda: imap_client(stage.gateway, (stage.login[0], "of the next one")).logout()):
+        made()
+        answer = stage["1"].fails(f'SETMETADATA "" ({PASSWORD} "quite another password")')
+        assert answer == b"NO [NOPERM] This account does not exist any more"
+        assert stage["1"].do(f'GETMETADATA "" {ACCOUNT}') == []
+    assert lets_in(stage, "of the next one")
+
+
+def told(client):
+    """The inside of the answer."""
+    (line,) = client.do(f'GETMETADATA "" {ACCOUNT}')
+    head, _, value = line.partition(b"\r\n")
+    assert head.startswith(b'* METADATA "" (%s {' % ACCOUNT.encode()) and value.endswith(b")")
+    assert b"\n" not in value and value.isascii()
+    return json.loads(value[:-1])
+
+
+def test_what_is_kept_in_one_line(stage):
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    client, account, store = stage["1"], noted(stage), stage.gateway.store
+    fresh = {
+        "address": stage.login[0], "created": day, "last_login": day, "messages": 0, "octets": 0,
+        "quota_octets": 500_000_000, "mailboxes": {}, "notification_tokens": 0,
+    }  # fmt: skip
+    assert told(client) == fresh
+    client.do("CREATE Gel&APY-scht")
+    for mailbox in ("INBOX", "INBOX", "Gel&APY-scht"):
+        client.append(pgp_message("a@example.org", stage.login[0]), mailbox)
+    client.do('SETMETADATA INBOX (/private/devicetoken "abc")')
+    store.set_quota(account.id, 0)
+    store.set_last_login(account.id, 0)
+    usage = store.usage(account.id)
+    assert told(client) == fresh | {
+        "last_login": None, "messages": 3, "octets": usage.octets, "quota_octets": None,
+        "mailboxes": {"INBOX": 2, "Gelöscht": 1}, "notification_tokens": 1,
+    }  # fmt: skip
+    assert usage.octets > 9000
+    assert client.do(f"GETMETADATA INBOX {ACCOUNT}") == []
+
+
+def test_the_page_tells_the_same(stage):
+    """Each value by itself, and so the page and the line come from one place."""
+    from chatgate_selfservice import account, metadata, page
+
+    assert metadata.kept is account.kept is page.kept
+    client, number, store = stage["1"], noted(stage).id, stage.gateway.store
+    client.do('SETMETADATA INBOX (/private/devicetoken "abc")')
+    for _ in range(3):
+        client.append(b"Subject: x\r\n\r\n" + b"x" * 2000)
+    store.set_last_login(number, 20000)
+    store.set_quota(number, 7_000_000)
+    facts, text = told(client), re.sub(r"<[^>]+>|\s+", " ", html.unescape(act(stage.gateway, stage.login)))
+    text = re.sub(r" +", " ", text)
+    assert f"3 messages, {facts['octets'] / 1000:.3g} kB of the 7 MB there is room for" in text
+    assert f"INBOX: {facts['mailboxes']['INBOX']} " in text and facts["messages"] == 3
+    assert f"Last login {facts['last_login']}: the day" in text and facts["last_login"] == "2024-10-04"
+    assert f"Account made {facts['created']} " in text and f"{facts['address']} " in text
+    assert f"Notification tokens {facts['notification_tokens']}, left" in text
