@@ -42,18 +42,21 @@ def test_a_new_password_replaces_the_old_one_at_once(gateway: LocalGateway) -> N
     gateway.imap((login[0], changed["password"])).logout()
 
 
-@pytest.mark.parametrize("free", (False, True), ids=("kept", "free"))
-def test_a_deleted_account_is_gone_with_its_mail(gateway: LocalGateway, free: bool) -> None:
+@pytest.mark.parametrize("option", ("", "--free", "--final"))
+def test_a_deleted_account_is_gone_with_its_mail(gateway: LocalGateway, option: str) -> None:
     alice, bob = gateway.account(), gateway.account()
     with gateway.submissions(bob) as sender:
         sender.sendmail(bob[0], alice[0], pgp_message(bob[0], alice[0], 90_000))
-        command(gateway, "delete", alice[0], "--yes", *(("--free",) if free else ()))
+        command(gateway, "delete", alice[0], "--yes", *([option] if option else []))
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             sender.sendmail(bob[0], alice[0], pgp_message(bob[0], alice[0]))
     another = (alice[0], "another password")
-    if not free:
+    if option != "--free":
         refused(gateway, another)  # only who had the address may have it again
-    assert gateway.imap(another if free else alice).select("INBOX") == ("OK", [b"0"])
+    if option == "--final":
+        refused(gateway, alice)  # and not even that
+    else:
+        assert gateway.imap(another if option else alice).select("INBOX") == ("OK", [b"0"])
 
 
 def test_a_disabled_account_waits_with_its_mail(gateway: LocalGateway) -> None:
