@@ -37,3 +37,12 @@ class Reply:
 # The answer for everything that went wrong on our side. It must not contain the word "authentication":
 # Delta Chat counts such texts as wrong passwords and tells its user so.
 UNAVAILABLE = Reply(451, "4.3.0", "Temporary server problem, please try again later", imap="UNAVAILABLE")
+
+
+def text_problem(text: str) -> str:
+    """Why words of the operator cannot be a reply's text; "" if they can."""
+    if not text.isascii() or not text.isprintable() or not 0 < len(text) <= 200:
+        return "one line of up to 200 ASCII characters"
+    if "authentication" in text.lower():
+        return 'not with the word "authentication", which Delta Chat takes for a wrong password'
+    return ""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import time
 from collections import Counter
@@ -18,12 +19,17 @@ import gevent.pool
 
 from chatgate.cli import Folder, fail
 from chatgate.gateway import Gateway
+from chatgate.reply import text_problem
 from chatgate.store import AccountExists, AddressGone, Store, StoreError
+from chatgate.units import MOST
 
 _FORMAT, _VERSION = "chatgate-accounts", 1
 _TYPES = {"address": str, "secret": str, "created": int, "last_login": int, "disabled": str, "quota": int | None}
 # Accounts under way at once: the store commits what comes together in one go.
 _AT_ONCE = 64
+
+# What any store and any protocol can say: passwordless has narrower rules, and made the names it let in.
+_NAME = re.compile(r"[!-?A-~]{1,64}")
 
 
 @click.command("export")
@@ -72,18 +78,26 @@ def import_(folder: Folder, file: TextIO, replace: bool) -> None:
     """
     store, domain = folder.gateway.store, folder.gateway.domain
     try:
-        rows = list(_rows(file, domain))
+        rows = list(_rows(file, domain, int(time.time()) // 86400))
+    except UnicodeDecodeError:
+        fail(f"{file.name}: not UTF-8", 1)
     except (ValueError, OSError) as error:
         fail(f"{file.name}: {error}", 1)
-    counts = Counter(gevent.pool.Pool(_AT_ONCE).imap_unordered(lambda row: _take(store, row, replace), rows))
+    taken = gevent.pool.Pool(_AT_ONCE).imap_unordered(lambda row: _take(store, row, replace), rows)
+    if sys.stderr.isatty():
+        with click.progressbar(taken, len(rows), label="Importing", file=sys.stderr) as bar:
+            counts = Counter(bar)
+    else:
+        counts = Counter(taken)
     click.echo(", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "no accounts in the file")
     sys.exit(1 if counts[_FAILED] else 0)
 
 
-def _rows(lines: Iterable[str], domain: str) -> Iterator[dict[str, Any]]:
+def _rows(lines: Iterable[str], domain: str, today: int) -> Iterator[dict[str, Any]]:
     """The accounts in an export. Raises ValueError with a line number; never with what stands there."""
-    numbered, today = enumerate(lines, 1), int(time.time()) // 86400
-    header = _object(*next(numbered, (1, "")))
+    numbered = enumerate(lines, 1)
+    _, first = next(numbered, (1, ""))
+    header = _object(1, first.removeprefix("\ufeff"))  # a mark that editors add
     if header.get("format") != _FORMAT:
         raise ValueError("line 1: not an export of accounts")
     if header.get("version") != _VERSION:
@@ -95,19 +109,32 @@ def _rows(lines: Iterable[str], domain: str) -> Iterator[dict[str, Any]]:
         for name, kind in _TYPES.items():
             if name not in row or not isinstance(row[name], kind) or row[name] is True or row[name] is False:
                 raise ValueError(f"line {number}: {name}: missing or of the wrong type")
-        if not row["secret"] or not row["address"].endswith("@" + domain):
-            raise ValueError(f"line {number}: not an account of {domain}")
-        if row["created"] < 0 or row["last_login"] < 0 or (row["quota"] or 0) < 0:
-            raise ValueError(f"line {number}: a number below 0")
-        if max(row["created"], row["last_login"]) > today:
-            raise ValueError(f"line {number}: a day that has not come yet")
+        if problem := _problem(row, domain, today):
+            raise ValueError(f"line {number}: {problem}")
         yield row
+
+
+def _problem(row: dict[str, Any], domain: str, today: int) -> str:
+    """What of an account no server can have written; "" for nothing."""
+    name, secret, disabled = row["address"].removesuffix("@" + domain), row["secret"], row["disabled"]
+    if name == row["address"] or not _NAME.fullmatch(name):
+        return f"address: not of an account of {domain}"
+    if not secret or not secret.isascii() or not secret.isprintable():
+        return "secret: not a password hash"
+    for day in ("created", "last_login"):
+        if not 0 <= row[day] <= today + 1:  # a clock may be ahead, but not for longer
+            return f"{day}: before 1970 or in the future"
+    if not 0 <= (row["quota"] or 0) <= MOST:
+        return "quota: below 0 or too large"
+    if disabled and (problem := text_problem(disabled)):
+        return f"disabled: {problem}"
+    return ""
 
 
 def _object(number: int, line: str) -> dict[str, Any]:
     try:
         row = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         row = None
     if not isinstance(row, dict):
         raise ValueError(f"line {number}: not a JSON object")

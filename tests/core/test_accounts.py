@@ -276,6 +276,12 @@ def test_import_of_what_is_there_already_or_was_removed(run, beside, other, tmp_
     assert beside.login("anna@d.test", changed["password"]).code == 535
 
 
+def test_import_of_a_file_that_an_editor_saved(run, other):
+    made(run, "anna")
+    export = "\ufeff" + run("accounts", "export").replace("\n", "\r\n")
+    assert run("accounts", "import", where=other, input=export) == "1 made\n"
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
@@ -284,14 +290,27 @@ def test_import_of_what_is_there_already_or_was_removed(run, beside, other, tmp_
         (lambda t: t.replace("chatgate-accounts", "something"), "line 1: not an export"),
         (lambda t: t.replace('"version": 1', '"version": 2'), "line 1: version 2"),
         (lambda t: t.replace('"domain": "d.test"', '"domain": "e.test"'), "line 1: accounts of e.test"),
-        (lambda t: t.replace("bert@d.test", "bert@e.test"), "line 3: not an account of d.test"),
+        (lambda t: t.replace("bert@d.test", "bert@e.test"), "line 3: address: not of an account of d.test"),
+        (lambda t: t.replace("bert@d.test", "@d.test"), "line 3: address"),
+        (lambda t: t.replace("bert@d.test", "bert@e.test@d.test"), "line 3: address"),
+        (lambda t: t.replace("bert@d.test", "be rt@d.test"), "line 3: address"),
+        (lambda t: t.replace("bert@d.test", r"bert\n@d.test"), "line 3: address"),
+        (lambda t: t.replace("bert@d.test", r"\ud800bert@d.test"), "line 3: address"),
+        (lambda t: t.replace("bert@d.test", "b" * 65 + "@d.test"), "line 3: address"),
+        (lambda t: t.replace("$sha256$", r"\ud800", 1), "line 2: secret: not a password hash"),
+        (lambda t: t.replace('"disabled": ""', r'"disabled": "a\r\n* BYE"'), "line 2: disabled: one line"),
+        (lambda t: t.replace('"disabled": ""', '"disabled": "Authentication off"'), "line 2: disabled: not with"),
+        (lambda t: t.replace('"quota": null', f'"quota": {2**63}'), "line 2: quota"),
+        (lambda t: t.replace('"quota": null', '"quota": -1'), "line 2: quota"),
+        (lambda t: t + "[" * 100000, "line 4: not a JSON object"),
+        (lambda t: t.encode("utf-16"), "not UTF-8"),
         (lambda t: t + '{"address": "x@d.test"}\n', "line 4: secret: missing"),
         (lambda t: t.replace('"last_login": 0', '"last_login": "0"'), "line 2: last_login"),
-        (lambda t: t.replace('"last_login": 0', '"last_login": -1'), "line 2: a number below 0"),
-        (lambda t: t.replace('"created": ', '"created": -'), "line 2: a number below 0"),
+        (lambda t: t.replace('"created": ', '"created": -'), "line 2: created: before 1970"),
         (lambda t: t.replace('"created": ', '"created": true, "x": '), "line 2: created"),
-        (lambda t: t.replace('"created": ', '"created": 9'), "line 2: a day that has not come yet"),
-        (lambda t: t.replace('"last_login": 0', '"last_login": 999999'), "line 2: a day that has not come yet"),
+        (lambda t: t.replace('"created": ', '"created": 9'), "line 2: created: before 1970"),
+        (lambda t: t.replace('"last_login": 0', '"last_login": -1'), "line 2: last_login: before 1970"),
+        (lambda t: t.replace('"last_login": 0', f'"last_login": {DAY + 3}'), "line 2: last_login: before 1970"),
         (lambda t: t[:-20], "line 3: not a JSON object"),
     ],
 )

@@ -1,0 +1,17 @@
+"""Sizes, as people write them."""
+
+from __future__ import annotations
+
+_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+MOST = 2**62  # octets; more than any disk has, and every store can count so far
+
+
+def octets(text: str) -> int:
+    """Of "500000", "200M", "1.5 G" or "2GB": powers of 1000. Raises ValueError."""
+    text = text.strip().upper().removesuffix("B")
+    unit = text[-1:] if text[-1:] in _UNITS else ""
+    size = float(text.removesuffix(unit)) * _UNITS[unit]
+    if not 0 <= size <= MOST:  # neither infinite nor NaN
+        raise ValueError("not a size")
+    return int(size)
