@@ -41,6 +41,7 @@ from chatgate.store import (
     Usage,
 )
 from chatgate.turns import give_turn
+from chatgate.units import octets
 
 __all__ = [
     "UNAVAILABLE",
@@ -83,6 +84,7 @@ __all__ = [
     "give_turn",
     "hookimpl",
     "hookspec",
+    "octets",
     "option",
     "required",
     "shown",

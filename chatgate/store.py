@@ -200,6 +200,10 @@ class Store(Protocol):
         """
         ...
 
+    def forget_tombstone(self, address: str) -> None:
+        """Let anybody have the address."""
+        ...
+
     def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
         """Accounts whose last login (never: creation) lies before this day, not disabled ones."""
         ...

@@ -7,18 +7,19 @@ import secrets
 import string
 import time
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Any
 
 import click
 
 from chatgate.cli import Folder, fail, json_option, show, transfer
 from chatgate.gateway import Gateway
-from chatgate.reply import Reply
+from chatgate.reply import Reply, text_problem
 from chatgate.store import Account
+from chatgate.units import octets
 
 _PAGE = 1000
 _REASON = "This account was disabled by the operator of the server"
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 class Size(click.ParamType):
@@ -27,17 +28,10 @@ class Size(click.ParamType):
     name = "size"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        if isinstance(value, int):
-            return value
-        text = str(value).strip().upper().removesuffix("B")
-        unit = text[-1:] if text[-1:] in _UNITS else ""
         try:
-            octets = float(text.removesuffix(unit)) * _UNITS[unit]
-            if 0 <= octets < 2**62:
-                return int(octets)
+            return value if isinstance(value, int) else octets(value)
         except ValueError:
-            pass
-        self.fail(f"{value!r} is no size such as 500M or 2G", param, ctx)
+            self.fail(f"{value!r} is no size such as 500M or 2G", param, ctx)
 
 
 class Quota(Size):
@@ -47,7 +41,8 @@ class Quota(Size):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         words = {"default": None, "none": 0}
-        return words[value] if value in words else super().convert(value, param, ctx)
+        word = str(value).lower()
+        return words[word] if word in words else super().convert(value, param, ctx)
 
 
 @click.group("accounts")
@@ -133,20 +128,18 @@ def list_(
         wanted.append(lambda account: 0 < account.last_login <= today - idle)
     if never:
         wanted.append(lambda account: not account.last_login)
-    rows: list[dict[str, Any]] = []
-    for account in _all(gateway, after.lower()):
-        if all(test(account) for test in wanted):
-            facts = _facts(gateway, account)
-            if larger is None or facts["octets"] > larger:
-                rows.append(facts)
-        if limit and len(rows) == limit:
-            break
+    begin = _full(gateway, after) if after else ""
+    found = (account for account in _all(gateway, begin) if all(test(account) for test in wanted))
+    facts = (_facts(gateway, account) for account in found)
+    rows = islice((row for row in facts if larger is None or row["octets"] > larger), limit or None)
+    if as_json:
+        show(list(rows), as_json, [])
+        return
     form = "{:<40} {:<10} {:>6} {:>12} {}".format
-    lines = [
-        form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], "disabled" if r["disabled"] else "")
-        for r in rows
-    ]
-    show(rows, as_json, [line.rstrip() for line in [form("address", "login", "mails", "octets", ""), *lines]])
+    click.echo(form("address", "login", "mails", "octets", "").rstrip())
+    for r in rows:  # as they are found: there may be very many
+        disabled_too = "disabled" if r["disabled"] else ""
+        click.echo(form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], disabled_too).rstrip())
 
 
 @command.command("show")
@@ -212,10 +205,8 @@ def disable(folder: Folder, address: str, reason: str) -> None:
 
     A connection that is open may go on reading until it closes.
     """
-    if not reason.isascii() or not reason.isprintable() or not 0 < len(reason) <= 200:
-        fail("--reason: one line of up to 200 ASCII characters", 2)
-    if "authentication" in reason.lower():
-        fail('--reason: not with the word "authentication", which Delta Chat takes for a wrong password', 2)
+    if problem := text_problem(reason):
+        fail(f"--reason: {problem}", 2)
     gateway = folder.gateway
     account = _account(gateway, address)
     gateway.store.set_disabled(account.id, reason)
@@ -261,14 +252,20 @@ def delete(folder: Folder, address: str, yes: bool, free: bool, final: bool) -> 
     """Delete an account with all its mail.
 
     Nobody else can take the address; its owner can come back with the same password, and an app that is still online
-    does so at once.
+    does so at once. With --free also for an account that is gone already: then only the address is given free.
     """
     if free and final:
         fail("--free or --final, not both", 2)
-    gateway = folder.gateway
-    account = _account(gateway, address)
+    gateway, full = folder.gateway, _full(folder.gateway, address)
+    if free and gateway.store.tombstone(full) is not None:
+        if not yes:
+            click.confirm(f"Give {full} free?", abort=True)
+        gateway.store.forget_tombstone(full)
+        click.echo(f"Anybody can have {full} now.")
+        return
+    account = _account(gateway, full)
     if not yes:
-        click.confirm(f"Delete {account.address} with all its mail?", abort=True)
+        click.confirm(f"Delete {full} with all its mail?", abort=True)
     gateway.store.delete_account(account.id, tombstone=not free, final=final)
     gateway.hub.notify("account_removed", account=account)
     click.echo(f"Deleted {account.address}.")

@@ -103,6 +103,10 @@ class Accounts(Mailboxes):
             return secret
         return None
 
+    def forget_tombstone(self, address: str) -> None:
+        hashed = (self._hash(address.lower()),)
+        self.writer.run(lambda tx: tx.execute("DELETE FROM tombstone WHERE hash=?", hashed).rowcount)
+
     @cached_property
     def _key(self) -> bytes:
         ((key,),) = self.reader.rows("SELECT value FROM hashkey WHERE name='tombstone'")

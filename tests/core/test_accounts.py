@@ -100,6 +100,24 @@ def test_pages_are_stable_while_accounts_come_and_go(run, beside):
     assert seen == names
 
 
+def test_a_page_may_begin_behind_a_name(run, beside):
+    for name in ("anna", "anna2", "bert"):
+        beside.create(f"{name}@d.test", way="operator")
+    assert listed(run, "--after", "Anna") == listed(run, "--after", "anna@d.test") == ["bert"]
+    assert listed(run, "--after", "anna2", "--limit", "1") == ["anna"]
+
+
+def test_a_list_is_shown_while_it_is_read(run, beside, monkeypatch):
+    for name in ("anna", "bert"):
+        beside.create(f"{name}@d.test", way="operator")
+    usage, shown = type(beside.store).usage, []
+    monkeypatch.setattr(type(beside.store), "usage", lambda *a: shown.append(len(printed)) or usage(*a))
+    printed = []
+    monkeypatch.setattr("click.echo", printed.append)
+    run("accounts", "list")
+    assert shown == [1, 2] and len(printed) == 3
+
+
 def test_large_accounts(run, beside):
     account = beside.create("anna@d.test", way="operator")
     beside.create("bert@d.test", way="operator")
@@ -193,6 +211,19 @@ def test_a_final_deletion_keeps_the_owner_out_too(run, beside):
     assert "not given away again" in run("accounts", "create", "annanames", code=1)
     assert run("accounts", "import", "--replace", input=export) == "1 removed here\n"
     assert listed(run) == []
+    run("accounts", "delete", "annanames", "--free", "--yes")
+    assert isinstance(beside.login(anna["address"], "the password of a heir"), Account)
+
+
+def test_the_address_of_an_account_that_is_gone_can_be_given_free(run, beside):
+    made(run, "annanames", "--password", "the password of anna")
+    run("accounts", "delete", "annanames", "--yes")
+    assert "Give annanames@d.test free?" in run("accounts", "delete", "annanames", "--free", code=1, input="n\n")
+    assert listed(run) == [] and beside.login("annanames@d.test", "the password of a heir").code == 535
+    run("accounts", "delete", "annanames", "--free", input="y\n")
+    assert listed(run) == []
+    assert isinstance(beside.login("annanames@d.test", "the password of a heir"), Account)
+    assert "no account nobody@d.test" in run("accounts", "delete", "nobody", "--free", code=1)
 
 
 def test_mistakes_name_the_account(run):
