@@ -154,8 +154,8 @@ def chatgate_create_account(
 ) -> Account | Reply | None:
     """Who decides whether this account may be, and makes it? Asked at every attempt. Policy plugins refuse with a Reply
     or say None; the last one asked creates. way: "login", "site" or "operator". generated: the password was drawn at
-    random by the server. network: `Session.network` of the client, "" where there is none. token: of an invitation that
-    came beside the password, "" for none.
+    random by the server. network: `Session.network` of the client, "" where there is none. token: of an invitation, at
+    POST /new whatever its parameter says, at a login a good one that the password begins with; "" for none.
     """
 
 

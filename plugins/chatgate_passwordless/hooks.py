@@ -8,7 +8,12 @@ from chatgate.api import Reply, hookspec
 
 
 class Invitation(Protocol):
-    """Lets one newcomer in on a closed server. quota: octets the account may keep, None for the store's default."""
+    """Lets one newcomer in on a closed server. token: in the form that `chatgate_invitation` takes. quota: octets the
+    account may keep, None for the store's default.
+    """
+
+    @property
+    def token(self) -> str: ...
 
     @property
     def quota(self) -> int | None: ...

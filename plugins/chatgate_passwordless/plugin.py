@@ -161,8 +161,12 @@ class Passwordless:
             if secret is not None:
                 return self._come_back(address, password, secret)
         # A shut door is found here, too: a policy's words would tell which addresses exist.
-        if account is None and not self._rule(address, password, "login") and not self._shut(password):
-            answer = self._create(address, password, network)
+        if (
+            account is None
+            and not self._rule(address, password, "login")
+            and (invitation := self._invitation(password, "")) != SHUT
+        ):
+            answer = self._create(address, password, network, invitation)
             if isinstance(answer, Account):
                 self._verified.add(answer, password)
                 return answer
@@ -183,9 +187,14 @@ class Passwordless:
             return account
         return self._wrong(address, password)
 
-    def _create(self, address: str, password: str, network: str) -> Account | Reply:
-        """Through the hub, so that policy plugins have their say."""
-        facts = {"way": "login", "generated": False, "network": network, "token": ""}
+    def _create(
+        self, address: str, password: str, network: str, invitation: hooks.Invitation | Reply | None
+    ) -> Account | Reply:
+        """Through the hub, so that policy plugins have their say, and know of the invitation."""
+        if isinstance(invitation, Reply):
+            return invitation
+        token = invitation.token if invitation else ""
+        facts = {"way": "login", "generated": False, "network": network, "token": token}
         return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
 
     def _make(self, address: str, password: str, generated: bool) -> Account | Reply:

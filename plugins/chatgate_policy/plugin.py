@@ -64,10 +64,11 @@ class Policy:
         return answer
 
     @hookimpl
-    def chatgate_create_account(self, password: str, way: str, network: str) -> Reply | None:
+    def chatgate_create_account(self, password: str, way: str, network: str, token: str) -> Reply | None:
         if way == "operator":
             return None
-        if self.options.deny_automatic_relays and way == "login" and _AUTOMATIC.fullmatch(password):
+        # A password that begins with an invitation was typed by a person, however long it is.
+        if self.options.deny_automatic_relays and way == "login" and not token and _AUTOMATIC.fullmatch(password):
             return self._refused("automatic", AUTOMATIC)
         for limit in self._load.exceeded():
             return self._refused(limit, BUSY)

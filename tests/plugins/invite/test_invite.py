@@ -182,6 +182,16 @@ def test_on_an_open_server_an_invitation_brings_its_quota(gateway_factory):
     assert isinstance(other, Account) and gateway.store.usage(other.id).limit != 5_000_000
 
 
+def test_policies_are_told_of_an_invitation_at_the_beginning_of_a_password(gateway_factory):
+    """With ten characters behind it, it is as long as the passwords of automatic relays."""
+    options = {"deny_automatic_relays": True, "max_load1": 0.0, "min_free_memory": 0, "min_free_disk": 0}
+    gateway = gateway_factory("tls", "maildb", "passwordless", "policy", Invite, policy=options, **CLOSED)
+    token = tokens(gateway).create()
+    assert isinstance(login(gateway, new_login(gateway)[0], token.token + "of0my0own0"), Account)
+    assert used(gateway, token) == 1
+    assert "used up" in login(gateway, new_login(gateway)[0], token.token + "of0my0own0").text
+
+
 # -------------------------------------------------------------------------------- POST /new
 
 

@@ -363,6 +363,8 @@ def test_a_disabled_account_over_the_wire(gateway_factory):
 class Ticket:
     """An invitation, and what was done with it."""
 
+    token = "token"
+
     def __init__(self, left=1, quota=None):
         self.left, self.quota, self.log = left, quota, []
 
