@@ -12,24 +12,24 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway
+from chatgate.api import Gateway, octets
 from chatgate_invite.database import Token
 from chatgate_invite.tokens import Tokens, good, normal
 
-_UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
+_LONGEST_NOTE = 200
 
 _json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 
 
-def octets(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    """Of "500M"; "none", no limit, is 0."""
-    if text is None or text == "none":
+def quota(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
+    """Octets of "500M"; "none", no limit, is 0."""
+    if text is None or text.lower() == "none":
         return None if text is None else 0
-    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([KMGT]?)B?", text.strip().upper())
-    if not match:
-        raise click.BadParameter(f"{text!r} is no size such as 500M or 2G")
-    return int(float(match[1]) * _UNITS[match[2]])
+    try:
+        return octets(text)
+    except ValueError:
+        raise click.BadParameter(f"{text!r} is no size such as 500M or 2G") from None
 
 
 def moment(ctx: click.Context, param: click.Parameter, text: str | None) -> int:
@@ -37,12 +37,24 @@ def moment(ctx: click.Context, param: click.Parameter, text: str | None) -> int:
     if text is None:
         return 0
     if match := re.fullmatch(r"(\d{1,5})([hdw])", text):
-        return int(time.time()) + int(match[1]) * _SECONDS[match[2]]
-    try:
-        day = datetime.date.fromisoformat(text) + datetime.timedelta(1)
-    except (ValueError, OverflowError):
-        raise click.BadParameter(f"{text!r} is neither a time such as 12h or 7d nor a day such as 2027-01-31") from None
-    return int(datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp())
+        ends = int(time.time()) + int(match[1]) * _SECONDS[match[2]]
+    else:
+        try:
+            day = datetime.date.fromisoformat(text) + datetime.timedelta(1)
+        except (ValueError, OverflowError):
+            wrong = f"{text!r} is neither a time such as 12h or 7d nor a day such as 2027-01-31"
+            raise click.BadParameter(wrong) from None
+        ends = int(datetime.datetime.combine(day, datetime.time(), datetime.UTC).timestamp())
+    if ends <= time.time():
+        raise click.BadParameter(f"{text!r} is over already")
+    return ends
+
+
+def one_line(ctx: click.Context, param: click.Parameter, text: str) -> str:
+    """What fits into a row of the list."""
+    if not text.isprintable() or len(text) > _LONGEST_NOTE:
+        raise click.BadParameter(f"one line of up to {_LONGEST_NOTE} characters")
+    return text
 
 
 def make(tokens: Tokens, gateway: Gateway) -> click.Group:
@@ -55,8 +67,8 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
     @group.command("create")
     @click.option("--uses", default=1, type=click.IntRange(0, 10**6), help="How many accounts; 0 for any number.")
     @click.option("--expires", callback=moment, metavar="WHEN", help="12h, 7d, 4w or a day, 2027-01-31; else never.")
-    @click.option("--quota", callback=octets, metavar="SIZE", help='What each may keep: 500M, or "none" for no limit.')
-    @click.option("--note", default="", help="Words of your own, for the list.")
+    @click.option("--quota", callback=quota, metavar="SIZE", help='What each may keep: 500M, or "none" for no limit.')
+    @click.option("--note", default="", callback=one_line, help="Words of your own, for the list.")
     @_json
     def create(uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
         """Make a token, and print it with all the ways to use it."""

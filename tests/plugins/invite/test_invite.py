@@ -303,7 +303,20 @@ def test_the_operator_s_commands(gateway):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--expires", "soon"), ("--expires", "2026-13-01"), ("--quota", "much"), ("--quota", "-1"), ("--uses", "-1")],
+    [
+        ("--expires", "soon"),
+        ("--expires", "2026-13-01"),
+        ("--expires", "0h"),
+        ("--expires", "2020-01-01"),
+        ("--expires", "9999-12-31"),
+        ("--quota", "much"),
+        ("--quota", "-1"),
+        ("--quota", "999999999T"),
+        ("--uses", "-1"),
+        ("--note", "two\nlines"),
+        ("--note", "red \x1b[31m"),
+        ("--note", "x" * 201),
+    ],
 )
 def test_mistakes_of_the_operator(gateway, arguments):
     assert "Invalid value" in run(gateway, "create", *arguments, code=2)
