@@ -10,11 +10,13 @@ class Facts:
     """Settings of whichever plugins are enabled; a number of 0 means that there is no such limit.
 
     message_octets: the largest message that is taken. quota_octets: what one account may keep. mail_days, large_days,
-    inactive_days: when messages, large messages and accounts that nobody logs in to are removed.
+    inactive_days: when messages, large messages and accounts that nobody logs in to are removed. closed: do newcomers
+    need an invitation?
     """
 
     def __init__(self, gateway: Gateway) -> None:
         smtp, maildb, sweeper = (options_of(gateway, name) for name in ("smtp", "maildb", "sweeper"))
+        passwordless = options_of(gateway, "passwordless")
         self.message_octets = int(getattr(smtp, "max_message_bytes", 0))
         self.quota_octets = int(getattr(maildb, "quota_bytes", 0))
         self.keeps_tombstones = maildb is not None
@@ -25,10 +27,17 @@ class Facts:
         self.federates = options_of(gateway, "courier") is not None
         self.pushes = options_of(gateway, "push") is not None
         self.encrypted_only = options_of(gateway, "gate") is not None
-        self.closed = not getattr(options_of(gateway, "passwordless"), "open", True)
+        self.closed = not getattr(passwordless, "open", True)
+        freeze_file = getattr(passwordless, "freeze_file", "")
+        self._freeze_path = gateway.path(freeze_file) if freeze_file else None
         self.invites = options_of(gateway, "invite") is not None
         self.account_page = options_of(gateway, "selfservice") is not None
         self.logs_addresses = gateway.config.core.log_level.lower() == "debug"
+
+    @property
+    def frozen(self) -> bool:
+        """Is the file there that stops all new accounts, invited or not?"""
+        return self._freeze_path is not None and self._freeze_path.exists()
 
 
 def size(octets: int) -> str:

@@ -67,13 +67,15 @@ class Pages:
         return answer
 
     def landing(self) -> HTTPResponse:
-        link, personal = self._inviter.link(), self._inviter.personal
+        """With a link for newcomers, where they may come without an invitation."""
+        personal = self._inviter.personal
+        link = "" if self._facts.closed or self._facts.frozen else self._inviter.link()
         page = self.render(
             "landing.html",
             link=link,
             personal=personal,
             short=self._inviter.plain if not personal and link != self._inviter.plain else "",
-            qr=invite.svg(link),
+            qr=invite.svg(link) if link else "",
         )
         return _answer(page, _HTML, store=not personal)
 

@@ -70,8 +70,9 @@ class Site:
 
     def page(self, template: Path, status: int = 200, forms: bool = False, **facts: Any) -> HTTPResponse:
         """The answer for a page of a plugin: a template (bottle's SimpleTemplate) that begins with
-        `rebase('layout.html', title=…)`. It gets `facts` beside what the site's own templates get. No browser or proxy
-        keeps a copy. forms: may it have forms, which go to this site?
+        `rebase('layout.html', title=…)`. It gets `facts` beside what the site's own templates get, and may include
+        them: `hero.html` shows an invitation `link` with its `qr` behind what the function `pitch` writes. No browser
+        or proxy keeps a copy. forms: may it have forms, which go to this site?
         """
         return self._pages.of_plugin(template, status, forms, **facts)
 

@@ -28,6 +28,7 @@ _HEADERS = [
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
 
 _ERRORS = {
+    400: ("Not understood", "The request has a mistake in its form."),
     403: ("Not this way", "Please use the https:// address of this site."),
     404: ("Nothing here", "There is no page at this address."),
     405: ("Not this way", "This address does not take that kind of request."),

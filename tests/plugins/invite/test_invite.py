@@ -427,4 +427,18 @@ def test_the_landing_page_of_a_closed_server_leads_to_the_invitations(gateway, g
     assert "dclogin:" not in page and "<svg" not in page
     without = gateway_factory("tls", "maildb", "passwordless", "smtp", "imap", "site", **CLOSED)
     _, page = ask(without, "/")
-    assert 'href="/invite"' not in page and "by invitation only" in page
+    assert 'href="/invite"' not in page and "takes no new accounts." in page and "by invitation" not in page
+
+
+def test_the_pages_of_a_frozen_server_promise_nothing(public):
+    token = tokens(public).create()
+    public.path("no-create").touch()
+    for path, text in (
+        ("/", "takes no new accounts at the moment"),
+        (f"/invite/{token.token}", "come back later"),
+    ):
+        answer, page = ask(public, path)
+        assert answer.status == 200 and text in page, path
+        assert "Create account" not in page and "<svg" not in page and "dcaccount:" not in page, path
+    public.path("no-create").unlink()
+    assert "Create account" in ask(public, f"/invite/{token.token}")[1]
