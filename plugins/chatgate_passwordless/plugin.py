@@ -21,7 +21,7 @@ from chatgate.api import (
 )
 from chatgate_passwordless import hooks
 from chatgate_passwordless.hashing import Busy, Hasher
-from chatgate_passwordless.memory import Flights, Verified
+from chatgate_passwordless.memory import Flights, Guesses, Verified
 
 # What Delta Chat invents for `dcaccount:DOMAIN` invitations.
 _CLIENT_NAME_LENGTH = 9
@@ -36,6 +36,7 @@ NO_INVITATION = Reply(550, "5.7.1", "There is no such invitation, or not any mor
 LAST_USE_GONE = Reply(550, "5.7.1", "This invitation has been used up", imap="NOPERM")
 # No text but that of a wrong password may contain "authentication", see chatgate.reply.
 BUSY = Reply(454, "4.7.0", "Too many logins at the moment, please try again later", imap="LIMIT")
+GUESSED = Reply(454, "4.7.0", "Too many wrong passwords from your network, please try again in a minute", imap="LIMIT")
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class PasswordlessOptions:
     scrypt_cost: int = option(14, "Base-2 logarithm of scrypt's N for new passwords: 14 is 45 ms and 16 MB a login.")
     hash_threads: int = option(0, "Passwords hashed at the same time; 0 for as many as there are CPUs.")
     hash_queue: int = option(100, "Logins that may wait for that; more are told to come back later.")
+    wrong_per_minute: int = option(120, "Wrong logins a minute from one IPv4 /24 or IPv6 /48; 0 for any number.")
     remember_seconds: float = option(3600.0, "Seconds in which a verified login is recognised without hashing.")
     remember_logins: int = option(100000, "Verified logins remembered at most, some 250 octets each.")
 
@@ -79,6 +81,7 @@ class Passwordless:
         self._hasher = Hasher(options.scrypt_cost, options.hash_threads, options.hash_queue)
         self._verified = Verified(options.remember_seconds, options.remember_logins)
         self._flights = Flights()
+        self._guesses = Guesses(options.wrong_per_minute)
 
     # ------------------------------------------------------------------------------------------ hooks
 
@@ -150,10 +153,17 @@ class Passwordless:
         account = self.gateway.store.account(address) if self._name(address) else None
         if account is not None and (account, password) in self._verified:
             return account
+        minute, answer = self._guesses.take(network), None
+        if minute is None:
+            return GUESSED
         try:
-            return self._flights.once((address, password), lambda: self._login(account, address, password, network))
+            answer = self._flights.once((address, password), lambda: self._login(account, address, password, network))
         except Busy:
-            return BUSY
+            answer = BUSY
+        finally:
+            if not isinstance(answer, Reply) or answer.temporary:
+                self._guesses.give_back(network, minute)
+        return answer
 
     def _login(self, account: Account | None, address: str, password: str, network: str) -> Account | Reply:
         if account is None and self._name(address) and not self._freeze_path.exists():

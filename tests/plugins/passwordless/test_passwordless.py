@@ -106,9 +106,10 @@ class Gate:
         )
         self.gateway = Gateway(Config(folder, CoreOptions(domain=domain), plugins))
         self.store, self.policy = self.gateway.store, self.gateway.hub.plugin("policy")
+        self.guesses = self.gateway.hub.plugin("passwordless")._guesses
 
-    def login(self, address=ADDRESS, password=PASSWORD):
-        session = Session("imap", "127.0.0.1")
+    def login(self, address=ADDRESS, password=PASSWORD, peer="127.0.0.1"):
+        session = Session("imap", peer)
         return self.gateway.hub.ask("authenticate", session=session, credentials=Credentials(address, password))
 
     def create(self, address=ADDRESS, password=PASSWORD, way="site", generated=False, token=""):
@@ -355,6 +356,50 @@ def test_a_disabled_account_over_the_wire(gateway_factory):
     with pytest.raises(smtplib.SMTPAuthenticationError) as smtp:
         smtp_client(gateway, who)
     assert (smtp.value.smtp_code, smtp.value.smtp_error) == (535, b"5.7.13 Too many complaints")
+
+
+# -------------------------------------------------------------------------------- guessing
+
+
+def test_a_network_that_guesses_has_to_wait(tmp_path, scrypts):
+    gate, now = Gate(tmp_path, wrong_per_minute=3), [60.0]
+    gate.guesses._clock = lambda: now[0]
+    guesser, neighbour, other = "192.0.2.1", "192.0.2.200", "192.0.3.1"
+    account = gate.login(peer=guesser)
+    for n in range(3):
+        wrong(gate.login(password=f"wrong guess {n}", peer=guesser))
+    del scrypts[:]
+    answer = gate.login(password=PASSWORD + "!", peer=neighbour)
+    assert answer.temporary and answer.imap == "LIMIT" and "authentication" not in answer.text.lower()
+    assert gate.login("abcdefg99@example.org", peer=guesser) == answer, "a new address costs a hash, too"
+    assert scrypts == []
+    assert gate.login(peer=neighbour) == account, "a login that is remembered costs nothing"
+    wrong(gate.login(password="wrong guess", peer=other))
+    for _ in range(5):
+        wrong(gate.login(password="wrong guess"))  # from this machine: a proxy, and all who come by it
+    now[0] = 120.0
+    wrong(gate.login(password="wrong guess", peer=guesser))
+
+
+def test_right_logins_and_failures_of_ours_are_no_guesses(tmp_path):
+    gate, peer = Gate(tmp_path, wrong_per_minute=2, remember_logins=0), "2001:db8::1"
+    for _ in range(5):
+        assert isinstance(gate.login(peer=peer), Account)
+    gate.policy.answer = Reply(451, "4.3.2", "Busy", imap="LIMIT")
+    for n in range(5):
+        assert gate.login(f"newcomer{n}@example.org", peer=peer) == gate.policy.answer
+    wrong(gate.login(password="wrong guess", peer=peer))
+    assert isinstance(gate.login(peer=peer), Account)
+    assert dict(gate.guesses._networks) == {Session("imap", peer).network: 1}
+
+
+def test_guesses_at_one_instant(tmp_path, scrypts):
+    gate = Gate(tmp_path, wrong_per_minute=4)
+    gate.login()
+    del scrypts[:]
+    guesses = [gevent.spawn(gate.login, ADDRESS, f"wrong guess {n}", "192.0.2.1") for n in range(30)]
+    gevent.joinall(guesses, timeout=20, raise_error=True)
+    assert len(scrypts) == 4
 
 
 # -------------------------------------------------------------------------------- invitations
