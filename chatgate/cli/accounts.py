@@ -203,7 +203,7 @@ def passwd(folder: Folder, address: str, password: str | None, as_json: bool) ->
 def disable(folder: Folder, address: str, reason: str) -> None:
     """Refuse logins to an account and mail from it, both with a reason, and mail for it; nothing is lost.
 
-    A connection that is open may go on reading until it closes.
+    An IMAP connection that is open may go on with the account's own mailboxes until it closes.
     """
     if problem := text_problem(reason):
         fail(f"--reason: {problem}", 2)

@@ -10,6 +10,7 @@ import click
 
 from chatgate_site import invite
 from chatgate_site.endpoints import Endpoints
+from chatgate_site.facts import Facts
 
 
 def welcome(link: str, personal: bool, url: str, colours: bool) -> str:
@@ -19,7 +20,7 @@ def welcome(link: str, personal: bool, url: str, colours: bool) -> str:
     return "\n".join([*lines, *([f"The same on the site: {url}/"] if url else []), ""])
 
 
-def make(inviter: invite.Inviter, endpoints: Endpoints) -> click.Command:
+def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.Command:
     """The command `qr` for this gateway."""
 
     @click.command("qr")
@@ -28,6 +29,8 @@ def make(inviter: invite.Inviter, endpoints: Endpoints) -> click.Command:
     @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
     def qr(png: Path | None, svg: Path | None, as_json: bool) -> None:
         """Show an invitation: the QR code and link that make Delta Chat create an account here."""
+        if facts.shut:
+            click.echo(f"chatgate: warning: {facts.shut}", err=True)
         link, personal = inviter.link(), inviter.personal
         for path, picture in ((png, invite.png), (svg, _svg)):
             if path:

@@ -10,8 +10,7 @@ class Facts:
     """Settings of whichever plugins are enabled; a number of 0 means that there is no such limit.
 
     message_octets: the largest message that is taken. quota_octets: what one account may keep. mail_days, large_days,
-    inactive_days: when messages, large messages and accounts that nobody logs in to are removed. closed: do newcomers
-    need an invitation?
+    inactive_days: when messages, large messages and accounts that nobody logs in to are removed.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -27,7 +26,7 @@ class Facts:
         self.federates = options_of(gateway, "courier") is not None
         self.pushes = options_of(gateway, "push") is not None
         self.encrypted_only = options_of(gateway, "gate") is not None
-        self.closed = not getattr(passwordless, "open", True)
+        self._closed = not getattr(passwordless, "open", True)
         freeze_file = getattr(passwordless, "freeze_file", "")
         self._freeze_path = gateway.path(freeze_file) if freeze_file else None
         self.invites = options_of(gateway, "invite") is not None
@@ -38,6 +37,15 @@ class Facts:
     def frozen(self) -> bool:
         """Is the file there that stops all new accounts, invited or not?"""
         return self._freeze_path is not None and self._freeze_path.exists()
+
+    @property
+    def shut(self) -> str:
+        """What newcomers are told who cannot just come in; "" if they can."""
+        if self.frozen:
+            return "This server takes no new accounts at the moment."
+        if not self._closed:
+            return ""
+        return f"This server takes {'new accounts by invitation only' if self.invites else 'no new accounts'}."
 
 
 def size(octets: int) -> str:

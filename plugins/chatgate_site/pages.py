@@ -21,9 +21,11 @@ _HTML, _XML, _TEXT = "text/html; charset=utf-8", "text/xml; charset=utf-8", "tex
 
 
 class Pages:
-    def __init__(self, gateway: Gateway, options: SiteOptions, endpoints: Endpoints, inviter: invite.Inviter) -> None:
+    def __init__(
+        self, gateway: Gateway, options: SiteOptions, endpoints: Endpoints, inviter: invite.Inviter, facts: Facts
+    ) -> None:
         self._gateway, self._options, self._endpoints, self._inviter = gateway, options, endpoints, inviter
-        self._facts = Facts(gateway)
+        self._facts = facts
         self._title = options.title or gateway.domain.strip("[]")
         own = [gateway.path(options.pages)] if options.pages else []
         self._folders = [*own, _SHIPPED]
@@ -69,7 +71,7 @@ class Pages:
     def landing(self) -> HTTPResponse:
         """With a link for newcomers, where they may come without an invitation."""
         personal = self._inviter.personal
-        link = "" if self._facts.closed or self._facts.frozen else self._inviter.link()
+        link = "" if self._facts.shut else self._inviter.link()
         page = self.render(
             "landing.html",
             link=link,

@@ -11,6 +11,7 @@ from bottle import HTTPResponse
 from chatgate.api import Gateway, PluginError, Problem, Service, hookimpl
 from chatgate_site import command, hooks, http, invite
 from chatgate_site.endpoints import Endpoints
+from chatgate_site.facts import Facts
 from chatgate_site.new import New
 from chatgate_site.options import SiteOptions
 from chatgate_site.pages import Pages
@@ -28,10 +29,11 @@ class Site:
         self.gateway, self.options = gateway, options
         self.endpoints = Endpoints(gateway, options)
         self.inviter = invite.Inviter(gateway.domain, self.endpoints)
+        self.facts = Facts(gateway)
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
-        pages = Pages(gateway, self.options, self.endpoints, self.inviter)
+        pages = Pages(gateway, self.options, self.endpoints, self.inviter, self.facts)
         self._pages = pages
         app = Application(gateway, self.endpoints, pages, New(gateway, self.options, self.inviter), self)
         return [
@@ -80,11 +82,13 @@ class Site:
 
     @hookimpl
     def chatgate_ready(self) -> str:
+        if self.facts.shut:
+            return f"\n{self.facts.shut}\n"  # a code would lead to a refusal
         return command.welcome(self.inviter.link(), self.inviter.personal, self.endpoints.url, colours=True)
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
-        cli.add_command(command.make(self.inviter, self.endpoints))
+        cli.add_command(command.make(self.inviter, self.endpoints, self.facts))
 
     @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import click
 import pytest
 from chatgate_maildb.plugin import MailDb
 from chatgate_passwordless.plugin import Passwordless
 from chatgate_site.plugin import Site
 from chatgate_tls.plugin import Tls
+from click.testing import CliRunner
 from site_fakes import LOCAL, Running
 
 from chatgate.api import Account, Credentials, Gateway, Session
@@ -41,8 +43,16 @@ def test_a_frozen_gateway_says_why(whole):
     frozen = whole.gateway.path(whole.gateway.hub.plugin("passwordless").options.freeze_file)
     frozen.touch()
     answer = whole.ask("/new", "POST")
-    assert answer.status in (403, 503) and answer.json["reason"]
+    assert answer.status == 403 and "takes no new accounts" in answer.json["reason"]
+    (shown,) = whole.gateway.hub.call("ready", gateway=whole.gateway)
+    assert "takes no new accounts at the moment" in shown and "dcaccount:" not in shown
+    group = click.Group()
+    whole.gateway.hub.call("commands", cli=group, gateway=whole.gateway)
+    done = CliRunner().invoke(group, ["qr"])
+    assert done.exit_code == 0 and "warning: This server takes no new accounts" in done.stderr and "▄" in done.stdout
     frozen.unlink()
+    assert "dcaccount:" in whole.gateway.hub.call("ready", gateway=whole.gateway)[0]
+    assert CliRunner().invoke(group, ["qr"]).stderr == ""
     assert whole.ask("/new", "POST").status == 200
 
 
