@@ -67,8 +67,8 @@ class Passwordless:
     """Accounts that come into being at the first login: an address belongs to whoever logs in with it first.
 
     A refused login says nothing about which addresses exist, neither by its text, which depends only on what the client
-    sent and on the settings, nor by its time, as each costs one scrypt. (While the door is open, a login can tell by
-    succeeding.)
+    sent and on the settings, nor by its time, as each costs one scrypt. (While the door is open, or by an invitation, a
+    login can tell by what becomes of it.)
     """
 
     Options = PasswordlessOptions

@@ -12,6 +12,7 @@ import stat
 import subprocess
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 from urllib.parse import parse_qs, unquote
 
 import gevent
@@ -134,6 +135,16 @@ def test_an_expired_token(gateway):
     late, soon = (tokens(gateway).create(expires=int(time.time()) + seconds) for seconds in (-1, 60))
     for token, welcome in ((late, False), (soon, True)):
         assert isinstance(login(gateway, new_login(gateway)[0], token.token + REST), Account) == welcome
+
+
+def test_the_second_at_which_a_token_expires(gateway, monkeypatch):
+    now, ends = [0.0], int(time.time()) + 1000
+    monkeypatch.setattr(tokens_module, "time", SimpleNamespace(time=lambda: now[0]))
+    token = tokens(gateway).create(uses=0, expires=ends)
+    for now[0], welcome in ((ends - 1.0, True), (ends - 0.001, True), (float(ends), False)):
+        assert tokens_module.good(tokens(gateway).find(token.token)) == welcome
+        assert tokens(gateway).take(token.token) == welcome, "what is said and what is done agree"
+    assert used(gateway, token) == 2
 
 
 def test_a_wrong_token_is_a_wrong_password(gateway):
