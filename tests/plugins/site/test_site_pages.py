@@ -110,7 +110,7 @@ def test_privacy_and_info_tell_the_settings(start):
     running = start("chat.example.org", *others, signed=True, smtp=SmtpOptions(max_message_bytes=7_000_000))
     privacy, info = Page(running.ask("/privacy").text).text, Page(running.ask("/info").text).text
     retention = "for 11 days at most (large ones for 3 days once they were fetched)"
-    for told in (retention, "300 MB", "deleted address", "after 44 days without a login"):
+    for told in (retention, "300 MB", "deleted address", "day your account was made", "after 44 days without a login"):
         assert told in privacy
     retention = "11 days, large ones 3 days once fetched"
     for told in ("7 MB", "300 MB", retention, "44 days after the last login", "are refused"):
