@@ -1,11 +1,13 @@
 """The page on which people look after their account, over HTTPS, with IMAP and SMTP beside it."""
 
+import contextlib
 import http.client
 import imaplib
 import json
 import logging
 import re
 import smtplib
+import socket
 import time
 from urllib.parse import urlencode
 
@@ -133,6 +135,45 @@ def test_a_wrong_password_takes_its_time(gateway_factory):
     asked = [gevent.spawn(act, gateway, (f"nobody{n}", "a wrong password"), status=403) for n in range(5)]
     gevent.joinall(asked, timeout=10, raise_error=True)
     assert 0.5 <= time.monotonic() - begin < 2.4, "others do not wait for it"
+
+
+def test_guesses_here_and_by_smtp_are_counted_together(gateway_factory):
+    """A proxy on this machine names the client (PROXY protocol)."""
+    few = QUICK | {"passwordless": {"scrypt_cost": 10, "wrong_per_minute": 3}}
+    core = {"proxy_protocol_from": ("127.0.0.0/8",)}
+    gateway = gateway_factory(*SHIPPED, SelfService, core=core, **few)
+
+    def connect(service, client):
+        plain = socket.create_connection(("127.0.0.1", port(gateway, service)), timeout=10)
+        plain.sendall(f"PROXY TCP4 {client} 127.0.0.1 40000 443\r\n".encode())
+        return client_tls().wrap_socket(plain)
+
+    def smtp(client, login):
+        with contextlib.closing(smtplib.SMTP()) as submissions:
+            submissions.sock = connect("submissions", client)
+            submissions.getreply()
+            submissions.ehlo("test")
+            try:
+                return submissions.login(*login)[0]
+            except smtplib.SMTPAuthenticationError as error:
+                return error.smtp_code
+
+    def page(client, login):
+        with contextlib.closing(http.client.HTTPConnection("127.0.0.1")) as https:
+            https.sock = connect("https", client)
+            form = urlencode({"address": login[0], "password": login[1]})
+            https.request("POST", "/account", form, {"Content-Type": "application/x-www-form-urlencoded"})
+            return https.getresponse().read().decode()
+
+    anna, ben = new_login(gateway), new_login(gateway)
+    guess = anna[0], "a wrong password"
+    assert smtp("198.51.100.1", anna) == 235
+    assert smtp("198.51.100.2", guess) == 535  # smtplib tries PLAIN and then LOGIN: two guesses
+    assert "Wrong address" in page("198.51.100.3", guess)
+    assert smtp("198.51.100.4", guess) == 454
+    assert "from your network" in page("198.51.100.5", guess)
+    assert "What this server keeps" in page("198.51.100.5", anna), "a login that was verified a moment ago"
+    assert "Wrong address" in page("203.0.113.1", guess) and smtp("203.0.113.1", ben) == 235
 
 
 def test_a_disabled_account_is_told_why(gateway, anna):
