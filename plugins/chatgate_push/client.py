@@ -7,6 +7,7 @@ service said, and that may repeat a token. So nothing here keeps an exception's 
 from __future__ import annotations
 
 import http.client
+import re
 import socket
 import ssl
 import time
@@ -20,7 +21,11 @@ import gevent
 import gevent.socket
 import gevent.ssl
 
-_MAX_ANSWER = 4096  # octets of a body that are worth reading to keep the connection
+from chatgate_push.connection import Connection
+
+_MAX_BODY = 4096  # octets of a body that are worth reading to keep the connection
+_BODY_SECONDS = 1.0  # that are worth waiting for it
+_PRINTABLE = re.compile(r"[!-~]+")
 
 
 class Outcome(Enum):
@@ -48,25 +53,26 @@ class _Failed(Exception):
         self.outcome = outcome
 
 
-class _Connection(http.client.HTTPConnection):
-    """Over TLS that we make. http.client's own would read all authorities of the system for each, 40 ms long."""
-
-    default_port = 443
-
-
 class Client:
     """Requests to one URL. seconds: for a whole request. idle_seconds: how long an unused connection is kept."""
 
     def __init__(self, url: str, ca_file: str, seconds: float, idle_seconds: float) -> None:
         """Raises ValueError with a clear line when the URL cannot be used."""
-        parts = urlsplit(url)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError:  # a port or brackets that are none
+            fit = False
+        else:
+            fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and port != 0
+        if not fit or not _PRINTABLE.fullmatch(url):
             raise ValueError("url must be https://HOST/PATH or http://HOST/PATH")
-        self.secure, self.host = parts.scheme == "https", parts.hostname
-        self._port = parts.port or (443 if self.secure else 80)
+        self.secure, self.host = parts.scheme == "https", parts.hostname or ""
+        self._default_port = 443 if self.secure else 80
+        self._port = port or self._default_port
         self._target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         self._ca_file, self._seconds, self._idle_seconds = ca_file, seconds, idle_seconds
-        self._idle: deque[tuple[float, http.client.HTTPConnection]] = deque()
+        self._idle: deque[tuple[float, Connection]] = deque()
 
     @cached_property
     def context(self) -> Any:
@@ -85,51 +91,55 @@ class Client:
             _ = self.context
 
     def post(self, body: bytes) -> Outcome:
-        """One request, without following redirections. Blocks its greenlet, for `seconds` at most."""
-        timeout = gevent.Timeout.start_new(self._seconds)
+        """One request, without following redirections. Blocks its greenlet, for `seconds` until the status is there at
+        most, which says all: a service that then falls silent has been told of the mail all the same.
+        """
         try:
-            return _outcome(self._request(body))
+            with gevent.Timeout(self._seconds, _Failed(Outcome.TIMEOUT)):
+                connection, response = self._request(body)
         except _Failed as error:
             return error.outcome
-        except gevent.Timeout as error:
-            if error is not timeout:
-                raise
-            return Outcome.TIMEOUT
-        finally:
-            timeout.close()
+        self._finish(connection, response)
+        return _outcome(response.status)
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop()[1].close()
 
-    def _request(self, body: bytes) -> int:
+    def _request(self, body: bytes) -> tuple[Connection, http.client.HTTPResponse]:
         if (connection := self._kept()) is not None:
             try:
-                return self._exchange(connection, body)
+                return connection, self._exchange(connection, body)
             except (ConnectionError, ssl.SSLError):
-                pass  # the service closed it while nobody used it: that is not a failure yet
+                pass  # the service closed it just before: that is not a failure yet
             except (OSError, http.client.HTTPException, ValueError):
                 raise _Failed(Outcome.BROKEN) from None
         connection = self._connect()
         try:
-            return self._exchange(connection, body)
+            return connection, self._exchange(connection, body)
         except (OSError, http.client.HTTPException, ValueError):
             raise _Failed(Outcome.BROKEN) from None
 
-    def _kept(self) -> http.client.HTTPConnection | None:
+    def _kept(self) -> Connection | None:
         """The connection used last; those unused for long are closed."""
         before = time.monotonic() - self._idle_seconds
         while self._idle and self._idle[0][0] < before:
             self._idle.popleft()[1].close()
-        return self._idle.pop()[1] if self._idle else None
+        while self._idle:
+            connection = self._idle.pop()[1]
+            if connection.quiet():
+                return connection
+            connection.close()
+        return None
 
-    def _connect(self) -> http.client.HTTPConnection:
-        # The socket is made here, as http.client's own would block all greenlets where nobody has patched it.
+    def _connect(self) -> Connection:
         try:
-            sock = gevent.socket.create_connection((self.host, self._port))
+            # For each address of the name, as the first may be one that leads nowhere.
+            sock = gevent.socket.create_connection((self.host, self._port), self._seconds / 4)
         except OSError:
             raise _Failed(Outcome.CONNECT) from None
         try:
+            sock.settimeout(None)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self.secure:
                 sock = self.context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
@@ -137,25 +147,30 @@ class Client:
         except OSError:  # also ssl.SSLError, and a ca_file that is not there
             sock.close()
             raise _Failed(Outcome.TLS) from None
-        except BaseException:  # gevent.Timeout
+        except BaseException:  # the time is over
             sock.close()
             raise
-        connection = (_Connection if self.secure else http.client.HTTPConnection)(self.host, self._port)
-        connection.auto_open = 0
-        connection.sock = sock
-        return connection
+        return Connection(self.host, self._port, self._default_port, sock)
 
-    def _exchange(self, connection: http.client.HTTPConnection, body: bytes) -> int:
-        """The status. The connection is kept, or closed when it can serve no further request."""
-        reusable = False
+    def _exchange(self, connection: Connection, body: bytes) -> http.client.HTTPResponse:
         try:
             connection.request("POST", self._target, body, {"User-Agent": "chatgate"})
-            with connection.getresponse() as response:
-                response.read(_MAX_ANSWER)
-                reusable = response.isclosed() and not response.will_close
-                return response.status
+            return connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+
+    def _finish(self, connection: Connection, response: http.client.HTTPResponse) -> None:
+        """Read the body, for nothing but to keep the connection; it is closed if it can serve no further request."""
+        keep = False
+        try:
+            with response, gevent.Timeout(_BODY_SECONDS, False):
+                response.read(_MAX_BODY)
+                keep = response.isclosed() and not response.will_close and response.status >= 200
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
         finally:
-            if reusable:
+            if keep:
                 self._idle.append((time.monotonic(), connection))
             else:
                 connection.close()

@@ -19,7 +19,7 @@ class PushOptions:
     max_token_bytes: int = option(4096, "Octets a token may have.")
     coalesce_seconds: float = option(0.3, "Seconds that a notification waits for more mail: one request for all of it.")
     connections: int = option(50, "Requests that may be under way at the same time.")
-    request_seconds: float = option(20.0, "Seconds for one request, from connecting to the whole answer.")
+    request_seconds: float = option(20.0, "Seconds for one request, from connecting to the status of the answer.")
     idle_seconds: float = option(60.0, "Seconds an unused connection is kept open for the next request.")
     first_retry_seconds: float = option(2.0, "Seconds to the first retry; every further one takes four times as long.")
     max_retry_seconds: float = option(1800.0, "Seconds between two tries at most.")

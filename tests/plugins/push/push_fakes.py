@@ -110,10 +110,10 @@ def hang(sock: Any) -> bool:
     return False
 
 
-def late(seconds: float) -> Callable[[Any], bool]:
+def late(seconds: float, octets: bytes = OK) -> Callable[[Any], bool]:
     def send(sock: Any) -> bool:
         gevent.sleep(seconds)
-        sock.sendall(OK)
+        sock.sendall(octets)
         return True
 
     return send
@@ -129,6 +129,34 @@ def then_close(octets: bytes) -> Callable[[Any], bool]:
         return False
 
     return send
+
+
+def then(octets: bytes, what: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    def send(sock: Any) -> bool:
+        sock.sendall(octets)
+        return what(sock)
+
+    return send
+
+
+class Flood:
+    """Sends `head` and then `again` without a pause, for `most` pieces at most. ended: the client left, or took all."""
+
+    most = 1000
+
+    def __init__(self, head: bytes, again: bytes) -> None:
+        self._head, self._piece = head, again * (100_000 // len(again))
+        self.pieces, self.ended = 0, False
+
+    def __call__(self, sock: Any) -> bool:
+        try:
+            sock.sendall(self._head)
+            while self.pieces < self.most:
+                sock.sendall(self._piece)
+                self.pieces += 1
+        finally:
+            self.ended = True
+        return False
 
 
 def drip(sock: Any) -> bool:

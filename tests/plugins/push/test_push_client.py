@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
 
@@ -9,7 +10,7 @@ import gevent
 import pytest
 from chatgate_push.client import Client, Outcome
 from chatgate_tls import selfsigned
-from push_fakes import ERROR, GONE, OK, Service, answer, close, drip, hang, late, then_close
+from push_fakes import ERROR, GONE, OK, Flood, Service, answer, close, drip, hang, late, then, then_close, until
 
 BODY = b"openpgp:" + b"A" * 900
 
@@ -25,19 +26,26 @@ def client(url: str, ca_file: object = "", seconds: float = 5, idle_seconds: flo
         (answer("200 OK", body="x" * 3000), Outcome.ACCEPTED),
         (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n", Outcome.ACCEPTED),
         (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, Outcome.ACCEPTED),
+        (b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK, Outcome.ACCEPTED),
         (then_close(b"HTTP/1.0 200 OK\r\n\r\n"), Outcome.ACCEPTED),
         (then_close(b"HTTP/1.1 200 OK\r\nContent-Le"), Outcome.ACCEPTED),  # it said so, and then fell silent
+        (then(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n12345", hang), Outcome.ACCEPTED),
+        (then(b"HTTP/1.1 200 OK\r\n\r\n", hang), Outcome.ACCEPTED),
+        (then(b"HTTP/1.1 410 Gone\r\n\r\n", hang), Outcome.GONE),
+        (then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Outcome.ACCEPTED),
         (GONE, Outcome.GONE),
         (answer("400 Bad Request"), Outcome.REFUSED),
         (answer("404 Not Found"), Outcome.REFUSED),
+        (ERROR, Outcome.ANSWER),
         (answer("429 Too Many Requests"), Outcome.ANSWER),
+        (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", Outcome.ANSWER),
         (answer("201 Created"), Outcome.ANSWER),
         (answer("302 Found", "Location: http://127.0.0.1:1/"), Outcome.ANSWER),
-        (ERROR, Outcome.ANSWER),
+        (answer("204 No Content"), Outcome.ANSWER),
+        (answer("304 Not Modified"), Outcome.ANSWER),
         (answer("503 Service Unavailable"), Outcome.ANSWER),
         (close, Outcome.BROKEN),
         (then_close(b"HTTP/1.1 20"), Outcome.BROKEN),
-        (then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Outcome.BROKEN),
         (then_close(b"220 mail.example.org ESMTP\r\n"), Outcome.BROKEN),
         (then_close(b"\x00\xff\x16\x03\x01" * 100), Outcome.BROKEN),
         (then_close(b"HTTP/1.1 two hundred\r\n\r\n"), Outcome.BROKEN),
@@ -64,6 +72,43 @@ def test_the_request_is_the_bare_token(service):
     assert names == {"host", "content-length", "accept-encoding", "user-agent"}
 
 
+@pytest.mark.parametrize(
+    "head, again, outcome",
+    [
+        (b"", b"HTTP/1.1 100 Continue\r\n\r\n", Outcome.BROKEN),
+        (b"HTTP/1.1 200 OK\r\n", b"X: y\r\n", Outcome.BROKEN),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", b"X: y\r\n", Outcome.ACCEPTED),
+    ],
+    ids=["interim answers", "fields", "trailers"],
+)
+def test_an_answer_without_end_is_left_before_it_takes_the_process(service, head, again, outcome):
+    """While a service sends faster than we read, reading never waits, so that no time limit is looked at."""
+    service.default = flood = Flood(head, again)
+    assert client(service.url).post(BODY) is outcome
+    until(lambda: flood.ended)
+    assert flood.pieces < flood.most / 2  # what went out is in the system's buffers
+
+
+@pytest.mark.parametrize("late_answer", [GONE, answer("408 Request Timeout")])
+def test_an_answer_to_no_request_is_not_taken_for_the_next_ones(service, late_answer):
+    service.default = then(OK, late(0.02, late_answer))
+    notify = client(service.url)
+    assert notify.post(b"one") is Outcome.ACCEPTED
+    gevent.sleep(0.1)
+    service.default = OK
+    assert notify.post(b"two") is Outcome.ACCEPTED
+    assert service.tokens == ["one", "two"] and service.connections == 2
+
+
+def test_an_interim_answer_does_not_shift_the_others(service):
+    service.default = then(b"HTTP/1.1 103 Early Hints\r\n\r\n", late(0.05, GONE))
+    notify = client(service.url)
+    assert notify.post(b"one") is Outcome.GONE
+    service.default = OK
+    assert notify.post(b"two") is Outcome.ACCEPTED
+    assert service.connections == 1
+
+
 @pytest.mark.parametrize("behaviour", [hang, drip], ids=["silent", "an octet at a time"])
 def test_the_time_limit_is_for_the_whole_request(service, behaviour):
     service.default = behaviour
@@ -79,6 +124,21 @@ def test_nobody_listens(service):
 
 def test_a_name_that_does_not_exist():
     assert client("http://nobody.invalid/notify").post(BODY) is Outcome.CONNECT
+
+
+def test_an_address_that_leads_nowhere_is_followed_by_the_next(service, monkeypatch):
+    """As with a name that has an IPv6 address, on a machine whose IPv6 does not work."""
+    with socket.socket() as full, contextlib.ExitStack() as filling:
+        full.bind(("127.0.0.1", 0))
+        full.listen(0)
+        for _ in range(3):  # from then on the kernel lets connections wait without an answer
+            sock = filling.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex(full.getsockname())
+        addresses = [full.getsockname(), ("127.0.0.1", service.port)]
+        found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
+        monkeypatch.setattr("gevent.socket.getaddrinfo", lambda *_, **__: found)
+        assert client(f"http://push.example.org:{service.port}/", seconds=2).post(BODY) is Outcome.ACCEPTED
 
 
 def test_a_service_that_accepts_but_shakes_no_hands(certificate):
@@ -167,7 +227,22 @@ def test_tls_with_a_ca_file_that_is_not_there(certificate, tmp_path):
     service.stop()
 
 
-@pytest.mark.parametrize("url", ["", "ftp://host/x", "notifications.delta.chat", "https:///notify", "http://u:p@host/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "ftp://host/x",
+        "notifications.delta.chat",
+        "https:///notify",
+        "http://u:p@host/",
+        "https://host:0/",
+        "https://host:99999/",
+        "https://host:x/",
+        "https://[::1",
+        "https://host/a b",
+        "https://host/\xe4",
+    ],
+)
 def test_urls_that_cannot_be(url):
     with pytest.raises(ValueError, match="url must be"):
         client(url)
