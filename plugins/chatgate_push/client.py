@@ -33,8 +33,8 @@ class Outcome(Enum):
 
     ACCEPTED = "accepted"
     GONE = "gone"
-    REFUSED = "refused"  # an answer about this token only, 4xx
-    ANSWER = "answer"  # any other answer, such as 5xx
+    REFUSED = "refused"  # an answer that may be about this token only, 4xx and 500
+    ANSWER = "answer"  # any other answer, such as 503
     TIMEOUT = "timeout"
     CONNECT = "connect"
     TLS = "tls"
@@ -181,5 +181,6 @@ def _outcome(status: int) -> Outcome:
         return Outcome.ACCEPTED
     if status == 410:
         return Outcome.GONE
-    # 429 "too many requests" speaks of all tokens: to be left alone is what it asks for.
-    return Outcome.REFUSED if 400 <= status < 500 and status != 429 else Outcome.ANSWER
+    # 429 "too many requests" speaks of all tokens: to be left alone is what it asks for. 500 is what the notification
+    # service answers to a token that it cannot use, and anybody can set such ones.
+    return Outcome.REFUSED if 400 <= status <= 500 and status != 429 else Outcome.ANSWER

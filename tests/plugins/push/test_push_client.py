@@ -36,7 +36,7 @@ def client(url: str, ca_file: object = "", seconds: float = 5, idle_seconds: flo
         (GONE, Outcome.GONE),
         (answer("400 Bad Request"), Outcome.REFUSED),
         (answer("404 Not Found"), Outcome.REFUSED),
-        (ERROR, Outcome.ANSWER),
+        (ERROR, Outcome.REFUSED),
         (answer("429 Too Many Requests"), Outcome.ANSWER),
         (b"HTTP/1.1 101 Switching Protocols\r\n\r\n", Outcome.ANSWER),
         (answer("201 Created"), Outcome.ANSWER),

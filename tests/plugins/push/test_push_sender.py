@@ -270,12 +270,20 @@ def test_a_service_that_comes_back_on_the_same_port(push, service):
     until(lambda: plugin.count("accepted") == 1)
 
 
-def test_answers_about_one_token_do_not_pause_the_service(push, service):
-    service.answers["bad"] = [answer("400 Bad Request")]
-    plugin = push(first_retry_seconds=0.01, failures_in_a_row=3, max_retry_seconds=0.05)
-    plugin.set(1, "bad")
+@pytest.mark.parametrize("refusal", [answer("400 Bad Request"), ERROR], ids=["400", "500"])
+def test_tokens_that_the_service_cannot_use_delay_nobody_else(push, service, clock, refusal):
+    """Whoever has an account can set ten of them. The notification service answers 500 to such ones."""
+    useless = [f"useless{i}" for i in range(10)]
+    service.answers = {token: [refusal] for token in useless}
+    plugin = push(clock=clock)
+    plugin.set(1, *useless)
+    plugin.set(2, "good")
     plugin.mail(1)
-    until(lambda: plugin.count("failed") >= 10)
+    plugin.advance(1)
+    until(lambda: plugin.count("failed") == 10)
+    plugin.mail(2)
+    plugin.advance(3)  # with some retries of the others before it
+    until(lambda: plugin.count("accepted") == 1)
     assert plugin.count("pauses") == 0
 
 
