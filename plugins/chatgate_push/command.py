@@ -10,8 +10,8 @@ import click
 from peewee import SqliteDatabase, fn
 
 from chatgate_push.database import ERRORS, Database, State, Token, Waiting
+from chatgate_push.keeper import METRICS
 from chatgate_push.metrics import COUNTERS, Metrics, within
-from chatgate_push.sender import METRICS
 
 
 def read(database: Database, now: float) -> dict[str, Any]:

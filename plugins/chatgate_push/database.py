@@ -11,7 +11,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import gevent.lock
 import gevent.threadpool
@@ -87,7 +87,10 @@ class Database:
         """The result of the job, which runs in one transaction. Raises one of ERRORS; then nothing was changed."""
         with self._lock:
             database, thread = self.open()
-            return thread.apply(_transaction, (database, work))
+            result, error = thread.apply(_transaction, (database, work))
+        if error is not None:
+            raise error
+        return result
 
     def close(self) -> None:
         """After the jobs that were asked for."""
@@ -98,9 +101,17 @@ class Database:
                 thread.kill()
 
 
-def _transaction(database: peewee.SqliteDatabase, work: Callable[[peewee.SqliteDatabase], T]) -> T:
-    with database.atomic("IMMEDIATE"):
-        return work(database)
+def _transaction(database: peewee.SqliteDatabase, work: Callable[[peewee.SqliteDatabase], T]) -> tuple[Any, Any]:
+    """The result and the error, one of them None: gevent would print what a thread raises."""
+    try:
+        with database.atomic("IMMEDIATE"):
+            return work(database), None
+    except ERRORS as error:
+        # SQLite rolls back by itself when the disk is full. That peewee then cannot is not what was wrong.
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        return None, cause
 
 
 def _connect(path: Path) -> peewee.SqliteDatabase:

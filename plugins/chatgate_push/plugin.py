@@ -16,7 +16,7 @@ from chatgate_push import command, tokens
 from chatgate_push.client import Client
 from chatgate_push.database import Database
 from chatgate_push.options import PushOptions
-from chatgate_push.sender import Sender
+from chatgate_push.sender import Sender, steady
 
 _ENTRY = "/private/devicetoken"
 _TOKEN = re.compile(rb"[!-~]+")  # no blank: GETMETADATA puts one between tokens
@@ -30,12 +30,19 @@ class Push:
     Options = PushOptions
     order = 70
 
-    def __init__(self, gateway: Gateway, options: PushOptions, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        options: PushOptions,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = steady,
+    ) -> None:
+        """clock: Unix seconds, for the age of tokens. steady: the same, but it does not jump, for waiting."""
         self._options, self._clock = options, clock
         ca_file = str(gateway.path(options.ca_file)) if options.ca_file else ""
         self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
         self._database = Database(gateway.path(options.file))
-        self.sender = Sender(options, self._database, self._client, clock)
+        self.sender = Sender(options, self._database, self._client, self._days, steady)
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Sender]:
@@ -51,7 +58,7 @@ class Push:
         account = session.account
         if account is None or (mailbox, entry) != ("INBOX", _ENTRY):
             return None
-        days = self._days(self._clock())
+        days = self._days()
         return b" ".join(self._database.run(lambda db: tokens.of_account(db, account.id, days))) or None
 
     @hookimpl
@@ -67,7 +74,7 @@ class Push:
         elif not _TOKEN.fullmatch(value):
             return Reply(501, "5.5.4", "Not a device token", imap="CANNOT")
         else:
-            days = self._days(self._clock())
+            days = self._days()
             self._database.run(lambda db: tokens.put(db, account.id, value, days, limit))
         return Reply(250, "2.0.0", "OK")
 
@@ -77,7 +84,7 @@ class Push:
         Nobody is told of a copy of what he sent himself.
         """
         sender = envelope.sender.lower()
-        self.sender.tell([s.delivery.account_id for s in stored if s.delivery.recipient.lower() != sender])
+        self.sender.keeper.tell([s.delivery.account_id for s in stored if s.delivery.recipient.lower() != sender])
 
     @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:
@@ -85,7 +92,7 @@ class Push:
 
     @hookimpl
     def chatgate_expire(self, now: float) -> dict[str, int]:
-        days, removed = self._days(now), 0
+        days, removed = tokens.Days.at(now, self._options.token_days), 0
         while count := self._database.run(lambda db: tokens.expire(db, days, _BATCH)):
             removed += count
         return {"push_tokens": removed}
@@ -126,8 +133,8 @@ class Push:
         sender = self.sender
         return {**sender.metrics.data(), "waiting": len(sender.queue), "service_left_alone": sender.breaker.open}
 
-    def _days(self, now: float) -> tokens.Days:
-        return tokens.Days.at(now, self._options.token_days)
+    def _days(self) -> tokens.Days:
+        return tokens.Days.at(self._clock(), self._options.token_days)
 
 
 def _loopback(host: str) -> bool:

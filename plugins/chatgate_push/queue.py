@@ -46,8 +46,9 @@ class Queue:
         return self._entries.get(digest)
 
     def load(self, entry: Entry, now: float) -> None:
-        """Take over what was waiting before a restart."""
-        entry.due = min(entry.due, now + self._options.max_retry_seconds)  # the clock may have been put back meanwhile
+        """Take over what was waiting before a restart. The clock may have been put back meanwhile."""
+        entry.due = min(entry.due, now + self._options.max_retry_seconds)
+        entry.stored, entry.latest = min(entry.stored, now), min(entry.latest, now)
         self._entries[entry.digest] = entry
         self._schedule(entry, entry.due)
 
@@ -110,7 +111,8 @@ class Queue:
         """Schedule the next try. False: its time is over, it is given up."""
         options = self._options
         entry.tries += 1
-        delay = min(options.first_retry_seconds * _FACTOR ** min(entry.tries - 1, 30), options.max_retry_seconds)
+        power = min(entry.tries - 1, 30) if entry.again is None else 0  # new mail is a reason to try again before long
+        delay = min(options.first_retry_seconds * _FACTOR**power, options.max_retry_seconds)
         due = now + delay * random.uniform(0.8, 1.2)  # what failed together shall not come back together
         if due > self._deadline(entry):
             self.remove(entry)
@@ -132,9 +134,6 @@ class Queue:
         for entry in self._entries.values():
             if not entry.busy and entry.tries and entry.due > now:
                 self._schedule(entry, now)
-
-    def waiting(self) -> list[Entry]:
-        return list(self._entries.values())
 
     def _deadline(self, entry: Entry) -> float:
         return entry.latest + self._options.give_up_hours * 3600

@@ -180,11 +180,19 @@ def session(account_id: int) -> Session:
 
 
 class Plugin(Push):
-    """Push in a folder, without a gateway."""
+    """Push in a folder, without a gateway. A clock of the test is for tokens and for waiting, unless it has another."""
 
-    def __init__(self, folder: Path, url: str, clock: Callable[[], float] = time.time, **options: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        url: str,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] | None = None,
+        **options: Any,
+    ) -> None:
         gateway: Any = SimpleNamespace(path=folder.joinpath)
-        super().__init__(gateway, PushOptions(**{"url": url, "coalesce_seconds": 0.05} | options), clock)
+        settings = PushOptions(**{"url": url, "coalesce_seconds": 0.05} | options)
+        super().__init__(gateway, settings, clock, steady or clock)
         self.clock = clock
 
     def start(self) -> Plugin:

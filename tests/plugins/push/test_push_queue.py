@@ -157,6 +157,23 @@ def test_a_clock_put_back_does_not_stop_what_was_waiting(queue):
     assert queue.next_due() <= T + 1800
 
 
+def test_a_notification_from_the_future_does_not_wait_for_ever(queue):
+    """The clock was years ahead, and then set right."""
+    queue.load(Entry(b"a", T + 1e8, T + 1e8, T + 1e8, 3), T)
+    (entry,) = sent(queue, T + 1800)
+    assert entry.stored == T
+    assert not queue.failed(entry, T + 5 * 3600)
+
+
+def test_mail_that_comes_while_a_request_fails_brings_the_retry_forward(queue):
+    queue.add(b"a", T, T)
+    (entry,) = sent(queue, T + 1)
+    entry.tries = 5
+    queue.add(b"a", T + 10, T + 10)
+    assert queue.failed(entry, T + 20)
+    assert queue.next_due() <= T + 20 + 2.4
+
+
 @settings(max_examples=200, deadline=None)
 @given(
     st.lists(

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import logging
+import os
+import signal
 import sqlite3
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import gevent
 import pytest
+from chatgate_push.sender import steady
 from push_fakes import ERROR, GONE, OK, answer, close, hang, late, session, then_close, until
 
 HOUR = 3600
@@ -166,6 +172,20 @@ def test_a_removed_account_is_not_told_of_what_was_waiting(push, service, clock)
     assert len(service.requests) == 1
 
 
+@pytest.mark.parametrize("ending, counted", [(OK, "accepted"), (ERROR, "failed"), (GONE, "gone")])
+def test_an_account_removed_while_its_request_is_under_way_is_not_told_again(push, service, ending, counted):
+    service.default = late(0.2, ending)
+    plugin = push(first_retry_seconds=0.05)
+    plugin.set(1, "a")
+    plugin.mail(1)
+    until(lambda: service.at_once)
+    plugin.mail(1)
+    plugin.chatgate_account_removed(session(1).account)
+    until(lambda: plugin.count(counted) == 1 and plugin.count("waiting") == 0)
+    rest()
+    assert service.tokens == ["a"]
+
+
 # ------------------------------------------------------------------------------------------ restarts
 
 
@@ -223,6 +243,53 @@ def test_a_kill_loses_nothing_that_was_told_a_moment_before(push, service, clock
     rest()
     with sqlite3.connect(tmp_path / "data/push.db") as other:  # what a new process would find
         assert other.execute("SELECT count(*) FROM waiting").fetchone() == (1,)
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from push_fakes import Plugin, until
+plugin = Plugin(Path(sys.argv[1]), sys.argv[2], connections=5).start()
+for account in range(1, 201):
+    plugin.set(account, f"token{account}")
+plugin.mail(*range(1, 201))
+until(lambda: plugin.count("accepted") >= 30)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_kill_amid_a_burst_costs_no_notification(push, service, tmp_path):
+    service.default = late(0.01)
+    command = [sys.executable, "-c", KILLED, str(tmp_path), service.url]
+    path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
+    killed = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
+    until(lambda: killed.poll() is not None, 30)
+    assert killed.returncode == -signal.SIGKILL and len(service.requests) < 200
+    push()
+    until(lambda: len(service.count) == 200)
+    rest()
+    again = {token for token, times in service.count.items() if times > 1}
+    assert len(again) < 60  # those of the last moment, accepted but not noted as such
+
+
+def test_what_waits_is_told_also_after_the_clock_of_the_system_was_set(push, service, clock):
+    """By NTP, hours after the start on a machine without a battery."""
+    plugin = push(clock=clock, steady=steady, coalesce_seconds=0.2)
+    for account, hours in enumerate((-1, 6, -6)):
+        plugin.set(account, f"token{account}")
+        plugin.mail(account)
+        gevent.sleep(0.1)
+        clock.now += hours * HOUR
+    until(lambda: plugin.count("accepted") == 3)
+    assert service.count == {"token0": 1, "token1": 1, "token2": 1}
+    assert plugin.metrics()["stored_to_accepted"]["sum"] < 60
+
+
+def test_the_clock_for_waiting_is_not_the_one_that_is_set(monkeypatch):
+    before, now = steady(), time.time()
+    assert abs(before - now) < 60
+    monkeypatch.setattr(time, "time", lambda: now + 10 * HOUR)
+    assert 0 <= steady() - before < 60
 
 
 def test_mail_that_comes_while_the_gateway_stops_is_saved(push, service):
@@ -356,11 +423,12 @@ def test_a_database_that_fails_now_and_then_costs_only_time(push, service, caplo
 
     def broken(work):
         calls.append(work)
-        if len(calls) < 3 or len(calls) % 2:
+        if len(calls) < 3 or len(calls) % 3:
             raise sqlite3.OperationalError("disk I/O error")
         return run(work)
 
     monkeypatch.setattr("chatgate_push.sender._PAUSE", 0.02)
+    monkeypatch.setattr("chatgate_push.keeper._PAUSE", 0.02)
     monkeypatch.setattr(plugin._database, "run", broken)
     plugin.mail(1)
     until(lambda: sorted(service.tokens) == ["a", "gone"])
@@ -370,6 +438,26 @@ def test_a_database_that_fails_now_and_then_costs_only_time(push, service, caplo
     plugin.stop()
     again = push()  # what was done is known as done
     assert (again.count("waiting"), again.get(1)) == (0, "a")
+
+
+def test_while_the_disk_is_full_phones_are_woken_and_the_log_says_it_once(push, service, caplog):
+    plugin = push()
+    everybody = range(1, 301)
+    for account in everybody:
+        plugin.set(account, f"token{account}")
+
+    def pages(limit: int) -> None:
+        plugin._database.run(lambda database: database.execute_sql(f"PRAGMA max_page_count={limit}"))
+
+    pages(1)  # which means: no more than there are
+    for burst in (1, 2):
+        plugin.mail(*everybody)
+        until(lambda count=300 * burst: plugin.count("accepted") == count, 10)
+    assert set(service.count.values()) == {2}
+    assert caplog.text.count("saving fails: database or disk is full") == 1 and len(caplog.messages) == 1
+    pages(1 << 30)
+    plugin.mail(1)
+    until(lambda: "saving works again" in caplog.text)
 
 
 # ------------------------------------------------------------------------------------------ what is counted and logged
@@ -414,4 +502,3 @@ def test_tokens_and_addresses_are_never_logged(push, service, behaviour, caplog,
     assert "token-abcdef" not in caplog.text and "user1" not in caplog.text
     captured = capfd.readouterr()
     assert "token-abcdef" not in captured.out + captured.err
-    assert "token-abcdef" not in repr(plugin.sender.queue.waiting()) + repr(plugin._options)

@@ -1,0 +1,201 @@
+"""What arrives becomes notifications in the queue, and what changes there is on disk a moment later."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import gevent
+import gevent.event
+import gevent.lock
+from peewee import SqliteDatabase
+
+from chatgate.api import PluginError
+from chatgate_push import tokens
+from chatgate_push.database import ERRORS, Database, State, Waiting
+from chatgate_push.metrics import Metrics
+from chatgate_push.options import PushOptions
+from chatgate_push.queue import Entry, Queue
+
+log = logging.getLogger("chatgate.push")
+
+METRICS = "metrics"  # the row of State
+
+_GATHER = 0.02  # seconds of arrivals and results that share a transaction
+_PAUSE = 1.0  # seconds until the database is tried again after it failed
+
+T = TypeVar("T")
+
+
+class Keeper:
+    """days: of the tokens that count now. clock: Unix seconds. queued: is called when there is more to send."""
+
+    def __init__(
+        self,
+        options: PushOptions,
+        database: Database,
+        queue: Queue,
+        metrics: Metrics,
+        days: Callable[[], tokens.Days],
+        clock: Callable[[], float],
+        queued: Callable[[], None],
+    ) -> None:
+        self._options, self._database, self._queue, self._metrics = options, database, queue, metrics
+        self._days, self._clock, self._queued = days, clock, queued
+        self._arrived: dict[int, tuple[float, float]] = {}  # account id: times of the first and the last message
+        self._gone: set[bytes] = set()  # tokens to forget
+        self._work = gevent.event.Event()  # something to look up or to save
+        self._working = gevent.lock.RLock()
+        self._stopping = False
+        self._full = False
+        self._saved = ""  # the counters as they are on disk
+        self._failing: set[str] = set()  # what the database could not do when asked last
+
+    def tell(self, account_ids: list[int]) -> None:
+        """New mail for these accounts. Returns at once, whatever the service or the disk do."""
+        if not account_ids:
+            return
+        now = self._clock()
+        for account_id in account_ids:
+            first, _ = self._arrived.get(account_id, (now, now))
+            if len(self._arrived) < self._options.max_waiting or account_id in self._arrived:
+                self._arrived[account_id] = (first, now)
+            else:
+                self._dropped()
+        self._work.set()
+        if self._stopping:
+            self.close()  # the last messages of a gateway that stops; nobody else will save them
+
+    def forget(self, digest: bytes) -> None:
+        """The token of all accounts that have it."""
+        self._gone.add(digest)
+
+    def save(self) -> None:
+        """The queue or the counters changed. Returns at once."""
+        self._work.set()
+
+    def values(self, entries: list[Entry]) -> dict[bytes, bytes] | None:
+        """The tokens of these notifications by their digests, without those that are no more; None: not to be had."""
+        days = self._days()
+        return self._run("reading", lambda database: tokens.values(database, [e.digest for e in entries], days))
+
+    def load(self) -> None:
+        """Queue what waited before a restart. Raises PluginError."""
+        now = self._clock()
+        oldest = now - self._options.give_up_hours * 3600
+
+        def work(database: SqliteDatabase) -> tuple[int, list[Any], str | None]:
+            given_up = Waiting.delete().where(Waiting.latest < oldest).execute(database)
+            fields = (Waiting.digest, Waiting.stored, Waiting.latest, Waiting.due, Waiting.tries)
+            rows = Waiting.select(*fields).order_by(Waiting.due).limit(self._options.max_waiting).tuples()
+            metrics = State.select(State.value).where(State.name == METRICS).scalar(database)
+            return given_up, list(rows.execute(database)), metrics
+
+        try:
+            given_up, rows, metrics = self._database.run(work)
+        except ERRORS as error:
+            raise PluginError(f"push: {self._database.path} cannot be read: {error}") from error
+        if metrics is not None:
+            self._metrics.load(metrics)
+        self._metrics.add("given_up", given_up)
+        for digest, stored, latest, due, tries in rows:
+            self._queue.load(Entry(bytes(digest), stored, latest, due, tries), now)
+
+    def run(self) -> None:
+        """Look up and save, again and again, until `stop`."""
+        while not self._stopping:
+            self._work.wait()
+            gevent.sleep(_GATHER)
+            self._work.clear()
+            if not self._look_up_and_save():
+                self._work.set()
+                gevent.sleep(_PAUSE)
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._work.set()
+
+    def close(self) -> None:
+        """Save all that is left; then the file is closed."""
+        while (self._arrived or self._gone or self._queue.changed) and self._look_up_and_save():
+            pass
+        with self._working:
+            self._database.close()
+
+    def _look_up_and_save(self) -> bool:
+        """Two transactions, so that phones are woken also while nothing can be written, as when the disk is full.
+        False: one failed, and everything is kept for another time.
+        """
+        with self._working:
+            return all([self._look_up(), self._save()])
+
+    def _look_up(self) -> bool:
+        """Queue what the devices of the accounts that got mail are to be told."""
+        arrived, self._arrived = self._arrived, {}
+        if not arrived:
+            return True
+        days = self._days()
+        found = self._run("look-up", lambda database: tokens.of_accounts(database, arrived, days))
+        if found is None:
+            for account_id, (first, last) in arrived.items():
+                self._arrived[account_id] = (first, max(last, self._arrived.get(account_id, (0, 0))[1]))
+            return False
+        for account_id, digest in found:
+            if digest in self._gone:
+                continue
+            outcome = self._queue.add(digest, *arrived[account_id])
+            if outcome == "dropped":
+                self._dropped()
+            else:
+                self._metrics.add(outcome)
+        if self._full and len(self._queue) < self._options.max_waiting / 2:
+            self._full = False
+        self._queued()
+        return True
+
+    def _dropped(self) -> None:
+        self._metrics.add("dropped")
+        if not self._full:
+            self._full = True
+            log.error("too many notifications wait, further ones are dropped; waiting=%d", len(self._queue))
+
+    def _save(self) -> bool:
+        """Write what changed, and forget tokens."""
+        gone, self._gone = self._gone, set()
+        changed, self._queue.changed = self._queue.changed, set()
+        entries = {digest: self._queue.get(digest) for digest in changed}
+        over = [(digest,) for digest, entry in entries.items() if entry is None]
+        rows = [(e.digest, e.stored, e.latest, e.due, e.tries) for e in entries.values() if e is not None]
+        metrics = json.dumps(self._metrics.data())
+
+        def work(database: SqliteDatabase) -> bool:
+            connection = database.connection()
+            connection.executemany("DELETE FROM token WHERE digest=?", [(digest,) for digest in gone])
+            connection.executemany("DELETE FROM waiting WHERE digest=?", over)
+            connection.executemany("REPLACE INTO waiting VALUES (?, ?, ?, ?, ?)", rows)
+            if metrics != self._saved:
+                State.replace(name=METRICS, value=metrics).execute(database)
+            return True
+
+        if self._run("saving", work) is None:
+            self._gone |= gone
+            self._queue.changed |= changed
+            return False
+        self._saved = metrics
+        return True
+
+    def _run(self, what: str, work: Callable[[SqliteDatabase], T]) -> T | None:
+        """None: the database failed. When that begins and when it ends is in the log, not each time."""
+        try:
+            result = self._database.run(work)
+        except ERRORS as error:
+            if what not in self._failing:
+                log.error("push database: %s fails: %s", what, error)
+                self._failing.add(what)
+            return None
+        if what in self._failing:
+            log.warning("push database: %s works again", what)
+            self._failing.remove(what)
+        return result
