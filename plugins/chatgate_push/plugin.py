@@ -11,10 +11,10 @@ from typing import Any
 
 import click
 
-from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Session, Stored, hookimpl
+from chatgate.api import Account, Envelope, Gateway, PluginError, Problem, Reply, Session, Stored, hookimpl
 from chatgate_push import command, tokens
 from chatgate_push.client import Client
-from chatgate_push.database import Database
+from chatgate_push.database import ERRORS, Database
 from chatgate_push.options import PushOptions
 from chatgate_push.sender import Sender, steady
 
@@ -111,7 +111,14 @@ class Push:
         return found
 
     def _late(self) -> list[Problem]:
-        data = command.read(self._database, self._clock())
+        try:
+            data = command.read(self._database, self._clock())
+        except PluginError as error:
+            return [Problem("error", str(error))]
+        except ERRORS as error:
+            return [Problem("error", f"push: {self._database.path} cannot be read: {error}")]
+        finally:
+            self._database.close()
         if not data["waiting"] or data["oldest_seconds"] < _LATE_SECONDS:
             return []
         text = f"notifications waiting: {data['waiting']}, the oldest for {data['oldest_seconds'] / 60:.0f} minutes"

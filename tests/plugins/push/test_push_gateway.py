@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import socket
+import sqlite3
 import time
 from typing import Any
 
@@ -249,6 +250,18 @@ def test_check_tells_of_notifications_that_wait(tmp_path, push, service, clock):
     plugin.advance(0)
     plugin.stop()
     assert "notifications waiting: 1, the oldest for 30 minutes" in problems(tmp_path)[0]
+
+
+def test_check_names_a_database_that_cannot_be_used_and_goes_on(tmp_path):
+    path = tmp_path / "data/push.db"
+    path.parent.mkdir()
+    path.write_bytes(b"no database at all" * 1000)
+    first, second = problems(tmp_path, url="http://push.example.org/notify")
+    assert f"{path} cannot be opened" in first and "not https" in second
+    path.unlink()
+    with sqlite3.connect(path) as other:  # of the right version, but without tables
+        other.execute("PRAGMA user_version=1")
+    assert "cannot be read: no such table" in problems(tmp_path)[0]
 
 
 def test_every_option_is_explained():
