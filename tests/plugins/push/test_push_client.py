@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 
 import gevent
 import pytest
@@ -112,9 +111,8 @@ def test_an_interim_answer_does_not_shift_the_others(service):
 @pytest.mark.parametrize("behaviour", [hang, drip], ids=["silent", "an octet at a time"])
 def test_the_time_limit_is_for_the_whole_request(service, behaviour):
     service.default = behaviour
-    begun = time.monotonic()
     assert client(service.url, seconds=0.3).post(BODY) is Outcome.TIMEOUT
-    assert time.monotonic() - begun < 1
+    assert service.at_once == 1  # it would have gone on
 
 
 def test_nobody_listens(service):

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import gevent
+import greenlet
 import pytest
 from chatgate_push.sender import steady
 from push_fakes import ERROR, GONE, OK, answer, close, hang, late, session, then_close, until
@@ -52,12 +53,10 @@ def test_a_burst_is_exactly_one_request_per_token(push, service):
     plugin = push(coalesce_seconds=0.3)
     plugin.set(1, "a", "b")
     plugin.set(2, "c")
-    begun = time.monotonic()
     for _ in range(20):
         plugin.mail(1, 2)
         gevent.sleep(0.01)
     until(lambda: plugin.count("accepted") == 3)
-    assert time.monotonic() - begun < 1
     gevent.sleep(0.4)
     assert service.count == {"a": 1, "b": 1, "c": 1}
     assert plugin.count("queued") == 3
@@ -229,9 +228,8 @@ def test_a_request_under_way_at_the_stop_is_made_again(push, service):
     plugin.set(1, "a")
     plugin.mail(1)
     until(lambda: service.requests)
-    begun = time.monotonic()
     plugin.stop()
-    assert time.monotonic() - begun < 1
+    assert service.at_once == 1  # it did not wait for the answer
     push()
     until(lambda: service.tokens == ["a", "a"])
 
@@ -361,11 +359,10 @@ def test_slow_answers_hold_up_nobody_else(push, service):
         plugin.set(1, f"slow{i}")
     for account in range(2, 102):
         plugin.set(account, f"token{account}")
-    begun = time.monotonic()
     plugin.mail(1)
     plugin.mail(*range(2, 102))
     until(lambda: plugin.count("accepted") == 100)
-    assert time.monotonic() - begun < 2
+    assert plugin.count("failed") == 0 and service.at_once == 5  # those are still under way
     assert service.most_at_once <= 10
 
 
@@ -379,27 +376,28 @@ def test_requests_under_way_are_bounded_and_connections_are_kept(push, service):
     assert service.most_at_once == 7 and service.connections == 7
 
 
-def test_a_delivery_never_waits(push, service):
-    """Neither for a service that hangs nor for a database that another process keeps locked."""
+def test_a_delivery_never_waits(push, service, caplog):
+    """Neither for a service that hangs nor for a database that another process keeps locked. Without a switch to other
+    greenlets there is no waiting, and none for the database, whose work is done in another thread.
+    """
     service.default = hang
     plugin = push(connections=3)
     for account in range(1, 11):
         plugin.set(account, f"token{account}")
     plugin.mail(*range(1, 11))
     until(lambda: service.at_once == 3)
+    switches: list[str] = []
     with sqlite3.connect(plugin._database.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
-        times = []
-        for _ in range(200):
-            begun = time.perf_counter()
+        for _ in range(20):
+            before = greenlet.settrace(lambda event, _: switches.append(event))
             plugin.mail(*range(1, 11))
-            times.append(time.perf_counter() - begun)
-            gevent.sleep(0.001)  # others run: if one of them blocked the process, this would take long
-        longest, ticks = max(times), time.monotonic()
-        gevent.sleep(0.05)
-        assert time.monotonic() - ticks < 0.5
+            greenlet.settrace(before)
+            gevent.sleep(0.005)
         other.execute("COMMIT")
-    assert longest < 0.05 and sorted(times)[100] < 0.001
+    assert not switches
+    rest()
+    assert not caplog.messages  # had the whole process waited, the database's patience would have ended
 
 
 def test_too_many_are_dropped_with_one_word(push, service, clock, caplog):
