@@ -25,6 +25,8 @@ from chatgate_push.connection import Connection
 
 _MAX_BODY = 4096  # octets of a body that are worth reading to keep the connection
 _BODY_SECONDS = 1.0  # that are worth waiting for it
+# What http.client raises; the last two for numbers that are none, or too large ones.
+_BROKEN = (OSError, http.client.HTTPException, ValueError, OverflowError)
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
@@ -112,12 +114,12 @@ class Client:
                 return connection, self._exchange(connection, body)
             except (ConnectionError, ssl.SSLError):
                 pass  # the service closed it just before: that is not a failure yet
-            except (OSError, http.client.HTTPException, ValueError):
+            except _BROKEN:
                 raise _Failed(Outcome.BROKEN) from None
         connection = self._connect()
         try:
             return connection, self._exchange(connection, body)
-        except (OSError, http.client.HTTPException, ValueError):
+        except _BROKEN:
             raise _Failed(Outcome.BROKEN) from None
 
     def _kept(self) -> Connection | None:
@@ -167,7 +169,7 @@ class Client:
             with response, gevent.Timeout(_BODY_SECONDS, False):
                 response.read(_MAX_BODY)
                 keep = response.isclosed() and not response.will_close and response.status >= 200
-        except (OSError, http.client.HTTPException, ValueError):
+        except _BROKEN:
             pass
         finally:
             if keep:

@@ -9,6 +9,8 @@ import gevent
 import pytest
 from chatgate_push.client import Client, Outcome
 from chatgate_tls import selfsigned
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from push_fakes import ERROR, GONE, OK, Flood, Service, answer, close, drip, hang, late, then, then_close, until
 
 BODY = b"openpgp:" + b"A" * 900
@@ -32,6 +34,7 @@ def client(url: str, ca_file: object = "", seconds: float = 5, idle_seconds: flo
         (then(b"HTTP/1.1 200 OK\r\n\r\n", hang), Outcome.ACCEPTED),
         (then(b"HTTP/1.1 410 Gone\r\n\r\n", hang), Outcome.GONE),
         (then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"), Outcome.ACCEPTED),
+        (then_close(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-9999999999999999\r\n"), Outcome.ACCEPTED),
         (GONE, Outcome.GONE),
         (answer("400 Bad Request"), Outcome.REFUSED),
         (answer("404 Not Found"), Outcome.REFUSED),
@@ -59,6 +62,22 @@ def test_what_comes_of_an_answer(service, behaviour, outcome):
     assert notify.post(BODY) is outcome
     service.default = OK
     assert notify.post(BODY) is Outcome.ACCEPTED  # whatever was left of the connection does no harm
+
+
+PIECES = [b"HTTP/1.1 ", b"200 OK", b"410 Gone", b"103", b"\r\n", b"\r\n\r\n", b"\n", b": ", b"Content-Length: "]
+PIECES += [b"Transfer-Encoding: chunked\r\n", b"Connection: close\r\n"]
+PIECES += [b"-1", b"5", b"9" * 20, b"0\r\n\r\n", b";", b"\xff\0"]
+BEGINNINGS = [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(BEGINNINGS), st.lists(st.sampled_from(PIECES), max_size=10))
+def test_whatever_is_answered_has_an_outcome(service, beginning, pieces):
+    service.default = then_close(beginning + b"".join(pieces))
+    notify = client(service.url)
+    assert isinstance(notify.post(BODY), Outcome)
+    service.default = OK
+    assert notify.post(BODY) is Outcome.ACCEPTED
 
 
 def test_the_request_is_the_bare_token(service):
