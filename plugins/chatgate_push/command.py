@@ -25,7 +25,7 @@ def read(database: Database, now: float) -> dict[str, Any]:
         ((waiting, oldest),) = Waiting.select(fn.COUNT(Waiting.digest), fn.MIN(Waiting.stored)).tuples().execute(db)
         return devices, owners, waiting, oldest, State.select(State.value).where(State.name == METRICS).scalar(db)
 
-    devices, owners, waiting, oldest, saved = database.run(work)
+    devices, owners, waiting, oldest, saved = database.run(work, writes=False)
     metrics = Metrics()
     if saved is not None:
         metrics.load(saved)

@@ -25,7 +25,7 @@ logging.getLogger("peewee").setLevel(logging.WARNING)
 ERRORS = (sqlite3.Error, peewee.PeeweeException)
 
 _VERSION = 1  # of the schema, in SQLite's user_version
-_BUSY_SECONDS = 10  # patience with another process that writes; only our thread waits
+_BUSY_SECONDS = 5  # patience with another process that writes; only our thread waits
 
 T = TypeVar("T")
 
@@ -83,11 +83,13 @@ class Database:
             self._opened = _connect(self.path), gevent.threadpool.ThreadPool(1)
         return self._opened
 
-    def run(self, work: Callable[[peewee.SqliteDatabase], T]) -> T:
-        """The result of the job, which runs in one transaction. Raises one of ERRORS; then nothing was changed."""
+    def run(self, work: Callable[[peewee.SqliteDatabase], T], *, writes: bool = True) -> T:
+        """The result of the job, which runs in one transaction. One that only reads waits for no other process.
+        Raises one of ERRORS; then nothing was changed.
+        """
         with self._lock:
             database, thread = self.open()
-            result, error = thread.apply(_transaction, (database, work))
+            result, error = thread.apply(_transaction, (database, work, "IMMEDIATE" if writes else "DEFERRED"))
         if error is not None:
             raise error
         return result
@@ -101,10 +103,12 @@ class Database:
                 thread.kill()
 
 
-def _transaction(database: peewee.SqliteDatabase, work: Callable[[peewee.SqliteDatabase], T]) -> tuple[Any, Any]:
+def _transaction(
+    database: peewee.SqliteDatabase, work: Callable[[peewee.SqliteDatabase], T], kind: str
+) -> tuple[Any, Any]:
     """The result and the error, one of them None: gevent would print what a thread raises."""
     try:
-        with database.atomic("IMMEDIATE"):
+        with database.atomic(kind):
             return work(database), None
     except ERRORS as error:
         # SQLite rolls back by itself when the disk is full. That peewee then cannot is not what was wrong.

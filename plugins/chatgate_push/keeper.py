@@ -79,7 +79,8 @@ class Keeper:
     def values(self, entries: list[Entry]) -> dict[bytes, bytes] | None:
         """The tokens of these notifications by their digests, without those that are no more; None: not to be had."""
         days = self._days()
-        return self._run("reading", lambda database: tokens.values(database, [e.digest for e in entries], days))
+        digests = [entry.digest for entry in entries]
+        return self._run("reading", lambda database: tokens.values(database, digests, days), writes=False)
 
     def load(self) -> None:
         """Queue what waited before a restart. Raises PluginError."""
@@ -125,7 +126,8 @@ class Keeper:
             self._database.close()
 
     def _look_up_and_save(self) -> bool:
-        """Two transactions, so that phones are woken also while nothing can be written, as when the disk is full.
+        """Two transactions, so that phones are woken also while nothing can be written: the disk is full, or another
+        process keeps the file locked.
         False: one failed, and everything is kept for another time.
         """
         with self._working:
@@ -137,7 +139,7 @@ class Keeper:
         if not arrived:
             return True
         days = self._days()
-        found = self._run("look-up", lambda database: tokens.of_accounts(database, arrived, days))
+        found = self._run("look-up", lambda database: tokens.of_accounts(database, arrived, days), writes=False)
         if found is None:
             for account_id, (first, last) in arrived.items():
                 self._arrived[account_id] = (first, max(last, self._arrived.get(account_id, (0, 0))[1]))
@@ -179,17 +181,17 @@ class Keeper:
                 State.replace(name=METRICS, value=metrics).execute(database)
             return True
 
-        if self._run("saving", work) is None:
+        if self._run("saving", work, writes=True) is None:
             self._gone |= gone
             self._queue.changed |= changed
             return False
         self._saved = metrics
         return True
 
-    def _run(self, what: str, work: Callable[[SqliteDatabase], T]) -> T | None:
+    def _run(self, what: str, work: Callable[[SqliteDatabase], T], *, writes: bool) -> T | None:
         """None: the database failed. When that begins and when it ends is in the log, not each time."""
         try:
-            result = self._database.run(work)
+            result = self._database.run(work, writes=writes)
         except ERRORS as error:
             if what not in self._failing:
                 log.error("push database: %s fails: %s", what, error)

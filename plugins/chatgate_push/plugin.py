@@ -59,7 +59,8 @@ class Push:
         if account is None or (mailbox, entry) != ("INBOX", _ENTRY):
             return None
         days = self._days()
-        return b" ".join(self._database.run(lambda db: tokens.of_account(db, account.id, days))) or None
+        values = self._database.run(lambda db: tokens.of_account(db, account.id, days), writes=False)
+        return b" ".join(values) or None
 
     @hookimpl
     def chatgate_set_metadata(self, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:

@@ -25,6 +25,7 @@ _PAUSE = 1.0  # seconds until tokens are looked for again that could not be read
 _TOGETHER = 0.01  # seconds of notifications whose tokens are read together, and how many at most
 _TAKE = 200
 _LAST_WORDS = 2.0  # seconds for requests under way when the gateway stops; the others are sent after the restart
+_LAST_SAVING = 5.0  # seconds for the database then, which another process may keep locked
 
 _STARTED = time.time() - time.monotonic()
 
@@ -79,10 +80,12 @@ class Sender:
         self._stopping = True
         self.wake()
         self.keeper.stop()
-        gevent.joinall(self._greenlets)
         self._requests.join(min(seconds, _LAST_WORDS))
         self._requests.kill()
-        self.keeper.close()
+        with gevent.Timeout(_LAST_SAVING, False):
+            gevent.joinall(self._greenlets)
+            self.keeper.close()
+        gevent.killall(self._greenlets)
         self._client.close()
 
     def wake(self) -> None:

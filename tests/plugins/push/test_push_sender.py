@@ -419,11 +419,11 @@ def test_a_database_that_fails_now_and_then_costs_only_time(push, service, caplo
     plugin.set(1, "a", "gone")
     run, calls = plugin._database.run, []
 
-    def broken(work):
+    def broken(work, writes):
         calls.append(work)
         if len(calls) < 3 or len(calls) % 3:
             raise sqlite3.OperationalError("disk I/O error")
-        return run(work)
+        return run(work, writes=writes)
 
     monkeypatch.setattr("chatgate_push.sender._PAUSE", 0.02)
     monkeypatch.setattr("chatgate_push.keeper._PAUSE", 0.02)
@@ -456,6 +456,24 @@ def test_while_the_disk_is_full_phones_are_woken_and_the_log_says_it_once(push, 
     pages(1 << 30)
     plugin.mail(1)
     until(lambda: "saving works again" in caplog.text)
+
+
+def test_a_database_that_is_locked_keeps_neither_phones_asleep_nor_the_gateway_from_stopping(
+    push, service, caplog, monkeypatch
+):
+    monkeypatch.setattr("chatgate_push.sender._LAST_SAVING", 0.1)
+    plugin = push()
+    plugin.set(1, "a")
+    with sqlite3.connect(plugin._database.path, isolation_level=None) as other:
+        other.execute("BEGIN IMMEDIATE")
+        plugin.mail(1)
+        until(lambda: plugin.count("accepted") == 1, 20)
+        assert plugin.get(1) == "a"
+        caplog.clear()
+        plugin.mail(1)
+        plugin.stop()
+        assert not caplog.messages  # it ended before the database's patience did
+        other.execute("COMMIT")
 
 
 # ------------------------------------------------------------------------------------------ what is counted and logged
