@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,19 +29,22 @@ class AppVersions:
     Options = AppVersionsOptions
     order = 75
 
-    def __init__(self, gateway: Gateway, options: AppVersionsOptions) -> None:
-        self.options = options
+    def __init__(
+        self, gateway: Gateway, options: AppVersionsOptions, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """clock: seconds, from any beginning."""
+        self.options, self._clock = options, clock
         self.path = gateway.path(options.file)
         self._value: bytes | None = None
         self._seen: object = None
-        self._look_at = 0.0
+        self._look_at = clock()
 
     @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
         if mailbox or entry != ENTRY:
             return None
-        if time.monotonic() >= self._look_at:
-            self._look_at = time.monotonic() + self.options.look_seconds
+        if (now := self._clock()) >= self._look_at:
+            self._look_at = now + self.options.look_seconds
             self._look()
         return self._value
 

@@ -7,7 +7,7 @@ import os
 
 import pytest
 from chatgate_appversions.document import compact
-from chatgate_appversions.plugin import ENTRY, AppVersions
+from chatgate_appversions.plugin import ENTRY, AppVersions, AppVersionsOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -206,12 +206,14 @@ def test_a_pipe_is_not_waited_for(plugin, path, caplog):
 
 
 def test_the_file_is_looked_at_every_few_seconds_only(tmp_path, path):
-    plugin = Gateway(config(tmp_path, AppVersions)).hub.plugin("appversions")
+    now = 1000.0
+    plugin = AppVersions(Gateway(config(tmp_path)), AppVersionsOptions(), lambda: now)
     put(path, document())
     assert told(plugin) == document()
     put(path, document(versionInteger=1))
+    now += 4.9
     assert told(plugin) == document()
-    plugin._look_at = 0.0  # as if five seconds had passed
+    now += 0.2
     assert told(plugin) == document(versionInteger=1)
 
 
