@@ -15,7 +15,7 @@ from peewee import SqliteDatabase
 log = logging.getLogger("chatgate.maildb")
 
 # Commits from one checkpoint to the next: some 4 MB of log.
-_COMMITS = 100
+_COMMITS = 10
 
 # Pages of log from which on it shall begin anew. That it does with the commit after a checkpoint that left nothing,
 # and amid many commits only one by the writer leaves nothing; by then there is little left to do.

@@ -173,9 +173,9 @@ class Messages(Part):
             found = rows.select(tx, mailbox_id, uids)
             if only_deleted:
                 found = [row for row in found if DELETED in parsed(row[3])]
-            if found:
-                rows.remove(tx, {mailbox_id: found}, rows.drop_bodies)
-            return [row[0] for row in found]
+            gone = [row[0] for row in found]
+            rows.remove(tx, [(mailbox_id, uid) for uid in gone], rows.drop_bodies)
+            return gone
 
         return self.writer.run(work)
 

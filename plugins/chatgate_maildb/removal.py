@@ -9,18 +9,22 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Iterable
+from operator import itemgetter
 from typing import Any
 
+from chatgate.api import give_turn
 from chatgate_maildb import rows
 from chatgate_maildb.part import Part
 from chatgate_maildb.writer import Transaction
 
 # Messages, or notes of released bodies, in one transaction. The number follows the time that its statements take.
 _LEAST, _MOST = 20, 500
-_SECONDS = 0.0005
+_SECONDS = 0.0004
 
-# Notes that are gathered before they are worked off, and read at once.
-_NOTES = 5000
+# Notes that are gathered before they are worked off, and read before other greenlets get a turn.
+_NOTES, _READ = 5000, 500
+
+_NOTED = f"SELECT id, body_id FROM released WHERE id>? ORDER BY id LIMIT {_READ}"
 
 
 class Removal(Part):
@@ -43,19 +47,26 @@ class Removal(Part):
     def drop_released(self) -> None:
         """Remove the bodies that are noted, as far as no other message has them."""
         pace = _Pace()
-        while notes := self.reader.rows("SELECT body_id, id FROM released ORDER BY id LIMIT ?", (_NOTES,)):
-            notes.sort()
+        while notes := sorted(self._noted(), key=itemgetter(1)):
             while notes:
-                batch = [note for _, note in notes[-pace.size :]]
+                batch = [note for note, _ in notes[-pace.size :]]
                 del notes[-len(batch) :]
                 self._run(pace, rows.drop_released, batch)
+
+    def _noted(self) -> list[tuple[int, int]]:
+        """The next notes, with their bodies."""
+        notes: list[tuple[int, int]] = []
+        while len(notes) < _NOTES and (found := self.reader.rows(_NOTED, (notes[-1][0] if notes else 0,))):
+            notes += found
+            give_turn()
+        return notes
 
     def _run(self, pace: _Pace, work: Callable[[Transaction, list[Any]], int], batch: list[Any]) -> int:
         return self.writer.run(lambda tx: pace.timed(work, tx, batch), patient=True)
 
 
 def _release(tx: Transaction, pairs: list[tuple[int, int]]) -> int:
-    return rows.remove(tx, rows.select_pairs(tx, pairs), rows.release_bodies)
+    return rows.remove(tx, pairs, rows.release_bodies)
 
 
 class _Pace:

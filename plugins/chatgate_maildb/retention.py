@@ -18,7 +18,7 @@ from chatgate_maildb.writer import Transaction
 _WINDOW = 250
 
 # Rows whose age is looked at before other greenlets get a turn.
-_SCANNED = 2000
+_SCANNED = 1000
 
 # Notes of fetched messages in memory before they get a transaction of their own: some hundred KB.
 _NOTES = 5000

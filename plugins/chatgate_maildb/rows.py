@@ -22,8 +22,11 @@ Quota = Callable[[int | None], int]
 # Rows handled before other greenlets get a turn.
 _CHUNK = 500
 
-# The rows of some messages, by mailbox
-ByMailbox = dict[int, list[Row]]
+# Rows of a deleted mailbox in one transaction.
+_DELETED_AT_ONCE = 100
+
+# What becomes of the bodies of messages that are removed.
+Bodies = Callable[["Transaction", list[int]], None]
 
 _COLUMNS = "mailbox_id, uid, body_id, modseq, flags, size, date"
 _GROW = """UPDATE mailbox SET uidnext=uidnext+?1, modseq=modseq+min(?1, 1), messages=messages+?1, unseen=unseen+?2,
@@ -36,16 +39,14 @@ _SHRINK = """UPDATE mailbox SET modseq=modseq+1, messages=mailbox.messages-gone.
 _SELECT = "SELECT uid, body_id, size, flags, modseq FROM message WHERE mailbox_id=?"
 # A pair of mailbox and UID travels as one number, which takes SQLite half the time of a pair in JSON.
 _PAIR = "list.value>>32, list.value&4294967295"
-_SELECT_PAIRS = """SELECT mailbox_id, uid, body_id, size, flags, modseq FROM json_each(?) list
-    CROSS JOIN message ON mailbox_id=list.value>>32 AND uid=list.value&4294967295"""
 _ROOM = "SELECT (SELECT sum(octets) FROM mailbox WHERE account_id=?1), (SELECT quota FROM account WHERE id=?1)"
 INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 # CROSS JOIN: SQLite keeps this order, and looks up each UID instead of trying the list on each message.
 _COPY = f"""INSERT INTO message ({_COLUMNS}, fetched)
     SELECT ?, ?+list.key, body_id, ?, flags, size, date, fetched FROM json_each(?) list
     CROSS JOIN message ON mailbox_id=? AND uid=list.value"""
-_DELETE = "DELETE FROM message WHERE mailbox_id=? AND uid IN (SELECT value FROM json_each(?))"
-_DELETE_PAIRS = f"DELETE FROM message WHERE (mailbox_id, uid) IN (SELECT {_PAIR} FROM json_each(?) list)"
+_DELETE = f"""DELETE FROM message WHERE (mailbox_id, uid) IN (SELECT {_PAIR} FROM json_each(?) list)
+    RETURNING mailbox_id, uid, body_id, size, flags"""
 _REMEMBER = """INSERT INTO expunged (mailbox_id, modseq, uid)
     SELECT mailbox.id, modseq, list.value&4294967295 FROM json_each(?) list
     CROSS JOIN mailbox ON mailbox.id=list.value>>32"""
@@ -79,14 +80,6 @@ def select(tx: Transaction, mailbox_id: int, uids: Collection[int] | None) -> li
     return tx.execute(sql, (mailbox_id, json.dumps(list(uids)))).fetchall()
 
 
-def select_pairs(tx: Transaction, pairs: Sequence[tuple[int, int]]) -> ByMailbox:
-    """The rows of (mailbox id, UID) pairs; unknown ones are passed over."""
-    found: ByMailbox = {}
-    for mailbox_id, *row in tx.execute(_SELECT_PAIRS, (_numbers(pairs),)).fetchall():
-        found.setdefault(mailbox_id, []).append(tuple(row))
-    return found
-
-
 def _numbers(pairs: Iterable[tuple[int, int]]) -> str:
     return json.dumps([mailbox_id << 32 | uid for mailbox_id, uid in pairs])
 
@@ -114,29 +107,32 @@ def grow(
     return uid, modseq, uidvalidity
 
 
-def remove(tx: Transaction, found: ByMailbox, bodies: Callable[[Transaction, list[int]], None] | None) -> int:
-    """Take messages out of mailboxes and remember that they are gone; how many. Mailboxes that are being deleted are
-    passed over. bodies: what becomes of the bodies; None where they have other messages now.
+def remove(tx: Transaction, pairs: Sequence[tuple[int, int]], bodies: Bodies | None) -> int:
+    """Take messages, as (mailbox id, UID), out of mailboxes and remember that they are gone; how many there were.
+    bodies: what becomes of theirs; None where these have other messages now.
     """
-    counted = [(box, len(rows), unseen(rows), sum(row[2] for row in rows)) for box, rows in found.items()]
-    live = [mailbox_id for (mailbox_id,) in tx.execute(_SHRINK, (json.dumps(counted),)).fetchall()]
-    tx.changed.update(live)
-    gone = [(mailbox_id, row[0], row[1]) for mailbox_id in live for row in found[mailbox_id]]
-    for chunk in chunks(tx, gone):
-        numbers = _numbers((mailbox_id, uid) for mailbox_id, uid, _ in chunk)
-        tx.execute(_DELETE_PAIRS, (numbers,))
-        tx.execute(_REMEMBER, (numbers,))
+    removed = 0
+    for chunk in chunks(tx, pairs):
+        gone = tx.execute(_DELETE, (_numbers(chunk),)).fetchall()
+        counts: dict[int, list[int]] = {}
+        for mailbox_id, _, _, size, flags in gone:
+            count = counts.setdefault(mailbox_id, [mailbox_id, 0, 0, 0])
+            count[1] += 1
+            count[2] += SEEN not in parsed(flags)
+            count[3] += size
+        shrunk = tx.execute(_SHRINK, (json.dumps(list(counts.values())),)).fetchall()
+        tx.changed.update(mailbox_id for (mailbox_id,) in shrunk)
+        tx.execute(_REMEMBER, (_numbers((mailbox_id, uid) for mailbox_id, uid, *_ in gone),))
         if bodies is not None:
-            bodies(tx, [body_id for _, _, body_id in chunk])
-    return len(gone)
+            bodies(tx, [body_id for _, _, body_id, _, _ in gone])
+        removed += len(gone)
+    return removed
 
 
 def delete_some(tx: Transaction, mailbox_id: int) -> int:
     """Remove some messages of a mailbox that is deleted itself; how many."""
-    found = tx.execute(_SELECT + " LIMIT ?", (mailbox_id, _CHUNK)).fetchall()
-    tx.execute(_DELETE, (mailbox_id, json.dumps([row[0] for row in found])))
-    drop_bodies(tx, [row[1] for row in found])
-    return len(found)
+    uids = tx.execute("SELECT uid FROM message WHERE mailbox_id=? LIMIT ?", (mailbox_id, _DELETED_AT_ONCE)).fetchall()
+    return remove(tx, [(mailbox_id, uid) for (uid,) in uids], drop_bodies)
 
 
 def share(tx: Transaction, body_id: int, copies: int) -> None:
@@ -178,8 +174,9 @@ def copy(
     for chunk in chunks(tx, rows):
         tx.execute(_COPY, (target_id, following, modseq, json.dumps([row[0] for row in chunk]), source_id))
         following += len(chunk)
-    # A source that is being deleted keeps its rows: then a move has copied.
-    if rows and not (move and remove(tx, {source_id: rows}, None)):
+    if move:
+        remove(tx, [(source_id, row[0]) for row in rows], None)
+    else:
         for chunk in chunks(tx, rows):
             tx.execute(_MORE_COPIES, (json.dumps([row[1] for row in chunk]),))
     return Copied(uidvalidity, [row[0] for row in rows], range(first, following))

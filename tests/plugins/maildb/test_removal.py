@@ -89,14 +89,20 @@ def test_two_at_once_take_nothing_twice(store, shared, people, open_gateway):
     assert [store.content(third, uid) for uid in range(1, 11)] == [MAIL] * 10 and store.integrity() == []
 
 
-def test_a_body_moved_out_of_a_mailbox_that_is_being_deleted(store, people):
-    """The rows of the source stay until they are purged, so the body has two messages for a while."""
-    box = store.create_mailbox(people.alice.id, "Old").id
+@pytest.mark.parametrize("how", ["copy", "move", "remove"])
+def test_a_mailbox_that_is_being_deleted(gateway, store, people, how):
+    """Its rows are there until they are purged."""
+    box, posts = store.create_mailbox(people.alice.id, "Old").id, []
     store.store(MAIL, [Delivery("", box, people.alice.id)])
     store.writer.run(lambda tx: tx.execute("UPDATE mailbox SET account_id=NULL WHERE id=?", (box,)))
-    copied = store.copy(box, [1], people.alice.box, move=True)
+    gateway.board.watch(box, lambda: posts.append(1))
+    if how == "remove":
+        assert store.remove([(box, 1)]) == 1
+    else:
+        copied = store.copy(box, [1], people.alice.box, move=how == "move")
     store.purge(box)
-    assert store.content(people.alice.box, copied.copies[0]) == MAIL and store.integrity() == []
+    assert how == "remove" or store.content(people.alice.box, copied.copies[0]) == MAIL
+    assert posts == [] and store.integrity() == [] and bodies(store) == (how != "remove")
 
 
 def test_the_number_follows_the_time(monkeypatch):

@@ -16,7 +16,7 @@ import pytest
 from chatgate_selfservice import SelfService
 from selfservice_page import QUICK, act, ask
 
-from chatgate.testing import SHIPPED, imap_client, new_login, pgp_message, port, smtp_client
+from chatgate.testing import SHIPPED, client_tls, imap_client, new_login, pgp_message, port, smtp_client
 
 
 def gone(gateway, login):
