@@ -11,6 +11,7 @@ A plugin is a class, named by an entry point in the group "chatgate":
 See docs/writing-plugins.md.
 """
 
+from chatgate.background import Background
 from chatgate.confd import Secret, option, required
 from chatgate.envelope import Envelope
 from chatgate.gateway import Certificate, Gateway, Problem, Service
@@ -48,6 +49,7 @@ __all__ = [
     "Account",
     "AccountExists",
     "AddressGone",
+    "Background",
     "BindError",
     "Certificate",
     "Changes",

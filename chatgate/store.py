@@ -175,12 +175,19 @@ class Store(Protocol):
         ...
 
     def create_account(
-        self, address: str, secret: str, returning: bool = False, created: int | None = None
+        self,
+        address: str,
+        secret: str,
+        returning: bool = False,
+        *,
+        created: int | None = None,
+        last_login: int = 0,
+        disabled: str = "",
+        quota: int | None = None,
     ) -> Account:
-        """With INBOX and the special-use mailboxes. created: days since 1970-01-01, for an account that comes from
-        elsewhere; None for today. Raises AccountExists, also when two come at the same instant; AddressGone for an
-        address with a tombstone, unless its owner is `returning`: then the tombstone goes. From a final deletion not
-        even the owner returns.
+        """With INBOX and the special-use mailboxes. created: None for today. Raises AccountExists, also when two come
+        at the same instant; AddressGone for an address with a tombstone, unless its owner is `returning`: then the
+        tombstone goes. From a final deletion not even the owner returns.
         """
         ...
 

@@ -20,7 +20,7 @@ import gevent.pool
 from chatgate.cli import Folder, fail
 from chatgate.gateway import Gateway
 from chatgate.reply import text_problem
-from chatgate.store import AccountExists, AddressGone, Store, StoreError
+from chatgate.store import Account, AccountExists, AddressGone, Store, StoreError
 from chatgate.units import MOST
 
 _FORMAT, _VERSION = "chatgate-accounts", 1
@@ -145,29 +145,36 @@ _FAILED = "failed"
 
 
 def _take(store: Store, row: dict[str, Any], replace: bool) -> str:
-    """One account; what became of it."""
-    address, secret, created = row["address"], row["secret"], row["created"]
+    """One account; what became of it. A new one comes with all that is known of it, or not at all: an import that is
+    broken off leaves no disabled account in use.
+    """
+    facts = {name: row[name] for name in _TYPES}
     try:
         try:
-            account, what = store.create_account(address, secret, created=created), "made"
+            store.create_account(**facts)
+            return "made"
         except AddressGone:
-            if store.tombstone(address) != secret:
+            if store.tombstone(row["address"]) != row["secret"]:
                 return "removed here"
-            account, what = store.create_account(address, secret, returning=True, created=created), "came back"
+            store.create_account(**facts, returning=True)
+            return "came back"
         except AccountExists:
-            found = store.account(address)
+            found = store.account(row["address"])
             if found is None or not replace:
                 return "there already"
-            account, what = found, "replaced"
-            if account.secret != secret:
-                store.set_secret(account.id, secret)
-        if row["last_login"] > account.last_login:
-            store.set_last_login(account.id, row["last_login"])
-        if row["disabled"] != account.disabled:
-            store.set_disabled(account.id, row["disabled"])
-        if row["quota"] != account.quota:
-            store.set_quota(account.id, row["quota"])
-        return what
+            _replace(store, found, row)
+            return "replaced"
     except StoreError as error:
-        click.echo(f"chatgate: {address}: {error}", err=True)
+        click.echo(f"chatgate: {row['address']}: {error}", err=True)
         return _FAILED
+
+
+def _replace(store: Store, account: Account, row: dict[str, Any]) -> None:
+    if row["disabled"] != account.disabled:  # first, for the same reason
+        store.set_disabled(account.id, row["disabled"])
+    if row["secret"] != account.secret:
+        store.set_secret(account.id, row["secret"])
+    if row["last_login"] > account.last_login:
+        store.set_last_login(account.id, row["last_login"])
+    if row["quota"] != account.quota:
+        store.set_quota(account.id, row["quota"])

@@ -21,6 +21,7 @@ DAY = 86400
 
 _COLUMNS = "id, address, secret, last_login, created, disabled, quota"
 _SELECT = f"SELECT {_COLUMNS} FROM account "
+_INSERT = f"INSERT INTO account ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
 # Accounts looked at before other greenlets get a turn.
 _WINDOW = 500
@@ -40,7 +41,15 @@ class Accounts(Mailboxes):
         return [Account(*row) for row in self.reader.rows(sql, (after, limit))]
 
     def create_account(
-        self, address: str, secret: str, returning: bool = False, created: int | None = None
+        self,
+        address: str,
+        secret: str,
+        returning: bool = False,
+        *,
+        created: int | None = None,
+        last_login: int = 0,
+        disabled: str = "",
+        quota: int | None = None,
     ) -> Account:
         address, day = address.lower(), today() if created is None else created
         local, _, domain = address.rpartition("@")
@@ -53,15 +62,15 @@ class Accounts(Mailboxes):
                 if not returning or not kept:
                     raise AddressGone("The address belonged to an account that was removed")
                 tx.execute("DELETE FROM tombstone WHERE hash=?", hashed)
-            sql = "INSERT INTO account (address, secret, created, last_login) VALUES (?, ?, ?, 0)"
-            cursor = tx.execute(sql + " ON CONFLICT DO NOTHING", (address, secret, day))
+            columns = (address, secret, last_login, day, disabled, quota)
+            cursor = tx.execute(_INSERT, columns)
             if not cursor.rowcount:
                 raise AccountExists("Account already exists")
             uidvalidity = mailboxes.next_uidvalidity(tx)
             for name, special_use in _FIRST.items():
                 mailboxes.insert(tx, cursor.lastrowid, name, uidvalidity, special_use)
                 tx.execute("INSERT INTO subscription (account_id, name) VALUES (?, ?)", (cursor.lastrowid, name))
-            return Account(cursor.lastrowid, address, secret, 0, day)
+            return Account(cursor.lastrowid, *columns)
 
         return self.writer.run(work)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 
+import gevent.event
 import gevent.threadpool
 from peewee import SqliteDatabase
 
@@ -34,14 +35,20 @@ class Checkpoints:
         self._database = database
         self._threads = gevent.threadpool.ThreadPool(1)
         self._commits = 0
+        self._running = gevent.event.AsyncResult()
+        self._running.set()
         self.log_is_long = False
 
     def committed(self) -> None:
         """Call it after each commit; it returns at once."""
         self._commits += 1
-        if self._commits >= _COMMITS and not len(self._threads):
+        if self._commits >= _COMMITS and self._running.ready():
             self._commits = 0
-            self._threads.spawn(self._run)
+            self._running = self._threads.spawn(self._run)
+
+    def wait(self) -> None:
+        """Until the one that is under way is done, if any is."""
+        self._running.wait()
 
     def run(self) -> None:
         """One now; returns when it is done."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from chatgate_maildb.blobs import Blobs
+from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.database import Reader
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.writer import Writer
@@ -15,6 +16,7 @@ class Part:
     reader: Reader
     writer: Writer
     blobs: Blobs
+    checkpoints: Checkpoints
 
     def quota(self, own: int | None) -> int:
         """Octets that an account may keep whose own quota is this one; 0 for no limit."""

@@ -31,6 +31,8 @@ log = logging.getLogger("chatgate.maildb")
 
 _DAY = 86400
 
+_OURS = "/private/vendor/chatgate/"
+
 
 class MailDb:
     """The mail store on SQLite: accounts, mailboxes and messages, durable before every 250."""
@@ -111,8 +113,10 @@ class MailDb:
 
     @hookimpl(trylast=True)
     def chatgate_set_metadata(self, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
-        """Last of all: other plugins keep some entries in their own way."""
-        if session.account is None or not entry.startswith("/private/"):
+        """Last of all: other plugins keep some entries in their own way. Entries of chatgate are never kept as notes:
+        a client that sets its password by one must not be told OK where no plugin knows of it.
+        """
+        if session.account is None or not entry.startswith("/private/") or f"{entry}/".startswith(_OURS):
             return None
         try:
             self.gateway.store.annotate(session.account.id, mailbox, entry, value)

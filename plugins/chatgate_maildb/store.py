@@ -25,6 +25,12 @@ from chatgate_maildb.writer import Writer
 _SPARE_PAGES = 1000
 _PAGES_AT_ONCE = 50
 
+# Mailboxes that remember more than so many expunged messages. Some thousand rows are read at once, those of a mailbox
+# together: all of them would stop the hub.
+_LAST = "SELECT mailbox_id FROM expunged WHERE mailbox_id>? ORDER BY mailbox_id LIMIT 1 OFFSET 1000"
+_REMEMBERED = """SELECT mailbox_id, count(*) FROM expunged WHERE mailbox_id>? AND mailbox_id<=?
+    GROUP BY mailbox_id HAVING count(*)>?"""
+
 # Seconds after which a body file without a row is a leftover: no delivery takes so long.
 _LEFTOVER = 3600.0
 
@@ -46,10 +52,10 @@ class MailStore(Accounts, Messages, Removal, Retention):
             migrations.upgrade(writing)
             migrations.make_shrinkable(writing)
             self.reader = database.Reader(database.connect(folder, writing=False))
-            self._checkpoints = Checkpoints(database.connect(folder, writing=True))
+            self.checkpoints = Checkpoints(database.connect(folder, writing=True))
             opened.pop_all()
         self.blobs = Blobs(folder / "blobs")
-        self.writer = Writer(writing, post, self.blobs.remove, self._checkpoints, options.busy_seconds)
+        self.writer = Writer(writing, post, self.blobs.remove, self.checkpoints, options.busy_seconds)
         if self._presence.alone:
             self.blobs.sweep(self._wanted, age=0)
             self._presence.share()
@@ -81,18 +87,23 @@ class MailStore(Accounts, Messages, Removal, Retention):
         return {kind: count for kind, count in counts.items() if count}
 
     def _forget(self) -> int:
-        kept, forgotten, mailbox_id = self.options.expunged_kept, 0, 0
-        # Mailbox by mailbox, skipping through the index: counting all of them at once would stop the hub.
-        following = "SELECT min(mailbox_id) FROM expunged WHERE mailbox_id>?"
-        while mailbox_id := self.reader.rows(following, (mailbox_id,))[0][0] or 0:
-            ((count,),) = self.reader.rows("SELECT count(*) FROM expunged WHERE mailbox_id=?", (mailbox_id,))
-            while count > kept:
-                least = min(count - kept, mailboxes.FORGOTTEN_AT_ONCE)
-                gone = self.writer.run(partial(mailboxes.forget, mailbox_id=mailbox_id, count=least), True)
-                if not gone:
-                    break
-                count, forgotten = count - gone, forgotten + gone
+        forgotten, behind, end = 0, 0, 1 << 62
+        while behind != end:
+            ((last,),) = self.reader.rows(_LAST, (behind,)) or ((end,),)
+            for mailbox_id, count in self.reader.rows(_REMEMBERED, (behind, last, self.options.expunged_kept)):
+                forgotten += self._forget_of(mailbox_id, count - self.options.expunged_kept)
+            behind = last
             give_turn()
+        return forgotten
+
+    def _forget_of(self, mailbox_id: int, count: int) -> int:
+        forgotten = 0
+        while forgotten < count:
+            least = min(count - forgotten, mailboxes.FORGOTTEN_AT_ONCE)
+            gone = self.writer.run(partial(mailboxes.forget, mailbox_id=mailbox_id, count=least), patient=True)
+            if not gone:  # another process was faster
+                break
+            forgotten += gone
         return forgotten
 
     def _forget_tombstones(self, today: int) -> int:
@@ -100,7 +111,7 @@ class MailStore(Accounts, Messages, Removal, Retention):
         if not days:
             return 0
         sql = "DELETE FROM tombstone WHERE hash IN (SELECT hash FROM tombstone WHERE day<? LIMIT 1000)"
-        while gone := self.writer.run(lambda tx: tx.execute(sql, (today - days,)).rowcount, True):
+        while gone := self.writer.run(lambda tx: tx.execute(sql, (today - days,)).rowcount, patient=True):
             forgotten += gone
         return forgotten
 
@@ -112,14 +123,14 @@ class MailStore(Accounts, Messages, Removal, Retention):
         while (free := self.reader.rows("PRAGMA freelist_count")[0][0]) > _SPARE_PAGES:
             pages = min(free - _SPARE_PAGES, _PAGES_AT_ONCE)
             sql = f"PRAGMA incremental_vacuum({pages})"
-            self.writer.run(lambda tx, sql=sql: tx.execute(sql).fetchall(), True)
+            self.writer.run(lambda tx, sql=sql: tx.execute(sql).fetchall(), patient=True)
             left = self.reader.rows("PRAGMA freelist_count")[0][0]
             if left >= free:  # others delete as fast, or this database cannot be made shorter
                 break
             given += (free - left) * size
             give_turn()
         if given:
-            self._checkpoints.run()  # makes the file itself shorter
+            self.checkpoints.run()  # makes the file itself shorter
         return given
 
     def _wanted(self, name: str) -> bool:

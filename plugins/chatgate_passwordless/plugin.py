@@ -110,13 +110,11 @@ class Passwordless:
             return LAST_USE_GONE
         made = False
         try:
-            answer = self._make(address, password, generated)
+            answer = self._make(address, password, generated, invitation.quota)
             made = isinstance(answer, Account)
         finally:
             if not made:
                 invitation.give_back()
-        if isinstance(answer, Account) and invitation.quota is not None:
-            self.gateway.store.set_quota(answer.id, invitation.quota)
         return answer
 
     @hookimpl(trylast=True)
@@ -207,9 +205,9 @@ class Passwordless:
         facts = {"way": "login", "generated": False, "network": network, "token": token}
         return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
 
-    def _make(self, address: str, password: str, generated: bool) -> Account | Reply:
+    def _make(self, address: str, password: str, generated: bool, quota: int | None = None) -> Account | Reply:
         try:
-            return self.gateway.store.create_account(address, self._hasher.make(password, generated))
+            return self.gateway.store.create_account(address, self._hasher.make(password, generated), quota=quota)
         except AddressGone:
             return GONE
         except AccountExists:

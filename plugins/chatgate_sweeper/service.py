@@ -6,10 +6,9 @@ import logging
 import time
 from collections.abc import Callable
 
-import gevent
 import gevent.event
 
-from chatgate.api import Gateway, StoreError
+from chatgate.api import Background, Gateway, StoreError
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.sweep import Report, Sweep, free_octets
 
@@ -25,34 +24,17 @@ _SOON = 60.0
 _PATIENCE = 300.0
 
 
-class Service:
+class Service(Background):
     """clock: Unix seconds. One greenlet does all the work, so no two sweeps meet in this process; those of several
-    processes do no harm.
+    processes do no harm. Stopped, it leaves the rest to the next sweep; the store finishes what it has begun.
     """
 
-    name = "sweeper"
-
     def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float] = time.time) -> None:
+        super().__init__("sweeper", self._work)
         self._gateway, self._options, self._clock = gateway, options, clock
         self._crowded: set[int] = set()
         self._tried: dict[int, float] = {}
         self._wake = gevent.event.Event()
-        self._greenlet: gevent.Greenlet | None = None
-
-    @property
-    def listening(self) -> list[str]:
-        return []
-
-    def bind(self) -> None:
-        pass
-
-    def start(self) -> None:
-        self._greenlet = gevent.spawn(self._run)
-
-    def stop(self, seconds: float) -> None:
-        """At once: what is not swept is swept next time, and a transaction under way is finished by the store."""
-        if self._greenlet is not None:
-            self._greenlet.kill(timeout=seconds)
 
     def crowded(self, account_id: int) -> None:
         """An account has come close to its quota. Returns at once."""
@@ -60,7 +42,7 @@ class Service:
             self._crowded.add(account_id)
             self._wake.set()
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         following = time.monotonic() + min(_FIRST, self._every)
         while True:
             self._wake.wait(max(0.0, following - time.monotonic()))

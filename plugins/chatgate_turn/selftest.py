@@ -7,40 +7,28 @@ from collections.abc import Callable
 
 import gevent
 
+from chatgate.api import Background
 from chatgate_turn.probe import ProbeError
 
 log = logging.getLogger("chatgate.turn")
 
 
-class SelfTest:
-    """A background greenlet, so that a TURN server that hangs delays nobody. test: raises ProbeError. seconds: pause
+class SelfTest(Background):
+    """In the background, so that a TURN server that hangs delays nobody. test: raises ProbeError. seconds: pause
     between two tests. `passed`: how the last one ended.
     """
 
-    name = "turn"
-
     def __init__(self, test: Callable[[], object], seconds: float) -> None:
+        super().__init__("turn", self._work)
         self._test, self._seconds = test, seconds
-        self._greenlet: gevent.Greenlet | None = None
         self._problem: str | None = None
         self.passed = False
 
-    @property
-    def listening(self) -> list[str]:
-        return []
-
-    def bind(self) -> None:
-        pass
-
-    def start(self) -> None:
-        self._greenlet = gevent.spawn(self._run)
-
     def stop(self, seconds: float) -> None:
-        if self._greenlet:
-            self._greenlet.kill(timeout=seconds)
+        super().stop(seconds)
         self.passed = False
 
-    def _run(self) -> None:
+    def _work(self) -> None:
         while True:
             self._note(self._result())
             gevent.sleep(self._seconds)

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import gevent
 import pytest
+from chatgate_maildb import store as store_module
 
 from chatgate.api import Changes, Delivery, NoSuchMailbox, OverQuota, Status, StoreError
 
@@ -154,6 +155,20 @@ def test_forgotten_expunges_are_told_generously(open_gateway):
     store.expire(time.time())
     assert store.changes(box, recent).expunged == [1, 3, 4, 6, 7]  # more than was asked for, never less
     assert store.expire(time.time()) == {} and store.integrity() == []
+
+
+def test_expunges_of_many_mailboxes_are_forgotten(open_gateway, monkeypatch):
+    monkeypatch.setattr(store_module, "_LAST", store_module._LAST.replace("OFFSET 1000", "OFFSET 2"))
+    store = open_gateway(expunged_kept=2).store
+    accounts = [store.create_account(f"{n}@example.org", "") for n in range(6)]
+    for n, account in enumerate(accounts):
+        box = store.mailbox(account.id, "INBOX").id
+        for _ in range(n):
+            store.store(MAIL, [Delivery("", box, account.id)])
+            store.expunge(box, None, only_deleted=False)
+    assert store.expire(time.time()) == {"expunged messages forgotten": 1 + 2 + 3}
+    assert store.reader.rows("SELECT count(*) FROM expunged") == [(1 + 2 + 2 + 2 + 2,)]
+    assert store.expire(time.time()) == {}
 
 
 def test_status(store, people):

@@ -173,6 +173,8 @@ def test_private_metadata(gateway, store, people):
     assert (get("/private/a"), get("/private/a", "INBOX"), get("/private/b")) == (b"1", b"2", None)
     assert put("/private/a", None).accepts and get("/private/a") is None
     assert put("/shared/a", b"1") is None and get("/shared/a") is None
+    for entry in ("/private/vendor/chatgate/password", "/private/vendor/chatgate"):  # no note, in clear, of a password
+        assert put(entry, b"1") is None and put(entry, b"1", "INBOX") is None and get(entry) is None
     assert put("/private/a", bytes(20_000)).imap == "LIMIT"
     assert put("/private/a", b"1", "nope").imap == "NONEXISTENT"
     stranger = Session("imap", "127.0.0.1")

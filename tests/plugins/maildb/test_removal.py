@@ -171,12 +171,12 @@ def test_the_log_begins_anew_amid_commits_of_several_processes(store, people, tm
 
 
 def test_a_checkpoint_that_fails_is_logged_and_tried_again(store, people, caplog):
-    connection = store._checkpoints._database.connection()
+    connection = store.checkpoints._database.connection()
     connection.execute("BEGIN")
     connection.execute("SELECT 1 FROM meta").fetchall()
-    store._checkpoints.run()  # in a transaction there can be none
+    store.checkpoints.run()  # in a transaction there can be none
     assert "checkpoint failed" in caplog.text
     connection.execute("ROLLBACK")
     caplog.clear()
-    store._checkpoints.run()
+    store.checkpoints.run()
     assert caplog.text == ""

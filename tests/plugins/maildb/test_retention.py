@@ -141,7 +141,7 @@ def test_free_space_goes_back_to_the_disk(store, people, tmp_path):
     for _ in range(200):
         store.store(bytes(60_000), [people.alice.inbox])
     file = tmp_path / "data" / "mail.db"
-    store._checkpoints.run()
+    store.checkpoints.run()
     full = file.stat().st_size
     assert full > 12_000_000
     assert store.remove([(people.alice.box, uid) for uid in range(1, 201)]) == 200

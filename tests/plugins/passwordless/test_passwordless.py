@@ -39,12 +39,12 @@ class Accounts:
         gevent.sleep(0)
         return self.by_address.get(address)
 
-    def create_account(self, address, secret):
+    def create_account(self, address, secret, quota=None):
         gevent.sleep(0.002)
         if address in self.by_address:
             raise AccountExists
         self.made += 1
-        self.by_address[address] = Account(self.made, address, secret)
+        self.by_address[address] = Account(self.made, address, secret, quota=quota)
         return self.by_address[address]
 
     def accounts(self):
@@ -498,7 +498,7 @@ def test_another_process_wins_the_race(gate):
         gate.store.by_address = {}
         real = gate.store.create_account
 
-        def late(address, secret, password=password, real=real):
+        def late(address, secret, quota=None, password=password, real=real):
             real(address, hasher.make(password))
             return real(address, secret)
 
