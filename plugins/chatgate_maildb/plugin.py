@@ -19,6 +19,7 @@ from chatgate.api import (
     OverQuota,
     Problem,
     Reply,
+    Service,
     Session,
     Stored,
     StoreError,
@@ -26,6 +27,7 @@ from chatgate.api import (
 )
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.store import MailStore
+from chatgate_maildb.wakeups import Wakeups
 
 log = logging.getLogger("chatgate.maildb")
 
@@ -42,10 +44,16 @@ class MailDb:
 
     def __init__(self, gateway: Gateway, options: MailDbOptions) -> None:
         self.gateway, self.options = gateway, options
+        self._folder = gateway.path(options.folder)
+        self._wakeups = Wakeups(self._folder, gateway.board.post)
 
     @hookimpl
-    def chatgate_open_store(self, gateway: Gateway) -> MailStore:
-        return MailStore(gateway.path(self.options.folder), self.options, gateway.board.post)
+    def chatgate_open_store(self) -> MailStore:
+        return MailStore(self._folder, self.options, self._wakeups.post)
+
+    @hookimpl
+    def chatgate_services(self) -> list[Service]:
+        return [self._wakeups]
 
     def _account(self, address: str) -> Account | None:
         """The account that mail for this address goes to: its own, or the one before the tag."""
@@ -129,7 +137,7 @@ class MailDb:
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:
         found = [Problem("error", f"maildb: {line}") for line in gateway.store.integrity()]
-        disk = os.statvfs(gateway.path(self.options.folder))
+        disk = os.statvfs(self._folder)
         free = disk.f_bavail * disk.f_frsize
         if free < self.options.min_free_bytes:
             found.append(Problem("warning", f"maildb: only {free // 1_000_000} MB are free on the disk with the mail"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import imaplib
 import json
 import smtplib
@@ -89,6 +90,26 @@ def test_a_deleted_account_s_open_connections_can_do_nothing_more(gateway: Local
         pass  # thrown out is as good
     with pytest.raises((smtplib.SMTPException, OSError)):
         sender.sendmail(alice[0], bob[0], pgp_message(alice[0], bob[0]))
+
+
+def test_an_app_that_idles_is_told_at_once_of_what_a_command_removes(gateway: LocalGateway) -> None:
+    """Nobody else does anything, and IDLE's own look is two minutes away."""
+    alice = gateway.account()
+    reader = gateway.imap(alice)
+    with gateway.submissions(alice) as sender:
+        sender.sendmail(alice[0], alice[0], pgp_message(alice[0], alice[0]))
+    reader.select("INBOX")
+    with reader.idling():
+        swept = gateway.run("sweep", "--account", alice[0], "--now", _days_from_now(30))
+        assert swept.returncode == 0, swept.stderr
+        assert reader.waits_for(rb"EXPUNGE") == b"* 1 EXPUNGE\r\n"
+    with pytest.raises((imaplib.IMAP4.abort, AssertionError)), reader.idling():
+        command(gateway, "delete", alice[0], "--yes")
+        assert b"BYE" in reader.waits_for(rb"BYE")
+
+
+def _days_from_now(days: int) -> str:
+    return (datetime.date.today() + datetime.timedelta(days)).isoformat()
 
 
 def test_the_list_tells_what_is_there(gateway: LocalGateway) -> None:
