@@ -77,6 +77,9 @@ def _gateway(folder: Path) -> Gateway:
 def _measure(folder: Path, options: argparse.Namespace) -> int:
     gateway = _gateway(folder)
     store, now, faults = gateway.store, time.time(), 0
+    for services in gateway.hub.call("services", gateway=gateway):
+        for service in services:
+            service.bind()  # as where it serves: commands tell the gateway what they change, the gateway nobody
     began = time.monotonic()
     due = _fill(store, options, now)
     boxes = [store.mailbox(account.id, "INBOX") for account in store.accounts(limit=200)]
