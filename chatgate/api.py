@@ -19,9 +19,7 @@ from chatgate.headers import Edit, Prepend, Remove, Replace, fields, split
 from chatgate.hookspecs import hookimpl, hookspec
 from chatgate.hub import PluginError
 from chatgate.net import BindError, Server, bind, shown
-from chatgate.reply import UNAVAILABLE, Reply
-from chatgate.session import Credentials, Session
-from chatgate.store import (
+from chatgate.records import (
     Account,
     AccountExists,
     AddressGone,
@@ -36,11 +34,13 @@ from chatgate.store import (
     NoSuchMailbox,
     OverQuota,
     Status,
-    Store,
     Stored,
     StoreError,
     Usage,
 )
+from chatgate.reply import UNAVAILABLE, Reply
+from chatgate.session import Credentials, Session
+from chatgate.store import Store
 from chatgate.turns import give_turn
 from chatgate.units import octets
 

@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from chatgate.envelope import Envelope
     from chatgate.gateway import Certificate, Gateway, Problem, Service
     from chatgate.headers import Edit
+    from chatgate.records import Account, Delivery, Stored
     from chatgate.reply import Reply
     from chatgate.session import Credentials, Session
-    from chatgate.store import Account, Delivery, Store, Stored
+    from chatgate.store import Store
 
 hookspec = pluggy.HookspecMarker("chatgate")
 hookimpl = pluggy.HookimplMarker("chatgate")

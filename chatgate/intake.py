@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from chatgate.envelope import Envelope
 from chatgate.headers import edited
+from chatgate.records import Delivery
 from chatgate.reply import UNAVAILABLE, Reply
 from chatgate.session import Session
-from chatgate.store import Delivery
 
 if TYPE_CHECKING:
     from chatgate.gateway import Gateway

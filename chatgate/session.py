@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from chatgate.store import Account
+from chatgate.records import Account
 
 _KEY = secrets.token_bytes(32)
 

@@ -13,7 +13,7 @@ import click
 from chatgate import __version__, confd, log
 from chatgate.gateway import Gateway
 from chatgate.hub import PluginError
-from chatgate.store import StoreError
+from chatgate.records import StoreError
 
 
 def fail(lines: str | list[str], code: int) -> NoReturn:

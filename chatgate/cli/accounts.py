@@ -14,8 +14,8 @@ import click
 
 from chatgate.cli import Folder, fail, json_option, show, transfer
 from chatgate.gateway import Gateway
+from chatgate.records import Account
 from chatgate.reply import Reply, text_problem
-from chatgate.store import Account
 from chatgate.units import octets
 
 _PAGE = 1000

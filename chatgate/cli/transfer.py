@@ -19,8 +19,9 @@ import gevent.pool
 
 from chatgate.cli import Folder, fail
 from chatgate.gateway import Gateway
+from chatgate.records import Account, AccountExists, AddressGone, StoreError
 from chatgate.reply import text_problem
-from chatgate.store import Account, AccountExists, AddressGone, Store, StoreError
+from chatgate.store import Store
 from chatgate.units import MOST
 
 _FORMAT, _VERSION = "chatgate-accounts", 1

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from chatgate.confd import Config, CoreOptions, Enabled
 from chatgate.gateway import Gateway
 from chatgate.hookspecs import hookimpl
+from chatgate.records import Account, AccountExists
 from chatgate.reply import Reply
 from chatgate.session import Credentials, Session
-from chatgate.store import Account, AccountExists
 from chatgate.testing import imap_client, new_login, smtp_client
 
 QUICK = {"scrypt_cost": 10}

@@ -1,0 +1,161 @@
+"""What a store keeps, as records.
+
+Words: an *account* has *mailboxes* (INBOX and folders); a mailbox has *messages*, each with a UID that is never used
+again and a modseq (RFC 7162) that grows with every change. Removed messages leave their UID and a modseq behind, so
+that any session in any process can ask "what changed since?" and be told the whole story.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """id: the store's key. secret: how the authenticating plugin recognises the owner, opaque to the store.
+    last_login, created: days since 1970-01-01 (rounded down on purpose: less to know about people), 0 for never.
+    disabled: what its owner is told when login and mail are refused; "" for an account in use.
+    quota: octets it may keep; None for the store's default, 0 for no limit.
+    """
+
+    id: int
+    address: str
+    secret: str = field(default="", repr=False)
+    last_login: int = 0
+    created: int = 0
+    disabled: str = ""
+    quota: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """uidvalidity never changes in the life of the mailbox; uidnext and modseq only grow (RFC 3501 §2.3.1.1).
+    name: as a person reads it, "/" between levels; INBOX always in capitals. special_use: "\\Sent" … or "".
+    """
+
+    id: int
+    account_id: int
+    name: str
+    uidvalidity: int
+    uidnext: int
+    modseq: int
+    special_use: str = ""
+
+
+class Message(NamedTuple):
+    """One message of a mailbox, without its content. size: octets. date: INTERNALDATE, Unix seconds UTC."""
+
+    uid: int
+    modseq: int
+    flags: frozenset[str]
+    size: int
+    date: int
+
+
+class Changes(NamedTuple):
+    """What happened in a mailbox since a modseq. messages: new and changed ones by ascending uid.
+    expunged: UIDs gone since then. Asked since 0: the whole mailbox, and no expunged.
+    """
+
+    modseq: int
+    uidnext: int
+    messages: Sequence[Message]
+    expunged: Sequence[int]
+
+
+class Status(NamedTuple):
+    """The numbers of IMAP STATUS (RFC 3501 §6.3.10). The store keeps no \\Recent: sessions share that in memory."""
+
+    messages: int
+    unseen: int
+    uidnext: int
+    uidvalidity: int
+    modseq: int
+    size: int
+
+
+class Usage(NamedTuple):
+    """limit: octets the account may keep; 0 for no limit."""
+
+    octets: int
+    messages: int
+    limit: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Where one copy of a message goes. The answer to `chatgate_route` names the destination.
+
+    mailbox_id: the mailbox that gets a row. For APPEND: with flags and date (None: now).
+    """
+
+    recipient: str
+    mailbox_id: int
+    account_id: int
+    flags: frozenset[str] = frozenset()
+    date: int | None = None
+
+
+class Stored(NamedTuple):
+    """One delivery that is on disk."""
+
+    delivery: Delivery
+    uid: int
+    uidvalidity: int
+    modseq: int
+
+
+class FlagsChanged(NamedTuple):
+    """modseq: the mailbox's after the change. changed: UIDs given a new modseq by it.
+    refused: UIDs left alone as they were changed after `unchanged_since`.
+    """
+
+    modseq: int
+    changed: Sequence[int]
+    refused: Sequence[int]
+
+
+class Copied(NamedTuple):
+    """For COPYUID (RFC 4315 §3): uids[i] of the source became copies[i] in the target, both ascending."""
+
+    uidvalidity: int
+    uids: Sequence[int]
+    copies: Sequence[int]
+
+
+class Kept(NamedTuple):
+    """One message as the sweeper sees it. fetches: how many IMAP sessions have read its content; at least 1 when it is
+    \\Seen. Devices are not known by name, but Delta Chat reads each message once on each.
+    """
+
+    mailbox_id: int
+    uid: int
+    size: int
+    date: int
+    fetches: int
+
+
+class StoreError(Exception):
+    """A request the store cannot fulfil; str() is fit for a client."""
+
+
+class AccountExists(StoreError):
+    """The address is taken."""
+
+
+class AddressGone(AccountExists):
+    """The address belonged to a removed account and is not given away again, see `Store.delete_account`."""
+
+
+class MailboxExists(StoreError):
+    """The mailbox name is taken."""
+
+
+class NoSuchMailbox(StoreError):
+    """The mailbox is not there, or not any more."""
+
+
+class OverQuota(StoreError):
+    """The account has no room for this."""
