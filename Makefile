@@ -19,11 +19,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
 
-$(VENV)/serve.stamp: setup.py | $(BIN)/python
+$(VENV)/serve.stamp: setup.py plugins | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
 
-$(VENV)/test.stamp: setup.py | $(BIN)/python
+$(VENV)/test.stamp: setup.py plugins | $(BIN)/python
 	contrib/debian-packages $(PYTHON) --test
 	$(BIN)/python -m pip install --quiet --editable '.[test]'
 	touch $@ $(VENV)/serve.stamp

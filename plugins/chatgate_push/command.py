@@ -7,14 +7,15 @@ import time
 from typing import Any
 
 import click
+from chatgate_filedb import ERRORS, FileDatabase
 from peewee import SqliteDatabase, fn
 
-from chatgate_push.database import ERRORS, Database, State, Token, Waiting
+from chatgate_push.database import State, Token, Waiting
 from chatgate_push.keeper import METRICS
 from chatgate_push.metrics import COUNTERS, Metrics, within
 
 
-def read(database: Database, now: float) -> dict[str, Any]:
+def read(database: FileDatabase, now: float) -> dict[str, Any]:
     """What push.db says. A running gateway saves its counters whenever something happens, so they are current.
     Raises PluginError and one of `ERRORS`.
     """
@@ -52,7 +53,7 @@ def lines(data: dict[str, Any]) -> list[str]:
     return found
 
 
-def make(database: Database) -> click.Group:
+def make(database: FileDatabase) -> click.Group:
     """The command group `push`."""
 
     @click.group("push")

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 import gevent
 import gevent.event
 import gevent.lock
+from chatgate_filedb import ERRORS, FileDatabase
 from peewee import SqliteDatabase
 
 from chatgate.api import PluginError
 from chatgate_push import tokens
-from chatgate_push.database import ERRORS, Database, State, Waiting
+from chatgate_push.database import State, Waiting
 from chatgate_push.metrics import Metrics
 from chatgate_push.options import PushOptions
 from chatgate_push.queue import Entry, Queue
@@ -35,7 +36,7 @@ class Keeper:
     def __init__(
         self,
         options: PushOptions,
-        database: Database,
+        database: FileDatabase,
         queue: Queue,
         metrics: Metrics,
         days: Callable[[], tokens.Days],

@@ -10,11 +10,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
+from chatgate_filedb import ERRORS
 
 from chatgate.api import Account, Envelope, Gateway, PluginError, Problem, Reply, Session, Stored, hookimpl
 from chatgate_push import command, tokens
 from chatgate_push.client import Client
-from chatgate_push.database import ERRORS, Database
+from chatgate_push.database import database
 from chatgate_push.options import PushOptions
 from chatgate_push.sender import Sender, steady
 
@@ -41,7 +42,7 @@ class Push:
         self._options, self._clock = options, clock
         ca_file = str(gateway.path(options.ca_file)) if options.ca_file else ""
         self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
-        self._database = Database(gateway.path(options.file))
+        self._database = database(gateway.path(options.file))
         self.sender = Sender(options, self._database, self._client, self._days, steady)
 
     @hookimpl

@@ -9,11 +9,11 @@ from collections.abc import Callable
 import gevent
 import gevent.event
 import gevent.pool
+from chatgate_filedb import FileDatabase
 
 from chatgate_push import tokens
 from chatgate_push.breaker import Breaker
 from chatgate_push.client import Client, Outcome
-from chatgate_push.database import Database
 from chatgate_push.keeper import Keeper
 from chatgate_push.metrics import Metrics
 from chatgate_push.options import PushOptions
@@ -46,7 +46,7 @@ class Sender:
     def __init__(
         self,
         options: PushOptions,
-        database: Database,
+        database: FileDatabase,
         client: Client,
         days: Callable[[], tokens.Days],
         clock: Callable[[], float],

@@ -25,7 +25,7 @@ def make(gateway: Gateway, options: SweeperOptions) -> click.Command:
     def sweep(dry_run: bool, address: str | None, now: datetime.datetime | None, as_json: bool) -> None:
         """Remove old mail and idle accounts now, by the rules in conf.d, and clean up.
 
-        Works beside a running gateway, whose sessions see what went at their next look.
+        Works beside a running gateway: apps that are connected are told at once.
         """
         at = now.replace(tzinfo=datetime.UTC).timestamp() if now else time.time()
         account = _account(gateway, address) if address else None

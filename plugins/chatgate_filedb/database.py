@@ -1,0 +1,139 @@
+"""All statements run in one native thread of the file's own, so that neither the disk nor another process that writes
+(a command) ever holds up the gateway.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import sqlite3
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import gevent.lock
+import gevent.threadpool
+import peewee
+
+from chatgate.api import PluginError
+
+# peewee logs every statement with its parameters at debug level, and those are secrets.
+logging.getLogger("peewee").setLevel(logging.WARNING)
+
+ERRORS = (sqlite3.Error, peewee.PeeweeException)
+
+T = TypeVar("T")
+
+
+class FileDatabase:
+    """owner: of the file, the plugin's name. models: its tables, bound to no database. version: of the schema, kept in
+    SQLite's user_version. durable: what `run` wrote survives a power cut; without it the last seconds may be lost, at a
+    tenth of the time. busy_seconds: patience with another process that writes; only the file's thread waits.
+
+    Opened at the first use, which may raise PluginError, and again when used after `close`. It is also a service of
+    the gateway: one that returns it in `chatgate_services` has it opened at the start and closed at the end.
+    """
+
+    listening: list[str] = []
+
+    def __init__(
+        self,
+        owner: str,
+        path: Path,
+        models: Sequence[type[peewee.Model]],
+        *,
+        version: int = 1,
+        durable: bool = True,
+        busy_seconds: float = 10.0,
+    ) -> None:
+        self.name, self.path = owner, path
+        self._models, self._version = models, version
+        self._durable, self._busy_seconds = durable, busy_seconds
+        self._opened: tuple[peewee.SqliteDatabase, gevent.threadpool.ThreadPool] | None = None
+        self._lock = gevent.lock.BoundedSemaphore(1)
+
+    def open(self) -> tuple[peewee.SqliteDatabase, gevent.threadpool.ThreadPool]:
+        if self._opened is None:
+            self._opened = self._connect(), gevent.threadpool.ThreadPool(1)
+        return self._opened
+
+    def run(self, work: Callable[[peewee.SqliteDatabase], T], *, writes: bool = True) -> T:
+        """The result of the job, which runs in one transaction. One that only reads waits for no other process.
+        Raises one of ERRORS; then nothing was changed.
+        """
+        with self._lock:
+            database, thread = self.open()
+            result, error = thread.apply(_transaction, (database, work, "IMMEDIATE" if writes else "DEFERRED"))
+        if error is not None:
+            raise error
+        return result
+
+    def close(self) -> None:
+        """After the jobs that were asked for."""
+        with self._lock:
+            if self._opened is not None:
+                (database, thread), self._opened = self._opened, None
+                thread.apply(database.close)
+                thread.kill()
+
+    def bind(self) -> None:
+        """Raises PluginError: a file that cannot be used is found at start."""
+        self.open()
+
+    def start(self) -> None:
+        pass
+
+    def stop(self, seconds: float) -> None:
+        self.close()
+
+    def _connect(self) -> peewee.SqliteDatabase:
+        # thread_safe=False: peewee would keep one connection per thread. check_same_thread=False: opened here, used
+        # there.
+        database = peewee.SqliteDatabase(
+            str(self.path),
+            pragmas={
+                "journal_mode": "wal",
+                "synchronous": "full" if self._durable else "normal",
+                "journal_size_limit": 16 << 20,
+            },
+            thread_safe=False,
+            autoconnect=False,
+            timeout=self._busy_seconds,
+            check_same_thread=False,
+        )
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            # SQLite gives its -wal and -shm files the permissions of the database file.
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            database.connect()
+            with database.atomic("IMMEDIATE"):
+                self._prepare(database)
+        except OSError as error:
+            raise PluginError(f"{self.name}: {self.path} cannot be written: {error.strerror}") from error
+        except ERRORS as error:
+            raise PluginError(f"{self.name}: {self.path} cannot be opened: {error}") from error
+        return database
+
+    def _prepare(self, database: peewee.SqliteDatabase) -> None:
+        ((found,),) = database.execute_sql("PRAGMA user_version").fetchall()
+        if found > self._version:
+            raise PluginError(f"{self.name}: {self.path} was written by a newer program (schema {found})")
+        if found == 0:
+            with database.bind_ctx(self._models):
+                database.create_tables(self._models)
+            database.execute_sql(f"PRAGMA user_version={self._version}")
+
+
+def _transaction(
+    database: peewee.SqliteDatabase, work: Callable[[peewee.SqliteDatabase], Any], kind: str
+) -> tuple[Any, BaseException | None]:
+    """The result and the error: gevent would print what a thread raises."""
+    try:
+        with database.atomic(kind):
+            return work(database), None
+    except ERRORS as error:
+        # SQLite rolls back by itself when the disk is full. That peewee then cannot is not what was wrong.
+        cause: BaseException = error
+        while cause.__context__ is not None:
+            cause = cause.__context__
+        return None, cause
