@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import gc
 import signal
 import sys
 
@@ -34,6 +35,9 @@ def command(folder: Folder) -> None:
         gateway.start()
     except (PluginError, BindError) as error:
         fail(str(error), 1)
+    # What is there now stays: Python need not look through it again and again, each time for some milliseconds.
+    gc.collect()
+    gc.freeze()
     for line in summary(gateway):
         click.echo(line)
     click.echo("chatgate: ready")
