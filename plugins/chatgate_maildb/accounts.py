@@ -104,8 +104,7 @@ class Accounts(Mailboxes):
             tx.changed.update(ids)
             return ids
 
-        for mailbox_id in self.writer.run(work):
-            self.purge(mailbox_id)
+        self.purge(self.writer.run(work))
 
     def tombstone(self, address: str) -> str | None:
         for (secret,) in self.reader.rows("SELECT secret FROM tombstone WHERE hash=?", (self._hash(address.lower()),)):

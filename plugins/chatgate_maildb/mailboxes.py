@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 from peewee import fn
 
@@ -20,6 +21,8 @@ _INSERT = """INSERT INTO mailbox
     (account_id, name, uidvalidity, special_use, uidnext, modseq, history, messages, unseen, octets)
     VALUES (?, ?, ?, ?, 1, 1, 0, 0, 0, 0)"""
 FORGOTTEN_AT_ONCE = 1000
+# Mailboxes without messages: those of an account that had no mail go together.
+_PURGED_AT_ONCE = 20
 
 
 def normal(name: str) -> str:
@@ -117,21 +120,22 @@ class Mailboxes(Part):
             tx.changed.add(mailbox_id)
 
         self.writer.run(work)
-        self.purge(mailbox_id)
+        self.purge([mailbox_id])
 
-    def purge(self, mailbox_id: int) -> None:
-        """Remove what a deleted mailbox had, some rows in each transaction, as others want to write too. What a crash
+    def purge(self, mailbox_ids: list[int]) -> None:
+        """Remove what deleted mailboxes had, some rows in each transaction, as others want to write too. What a crash
         leaves is taken up by `expire`.
         """
 
-        def work(tx: Transaction) -> bool:
-            if rows.delete_some(tx, mailbox_id) or forget(tx, mailbox_id, FORGOTTEN_AT_ONCE):
-                return True
-            tx.execute("DELETE FROM mailbox WHERE id=? AND account_id IS NULL", (mailbox_id,))
-            return False
+        def work(tx: Transaction, left: list[int]) -> list[int]:
+            for done, mailbox_id in enumerate(left[:_PURGED_AT_ONCE]):
+                if rows.delete_some(tx, mailbox_id) or forget(tx, mailbox_id, FORGOTTEN_AT_ONCE):
+                    return left[done:]
+                tx.execute("DELETE FROM mailbox WHERE id=? AND account_id IS NULL", (mailbox_id,))
+            return left[_PURGED_AT_ONCE:]
 
-        while self.writer.run(work, patient=True):
-            pass
+        while mailbox_ids:
+            mailbox_ids = self.writer.run(partial(work, left=mailbox_ids), patient=True)
 
     def subscriptions(self, account_id: int) -> list[str]:
         query = models.Subscription.select(models.Subscription.name).where(models.Subscription.account == account_id)

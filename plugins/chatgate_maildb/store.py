@@ -72,8 +72,7 @@ class MailStore(Accounts, Messages, Removal, Retention):
         crash left, give free space back to the disk.
         """
         deleted = self.reader.rows("SELECT id FROM mailbox WHERE account_id IS NULL")
-        for (mailbox_id,) in deleted:
-            self.purge(mailbox_id)
+        self.purge([mailbox_id for (mailbox_id,) in deleted])
         self.drop_released()
         forgotten, tombstones = self._forget(), self._forget_tombstones(int(now) // DAY)
         files = self.blobs.sweep(self._wanted, _LEFTOVER)

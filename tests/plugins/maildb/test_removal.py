@@ -100,7 +100,7 @@ def test_a_mailbox_that_is_being_deleted(gateway, store, people, how):
         assert store.remove([(box, 1)]) == 1
     else:
         copied = store.copy(box, [1], people.alice.box, move=how == "move")
-    store.purge(box)
+    store.purge([box])
     assert how == "remove" or store.content(people.alice.box, copied.copies[0]) == MAIL
     assert posts == [] and store.integrity() == [] and bodies(store) == (how != "remove")
 
@@ -180,3 +180,16 @@ def test_a_checkpoint_that_fails_is_logged_and_tried_again(store, people, caplog
     caplog.clear()
     store.checkpoints.run()
     assert caplog.text == ""
+
+
+def test_an_account_without_mail_goes_in_two_transactions(store, people, monkeypatch):
+    alice, account = people.alice, store.create_account("eve@example.org", "")
+    commits, commit = [], store.writer._commit
+    for n in range(30):
+        store.create_mailbox(account.id, f"box {n}")
+    monkeypatch.setattr(store.writer, "_commit", lambda: (commits.append(1), commit()))
+    store.delete_account(alice.id)
+    assert len(commits) == 2
+    store.delete_account(account.id)  # 35 mailboxes, twenty at a time
+    assert len(commits) == 2 + 3
+    assert store.reader.rows("SELECT count(*) FROM mailbox WHERE account_id IS NULL") == [(0,)]
