@@ -41,7 +41,7 @@ from chatgate.records import (
 from chatgate.reply import UNAVAILABLE, Reply
 from chatgate.session import Credentials, Session
 from chatgate.store import Store
-from chatgate.turns import give_turn
+from chatgate.turns import give_turn, in_order, in_turns
 from chatgate.units import octets
 
 __all__ = [
@@ -84,6 +84,8 @@ __all__ = [
     "bind",
     "fields",
     "give_turn",
+    "in_order",
+    "in_turns",
     "hookimpl",
     "hookspec",
     "octets",

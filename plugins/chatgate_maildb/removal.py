@@ -6,14 +6,13 @@ bodies lie anywhere. So the bodies are only noted first, in `released`, and go l
 
 from __future__ import annotations
 
-import heapq
 import itertools
 import time
 from collections.abc import Callable, Iterable
 from operator import itemgetter
 from typing import Any
 
-from chatgate.api import give_turn
+from chatgate.api import give_turn, in_order
 from chatgate_maildb import rows
 from chatgate_maildb.part import Part
 from chatgate_maildb.writer import Transaction
@@ -48,21 +47,20 @@ class Removal(Part):
     def drop_released(self) -> None:
         """Remove the bodies that are noted, as far as no other message has them."""
         pace = _Pace()
-        while pieces := self._noted():
-            # Sorted piece by piece: all at once would stop the hub.
-            notes = heapq.merge(*pieces, key=itemgetter(1))
+        while noted := self._noted():
+            notes = in_order(noted, itemgetter(1))
             while batch := [note for note, _ in itertools.islice(notes, pace.size)]:
                 self._run(pace, rows.drop_released, batch)
 
-    def _noted(self) -> list[list[tuple[int, int]]]:
-        """The next notes, with their bodies: pieces, each in the order of the bodies."""
-        pieces: list[list[tuple[int, int]]] = []
-        last, count = 0, 0
-        while count < _NOTES and (found := self.reader.rows(_NOTED, (last,))):
-            last, count = found[-1][0], count + len(found)
-            pieces.append(sorted(found, key=itemgetter(1)))
+    def _noted(self) -> list[tuple[int, int]]:
+        """The next notes, each with its body."""
+        notes: list[tuple[int, int]] = []
+        last = 0
+        while len(notes) < _NOTES and (found := self.reader.rows(_NOTED, (last,))):
+            notes += found
+            last = found[-1][0]
             give_turn()
-        return pieces
+        return notes
 
     def _run(self, pace: _Pace, work: Callable[[Transaction, list[Any]], int], batch: list[Any]) -> int:
         # A checkpoint beside it: deliveries would find both cores of a small machine busy.

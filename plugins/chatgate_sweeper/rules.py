@@ -1,4 +1,6 @@
-"""The rules as pure functions: nothing here reads a clock, a disk or a store."""
+"""The rules as pure functions: nothing here reads a clock, a disk or a store. An account may have some 100 000
+messages: where all of them are looked at, others get their turns.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Literal
 
-from chatgate.api import Account, Kept
+from chatgate.api import Account, Kept, in_order, in_turns
 from chatgate_sweeper.options import SweeperOptions
 
 DAY = 86400
@@ -57,7 +59,7 @@ def had_by_all(messages: Iterable[Kept]) -> set[Kept]:
     one that is gone for good makes newer mail look as if it were still wanted, which errs on the safe side.
     """
     devices, found = 1, set()
-    for kept in sorted(messages, key=attrgetter("date", "mailbox_id", "uid")):
+    for kept in in_order(messages, attrgetter("date", "mailbox_id", "uid")):
         devices = max(devices, kept.fetches)
         if kept.fetches == devices:
             found.add(kept)
@@ -79,8 +81,8 @@ def evicted(messages: Iterable[Kept], quota: int, options: SweeperOptions, now: 
         return kept not in had, kept.size <= options.large_bytes, kept.date, kept.mailbox_id, kept.uid
 
     going: list[Kept] = []
-    candidates = (kept for kept in messages if kept in had or not sheltered(kept, options, now))
-    for kept in sorted(candidates, key=order):
+    candidates = (kept for kept in in_turns(messages) if kept in had or not sheltered(kept, options, now))
+    for kept in in_order(candidates, order):
         if octets * 100 <= quota * options.evict_to_percent:
             break
         going.append(kept)

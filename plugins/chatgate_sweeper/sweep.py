@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from chatgate.api import Account, Gateway, Kept
+from chatgate.api import Account, Gateway, Kept, in_turns
 from chatgate_sweeper import rules
 from chatgate_sweeper.options import SweeperOptions
 
@@ -106,7 +106,7 @@ class Sweep:
     def evict(self, account_id: int) -> None:
         """Make room in an account that has come close to its quota; what is due anyway is not counted here."""
         quota = self._store.usage(account_id).limit
-        kept = (k for k in self._store.kept(account_id) if not rules.due(k, self._options, self._now))
+        kept = (k for k in in_turns(self._store.kept(account_id)) if not rules.due(k, self._options, self._now))
         going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), quota, self._options, self._now)
         self._remove(going, self.report.rules["quota"])
 

@@ -1,5 +1,6 @@
 """The rules, without a store: what goes, in which order, and what never goes."""
 
+import gevent
 import pytest
 from chatgate_sweeper import SweeperOptions, rules
 from hypothesis import example, given
@@ -88,6 +89,20 @@ def test_a_second_device_counts_from_its_coming_on():
 def test_the_order_does_not_depend_on_the_order_of_reading(kept, quota, random):
     shuffled = random.sample(kept, len(kept))
     assert rules.evicted(shuffled, quota, OPTIONS, NOW) == rules.evicted(kept, quota, OPTIONS, NOW)
+
+
+def test_a_mailbox_of_thousands_leaves_turns_to_others():
+    turns = []
+
+    def other():
+        while True:
+            turns.append(1)
+            gevent.sleep(0)
+
+    task = gevent.spawn(other)
+    going = rules.evicted([Kept(1, n, 10, NOW - n, 1) for n in range(10_000)], 100_000, OPTIONS, NOW)
+    task.kill()
+    assert len(going) == 3000 and len(turns) > 50
 
 
 @pytest.mark.parametrize(
