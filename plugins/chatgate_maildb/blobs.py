@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import gevent
 import gevent.threadpool
 
 from chatgate_maildb.database import Unavailable
@@ -30,6 +31,8 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._threads = gevent.threadpool.ThreadPool(4)
+        self._unwanted: list[str] = []
+        self._removing: gevent.Greenlet | None = None
 
     def write(self, content: bytes) -> str:
         """The name of a new file that holds the content and survives a power cut. Raises StoreError."""
@@ -52,8 +55,17 @@ class Blobs:
             raise Unavailable() from error
 
     def remove(self, names: list[str]) -> None:
-        """In the background: nobody waits for it, and what is not done before a crash the sweep does."""
-        self._threads.spawn(self._remove, names)
+        """In the background: what is not done before a crash the sweep does. In a greenlet, as a thread has to be waited
+        for while all are busy, and the writer, which asks for this, would keep everybody else waiting.
+        """
+        self._unwanted += names
+        if not self._removing:
+            self._removing = gevent.spawn(self._remove_unwanted)
+
+    def _remove_unwanted(self) -> None:
+        while self._unwanted:
+            names, self._unwanted = self._unwanted, []
+            self._threads.apply(self._remove, (names,))
 
     def size(self, name: str) -> int | None:
         """Octets of the file, None when it is not there."""
@@ -74,6 +86,8 @@ class Blobs:
         return removed
 
     def close(self) -> None:
+        if self._removing is not None:
+            self._removing.join()
         self._threads.join()
         self._threads.kill()
 

@@ -126,7 +126,7 @@ class Witness:
         assert store.integrity() == []
         assert store.reader.rows("SELECT count(*) FROM mailbox") == [(15,)]
         named = {name for (name,) in store.reader.rows("SELECT file FROM body WHERE file IS NOT NULL")}
-        store.blobs._threads.join()
+        store.blobs.close()
         assert {path.name for path in (self.folder / "blobs").rglob("*") if path.is_file()} == named
 
 

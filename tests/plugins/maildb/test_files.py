@@ -167,3 +167,22 @@ def test_a_file_that_is_no_database(open_gateway, tmp_path):
     (tmp_path / "data" / "mail.db").write_bytes(b"something else" * 1000)
     with pytest.raises(PluginError, match="cannot be opened"):
         _ = open_gateway().store
+
+
+def test_removing_files_while_all_threads_are_busy_delays_no_commit(store, people, tmp_path):
+    alice = people.alice
+    store.store(LARGE, [alice.inbox])
+    pipe, end = os.pipe()
+    busy = [gevent.spawn(store.blobs._threads.apply, os.read, (pipe, 1)) for _ in range(20)]
+    gevent.sleep(0.01)
+    try:
+        store.expunge(alice.box, None, only_deleted=False)
+        stored = gevent.spawn(store.store, b"x", [alice.inbox])
+        stored.join(timeout=5)
+        assert stored.ready() and len(files(tmp_path)) == 1
+    finally:
+        os.write(end, bytes(20))
+        gevent.joinall(busy)
+        os.close(pipe), os.close(end)
+    store.close()
+    assert files(tmp_path) == []
