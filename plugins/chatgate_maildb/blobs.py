@@ -55,8 +55,8 @@ class Blobs:
             raise Unavailable() from error
 
     def remove(self, names: list[str]) -> None:
-        """In the background: what is not done before a crash the sweep does. In a greenlet, as a thread has to be waited
-        for while all are busy, and the writer, which asks for this, would keep everybody else waiting.
+        """In the background: what is not done before a crash the sweep does. By a greenlet, as it has to wait for a
+        thread while all are busy, and the writer, which asks for this, would keep everybody else waiting.
         """
         self._unwanted += names
         if not self._removing:

@@ -5,7 +5,8 @@ after the other, each in a transaction. A newer database is refused.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 from peewee import SqliteDatabase
 
@@ -39,12 +40,16 @@ def _up_2(database: SqliteDatabase) -> None:
 
 
 def _up_3(database: SqliteDatabase) -> None:
-    """Copies of bodies are counted; messages lose two indexes, and so the reference to bodies, which wants one."""
+    """Copies of bodies are counted; messages lose two indexes, and so the reference to bodies, which wants one. Nobody
+    looks for bodies without a message any more: those there are go by way of `released`.
+    """
     for sql in (
         """CREATE TABLE shared (body_id INTEGER NOT NULL PRIMARY KEY, copies INTEGER NOT NULL,
            FOREIGN KEY (body_id) REFERENCES body (id) ON DELETE CASCADE)""",
         "CREATE TABLE released (id INTEGER NOT NULL PRIMARY KEY, body_id INTEGER NOT NULL)",
         "INSERT INTO shared SELECT body_id, count(*) FROM message GROUP BY body_id HAVING count(*)>1",
+        """INSERT INTO released (body_id)
+           SELECT id FROM body WHERE NOT EXISTS (SELECT 1 FROM message WHERE body_id=body.id)""",
         "ALTER TABLE message RENAME TO message_2",
         """CREATE TABLE message (mailbox_id INTEGER NOT NULL, uid INTEGER NOT NULL, body_id INTEGER NOT NULL,
            modseq INTEGER NOT NULL, flags TEXT NOT NULL, size INTEGER NOT NULL, date INTEGER NOT NULL,
@@ -75,13 +80,23 @@ def version(database: SqliteDatabase) -> int:
         raise PluginError(f"maildb: the schema version of {database.database} cannot be read: {error}") from error
 
 
-def upgrade(database: SqliteDatabase, migrations: Mapping[int, Step] = MIGRATIONS, to: int = VERSION) -> None:
-    """Make the tables, or bring them to version `to`. Raises PluginError when that cannot be."""
+def upgrade(
+    database: SqliteDatabase, alone: bool, migrations: Mapping[int, Step] = MIGRATIONS, to: int = VERSION
+) -> None:
+    """Make the tables, or bring them to version `to`. alone: no other process has the database open. One that does
+    was made for the older schema and would write what is wrong in the newer one, such as copies that nobody counts.
+    Raises PluginError when it cannot be.
+    """
     found = version(database)
     if found > to:
         raise PluginError(
             f"maildb: the database has schema version {found}, this program knows versions up to {to}: "
             "run the newer program, or restore a backup"
+        )
+    if 0 < found < to and not alone:
+        raise PluginError(
+            f"maildb: the database has schema version {found} and is in use by an older program: "
+            "stop the gateway, then start it anew"
         )
     while found < to:
         # Locked before looking again: another process may be doing the same right now.
@@ -111,22 +126,19 @@ def make_shrinkable(database: SqliteDatabase) -> None:
         log.warning("the mail database was not rewritten, its free space stays its own for now: %s", error)
 
 
-class _transaction:
+@contextmanager
+def _transaction(database: SqliteDatabase, what: str) -> Iterator[None]:
     """All of a step or nothing of it; what goes wrong becomes one line for the operator."""
-
-    def __init__(self, database: SqliteDatabase, what: str) -> None:
-        self._database, self._what = database, what
-
-    def __enter__(self) -> None:
-        self._database.begin("IMMEDIATE")
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: object) -> None:
-        if error is None:
-            self._database.commit()
-            return
-        self._database.rollback()
+    try:
+        database.begin("IMMEDIATE")
+        yield
+        database.commit()
+    except BaseException as error:
+        # The connection's own: a full disk has ended the transaction already, and peewee's would fail then.
+        database.connection().rollback()
         if isinstance(error, (*ERRORS, KeyError)):
-            raise PluginError(f"maildb: the database cannot be brought {self._what}: {error}") from error
+            raise PluginError(f"maildb: the database cannot be brought {what}: {error}") from error
+        raise
 
 
 def _create(database: SqliteDatabase, to: int) -> None:

@@ -49,7 +49,7 @@ class MailStore(Accounts, Messages, Removal, Retention):
         with ExitStack() as opened:  # closed again when something later fails
             self._presence = opened.enter_context(closing(database.Presence(folder)))
             writing = opened.enter_context(closing(database.connect(folder, writing=True)))
-            migrations.upgrade(writing)
+            migrations.upgrade(writing, self._presence.alone)
             migrations.make_shrinkable(writing)
             self.reader = database.Reader(database.connect(folder, writing=False))
             self.checkpoints = Checkpoints(database.connect(folder, writing=True))

@@ -2,6 +2,8 @@
 
 import re
 import sqlite3
+import subprocess
+import sys
 import time
 
 import pytest
@@ -175,10 +177,10 @@ STEPS = {2: up_2, 3: up_3}
 
 
 def test_upgrade_takes_every_step_and_keeps_the_mail(connection):
-    migrations.upgrade(connection, STEPS, to=3)
+    migrations.upgrade(connection, True, STEPS, to=3)
     assert migrations.version(connection) == 3
     assert connection.execute_sql("SELECT address, note FROM account").fetchall() == [("alice@example.org", "three")]
-    migrations.upgrade(connection, STEPS, to=3)
+    migrations.upgrade(connection, True, STEPS, to=3)
     assert migrations.version(connection) == 3
 
 
@@ -188,7 +190,7 @@ def test_a_step_that_fails_changes_nothing_and_earlier_ones_stay(connection):
         db.execute_sql("ALTER TABLE nonsense ADD COLUMN x")
 
     with pytest.raises(PluginError, match="cannot be brought to version 3.*nonsense"):
-        migrations.upgrade(connection, {2: up_2, 3: fails}, to=3)
+        migrations.upgrade(connection, True, {2: up_2, 3: fails}, to=3)
     assert migrations.version(connection) == 2
     assert connection.execute_sql("SELECT count(*), max(note) FROM message, account").fetchall() == [(1, "none")]
 
@@ -207,6 +209,64 @@ def test_copies_are_counted_on_the_way_to_version_3(old, open_gateway):
     assert store.reader.rows("SELECT count(*) FROM body") == [(0,)] and store.integrity() == []
 
 
+@pytest.mark.parametrize("version", [1, 2])
+def test_bodies_that_no_message_has_go_after_the_way_to_version_3(old, open_gateway, version):
+    file = old / "blobs" / "00" / ("0" * 32)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(bytes(70_000))
+    script(
+        old / "mail.db",
+        f"""INSERT INTO body VALUES (2, 1, 0, NULL, x'00'), (3, 70000, 0, '{file.name}', NULL);
+        INSERT INTO mailbox VALUES (4, NULL, 'deleted', 1700000000, 2, 1, 0, '', 1, 1, 8);
+        INSERT INTO message VALUES (4, 1, 1, 1, '', 8, 1700000002);"""
+        + (VERSION_2 + "UPDATE meta SET value=2 WHERE key='version'" if version == 2 else ""),
+    )
+    store = open_gateway().store
+    assert store.integrity() == []
+    store.expire(time.time())
+    assert store.reader.rows("SELECT id FROM body") == [(1,)] and store.content(3, 5) == b"A: b\r\n\r\n"
+    assert store.integrity() == []
+    store.close()
+    assert not file.exists()
+
+
+FULL = """
+import resource, sys
+from pathlib import Path
+from chatgate_maildb import database, migrations
+connection = database.connect(Path(sys.argv[1]), writing=True)
+connection.execute_sql("PRAGMA cache_size=10")  # so that pages are written before the end
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, resource.RLIM_INFINITY))
+try:
+    migrations.upgrade(connection, True)
+except migrations.PluginError as error:
+    print(error)
+print(migrations.version(connection))
+"""
+
+
+def test_a_full_disk_is_said_in_one_line_and_changes_nothing(old, open_gateway):
+    script(
+        old / "mail.db",
+        """UPDATE mailbox SET messages=5001, unseen=5001, octets=40008, uidnext=6000;
+        WITH RECURSIVE n(uid) AS (SELECT 6 UNION ALL SELECT uid+1 FROM n WHERE uid<5005)
+        INSERT INTO message SELECT 3, uid, 1, 9, '', 8, 1700000001 FROM n;""",
+    )
+    done = subprocess.run([sys.executable, "-c", FULL, str(old)], capture_output=True, text=True)
+    assert re.fullmatch(r"maildb: the database cannot be brought to version [23]: [^\n]*\n[12]\n", done.stdout), done
+    assert open_gateway().store.integrity() == []
+
+
+def test_an_old_database_that_an_older_program_uses_is_left_alone(old, open_gateway):
+    """It would go on to store mail without counting copies, and their body would go with the first of them."""
+    running = database.Presence(old)
+    running.share()
+    with pytest.raises(PluginError, match="in use by an older program: stop the gateway"):
+        _ = open_gateway().store
+    running.close()
+    assert open_gateway().store.integrity() == []
+
+
 def test_a_newer_database_is_refused_and_left_alone(old, open_gateway):
     script(old / "mail.db", "UPDATE meta SET value=4 WHERE key='version'; CREATE TABLE later (x)")
     with pytest.raises(PluginError, match="schema version 4, this program knows versions up to 3") as error:
@@ -217,8 +277,8 @@ def test_a_newer_database_is_refused_and_left_alone(old, open_gateway):
 def test_two_processes_open_an_old_database_at_once(old):
     first, second = (database.connect(old, writing=True) for _ in range(2))
     try:
-        migrations.upgrade(first, STEPS, to=2)
-        migrations.upgrade(second, STEPS, to=2)  # adding the column again would fail
+        migrations.upgrade(first, True, STEPS, to=2)
+        migrations.upgrade(second, False, STEPS, to=2)  # adding the column again would fail
         assert migrations.version(second) == 2
     finally:
         first.close(), second.close()
