@@ -7,6 +7,7 @@ on the board: when one is lost, sessions see the change at their next look.
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import struct
 from collections.abc import Callable, Iterator
@@ -15,6 +16,8 @@ from pathlib import Path
 from gevent import socket
 
 from chatgate.api import Background, BindError
+
+log = logging.getLogger("chatgate.maildb")
 
 _ID = struct.Struct("=Q")
 _LONGEST = 107  # octets of a socket's path (unix(7))
@@ -42,7 +45,7 @@ class Wakeups(Background):
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             with self._path() as path:
-                Path(path).unlink(missing_ok=True)  # of a gateway that was killed
+                Path(path).unlink(missing_ok=True)  # of a gateway before this one
                 listening.bind(path)
         except OSError as error:
             listening.close()
@@ -50,17 +53,20 @@ class Wakeups(Background):
         self._listening = listening
 
     def stop(self, seconds: float) -> None:
+        """The socket's name stays: it may be that of a following gateway by now."""
         super().stop(seconds)
         if self._listening is not None:
             self._listening.close()
-            (self._folder / "wake").unlink(missing_ok=True)
 
     def _receive(self) -> None:
         assert self._listening is not None
         while True:
             message = self._listening.recv(_ID.size)
             if len(message) == _ID.size:
-                self._post(*_ID.unpack(message))
+                try:
+                    self._post(*_ID.unpack(message))
+                except Exception as error:
+                    log.error("a watcher failed: %s", type(error).__name__)
 
     @contextlib.contextmanager
     def _path(self) -> Iterator[str]:

@@ -56,7 +56,7 @@ def test_a_path_longer_than_a_socket_may_have(tmp_path):
     Wakeups(folder, lambda mailbox_id: None).post(5)
     assert ear.wait() == [5]
     ear.wakeups.stop(1)
-    assert list(folder.iterdir()) == []
+    assert [path.name for path in folder.iterdir()] == ["wake"]
 
 
 def test_nobody_listens(tmp_path, ear):
@@ -72,6 +72,21 @@ def test_a_gateway_that_was_killed_is_no_hindrance(tmp_path, ear):
     Wakeups(tmp_path, lambda mailbox_id: None).post(7)
     assert following.wait() == [7] and ear.heard == []
     following.wakeups.stop(1)
+
+
+def test_a_gateway_that_stops_after_the_next_has_begun_leaves_it_its_socket(tmp_path, ear):
+    following = Ear(tmp_path)
+    ear.wakeups.stop(1)
+    Wakeups(tmp_path, lambda mailbox_id: None).post(7)
+    assert following.wait() == [7]
+    following.wakeups.stop(1)
+
+
+def test_a_watcher_that_fails_ends_nothing(tmp_path, ear, caplog):
+    ear.wakeups._post = lambda mailbox_id: ear.hear(1 / 0 if mailbox_id == 1 else mailbox_id)
+    other = Wakeups(tmp_path, lambda mailbox_id: None)
+    other.post(1), other.post(2)
+    assert ear.wait() == [2] and "a watcher failed: ZeroDivisionError" in caplog.text
 
 
 def test_a_flood_delays_nobody(tmp_path, ear):
