@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 
 import gevent
-from chatgate_maildb import MailDbOptions
+from chatgate_maildb import MailDbOptions, removal
 from chatgate_maildb.store import MailStore
 
 from chatgate.api import Delivery
@@ -51,7 +51,8 @@ class Worker:
 
     def work(self) -> None:
         while True:
-            self.random.choices((self.deliver, self.expunge, self.copy, self.folder), (50, 30, 18, 2))[0]()
+            does = (self.deliver, self.expunge, self.remove, self.copy, self.folder)
+            self.random.choices(does, (50, 20, 10, 18, 2))[0]()
 
     def token(self) -> str:
         self.count += 1
@@ -79,6 +80,15 @@ class Worker:
             gone = self.store.expunge(box, uids, only_deleted=False)
             say(done="expunge", token=name, gone=gone)
 
+    def remove(self) -> None:
+        """As the sweeper does, from several mailboxes at once."""
+        boxes = self.random.sample(sorted(self.boxes), 3)
+        pairs = [(box, uid) for box in boxes for uid in self.take(self.random.choice((self.fresh, self.old)), box)]
+        if pairs:
+            name = self.token()
+            say(doing="remove", token=name, pairs=pairs)
+            say(done="remove", token=name, count=self.store.remove(pairs))
+
     def copy(self) -> None:
         box = self.random.choice(sorted(self.boxes))
         target = self.random.choice([b for b, owner in self.boxes.items() if owner == self.boxes[box]])
@@ -105,6 +115,8 @@ class Worker:
 
 def main() -> None:
     folder = Path(sys.argv[1])
+    # A handful of messages is removed in several transactions, and bodies are worked off amid them.
+    removal._LEAST, removal._MOST, removal._NOTES = 1, 3, 4
     for line in sys.stdin:
         pid = os.fork()
         if pid == 0:

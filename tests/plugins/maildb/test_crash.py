@@ -69,6 +69,11 @@ class Witness:
         for uid in asked["uids"]:
             del self.kept[asked["box"], uid]
 
+    def remove(self, asked, answer):
+        assert answer["count"] == len(asked["pairs"])
+        for box, uid in asked["pairs"]:
+            del self.kept[box, uid]
+
     def copy(self, asked, answer):
         assert answer["uids"] == sorted(asked["uids"])
         for uid, copy in zip(answer["uids"], answer["copies"], strict=True):
@@ -77,6 +82,7 @@ class Witness:
 
     def check(self):
         store = self.open()
+        assert store.integrity() == []
         there = {}
         for box, validity in self.uidvalidity.items():
             told = store.changes(box)
@@ -94,12 +100,19 @@ class Witness:
         store.close()
 
     def settle(self, there):
-        """What was begun and not answered happened as a whole or not at all."""
+        """What was begun and not answered happened as a whole or not at all; a removal up to some message."""
         new = {place: token for place, token in there.items() if place not in self.kept}
         for asked in self.unsure:
             if asked["doing"] == "store":
                 copies = [place for place, token in new.items() if token == asked["token"]]
                 assert sorted(box for box, _ in copies) in ([], sorted(asked["boxes"]))
+            elif asked["doing"] == "remove":
+                places = [(box, uid) for box, uid in asked["pairs"]]
+                gone = [place for place in places if place not in there]
+                assert gone == places[: len(gone)]
+                for place in gone:
+                    del self.kept[place]
+                copies = []
             else:
                 sources = [(asked["box"], uid) for uid in asked["uids"]]
                 tokens = [self.kept[place] for place in sources]
