@@ -49,7 +49,7 @@ _DELETE = f"""DELETE FROM message WHERE (mailbox_id, uid) IN (SELECT {_PAIR} FRO
     RETURNING mailbox_id, uid, body_id, size, flags"""
 _REMEMBER = """INSERT INTO expunged (mailbox_id, modseq, uid)
     SELECT mailbox.id, modseq, list.value&4294967295 FROM json_each(?) list
-    CROSS JOIN mailbox ON mailbox.id=list.value>>32"""
+    CROSS JOIN mailbox ON mailbox.id=list.value>>32 AND account_id IS NOT NULL"""
 # A body that no row of `shared` speaks of has one message.
 _SHARED = "INSERT INTO shared (body_id, copies) VALUES (?, ?)"
 _MORE_COPIES = """INSERT INTO shared (body_id, copies)
@@ -108,7 +108,8 @@ def grow(
 
 
 def remove(tx: Transaction, pairs: Sequence[tuple[int, int]], bodies: Bodies | None) -> int:
-    """Take messages, as (mailbox id, UID), out of mailboxes and remember that they are gone; how many there were.
+    """Take messages, as (mailbox id, UID), out of mailboxes and remember that they are gone, but for those of
+    mailboxes that are deleted themselves, of which nobody will ask; how many there were.
     bodies: what becomes of theirs; None where these have other messages now.
     """
     removed = 0

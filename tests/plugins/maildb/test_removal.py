@@ -98,6 +98,7 @@ def test_a_mailbox_that_is_being_deleted(gateway, store, people, how):
     gateway.board.watch(box, lambda: posts.append(1))
     if how == "remove":
         assert store.remove([(box, 1)]) == 1
+        assert store.reader.rows("SELECT * FROM expunged") == []  # nobody will ever ask
     else:
         copied = store.copy(box, [1], people.alice.box, move=how == "move")
     store.purge([box])
