@@ -71,8 +71,8 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
     """A peewee database with one open connection. Raises PluginError with one line for the operator."""
     if sqlite3.sqlite_version_info < (3, 35):  # RETURNING
         raise PluginError(f"maildb: SQLite 3.35 or newer is needed, this Python has {sqlite3.sqlite_version}")
+    file = folder / "mail.db"
     pragmas: dict[str, Any] = {
-        "auto_vacuum": "incremental",  # before WAL, which makes the first page: free space can go back to the disk
         "journal_mode": "wal",
         "synchronous": "full",  # WAL's default in many builds, "normal", loses the last commits in a power cut
         "foreign_keys": 1,
@@ -80,12 +80,16 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
         "temp_store": "memory",
         "wal_autocheckpoint": 10_000,  # pages, for when checkpoints.py cannot keep up
     }
+    if not file.exists() or not file.stat().st_size:
+        # Free space can go back to the disk. Before WAL, which makes the first page, and never again: SQLite would
+        # write each time, and so wait for other processes, and fail on a full disk.
+        pragmas = {"auto_vacuum": "incremental"} | pragmas
     if not writing:
         pragmas["query_only"] = 1
     # thread_safe=False: peewee would keep one connection per thread, and monkey-patched that means one per greenlet.
     # check_same_thread=False: COMMIT runs in a thread of its own, see writer.py.
     database = SqliteDatabase(
-        str(folder / "mail.db"),
+        str(file),
         pragmas=pragmas,
         thread_safe=False,
         autoconnect=False,
@@ -98,7 +102,7 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
         if database.journal_mode != "wal":
             raise PluginError(f"maildb: {folder} is on a file system that SQLite's WAL mode does not work on")
     except ERRORS as error:
-        raise PluginError(f"maildb: {folder / 'mail.db'} cannot be opened: {error}") from error
+        raise PluginError(f"maildb: {file} cannot be opened: {error}") from error
     return database
 
 

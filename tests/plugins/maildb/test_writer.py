@@ -9,7 +9,7 @@ import gevent
 import gevent.event
 import gevent.pool
 import pytest
-from chatgate_maildb.database import Unavailable
+from chatgate_maildb.database import Unavailable, connect
 from gevent.monkey import get_original
 
 from chatgate.api import AccountExists, OverQuota, StoreError
@@ -55,6 +55,15 @@ def test_the_database_is_set_up_to_survive_a_power_cut(store):
 
     store.writer.run(work)
     assert pragmas == {"synchronous": 2, "foreign_keys": 1}
+
+
+def test_opening_writes_nothing(store, tmp_path):
+    """It need not wait for a process that writes, and it works on a full disk, where `check` is wanted most."""
+    before = store.reader.rows("PRAGMA data_version")
+    for writing in (True, False):
+        connect(tmp_path / "data", writing=writing).close()
+    assert store.reader.rows("PRAGMA data_version") == before
+    assert store.reader.rows("PRAGMA auto_vacuum") == [(2,)]
 
 
 def test_commit_runs_off_the_hub(store, people):
