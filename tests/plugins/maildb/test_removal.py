@@ -116,34 +116,6 @@ def test_the_number_follows_the_time(monkeypatch):
     assert sizes == [removal._LEAST, 150, 100, removal._MOST]
 
 
-def test_deliveries_go_first(store, people, shared, monkeypatch):
-    order, commit = [], store.writer._commit
-    monkeypatch.setattr(store.writer, "_commit", lambda: (gevent.sleep(0.01), commit()))
-    first = gevent.spawn(store.writer.run, lambda tx: order.append("first"))
-    gevent.sleep(0.001)  # its commit is under way
-    others = [
-        gevent.spawn(store.writer.run, lambda tx, name=name: order.append(name), patient)
-        for name, patient in (("patient 1", True), ("patient 2", True), ("delivery 1", False), ("delivery 2", False))
-    ]
-    gevent.joinall([first, *others])
-    assert order == ["first", "delivery 1", "delivery 2", "patient 1", "patient 2"]
-
-
-def test_the_patient_get_their_turn_amid_endless_deliveries(store, monkeypatch):
-    waiting = True
-
-    def deliver():
-        while waiting:
-            store.writer.run(lambda tx: None)
-
-    busy = [gevent.spawn(deliver) for _ in range(3)]
-    gevent.sleep(0.01)
-    with gevent.Timeout(5):
-        store.writer.run(lambda tx: None, patient=True)
-    waiting = False
-    gevent.joinall(busy)
-
-
 WRITE = """
 import sys, gevent
 from pathlib import Path
