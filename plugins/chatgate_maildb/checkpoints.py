@@ -43,8 +43,7 @@ class Checkpoints:
         """Call it after each commit; it returns at once."""
         self._commits += 1
         if self._commits >= _COMMITS and self._running.ready():
-            self._commits = 0
-            self._running = self._threads.spawn(self._run)
+            self._begin()
 
     def wait(self) -> None:
         """Until the one that is under way is done, if any is."""
@@ -52,7 +51,15 @@ class Checkpoints:
 
     def run(self) -> None:
         """One now; returns when it is done."""
-        self._threads.apply(self._run)
+        while not self._running.ready():
+            self._running.wait()
+        self._begin()
+        self._running.wait()
+
+    def _begin(self) -> None:
+        """Only when none is under way: the writer must not wait for the thread."""
+        self._commits = 0
+        self._running = self._threads.spawn(self._run)
 
     def _run(self) -> None:
         for _ in range(_PASSES):

@@ -2,9 +2,11 @@
 
 import subprocess
 import sys
+import threading
 import time
 
 import gevent
+import gevent.event
 import pytest
 from chatgate_maildb import removal, rows
 
@@ -166,3 +168,27 @@ def test_an_account_without_mail_goes_in_two_transactions(store, people, monkeyp
     store.delete_account(account.id)  # 35 mailboxes, twenty at a time
     assert len(commits) == 2 + 3
     assert store.reader.rows("SELECT count(*) FROM mailbox WHERE account_id IS NULL") == [(0,)]
+
+
+def test_the_writer_waits_for_no_checkpoint(store, people, monkeypatch):
+    from chatgate_maildb import checkpoints
+
+    entered, leave = gevent.event.Event(), threading.Event()
+
+    def slow(connection, real=checkpoints.checkpoint):
+        entered.set()
+        leave.wait(5)
+        return real(connection)
+
+    monkeypatch.setattr(checkpoints, "checkpoint", slow)
+    monkeypatch.setattr(checkpoints, "_COMMITS", 1)
+    asked = gevent.spawn(store.checkpoints.run)
+    with gevent.Timeout(4):
+        while not entered.is_set():
+            gevent.sleep(0.001)
+        for _ in range(3):
+            store.store(MAIL, [people.alice.inbox])
+    assert not asked.ready()
+    leave.set()
+    asked.get(timeout=5)
+    store.checkpoints.wait()
