@@ -42,7 +42,7 @@ from chatgate.reply import UNAVAILABLE, Reply
 from chatgate.session import Credentials, Session
 from chatgate.store import Store
 from chatgate.turns import give_turn, in_order, in_turns
-from chatgate.units import octets
+from chatgate.units import iso_day, octets
 
 __all__ = [
     "UNAVAILABLE",
@@ -84,10 +84,11 @@ __all__ = [
     "bind",
     "fields",
     "give_turn",
-    "in_order",
-    "in_turns",
     "hookimpl",
     "hookspec",
+    "in_order",
+    "in_turns",
+    "iso_day",
     "octets",
     "option",
     "required",

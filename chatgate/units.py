@@ -1,6 +1,8 @@
-"""Sizes, as people write them."""
+"""Sizes and days, as people write them."""
 
 from __future__ import annotations
+
+import datetime
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -15,3 +17,8 @@ def octets(text: str) -> int:
     if not 0 <= size <= MOST:  # neither infinite nor NaN
         raise ValueError("not a size")
     return int(size)
+
+
+def iso_day(day: int) -> str | None:
+    """Of days since 1970-01-01: "2027-01-31"; None for 0, an unknown one."""
+    return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() if day else None

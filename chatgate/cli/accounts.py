@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime
 import secrets
 import string
 import time
@@ -16,7 +15,7 @@ from chatgate.cli import Folder, fail, json_option, show, transfer
 from chatgate.gateway import Gateway
 from chatgate.records import Account
 from chatgate.reply import Reply, text_problem
-from chatgate.units import octets
+from chatgate.units import iso_day, octets
 
 _PAGE = 1000
 _REASON = "This account was disabled by the operator of the server"
@@ -68,16 +67,12 @@ def _full(gateway: Gateway, address: str) -> str:
     return (address if "@" in address else f"{address}@{gateway.domain}").lower()
 
 
-def _date(day: int) -> str | None:
-    return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() if day else None
-
-
 def _facts(gateway: Gateway, account: Account) -> dict[str, Any]:
     usage = gateway.store.usage(account.id)
     return {
         "address": account.address,
-        "created": _date(account.created),
-        "last_login": _date(account.last_login),
+        "created": iso_day(account.created),
+        "last_login": iso_day(account.last_login),
         "messages": usage.messages,
         "octets": usage.octets,
         "quota_octets": usage.limit or None,

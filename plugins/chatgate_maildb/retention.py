@@ -1,4 +1,4 @@
-"""For the sweeper: which messages are due, what an account keeps, removing by the hundred, what was fetched."""
+"""For the sweeper: which messages are due, what an account keeps, what was fetched. Removing is in removal.py."""
 
 from __future__ import annotations
 

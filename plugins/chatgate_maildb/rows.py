@@ -26,7 +26,7 @@ _CHUNK = 500
 _DELETED_AT_ONCE = 100
 
 # What becomes of the bodies of messages that are removed.
-Bodies = Callable[["Transaction", list[int]], None]
+Bodies = Callable[[Transaction, list[int]], None]
 
 _COLUMNS = "mailbox_id, uid, body_id, modseq, flags, size, date"
 _GROW = """UPDATE mailbox SET uidnext=uidnext+?1, modseq=modseq+min(?1, 1), messages=messages+?1, unseen=unseen+?2,

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
 from typing import Any
 
-from chatgate.api import Account, Gateway, Reply, Session
+from chatgate.api import Account, Gateway, Reply, Session, iso_day
 
 _NOBODY_CHANGES = Reply(550, "5.3.3", "This server changes no passwords", imap="CANNOT")
 _DEVICE_TOKEN = "/private/devicetoken"  # of push, see its METADATA
@@ -22,18 +21,14 @@ def kept(gateway: Gateway, account: Account) -> dict[str, Any]:
     tokens = gateway.hub.ask("get_metadata", session=session, mailbox="INBOX", entry=_DEVICE_TOKEN)
     return {
         "address": account.address,
-        "created": _date(account.created),
-        "last_login": _date(account.last_login),
+        "created": iso_day(account.created),
+        "last_login": iso_day(account.last_login),
         "messages": usage.messages,
         "octets": usage.octets,
         "quota_octets": usage.limit or None,
         "mailboxes": {name: messages for name, messages in boxes.items() if messages},
         "notification_tokens": len(tokens.split()) if isinstance(tokens, bytes) else 0,
     }
-
-
-def _date(day: int) -> str | None:
-    return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() if day else None
 
 
 def set_password(gateway: Gateway, account: Account, password: str) -> Reply:

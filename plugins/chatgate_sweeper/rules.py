@@ -47,8 +47,8 @@ def due(kept: Kept, options: SweeperOptions, now: float) -> Literal["old", "larg
 
 
 def sheltered(kept: Kept, options: SweeperOptions, now: float) -> bool:
-    """Too young to be evicted, unless every device has it. A date in the future, as APPEND may give it, is as young as
-    can be.
+    """Too young to be evicted where some device may still want it; only the age is looked at here. A date in the
+    future, as APPEND may give it, is as young as can be.
     """
     return kept.date > now - options.floor_hours * 3600
 

@@ -112,7 +112,7 @@ class Sweep:
 
     def _remove_due(self) -> None:
         options, now = self._options, self._now
-        if options.days:
+        if options.days:  # else all messages would be looked at for nothing
             old = self._store.old(rules.old_before(options, now))
             self._remove(self._staying(old), self.report.rules["old"])
         found = self._store.large(options.large_bytes, rules.large_before(options, now))
