@@ -41,11 +41,11 @@ class Mailbox(Connection):
         await client.command(f'LOGIN "{address}" "{quoted}"')
         return client
 
-    async def command(self, line: str) -> list[list[bytes]]:
+    async def command(self, line: str, seconds: float = 30.0) -> list[list[bytes]]:
         """The untagged responses, each as its text and literals in turn. Raises Refused, ConnectionError,
         TimeoutError.
         """
-        return await self._finish(self._send(line))
+        return await self._finish(self._send(line), seconds)
 
     async def idle(self) -> asyncio.Future[bytes]:
         """Begin IDLE; hand the answer to `done`."""
@@ -68,8 +68,8 @@ class Mailbox(Connection):
         self.transport.write(self._tag + line.encode() + b"\r\n")
         return self._tagged
 
-    async def _finish(self, tagged: asyncio.Future[bytes]) -> list[list[bytes]]:
-        answer = await self.wait(tagged)
+    async def _finish(self, tagged: asyncio.Future[bytes], seconds: float = 30.0) -> list[list[bytes]]:
+        answer = await self.wait(tagged, seconds)
         if not answer.startswith(self._tag + b"OK"):
             raise Refused(answer.decode(errors="replace"))
         return self._untagged
