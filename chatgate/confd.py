@@ -63,6 +63,9 @@ class CoreOptions:
     hostname: str = option("", "Name or IP address that clients connect to. Empty: the domain.")
     log_level: str = option("warning", "debug, info, warning or error. Addresses appear at debug only.")
     hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
+    max_message_bytes: int = option(
+        52428800, "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB."
+    )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
     proxy_protocol_from: tuple[str, ...] = option(
@@ -72,6 +75,8 @@ class CoreOptions:
     def __post_init__(self) -> None:
         if self.log_level.lower() not in ("debug", "info", "warning", "error"):
             raise ValueError("log_level: must be debug, info, warning or error")
+        if self.max_message_bytes < 1:
+            raise ValueError("max_message_bytes: must be 1 or more")
         for network in self.proxy_protocol_from:
             try:
                 ipaddress.ip_network(network)
@@ -179,9 +184,13 @@ def read(
     before = len(problems)
     hints = get_type_hints(options)
     known = {field.name: field for field in dataclasses.fields(options)}
+    moved: Mapping[str, str] = getattr(options, "moved", {})
     values |= overrides or {}
     for key in values:
         place = f"{path}:{_line_of(key, text)}: {key}"
+        if key in moved:
+            problems.append(f"{place}: has moved: it is {moved[key]} now")
+            continue
         if key not in known:
             problems.append(f"{place}: no such key{_did_you_mean(key, list(known))}")
             continue

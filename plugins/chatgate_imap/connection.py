@@ -136,7 +136,7 @@ class Connection:
         options = self.imap.options
         known = self.session.account is not None
         try:
-            swallow = 2 * options.max_message_bytes if known else 0
+            swallow = 2 * self.imap.max_message_bytes if known else 0
             parts = self.wire.command(options.max_line_bytes, self._admit, swallow)
             self._execute(parts, known)
         except LiteralRefused as refused:
@@ -212,7 +212,7 @@ class Connection:
             if size > _LOGIN_LITERAL:
                 raise No("Literal too large")
         elif _APPEND.match(parts[0]):
-            if size + sum(map(len, parts[1:])) > options.max_message_bytes + _LOGIN_LITERAL:
+            if size + sum(map(len, parts[1:])) > self.imap.max_message_bytes + _LOGIN_LITERAL:
                 raise No("Literal too large", "TOOBIG")
             if self.imap.in_flight + size > options.max_inflight_bytes:
                 raise No("Too many messages are being saved at the moment, please try again later", "UNAVAILABLE")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from chatgate.api import option
 
 
 @dataclass(frozen=True)
 class ImapOptions:
+    moved: ClassVar = {"max_message_bytes": "max_message_bytes of 00-chatgate.toml"}
+
     imaps: tuple[str, ...] = option(("*:993",), "Where clients read mail with TLS from the start; [] is off.")
     imap: tuple[str, ...] = option(("*:143",), "Where clients read mail after STARTTLS; [] is off.")
     plaintext_login: bool = option(False, "Let clients log in without TLS. Only for tests and behind a TLS proxy.")
@@ -27,7 +30,6 @@ class ImapOptions:
     max_commands_before_login: int = option(50, "Commands a client may send until it is logged in.")
     max_errors: int = option(20, "Invalid commands in a row before a client is cut off; 5 before login.")
     max_line_bytes: int = option(65536, "Octets in a command, literals included unless it is APPEND.")
-    max_message_bytes: int = option(31457280, "Octets in a message saved by APPEND; announced as APPENDLIMIT.")
     max_inflight_bytes: int = option(268435456, "Octets of unfinished messages of all connections; more is refused.")
     max_mailboxes: int = option(100, "Mailboxes of one account, INBOX included.")
     max_metadata_bytes: int = option(4096, "Octets in the value of a METADATA entry.")

@@ -24,6 +24,7 @@ class Imap:
     def __init__(self, gateway: Gateway, options: ImapOptions) -> None:
         self.gateway, self.options = gateway, options
         self.recent = Recent()
+        self.max_message_bytes = gateway.config.core.max_message_bytes
         self.in_flight = 0  # octets of messages that are being received
         self._connections: Counter[int] = Counter()
         self._servers: dict[str, Server] = {}
@@ -65,7 +66,7 @@ class Imap:
             words.append("AUTH=PLAIN" if self.may_login(session) else "LOGINDISABLED")
         else:
             words += _LOGGED_IN
-            words.append(f"APPENDLIMIT={self.options.max_message_bytes}")
+            words.append(f"APPENDLIMIT={self.max_message_bytes}")
             if self.options.compress_level:
                 words.append("COMPRESS=DEFLATE")
         words += self.options.capabilities

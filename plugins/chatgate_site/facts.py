@@ -16,7 +16,7 @@ class Facts:
     def __init__(self, gateway: Gateway) -> None:
         smtp, maildb, sweeper = (options_of(gateway, name) for name in ("smtp", "maildb", "sweeper"))
         passwordless = options_of(gateway, "passwordless")
-        self.message_octets = int(getattr(smtp, "max_message_bytes", 0))
+        self.message_octets = gateway.config.core.max_message_bytes if smtp is not None else 0
         self.quota_octets = int(getattr(maildb, "quota_bytes", 0))
         self.keeps_tombstones = maildb is not None
         self.tombstone_days = float(getattr(maildb, "tombstone_days", 0))

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from chatgate.api import option
 
 
 @dataclass(frozen=True)
 class SmtpOptions:
+    moved: ClassVar = {"max_message_bytes": "max_message_bytes of 00-chatgate.toml"}
+
     submissions: tuple[str, ...] = option(("*:465",), "Where clients submit mail with TLS from the start; [] is off.")
     submission: tuple[str, ...] = option(("*:587",), "Where clients submit mail after STARTTLS; [] is off.")
     mx: tuple[str, ...] = option(("*:25",), "Where other mail servers deliver mail after STARTTLS; [] is off.")
-    max_message_bytes: int = option(31457280, "Octets a message may have. Delta Chat sends files of up to 24 MiB.")
     max_recipients: int = option(1000, "Recipients a message may have. Delta Chat is told and splits larger groups.")
     max_user_send_per_minute: int = option(60, "Messages an account may send in a minute, on average.")
     max_user_send_burst_size: int = option(10, "Messages an account may send at once after a pause.")
@@ -39,7 +41,6 @@ class SmtpOptions:
 
     def __post_init__(self) -> None:
         for name in (
-            "max_message_bytes",
             "max_recipients",
             "max_user_send_per_minute",
             "max_user_send_burst_size",
@@ -48,8 +49,6 @@ class SmtpOptions:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 or more")
-        if self.max_inflight_bytes < self.max_message_bytes:
-            raise ValueError("max_inflight_bytes: must be max_message_bytes or more, or large messages are never taken")
         # RFC 5321 §4.5.3.1: what every server must take.
         if self.max_command_bytes < 512:
             raise ValueError("max_command_bytes: must be 512 or more")

@@ -40,6 +40,9 @@ class Smtp:
     def __init__(self, gateway: Gateway, options: SmtpOptions) -> None:
         self.gateway, self.options = gateway, options
         self.hostname = host_name(gateway.hostname)
+        self.max_message_bytes = gateway.config.core.max_message_bytes
+        if options.max_inflight_bytes < self.max_message_bytes:
+            raise ValueError("max_inflight_bytes: must be max_message_bytes of 00-chatgate.toml or more")
         self.budget = Budget(options.max_inflight_bytes)
         self._rate = Rate(options.max_user_send_per_minute, options.max_user_send_burst_size)
         self._servers: dict[str, Server] = {}
@@ -47,7 +50,7 @@ class Smtp:
 
     def _extensions(self, submits: int, tls: int) -> bytes:
         """The answer to EHLO. No SMTPUTF8: Delta Chat would use it on each MAIL, and other servers may not have it."""
-        lines = ["PIPELINING", f"SIZE {self.options.max_message_bytes}", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        lines = ["PIPELINING", f"SIZE {self.max_message_bytes}", "8BITMIME", "ENHANCEDSTATUSCODES"]
         lines += [] if tls else ["STARTTLS"]
         lines += ["AUTH PLAIN LOGIN"] if tls and submits else []
         return "\r\n250-".join(["250-" + self.hostname, *lines]).encode() + b"\r\n250 HELP"

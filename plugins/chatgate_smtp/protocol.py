@@ -64,7 +64,7 @@ class Protocol(Login):
             if key == "SIZE":
                 if not value.isdecimal() or len(value) > 20:
                     return Reply(501, "5.5.4", "Syntax: SIZE=octets")
-                if int(value) > self.options.max_message_bytes:
+                if int(value) > self.plugin.max_message_bytes:
                     return TOO_BIG
             elif key == "BODY":
                 if value.upper() not in ("7BIT", "8BITMIME"):
@@ -122,7 +122,7 @@ class Protocol(Login):
 
     def _take_message(self) -> Reply:
         envelope, self.envelope = self.envelope, None
-        data = Data(self.options.max_message_bytes)
+        data = Data(self.plugin.max_message_bytes)
         with Share(self.plugin.budget) as share:
             self._receive(data, share)
             content = data.content(self.options.max_line_bytes)
@@ -140,7 +140,7 @@ class Protocol(Login):
             ended = data.feed(stream.read(min(deadline, time.monotonic() + options.data_idle_seconds)))
             if not share.become(data.held):
                 data.refuse(NO_MEMORY)
-            if data.refusal is not None and data.received > 2 * options.max_message_bytes:
+            if data.refusal is not None and data.received > 2 * self.plugin.max_message_bytes:
                 raise Goodbye(line(data.refusal))  # it would never end
         stream.unread(data.rest)
 

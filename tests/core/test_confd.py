@@ -130,3 +130,12 @@ def test_what_is_rendered_can_be_read_back(tmp_path):
 def test_wrong_settings_of_the_core_are_one_line_too(tmp_path, setting, problem):
     folder(tmp_path, n00_chatgate=f'domain = "d.test"\n{setting}')
     assert problems_of(tmp_path) == [f"00-chatgate.toml: {problem}"]
+
+
+@pytest.mark.parametrize("plugin", ["smtp", "imap"])
+def test_a_setting_that_moved_says_where_it_is_now(tmp_path, plugin):
+    path, problems = tmp_path / f"20-{plugin}.toml", []
+    path.write_text("\nmax_message_bytes = 1000000\n")
+    options = confd.installed()[plugin][0].load().Options
+    assert confd.read(path, options, problems, {}) is None
+    assert problems == [f"{path}:2: max_message_bytes: has moved: it is max_message_bytes of 00-chatgate.toml now"]

@@ -23,7 +23,7 @@ LIMIT = 1_000_000
 @pytest.fixture
 def small(own_gateway):
     """A gateway that takes messages of 1 MB, and a client that is logged in."""
-    gateway = own_gateway(imap={"max_message_bytes": LIMIT, "stall_seconds": 1.0})
+    gateway = own_gateway(core={"max_message_bytes": LIMIT}, imap={"stall_seconds": 1.0})
     client = Client(gateway)
     client.do("LOGIN a@example.org passpass1")
     return client

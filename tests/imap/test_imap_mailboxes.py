@@ -220,7 +220,7 @@ def test_status(client):
     client.append(b"Subject: x\r\n\r\n12345\r\n", extra="(\\Seen) ")
     client.append(b"Subject: y\r\n\r\n12345\r\n")
     (line,) = client.do("STATUS inbox (messages recent uidnext unseen size appendlimit)")
-    assert line == b'* STATUS "INBOX" (MESSAGES 2 RECENT 2 UIDNEXT 3 UNSEEN 1 SIZE 42 APPENDLIMIT 31457280)'
+    assert line == b'* STATUS "INBOX" (MESSAGES 2 RECENT 2 UIDNEXT 3 UNSEEN 1 SIZE 42 APPENDLIMIT 52428800)'
     (line,) = client.do("STATUS INBOX (UIDVALIDITY HIGHESTMODSEQ)")
     assert line.startswith(b'* STATUS "INBOX" (UIDVALIDITY ')
     assert client.fails("STATUS Nowhere (MESSAGES)").startswith(b"NO [NONEXISTENT]")

@@ -29,7 +29,7 @@ def append(connection: Connection, parser: Parser) -> str:
     content = parser.string()
     parser.end()
     mailbox = existing(connection, name, "TRYCREATE")
-    if len(content) > connection.imap.options.max_message_bytes:
+    if len(content) > connection.imap.max_message_bytes:
         raise No("Message too large", "TOOBIG")
     if not content:
         raise No("Message is empty", "CANNOT")

@@ -103,7 +103,7 @@ def status(connection: Connection, parser: Parser) -> str:
         b"UIDVALIDITY": now.uidvalidity,
         b"HIGHESTMODSEQ": now.modseq,
         b"SIZE": now.size,
-        b"APPENDLIMIT": connection.imap.options.max_message_bytes,
+        b"APPENDLIMIT": connection.imap.max_message_bytes,
     }
     if b"RECENT" in items:
         values[b"RECENT"] = _recent(connection, mailbox, now)

@@ -67,7 +67,6 @@ class SmtpOptions:
     submissions: tuple[str, ...] = ("*:465",)
     submission: tuple[str, ...] = ("*:587",)
     mx: tuple[str, ...] = ("*:25",)
-    max_message_bytes: int = 31457280
 
 
 @dataclass(frozen=True)
@@ -92,6 +91,7 @@ def make(
     imap: ImapOptions | None = None,
     smtp: SmtpOptions | None = None,
     log_level: str = "warning",
+    max_message_bytes: int = 52428800,
     **site: Any,
 ) -> Gateway:
     """A gateway, not started, whose mail plugins are options only."""
@@ -99,7 +99,7 @@ def make(
     return Gateway(
         Config(
             folder,
-            CoreOptions(domain, hostname, log_level, stop_seconds=2.0),
+            CoreOptions(domain, hostname, log_level, stop_seconds=2.0, max_message_bytes=max_message_bytes),
             (
                 Enabled("tls", tls, TlsOptions()),
                 Enabled("accounts", Accounts, None),

@@ -107,7 +107,7 @@ class Settings:
 
 def test_privacy_and_info_tell_the_settings(start):
     others = [Enabled(name, Silent, Settings()) for name in ("maildb", "sweeper", "gate", "push", "courier")]
-    running = start("chat.example.org", *others, signed=True, smtp=SmtpOptions(max_message_bytes=7_000_000))
+    running = start("chat.example.org", *others, signed=True, max_message_bytes=7_000_000)
     privacy, info = Page(running.ask("/privacy").text).text, Page(running.ask("/info").text).text
     retention = "for 11 days at most (large ones for 3 days once they were fetched)"
     for told in (retention, "300 MB", "deleted address", "day your account was made", "after 44 days without a login"):
@@ -133,7 +133,7 @@ def test_the_names_of_other_plugins_settings():
     from chatgate_smtp.options import SmtpOptions as RealSmtp
     from chatgate_sweeper.options import SweeperOptions
 
-    assert MailDbOptions.quota_bytes > 0 and RealSmtp.max_message_bytes > 0
+    assert MailDbOptions.quota_bytes > 0
     assert RealSmtp.submissions == ("*:465",) and RealSmtp.submission == ("*:587",) and RealSmtp.mx
     assert (SweeperOptions.days, SweeperOptions.large_days, SweeperOptions.account_days) == (20, 7, 90)
 

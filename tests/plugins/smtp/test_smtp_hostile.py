@@ -97,7 +97,7 @@ def test_too_many_connections(started):
 
 
 def test_a_client_that_is_still_sending_gets_the_last_reply(sender):
-    client = sender(max_message_bytes=10_000)
+    client = sender(core={"max_message_bytes": 10_000})
     client.start_mail()
     for _ in range(40):
         client.send(b"x" * 10_000)  # raises OSError where the server just closes

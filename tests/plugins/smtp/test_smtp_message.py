@@ -78,7 +78,7 @@ def test_eight_bit_and_nul_come_through_untouched(sender):
 
 @pytest.mark.parametrize("octets, code", [(4999, 250), (5000, 250), (5001, 552), (5003, 552), (9000, 552)])
 def test_the_size_limit_is_exact(sender, octets, code):
-    client = sender(max_message_bytes=5000)
+    client = sender(core={"max_message_bytes": 5000})
     client.start_mail()
     content = b".\r\n" + (b"." * 98 + b"\r\n") * 47
     content += b"x" * (octets - len(content) - 2) + b"\r\n"
@@ -90,7 +90,7 @@ def test_the_size_limit_is_exact(sender, octets, code):
 
 
 def test_too_much_is_read_to_its_end_and_refused(sender):
-    client = sender(max_message_bytes=100_000)
+    client = sender(core={"max_message_bytes": 100_000})
     assert "SIZE 100000" in client.ask("EHLO x")
     client.start_mail()
     client.send(b"x" * 70 + b"\r\n")
@@ -105,7 +105,7 @@ def test_too_much_is_read_to_its_end_and_refused(sender):
 
 
 def test_a_message_without_end_is_cut_off(sender):
-    client = sender(max_message_bytes=10_000)
+    client = sender(core={"max_message_bytes": 10_000})
     client.start_mail()
     with pytest.raises(OSError):
         for _ in range(2000):
@@ -159,7 +159,7 @@ def test_refused_recipients_are_no_errors(sender):
 
 
 def test_unfinished_mail_of_all_connections_is_bounded(started):
-    gateway, fake = started(max_inflight_bytes=100_000, max_message_bytes=100_000)
+    gateway, fake = started(max_inflight_bytes=100_000, core={"max_message_bytes": 100_000})
     budget = gateway.hub.plugin("smtp").budget
     with Wire(gateway).hello().login() as one, Wire(gateway).hello().login() as two:
         one.start_mail()

@@ -146,7 +146,6 @@ def test_shares_of_a_budget():
         {"max_recipients": 0},
         {"max_command_bytes": 100},
         {"max_line_bytes": 500},
-        {"max_inflight_bytes": 1000},
     ],
 )
 def test_options_that_make_no_sense(wrong):

@@ -6,8 +6,8 @@ import smtplib
 import pytest
 from smtp_wire import ALICE, BOB, PASSWORD, Wire, client_tls, plain
 
-from chatgate.api import Reply
-from chatgate.testing import port
+from chatgate.api import PluginError, Reply
+from chatgate.testing import imap_client, new_login, port
 
 MAIL = b"From: <alice@example.org>\r\nSubject: [...]\r\n\r\nHello\r\n"
 
@@ -41,7 +41,7 @@ def test_a_mail_goes_in_by_each_of_the_three_ways(started):
 )
 def test_what_ehlo_offers(wire, service, clear, secured):
     client = wire(service)
-    always = ["[127.0.0.1]", "PIPELINING", "SIZE 31457280", "8BITMIME", "ENHANCEDSTATUSCODES"]
+    always = ["[127.0.0.1]", "PIPELINING", "SIZE 52428800", "8BITMIME", "ENHANCEDSTATUSCODES"]
     if clear is not None:
         assert client.ask("EHLO [127.0.0.1]")[4:].split("\n") == [*always, *clear, "HELP"]
         client.start_tls()
@@ -150,7 +150,7 @@ def test_small_commands(sender):
         ("MAIL FROM:<@relay.test:alice@example.org>", "553 5.1.3"),
         ("MAIL FROM:<älice@example.org>".encode() + b"\r\n", "553 5.6.7"),
         (b"MAIL FROM:<\xff@example.org>\r\n", "553 5.6.7"),
-        ("MAIL FROM:<alice@example.org> SIZE=31457281", "552 5.3.4"),
+        ("MAIL FROM:<alice@example.org> SIZE=52428801", "552 5.3.4"),
         ("MAIL FROM:<alice@example.org> SIZE=99999999999999999999999999999999", "501 5.5.4"),
         ("MAIL FROM:<alice@example.org> SIZE=-1", "501 5.5.4"),
         ("MAIL FROM:<alice@example.org> SIZE=", "501 5.5.4"),
@@ -360,3 +360,16 @@ def test_check(started, monkeypatch):
     assert [problem.level for problem in smtp.chatgate_check()] == ["warning"]
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.0")
     assert [problem.level for problem in smtp.chatgate_check()] == ["error", "warning"]
+
+
+def test_one_setting_says_how_large_a_message_may_be(gateway_factory):
+    gateway = gateway_factory("tls", "maildb", "passwordless", "smtp", "imap", core={"max_message_bytes": 70_000})
+    with Wire(gateway) as client:
+        assert "\nSIZE 70000\n" in client.ask("EHLO x")
+    with imap_client(gateway, new_login(gateway)) as client:
+        assert "APPENDLIMIT=70000" in client.capability()[1][0].decode().split()
+
+
+def test_a_budget_must_hold_the_largest_message(started):
+    with pytest.raises(PluginError, match="max_inflight_bytes: must be max_message_bytes of 00-chatgate.toml or more"):
+        started(max_inflight_bytes=1000)
