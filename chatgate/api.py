@@ -41,7 +41,7 @@ from chatgate.records import (
 from chatgate.reply import UNAVAILABLE, Reply
 from chatgate.session import Credentials, Session
 from chatgate.store import Store
-from chatgate.turns import give_turn, in_order, in_turns
+from chatgate.turns import TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.units import iso_day, octets
 
 __all__ = [
@@ -80,7 +80,9 @@ __all__ = [
     "Store",
     "StoreError",
     "Stored",
+    "TooMuchWork",
     "Usage",
+    "Work",
     "bind",
     "fields",
     "give_turn",

@@ -1,18 +1,27 @@
-"""Giving others a turn amid long work in the hub's thread."""
+"""Giving others a turn amid long work in the hub's thread, by time: how long an item takes depends on who made it."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
+import math
+import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 import gevent
+from gevent.event import Event
 
 T = TypeVar("T")
 
-# Items from one turn to the next: about a millisecond, for what costs some microseconds each.
-_AT_ONCE = 500
+# Seconds of one turn: for so long everybody else waits.
+_TURN = 0.004
+# Seconds until work that has just begun, or has waited for something, stands in line: what is short never does.
+_FIRST_TURN = 0.001
+
+_SORTED_AT_ONCE = 500
 
 
 def give_turn() -> None:
@@ -22,18 +31,123 @@ def give_turn() -> None:
     gevent.sleep(1e-6)
 
 
+class TooMuchWork(Exception):
+    """A piece of work has used up the time it may have."""
+
+
+class Work:
+    """Long work in small steps, and what it may cost.
+
+        work = Work(seconds=30)
+        for message in messages:
+            work.step()
+            …
+
+    Between two calls of `step` there shall be some milliseconds at most. All that is long in one process stands in one
+    line: between two turns everybody else runs, so it does not matter to them how many there are.
+
+    seconds: of computing that it may have in all. What others computed meanwhile, and waiting, do not count.
+    spent: of these, up to the last turn that ended.
+    """
+
+    __slots__ = ("seconds", "spent", "_until", "_cpu", "_loop", "_iteration")
+
+    def __init__(self, seconds: float = math.inf) -> None:
+        self.seconds = seconds
+        self._loop = gevent.get_hub().loop
+        self._iteration = -1
+        self._until = self._cpu = 0.0
+        self.begin()
+
+    def begin(self) -> None:
+        """Something new begins that may cost as much again. The turn goes on, if it is still the same."""
+        self.spent = 0.0
+        if self._loop.iteration != self._iteration:
+            self._mark(_FIRST_TURN)
+
+    def step(self) -> None:
+        """Give others their turn if this one is over. Costs nothing to speak of if it is not.
+
+        Raises TooMuchWork.
+        """
+        if time.monotonic() >= self._until:
+            self.pause()
+            if self.spent > self.seconds:
+                raise TooMuchWork
+
+    def pause(self) -> None:
+        """The turn is over: stand in line for the next. For where nothing may be raised: else use `step`."""
+        used = time.thread_time() - self._cpu
+        if self._loop.iteration == self._iteration:
+            self.spent += used
+            _line().wait()
+            self._mark(_TURN)
+        else:  # the greenlet has waited meanwhile, so most of that was not its own
+            self.spent += min(used, _FIRST_TURN)
+            self._mark(_FIRST_TURN)
+
+    def _mark(self, turn: float) -> None:
+        self._iteration = self._loop.iteration
+        self._cpu = time.thread_time()
+        self._until = time.monotonic() + turn
+
+    def each(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, with a step before each. Raises TooMuchWork."""
+        for item in items:
+            self.step()
+            yield item
+
+    def ordered(self, items: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
+        """Like sorted(items, key=key), which stops the hub for a second where there are some 100 000.
+        Raises TooMuchWork.
+        """
+        left, pieces = self.each(items), []
+        while piece := sorted(itertools.islice(left, _SORTED_AT_ONCE), key=key):
+            pieces.append(piece)
+        return self.each(heapq.merge(*pieces, key=key))
+
+
+class _Line:
+    """Who waits for a turn in the thread of one hub: one has it between two looks at sockets, timers and threads."""
+
+    def __init__(self) -> None:
+        self._waiting: deque[Event] = deque()
+        self._caller: gevent.Greenlet | None = None
+
+    def wait(self) -> None:
+        turn = Event()
+        self._waiting.append(turn)
+        if not self._caller:
+            self._caller = gevent.spawn(self._call)
+        try:
+            turn.wait()
+        except BaseException:  # killed, or a time-out: the next one must not wait for its sake
+            if not turn.is_set():
+                self._waiting.remove(turn)
+            raise
+
+    def _call(self) -> None:
+        while self._waiting:
+            give_turn()
+            if self._waiting:
+                self._waiting.popleft().set()
+
+
+_lines: WeakKeyDictionary[Any, _Line] = WeakKeyDictionary()
+
+
+def _line() -> _Line:
+    hub = gevent.get_hub()
+    if hub not in _lines:
+        _lines[hub] = _Line()
+    return _lines[hub]
+
+
 def in_turns(items: Iterable[T]) -> Iterator[T]:
     """The items, with a turn for everybody else now and then."""
-    left = iter(items)
-    while piece := list(itertools.islice(left, _AT_ONCE)):
-        yield from piece
-        if len(piece) == _AT_ONCE:
-            give_turn()
+    return Work().each(items)
 
 
 def in_order(items: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
-    """Like sorted(items, key=key), which stops the hub for a second where there are some 100 000."""
-    left, pieces = in_turns(items), []
-    while piece := sorted(itertools.islice(left, _AT_ONCE), key=key):
-        pieces.append(piece)
-    return in_turns(heapq.merge(*pieces, key=key))
+    """Like sorted(items, key=key), with a turn for everybody else now and then."""
+    return Work().ordered(items, key)

@@ -17,6 +17,8 @@ from chatgate.api import (
     Session,
     Store,
     StoreError,
+    TooMuchWork,
+    Work,
 )
 
 from .answers import Bad, Bye, Closed, No, Refusal, tagged
@@ -39,6 +41,7 @@ class Connection:
     """State of a connection: not authenticated (no account), authenticated, selected (a view).
 
     tag: of the command being run. closing: say goodbye after it. condstore: RFC 7162, on for later SELECTs too.
+    work: what a command that may take long steps on (see `Work`); past its bound the answer is NO.
     changed: the board said that something happened in the selected mailbox, or
         something could not be told yet.
     """
@@ -47,6 +50,7 @@ class Connection:
         "imap",
         "session",
         "wire",
+        "work",
         "view",
         "changed",
         "_watch",
@@ -65,6 +69,7 @@ class Connection:
         self.imap, self.session = imap, session
         self.wire = Wire(sock, options.command_seconds, options.stall_seconds)
         self.wire.deadline = time.monotonic() + options.login_seconds
+        self.work = Work(options.command_work_seconds)
         self.view: View | None = None
         self.changed = False
         self._watch: Any = None
@@ -184,12 +189,16 @@ class Connection:
                 raise Bad(f"Command is not allowed while {self.state}")
             if parser.pos < len(parser.line):
                 parser.space()
+            self.work.begin()
+            self.work.step()  # amid pipelined commands too others get their turn
             text = command.handler(self, parser)
             return (None if text is None else b"OK " + text.encode()), False
         except Refusal as refusal:
             return refusal.line(), isinstance(refusal, Bad)
         except StoreError as error:
             return _refused_by_store(error).line(), False
+        except TooMuchWork:
+            return No("This takes too long, please ask for less at once", "LIMIT").line(), False
         except (Bye, Closed):
             raise
         except Exception as error:

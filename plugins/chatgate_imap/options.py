@@ -23,6 +23,9 @@ class ImapOptions:
     max_connections_per_account: int = option(50, "Open connections of one account.")
     login_seconds: float = option(60.0, "Seconds a client may take from connecting to being logged in.")
     command_seconds: float = option(1800.0, "Seconds without a command until logout; RFC 3501 wants 1800 at least.")
+    command_work_seconds: float = option(
+        30.0, "Seconds a command may compute, waiting not counted; then it ends with NO [LIMIT]."
+    )
     stall_seconds: float = option(120.0, "Seconds a client may pause inside a literal, or not read what is sent.")
     keepalive_seconds: float = option(120.0, "Seconds between signs of life in IDLE. Delta Chat needs less than 300.")
     login_failure_seconds: float = option(1.0, "Seconds the answer to a wrong password is held back.")

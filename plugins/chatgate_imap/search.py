@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from chatgate.api import give_turn
-
 from . import flags, sets, text
 from .answers import Bad, No
 from .parser import MAX_DEPTH, Parser
@@ -174,7 +172,7 @@ class _Keys:
         wanted = self._string()
 
         def test(source: Source, number: int) -> bool:
-            give_turn()  # a large part takes 50 ms, and there may be hundreds of such keys
+            source.work.step()
             return text.body_holds(source.content(), source.root(), wanted)
 
         return Key(BODY, test)
@@ -183,7 +181,7 @@ class _Keys:
         wanted = self._string()
 
         def test(source: Source, number: int) -> bool:
-            give_turn()
+            source.work.step()
             if text.header_holds(source.header(), wanted):
                 return True
             return text.message_holds(source.content(), source.root(), wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatgate.api import Message
+from chatgate.api import Message, Work
 
 from . import mime
 
@@ -18,6 +18,7 @@ class Gone(Exception):
 class Source:
     """What is not asked for is not read.
 
+    work: of the command; what takes long steps on it.
     read_content, read_header: read from the store by UID; None when the message is gone.
     """
 
@@ -28,6 +29,7 @@ class Source:
         "size",
         "date",
         "recent",
+        "work",
         "_read_content",
         "_read_header",
         "_content",
@@ -36,9 +38,9 @@ class Source:
         "_fields",
     )
 
-    def __init__(self, message: Message, recent: bool, read_content: Read, read_header: Read) -> None:
+    def __init__(self, message: Message, recent: bool, work: Work, read_content: Read, read_header: Read) -> None:
         self.uid, self.modseq, self.flags, self.size, self.date = message
-        self.recent = recent
+        self.recent, self.work = recent, work
         self._read_content, self._read_header = read_content, read_header
         self._content: bytes | None = None
         self._header: bytes | None = None

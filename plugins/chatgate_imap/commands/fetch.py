@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatgate.api import Message, give_turn
+from chatgate.api import Message
 
 from .. import fetch as items
 from .. import flags
@@ -18,8 +18,6 @@ from .table import SELECTED, Command
 
 if TYPE_CHECKING:
     from ..connection import Connection
-
-_TURN = 64  # items after which other greenlets get a turn
 
 
 def fetch(connection: Connection, parser: Parser) -> str:
@@ -83,7 +81,7 @@ def _send(
 ) -> bool:
     """Write the responses. Were messages missing?"""
     store, mailbox_id, write = connection.store, view.mailbox.id, connection.wire.write
-    missing, work = False, 0
+    work, missing = connection.work, False
     fetched: set[int] = set()
 
     def read_content(uid: int) -> bytes | None:
@@ -93,10 +91,10 @@ def _send(
     def read_header(uid: int) -> bytes | None:
         return store.header(mailbox_id, uid)
 
-    for at in positions:
+    for at in work.each(positions):
         message: Message = view.messages[at]
         uid = message.uid
-        source = Source(message, uid in view.recent, read_content, read_header)
+        source = Source(message, uid in view.recent, work, read_content, read_header)
         extra = b""
         if by_uid and not plan.uid:
             extra = b"UID %d " % uid
@@ -113,10 +111,6 @@ def _send(
             for piece in pieces:
                 write(piece)
             write(b")\r\n")
-        work += len(plan.items)
-        if work >= _TURN:
-            work = 0
-            give_turn()
     if fetched := fetched - view.fetched:  # a full mailbox loses first what all devices have
         view.fetched |= fetched
         store.note_fetched(mailbox_id, fetched)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatgate.api import give_turn
-
 from .. import search as keys
 from ..parser import Parser
 from ..source import Gone, Source
@@ -14,8 +12,6 @@ from .table import SELECTED, Command
 
 if TYPE_CHECKING:
     from ..connection import Connection
-
-_TURN = {keys.CHEAP: 4096, keys.HEADER: 64, keys.BODY: 4}  # messages after which other greenlets get a turn
 
 
 def search(connection: Connection, parser: Parser) -> str:
@@ -31,14 +27,15 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
     key, uses_modseq = keys.parse(parser, keys.Context(len(view), view.uids[-1] if view.uids else 0))
     if uses_modseq:
         connection.condstore = view.condstore = True
-    store, mailbox_id = connection.store, view.mailbox.id
-    turn = _TURN[key.cost]
+    store, mailbox_id, work = connection.store, view.mailbox.id, connection.work
     hits: list[bytes] = []
     modseq = 0
     for number, message in enumerate(view.messages, 1):
+        work.step()
         source = Source(
             message,
             message.uid in view.recent,
+            work,
             lambda uid: store.content(mailbox_id, uid),
             lambda uid: store.header(mailbox_id, uid),
         )
@@ -49,8 +46,6 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
         if hit:
             hits.append(b" %d" % (message.uid if by_uid else number))
             modseq = max(modseq, message.modseq)
-        if not number % turn:
-            give_turn()
     tail = b" (MODSEQ %d)" % modseq if uses_modseq and hits else b""
     connection.wire.write(b"* SEARCH%s%s\r\n" % (b"".join(hits), tail))
     return "Search completed."
