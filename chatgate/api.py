@@ -38,7 +38,7 @@ from chatgate.records import (
     StoreError,
     Usage,
 )
-from chatgate.reply import UNAVAILABLE, Reply
+from chatgate.reply import UNAVAILABLE, Reply, login_refusal
 from chatgate.session import Credentials, Session
 from chatgate.store import Store
 from chatgate.turns import TooMuchWork, Work, give_turn, in_order, in_turns
@@ -91,6 +91,7 @@ __all__ = [
     "in_order",
     "in_turns",
     "iso_day",
+    "login_refusal",
     "octets",
     "option",
     "required",

@@ -39,6 +39,16 @@ class Reply:
 UNAVAILABLE = Reply(451, "4.3.0", "Temporary server problem, please try again later", imap="UNAVAILABLE")
 
 
+def login_refusal(answer: object) -> Reply | None:
+    """What the client hears of an answer to `chatgate_authenticate` that is no Account. None: nobody knew the
+    address, so as for a wrong password. An accepting Reply, or what is no Reply at all, is a plugin's fault and never
+    the password's.
+    """
+    if answer is None or (isinstance(answer, Reply) and not answer.accepts):
+        return answer
+    return UNAVAILABLE
+
+
 def text_problem(text: str) -> str:
     """Why words of the operator cannot be a reply's text; "" if they can."""
     if not text.isascii() or not text.isprintable() or not 0 < len(text) <= 200:

@@ -68,14 +68,15 @@ class Gate:
 
     def _refusal(self, verdict: Verdict, envelope: Envelope) -> Reply | None:
         if verdict.kind is Kind.MALFORMED:
-            return Reply(500, "", f"Failed to parse message: {verdict.reason}")
+            return Reply(554, "5.6.0", f"Failed to parse message: {verdict.reason}")
         if verdict.sender is None:
-            return Reply(500, "", f"Invalid FROM header: {_printable(verdict.from_field)}")
+            return Reply(554, "5.6.0", f"Invalid FROM header: {_printable(verdict.from_field)}")
         if not envelope.submitted and verdict.sender.lower().endswith("@" + self._gateway.domain):
             return FORGED
         if verdict.sender.lower() != envelope.sender.lower():
             if envelope.submitted:
-                return Reply(500, "", f"Invalid FROM <{verdict.sender}> for <{_printable(envelope.sender.encode())}>")
+                for_whom = _printable(envelope.sender.encode())
+                return Reply(550, "5.7.1", f"Invalid FROM <{verdict.sender}> for <{for_whom}>")
             # Forwarders change the envelope's sender. The message may pass, but who is named there must get no bounce.
             envelope.sender = ""
         if verdict.admitted or (not envelope.submitted and self._may_get_cleartext(envelope)):

@@ -8,7 +8,7 @@ from typing import Any
 import bottle
 import gevent
 
-from chatgate.api import Account, Credentials, Gateway, Reply, Session
+from chatgate.api import Account, Credentials, Gateway, Session, login_refusal
 from chatgate_selfservice.account import kept, set_password
 
 _TEMPLATE = Path(__file__).with_name("account.html")
@@ -47,8 +47,9 @@ class Page:
         answer = self._gateway.hub.ask("authenticate", session=session, credentials=credentials)
         if isinstance(answer, Account):
             return answer
-        if isinstance(answer, Reply) and (answer.temporary or answer.code != 535):
-            return answer.text + "."
+        refusal = login_refusal(answer)
+        if refusal is not None and refusal.code != 535:
+            return refusal.text + "."
         gevent.sleep(self._wrong_password_seconds)
         return _WRONG
 

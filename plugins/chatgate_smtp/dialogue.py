@@ -35,6 +35,11 @@ _ENHANCED = {
     "530 5.7.0 Authentication required": "530 5.7.0 Log in first",
 }
 
+# Delta Chat's servers have all said "523 Encryption Needed: Invalid Unencrypted Mail", word for word.
+_BARE = frozenset({523})
+
+_CODE = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
+
 _CLIENT_NAME = re.compile(r"[!-~]{1,255}")
 
 
@@ -191,7 +196,7 @@ class Dialogue(smtp.SMTP):
     # ------------------------------------------------------------------------------------------ the rest
 
     async def smtp_VRFY(self, arg: str | None) -> None:
-        await self.push("252 2.5.2 Cannot verify, but will take mail and try to deliver it")
+        await self.push("252 2.0.0 Cannot verify, but will take mail and try to deliver it")
 
     async def smtp_HELP(self, arg: str | None) -> None:
         await self.push("214 2.0.0 Commands: " + " ".join(sorted(self.methods)))
@@ -205,8 +210,14 @@ class Dialogue(smtp.SMTP):
 
 
 def line(reply: Reply) -> str:
-    """A Reply as one line of SMTP. A text that would break out of its line, or that is no text, is left out."""
-    text = str(reply)
+    """A Reply as one line of SMTP, with an enhanced status code of the class of its code (RFC 2034 §4): plugins may
+    name none, or one of another class. A text that would break out of its line, or that is no text, is left out.
+    """
+    text, enhanced, kind = reply.text, reply.enhanced, reply.code // 100
     if not text.isascii() or not text.isprintable():
-        text = reply.enhanced
-    return f"{reply.code} {text[:500]}"
+        text = ""
+    if reply.code in _BARE:
+        return f"{reply.code} {text[:500]}"
+    if not _CODE.fullmatch(enhanced) or enhanced[0] != str(kind):
+        enhanced = f"{kind}.0.0"
+    return f"{reply.code} {enhanced} {text[:500]}".rstrip()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import binascii
 import logging
 from typing import Any
 
 from aiosmtpd import smtp
 
-from chatgate.api import Account, Credentials, Reply
+from chatgate.api import Account, Credentials, Reply, login_refusal
 from chatgate_smtp.dialogue import Dialogue, line
 from chatgate_smtp.driver import Goodbye
 
 log = logging.getLogger("chatgate.smtp")
 
 WRONG_PASSWORD = Reply(535, "5.7.8", "Wrong address or password")
+
+FOR_ANOTHER = Reply(535, "5.7.8", "Acting for another account is not possible")
 
 
 class Login(Dialogue):
@@ -40,6 +43,28 @@ class Login(Dialogue):
         mechanism, blank, initial = (arg or "").partition(" ")
         await super().smtp_AUTH(mechanism.upper() + blank + initial)
 
+    async def auth_PLAIN(self, _: Any, args: list[str]) -> smtp.AuthResult:
+        """aiosmtpd's throws the authorization identity away: whoever asks to act for somebody else would act for
+        themselves and not know it (RFC 4616 §2).
+        """
+        done = smtp.AuthResult(success=False)  # and said
+        response: Any = await self.challenge_auth("") if len(args) == 1 else _decoded(args[1])
+        if response is smtp.MISSING:
+            return done
+        if response is None:
+            await self.push("501 5.5.2 Can't decode base64")
+            return done
+        try:
+            identity, login, password = response.split(b"\0")
+        except ValueError:
+            await self.push("501 5.5.2 Can't split auth value")
+            return done
+        if identity and identity.lower() != login.lower():
+            self.login_failures += 1
+            await self.say(FOR_ANOTHER)
+            return done
+        return self._authenticate("PLAIN", smtp.LoginPassword(login, password))
+
     def _authenticate(self, mechanism: str, auth_data: Any) -> smtp.AuthResult:
         reply = self._log_in(auth_data)
         if reply is None:
@@ -62,9 +87,15 @@ class Login(Dialogue):
             self.stream.login_deadline = None
             self.hub.notify("logged_in", session=self.client, account=answer)
             return None
-        if isinstance(answer, Reply) and answer.temporary:
-            return Reply(454, "4.7.0", answer.text)
+        refusal = login_refusal(answer)
+        if refusal is not None and refusal.temporary:
+            return Reply(454, "4.7.0", refusal.text)
         self.login_failures += 1
-        if isinstance(answer, Reply) and not answer.accepts:
-            return Reply(535, answer.enhanced or "5.7.8", answer.text)
-        return WRONG_PASSWORD
+        return Reply(535, refusal.enhanced or "5.7.8", refusal.text) if refusal is not None else WRONG_PASSWORD
+
+
+def _decoded(text: str) -> bytes | None:
+    try:
+        return binascii.a2b_base64(text.encode(), strict_mode=True)
+    except ValueError:
+        return None

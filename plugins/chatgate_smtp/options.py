@@ -33,6 +33,7 @@ class SmtpOptions:
     max_commands_per_message: int = option(
         100, "Commands other than RCPT a client may send without getting a message taken before it is cut off."
     )
+    max_hops: int = option(100, "Received fields from which on a message is taken to go in circles. RFC 5321 says 100.")
     max_login_failures: int = option(3, "Wrong passwords on one connection before it is cut off.")
     login_seconds: float = option(60.0, "Seconds a client of submission may take until it is logged in.")
     command_seconds: float = option(300.0, "Seconds a client may take for its next command, and to take our reply.")
@@ -45,6 +46,7 @@ class SmtpOptions:
             "max_user_send_per_minute",
             "max_user_send_burst_size",
             "max_errors",
+            "max_hops",
             "max_login_failures",
         ):
             if getattr(self, name) < 1:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Server, Session, hookimpl
+from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Server, Session, fields, hookimpl, split
 from chatgate_smtp.addresses import host_name
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Stream, run
@@ -20,6 +20,7 @@ AIOSMTPD = "1.4.6"
 
 BUSY = b"421 4.7.0 Too many connections, try again later\r\n"
 GONE = Reply(550, "5.7.1", "This account does not exist any more")
+LOOP = Reply(554, "5.4.6", "Mail loop: this message has been through too many servers")
 NOT_OWNED = Reply(553, "5.7.1", "Sender address rejected: not owned by user")
 
 
@@ -122,9 +123,18 @@ class Smtp:
             return Reply(550, "5.7.1", current.disabled)
         seconds = self._rate.wait(account.id, time.monotonic())
         if seconds:
-            # Not an enhanced code and a text: filtermail, whose clients know this answer, puts a colon between.
-            return Reply(450, "", f"4.7.1: Too much mail from <{address}>, wait {seconds} s")
+            return Reply(450, "4.7.1", f"Too much mail from <{address}>, wait {seconds} s")
         return None
+
+    @hookimpl
+    def chatgate_filter(self, envelope: Envelope) -> Reply | None:
+        """Mail that goes in circles is refused (RFC 5321 §6.3), before others take the trace of its way out."""
+        header, _ = split(envelope.content)
+        most = self.options.max_hops
+        if (b"\n" + header).lower().count(b"\nreceived") < most:
+            return None
+        hops = sum(name == b"received" for name, _ in fields(header))
+        return LOOP if hops >= most else None
 
     @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:

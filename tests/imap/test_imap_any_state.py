@@ -371,3 +371,16 @@ def test_states_can_be_dropped_at_any_rest(texts, resting):
         assert unpack.decompress(server.pack(received)) == received
         if resting:
             server.rest()
+
+
+@pytest.mark.parametrize("answer", ["alice@example.org", 7, True, Reply(250)])
+def test_a_plugin_at_fault_is_no_wrong_password(own_gateway, answer):
+    class Broken(Plugin):
+        order = 1
+
+        @hookimpl
+        def chatgate_authenticate(self, credentials):
+            return answer
+
+    client = Client(own_gateway(Broken))
+    assert client.fails("LOGIN a@example.org passpass1").startswith(b"NO [UNAVAILABLE] ")

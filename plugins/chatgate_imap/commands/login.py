@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import gevent
 
-from chatgate.api import Account, Credentials, Reply
+from chatgate.api import Account, Credentials, login_refusal
 
 from ..answers import Bad, Bye, No
 from ..parser import Parser
@@ -67,7 +67,7 @@ def _log_in(connection: Connection, address: bytes, password: bytes) -> str:
     try:
         credentials = Credentials(address.decode("utf-8"), password.decode("utf-8"))
     except UnicodeDecodeError:
-        answer: Account | Reply | None = None
+        answer: object = None
     else:
         answer = imap.gateway.hub.ask("authenticate", session=session, credentials=credentials)
     if not isinstance(answer, Account):
@@ -80,8 +80,9 @@ def _log_in(connection: Connection, address: bytes, password: bytes) -> str:
     return f"[CAPABILITY {connection.capabilities().decode()}] Logged in."
 
 
-def _refuse(connection: Connection, answer: Reply | None) -> None:
+def _refuse(connection: Connection, answer: object) -> None:
     """Delta Chat takes a text with the word "authentication" for a wrong password, so only that one has it."""
+    answer = login_refusal(answer)
     if answer is not None and answer.temporary:
         raise No(answer.text, answer.imap or "UNAVAILABLE")
     connection.login_failures += 1

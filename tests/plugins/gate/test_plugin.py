@@ -63,13 +63,13 @@ def test_cleartext_is_refused(gate, submitted):
 @pytest.mark.parametrize(
     ("header", "answer"),
     [
-        (b"From: nobody\r\n", "500 Invalid FROM header: nobody"),
-        (b"From: J\xc3\xb6rg\x1b\r\n", "500 Failed to parse message: control character in the header"),
-        (b"From: J\xc3\xb6rg\r\n", "500 Invalid FROM header: J??rg"),
-        (b"To: alice@example.org\r\n", "500 Invalid FROM header: "),
-        (b"From: alice@example.org\r\nFrom: bob@example.org\r\n", "500 Invalid FROM header: "),
-        (b"From: a@b.org, c@d.org\r\n", "500 Invalid FROM header: a@b.org, c@d.org"),
-        (b"no field\r\n", "500 Failed to parse message: header line that is no field"),
+        (b"From: nobody\r\n", "554 5.6.0 Invalid FROM header: nobody"),
+        (b"From: J\xc3\xb6rg\x1b\r\n", "554 5.6.0 Failed to parse message: control character in the header"),
+        (b"From: J\xc3\xb6rg\r\n", "554 5.6.0 Invalid FROM header: J??rg"),
+        (b"To: alice@example.org\r\n", "554 5.6.0 Invalid FROM header: "),
+        (b"From: alice@example.org\r\nFrom: bob@example.org\r\n", "554 5.6.0 Invalid FROM header: "),
+        (b"From: a@b.org, c@d.org\r\n", "554 5.6.0 Invalid FROM header: a@b.org, c@d.org"),
+        (b"no field\r\n", "554 5.6.0 Failed to parse message: header line that is no field"),
     ],
 )
 def test_unclear_messages_are_refused(gate, header, answer, submitted):
@@ -78,17 +78,17 @@ def test_unclear_messages_are_refused(gate, header, answer, submitted):
 
 def test_a_long_from_field_makes_a_short_answer(gate):
     answer = gate(mail(header=b"From: " + b"x" * 5000 + b"\r\n"), submitted=True)
-    assert answer == "500 Invalid FROM header: " + "x" * 200
+    assert answer == "554 5.6.0 Invalid FROM header: " + "x" * 200
 
 
 def test_submission_must_be_from_the_envelopes_sender(gate):
     assert gate(mail(), submitted=True, sender="ALICE@Example.org") is None
     answer = gate(mail(), submitted=True, sender="carol@example.org")
-    assert answer == "500 Invalid FROM <alice@example.org> for <carol@example.org>"
+    assert answer == "550 5.7.1 Invalid FROM <alice@example.org> for <carol@example.org>"
     # The address is looked at first, as in the reference, so cleartext with another's name gets this answer too.
     answer = gate(CLEARTEXT, submitted=True, sender="carol@example.org")
-    assert answer == "500 Invalid FROM <alice@example.org> for <carol@example.org>"
-    assert gate(mail(), submitted=True, sender="").startswith("500 Invalid FROM")
+    assert answer == "550 5.7.1 Invalid FROM <alice@example.org> for <carol@example.org>"
+    assert gate(mail(), submitted=True, sender="").startswith("550 5.7.1 Invalid FROM")
 
 
 def test_from_elsewhere_another_envelope_sender_gets_no_bounces(gate):
@@ -126,14 +126,14 @@ def test_cleartext_recipients(tmp_path):
     assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org", "ABUSE@example.org"]) is None
     assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org", BOB]) == ENCRYPTION_NEEDED
     assert gate(CLEARTEXT, submitted=True, recipients=["postmaster@example.org"]) == ENCRYPTION_NEEDED
-    assert gate(b"no header\r\n\r\n", submitted=False, recipients=["postmaster@example.org"]).startswith("500")
+    assert gate(b"no header\r\n\r\n", submitted=False, recipients=["postmaster@example.org"]).startswith("554 5.6.0 ")
 
 
 def test_header_limit(tmp_path):
     gate = Asked(tmp_path, max_header=1000)
     assert gate(mail(), submitted=True) is None
     long = mail(header=HEADER + b"A: " + b"x" * 1000 + b"\r\n")
-    assert gate(long, submitted=True) == "500 Failed to parse message: header too long"
+    assert gate(long, submitted=True) == "554 5.6.0 Failed to parse message: header too long"
 
 
 NOISE = (

@@ -86,7 +86,7 @@ def test_three_wrong_passwords_are_enough(wire):
         (Reply(450, "4.7.1", "Slowly"), "454 4.7.0 Slowly"),
         (Reply(550, "5.7.1", "This server is closed"), "535 5.7.1 This server is closed"),
         (Reply(535, "", "No"), "535 5.7.8 No"),
-        (Reply(250), "535 5.7.8 Wrong address or password"),  # no account, so no login
+        (Reply(250), "454 4.7.0 Temporary server problem, please try again later"),  # no account, so no login
         (None, "535 5.7.8 Wrong address or password"),
     ],
 )
@@ -115,7 +115,7 @@ def test_each_account_sends_at_its_rate(started):
             client.start_mail(ALICE, "bob@example.org", "carol@example.org", "dave@example.org")
             assert client.ask(".").startswith("250 ")
         answer = client.ask("MAIL FROM:<alice@example.org>")
-        assert answer == "450 4.7.1: Too much mail from <alice@example.org>, wait 1 s"
+        assert answer == "450 4.7.1 Too much mail from <alice@example.org>, wait 1 s"
         with Wire(gateway).hello().login("bob@example.org") as other:
             assert other.ask("MAIL FROM:<bob@example.org>") == "250 2.1.0 OK"
         assert client.ask("MAIL FROM:<bob@example.org>").startswith("553 5.7.1 ")
@@ -144,3 +144,30 @@ def test_an_open_connection_ends_to_send_with_its_account(sender, now, answer):
     client = sender()
     client.gateway.store.changed[ALICE] = now
     assert client.ask(f"MAIL FROM:<{ALICE}>") == answer
+
+
+def test_nobody_acts_for_another(wire):
+    """RFC 4616 §2. The right password is not asked for, and it counts as one failure."""
+    client = wire(max_login_failures=2).hello()
+    asked = []
+    client.fake.answers["authenticate"] = lambda credentials: asked.append(credentials.address)
+    for verb in ("AUTH PLAIN " + plain(ALICE, PASSWORD, "bob@example.org"), "AUTH PLAIN"):
+        answer = client.ask(verb)
+        if answer.startswith("334 "):
+            answer = client.ask(plain(ALICE, PASSWORD, "bob@example.org"))
+        assert answer == "535 5.7.8 Acting for another account is not possible"
+    assert asked == []
+    assert client.ask("AUTH PLAIN " + plain(ALICE, PASSWORD)).startswith("421 4.7.0 ")
+
+
+def test_acting_for_oneself_is_logging_in(wire):
+    client = wire().hello()
+    assert client.ask("AUTH PLAIN " + plain(ALICE, PASSWORD, "Alice@example.org")) == "235 2.7.0 Logged in"
+
+
+@pytest.mark.parametrize("answer", ["alice@example.org", 7, True, [], Reply(250), object()])
+def test_an_answer_that_is_none_is_no_wrong_password(wire, answer):
+    client = wire(max_login_failures=1).hello()
+    client.fake.answers["authenticate"] = lambda credentials: answer
+    for _ in range(3):
+        assert client.ask("AUTH PLAIN " + plain(ALICE, PASSWORD)).startswith("454 4.7.0 Temporary ")
