@@ -40,7 +40,7 @@ from chatgate.records import (
 )
 from chatgate.reply import UNAVAILABLE, Reply, login_refusal
 from chatgate.session import Credentials, Session
-from chatgate.store import Store
+from chatgate.store import Content, Store
 from chatgate.turns import TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.units import iso_day, octets
 
@@ -53,6 +53,7 @@ __all__ = [
     "BindError",
     "Certificate",
     "Changes",
+    "Content",
     "Copied",
     "Credentials",
     "Delivery",

@@ -21,6 +21,23 @@ from chatgate.records import (
 )
 
 
+class Content(Protocol):
+    """The octets of one message, opened: they can be read to their end whatever happens to the message meanwhile.
+
+    size: how many there are.
+    """
+
+    size: int
+
+    def read(self, start: int, length: int) -> bytes:
+        """`length` octets from `start` on, less only at the end of the content."""
+        ...
+
+    def close(self) -> None:
+        """May be called twice."""
+        ...
+
+
 class Store(Protocol):
     """Every method may block its greenlet, never the hub. A method that changes something returns when the change is
     on disk, and only then posts the mailbox on the gateway's board. Any of them may raise StoreError.
@@ -116,6 +133,10 @@ class Store(Protocol):
         ...
 
     def content(self, mailbox_id: int, uid: int) -> bytes | None: ...
+    def open(self, mailbox_id: int, uid: int) -> Content | None:
+        """The content in pieces, so that a large one needs no memory. Whoever opens it closes it."""
+        ...
+
     def header(self, mailbox_id: int, uid: int) -> bytes | None:
         """The header with its closing empty line, without reading the body of a large message."""
         ...

@@ -22,6 +22,7 @@ from chatgate_maildb.database import Unavailable
 
 log = logging.getLogger("chatgate.maildb")
 
+HEAD = 1 << 16  # octets that are read at once when a file is opened: the header and, of most, all that is asked for
 _ASKED_AT_ONCE = 200  # files, when looking for leftovers
 
 _NAME = re.compile(r"[0-9a-f]{32}")
@@ -53,6 +54,30 @@ class Blobs:
         except OSError as error:
             log.error("body file not read: %s", error.strerror)
             raise Unavailable() from error
+
+    def open(self, name: str) -> tuple[int, bytes, int] | None:
+        """A descriptor, the first octets, and how many the file has; None when it is not there. Raises StoreError."""
+        try:
+            return self._threads.apply(self._open, (name,))
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            log.error("body file not read: %s", error.strerror)
+            raise Unavailable() from error
+
+    def piece(self, descriptor: int, start: int, length: int) -> bytes:
+        """Raises StoreError, also when the file is shorter."""
+        try:
+            piece = self._threads.apply(os.pread, (descriptor, length, start))
+        except OSError as error:
+            log.error("body file not read: %s", error.strerror)
+            raise Unavailable() from error
+        if len(piece) != length:
+            raise Unavailable()
+        return piece
+
+    def release(self, descriptor: int) -> None:
+        os.close(descriptor)
 
     def remove(self, names: list[str]) -> None:
         """In the background: what is not done before a crash the sweep does. By a greenlet, as it has to wait for a
@@ -131,6 +156,14 @@ class Blobs:
     def _read(self, name: str, size: int) -> bytes:
         with open(self.path(name), "rb", buffering=0) as file:
             return file.read(size) if size else b""
+
+    def _open(self, name: str) -> tuple[int, bytes, int]:
+        descriptor = os.open(self.path(name), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            return descriptor, os.pread(descriptor, HEAD, 0), os.fstat(descriptor).st_size
+        except OSError:
+            os.close(descriptor)
+            raise
 
     def _remove(self, names: list[str]) -> None:
         for name in names:

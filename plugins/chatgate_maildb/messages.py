@@ -9,6 +9,7 @@ from typing import Literal
 
 from chatgate.api import (
     Changes,
+    Content,
     Copied,
     Delivery,
     FlagsChanged,
@@ -20,6 +21,7 @@ from chatgate.api import (
     split,
 )
 from chatgate_maildb import rows
+from chatgate_maildb.contents import InFile, InRow
 from chatgate_maildb.database import Unavailable
 from chatgate_maildb.flags import DELETED, SEEN, normal, parsed, text
 from chatgate_maildb.part import Part
@@ -80,6 +82,18 @@ class Messages(Part):
             return data if file is None else self._file(mailbox_id, uid, file, size)
         return None
 
+    def open(self, mailbox_id: int, uid: int) -> Content | None:
+        for size, _, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
+            if file is None:
+                return InRow(data)
+            opened = self.blobs.open(file)
+            if opened is not None and opened[2] == size:
+                return InFile(self.blobs, size, *opened[:2])
+            if opened is not None:
+                self.blobs.release(opened[0])
+            self._missing_file(mailbox_id, uid)
+        return None
+
     def header(self, mailbox_id: int, uid: int) -> bytes | None:
         for _, size, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
             return data[:size] if file is None else self._file(mailbox_id, uid, file, size)
@@ -88,10 +102,14 @@ class Messages(Part):
     def _file(self, mailbox_id: int, uid: int, file: str, size: int) -> bytes | None:
         content = self.blobs.read(file, size)
         if content is None or len(content) != size:
-            if self.reader.rows(_BODY, (mailbox_id, uid)):
-                raise Unavailable()  # `check` tells the operator which file is damaged
-            return None  # expunged while we were reading
+            self._missing_file(mailbox_id, uid)
+            return None
         return content
+
+    def _missing_file(self, mailbox_id: int, uid: int) -> None:
+        """Nothing to say when the message was expunged meanwhile. Raises StoreError when it was not."""
+        if self.reader.rows(_BODY, (mailbox_id, uid)):
+            raise Unavailable()  # `check` tells the operator which file is damaged
 
     def store(self, content: bytes, deliveries: Sequence[Delivery]) -> list[Stored]:
         size = len(content)

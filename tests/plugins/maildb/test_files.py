@@ -186,3 +186,42 @@ def test_removing_files_while_all_threads_are_busy_delays_no_commit(store, peopl
         os.close(pipe), os.close(end)
     store.close()
     assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize("content", [b"Subject: x\r\n\r\nsmall", LARGE])
+def test_an_open_message_can_be_read_to_its_end(store, people, tmp_path, content):
+    """Though it is expunged meanwhile, and its file is gone."""
+    store.store(content, [people.alice.inbox])
+    opened = store.open(people.alice.box, 1)
+    store.expunge(people.alice.box, [1], only_deleted=False)
+    store.blobs.close()
+    store.blobs = blobs_module.Blobs(tmp_path / "data" / "blobs")
+    assert files(tmp_path) == [] and store.open(people.alice.box, 1) is None
+    assert opened.size == len(content)
+    pieces = [opened.read(start, 7000) for start in range(0, opened.size + 7000, 7000)]
+    assert b"".join(pieces) == content and pieces[-1] == b""
+    opened.close()
+    opened.close()
+
+
+def test_an_open_message_leaves_no_descriptor(store, people):
+    store.store(LARGE, [people.alice.inbox])
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        store.open(people.alice.box, 1).close()
+        store.open(people.alice.box, 1)  # forgotten: its end closes it
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_damaged_file_is_no_message(store, people, tmp_path):
+    store.store(LARGE, [people.alice.inbox])
+    opened = store.open(people.alice.box, 1)
+    (file,) = files(tmp_path)
+    os.truncate(file, 70_000)
+    with pytest.raises(StoreError):
+        opened.read(69_000, 2000)
+    with pytest.raises(StoreError):
+        store.open(people.alice.box, 1)
+    file.unlink()
+    with pytest.raises(StoreError):
+        store.open(people.alice.box, 1)
