@@ -19,6 +19,7 @@ class Envelope:
     submitted: True when an account of ours sends it, False when it comes from elsewhere.
     edits: filled by the intake from the answers to `chatgate_receive`.
     id: the name of the transaction in logs and in the 250 answer.
+    size: octets that the sender says it will have (RFC 1870), about right at best; 0 where it does not say.
     """
 
     sender: str = ""
@@ -27,3 +28,4 @@ class Envelope:
     submitted: bool = False
     edits: list[Edit] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(6))
+    size: int = 0

@@ -94,7 +94,8 @@ def chatgate_sender(session: Session, envelope: Envelope, address: str) -> Reply
 @hookspec(firstresult=True)
 def chatgate_recipient(session: Session, envelope: Envelope, address: str) -> Reply | None:
     """Who decides whether mail for this address is taken? Asked at RCPT TO. An accepting Reply promises that
-    `chatgate_route` will know a destination. No answer refuses: nobody serves that address.
+    `chatgate_route` will know a destination. No answer refuses: nobody serves that address. `envelope.size` is what the
+    sender says of its message.
     """
 
 
@@ -126,9 +127,12 @@ def chatgate_route(envelope: Envelope, recipient: str) -> Delivery | None:
 
 
 @hookspec(firstresult=True)
-def chatgate_store(content: bytes, deliveries: Sequence[Delivery]) -> Sequence[Stored] | Reply | None:
-    """Who puts this content on disk for all these deliveries, in one transaction? Asked by the intake and by IMAP
-    APPEND. Returning a list promises that it survives a power cut; a refusing Reply says nothing was stored.
+def chatgate_store(
+    content: bytes, deliveries: Sequence[Delivery], partial: bool
+) -> Sequence[Stored] | Reply | None:
+    """Who puts this content on disk for these deliveries, in one transaction? Asked by the intake and by IMAP APPEND.
+    Returning a list promises that it survives a power cut; a refusing Reply says nothing was stored. partial: those
+    without room may be missing in the list, and whoever asks tells the sender; else it is for all or for none.
     """
 
 

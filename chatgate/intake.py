@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chatgate import dsn
 from chatgate.envelope import Envelope
 from chatgate.headers import edited
 from chatgate.records import Delivery
@@ -13,6 +15,9 @@ from chatgate.session import Session
 
 if TYPE_CHECKING:
     from chatgate.gateway import Gateway
+
+# Octets by which notices of what was not delivered may take their reader's account over its quota.
+_BEYOND = 1_000_000
 
 log = logging.getLogger("chatgate.intake")
 
@@ -25,7 +30,9 @@ class Intake:
         self._hub = gateway.hub
 
     def accept(self, session: Session, envelope: Envelope) -> Reply:
-        """A 2xx Reply is a promise: the message is on disk for every recipient. Any other: nothing was stored."""
+        """A 2xx Reply is a promise: the message is on disk for every recipient, or, where an account of ours sends it,
+        a notice in its INBOX says who had no room for it. Any other Reply: the sender shall try again or give up.
+        """
         for stage in (self._receive, self._filter):
             refusal = stage(session, envelope)
             if refusal is not None:
@@ -63,7 +70,7 @@ class Intake:
         except ValueError:
             log.error("header edit refused id=%s", envelope.id)
             return UNAVAILABLE
-        stored = self._hub.ask("store", content=content, deliveries=deliveries)
+        stored = self._hub.ask("store", content=content, deliveries=deliveries, partial=envelope.submitted)
         if isinstance(stored, Reply):
             return stored
         if stored is None:
@@ -71,4 +78,31 @@ class Intake:
             return UNAVAILABLE
         self._hub.notify("stored", envelope=envelope, stored=stored)
         log.info("stored id=%s copies=%d octets=%d session=%s", envelope.id, len(stored), len(content), session.id)
+        if len(stored) < len(deliveries):
+            done = {one.delivery.mailbox_id for one in stored}
+            refusal = self._tell(envelope, content, [d for d in deliveries if d.mailbox_id not in done])
+            if refusal is not None:
+                return refusal
         return Reply(250, "2.0.0", f"OK {envelope.id}")
+
+    def _tell(self, envelope: Envelope, content: bytes, left_out: list[Delivery]) -> Reply | None:
+        """Put a notice into the sender's INBOX that these have not got the message. None, or why that cannot be: then
+        the sender must hear it by the Reply, at the price that its next try reaches the others twice (clients know a
+        message they have by its Message-ID).
+        """
+        inbox = self._hub.ask("route", envelope=envelope, recipient=envelope.sender)
+        if not isinstance(inbox, Delivery):
+            log.error("no notice of a failure id=%s", envelope.id)
+            return UNAVAILABLE
+        failures = [dsn.Failure(d.recipient, "5.2.2", "the mailbox is full") for d in left_out]
+        notice = dsn.notice(self._gateway.domain, envelope.sender, content, failures)
+        told = self._hub.ask("store", content=notice, deliveries=[replace(inbox, beyond=_BEYOND)], partial=False)
+        if isinstance(told, Reply):
+            return told
+        if not told:
+            log.error("no notice of a failure id=%s", envelope.id)
+            return UNAVAILABLE
+        own = Envelope("", [envelope.sender], notice)
+        self._hub.notify("stored", envelope=own, stored=told)
+        log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(left_out), own.id)
+        return None

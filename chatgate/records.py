@@ -89,6 +89,7 @@ class Delivery:
     """Where one copy of a message goes. The answer to `chatgate_route` names the destination.
 
     mailbox_id: the mailbox that gets a row. For APPEND: with flags and date (None: now).
+    beyond: octets by which this copy may take its account over the quota, for a word of the server's own.
     """
 
     recipient: str
@@ -96,6 +97,7 @@ class Delivery:
     account_id: int
     flags: frozenset[str] = frozenset()
     date: int | None = None
+    beyond: int = 0
 
 
 class Stored(NamedTuple):
@@ -158,4 +160,8 @@ class NoSuchMailbox(StoreError):
 
 
 class OverQuota(StoreError):
-    """The account has no room for this."""
+    """The account has no room for this. full: of `Store.store`, the deliveries without room."""
+
+    def __init__(self, text: str, full: Sequence[Delivery] = ()) -> None:
+        super().__init__(text)
+        self.full = full

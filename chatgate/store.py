@@ -124,8 +124,10 @@ class Store(Protocol):
         ...
 
     # messages
-    def store(self, content: bytes, deliveries: Sequence[Delivery]) -> list[Stored]:
-        """One transaction, one body for all. Raises OverQuota, NoSuchMailbox; then nothing was stored."""
+    def store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool = False) -> list[Stored]:
+        """One transaction, one body for all. partial: leave out those without room, if there are others; else all or
+        none. Raises OverQuota, NoSuchMailbox; then nothing was stored.
+        """
         ...
 
     def changes(self, mailbox_id: int, since: int = 0) -> Changes:

@@ -15,6 +15,7 @@ from chatgate.api import (
     FlagsChanged,
     Message,
     NoSuchMailbox,
+    OverQuota,
     Status,
     Stored,
     StoreError,
@@ -111,7 +112,7 @@ class Messages(Part):
         if self.reader.rows(_BODY, (mailbox_id, uid)):
             raise Unavailable()  # `check` tells the operator which file is damaged
 
-    def store(self, content: bytes, deliveries: Sequence[Delivery]) -> list[Stored]:
+    def store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool = False) -> list[Stored]:
         size = len(content)
         header, body = split(content)
         header_size = len(header) + (2 if body else 0)
@@ -122,14 +123,19 @@ class Messages(Part):
         def work(tx: Transaction) -> list[Stored]:
             insert = "INSERT INTO body (size, header_size, file, data) VALUES (?, ?, ?, ?)"
             body_id = tx.execute(insert, (size, header_size, file, data)).lastrowid
-            stored = []
+            stored, full = [], []
             for delivery in deliveries:
+                if not rows.has_room(tx, delivery.account_id, size - delivery.beyond, self.quota):
+                    full.append(delivery)
+                    continue
                 flags = normal(delivery.flags)
                 box, unseen = delivery.mailbox_id, SEEN not in flags
-                uid, modseq, uidvalidity = rows.grow(tx, box, 1, unseen, size, self.quota)
+                uid, modseq, uidvalidity = rows.grow(tx, box, 1, unseen, size, None)
                 date = now if delivery.date is None else delivery.date
                 tx.execute(rows.INSERT, (box, uid, body_id, modseq, text(flags), size, date))
                 stored.append(Stored(delivery, uid, uidvalidity, modseq))
+            if full and not (partial and stored):
+                raise OverQuota("Mailbox is full", full)
             if not stored:
                 raise StoreError("No mailbox to store in")
             rows.share(tx, body_id, len(stored))

@@ -27,6 +27,7 @@ from chatgate.api import (
 )
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.store import MailStore
+from chatgate_maildb.toomuch import TooMuch
 from chatgate_maildb.wakeups import Wakeups
 
 log = logging.getLogger("chatgate.maildb")
@@ -45,6 +46,7 @@ class MailDb:
     def __init__(self, gateway: Gateway, options: MailDbOptions) -> None:
         self.gateway, self.options = gateway, options
         self._folder = gateway.path(options.folder)
+        self._too_much = TooMuch(options.full_minutes * 60)
         self._wakeups = Wakeups(self._folder, gateway.board.post)
 
     @hookimpl
@@ -66,8 +68,9 @@ class MailDb:
 
     @hookimpl
     def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
-        """Answers for addresses of our domain. A full mailbox refuses for now: old mail is removed after a while, and
-        a refusal for good would make Delta Chat give up the message for all members of a group.
+        """Answers for addresses of our domain. A mailbox without room refuses other servers for now, as old mail is
+        removed after a while. An account's own message is not refused for it: Delta Chat would give it up for all
+        members of a group. Those with room get it, and the sender is told who did not (see `Intake`).
         """
         if address.rpartition("@")[2].lower() != self.gateway.domain:
             return None
@@ -77,9 +80,11 @@ class MailDb:
             return Reply(550, "5.1.1", f"{shown}no such user here")
         if account.disabled:  # the reason is for its owner alone
             return Reply(550, "5.2.1", f"{shown}this account is disabled")
-        usage = self.gateway.store.usage(account.id)
-        if usage.limit and usage.octets >= usage.limit:
-            return Reply(452, "4.2.2", "Mailbox of the recipient is full, try again later", imap="OVERQUOTA")
+        if envelope.submitted:
+            return Reply(250, "2.1.5", "OK")
+        usage, octets = self.gateway.store.usage(account.id), envelope.size or self._too_much.octets(account.id)
+        if usage.limit and usage.octets + max(octets, 1) > usage.limit:
+            return Reply(452, "4.2.2", f"{shown}mailbox is full, try again later", imap="OVERQUOTA")
         return Reply(250, "2.1.5", "OK")
 
     @hookimpl
@@ -90,11 +95,17 @@ class MailDb:
         return Delivery(recipient, inbox.id, account.id) if inbox else None
 
     @hookimpl
-    def chatgate_store(self, content: bytes, deliveries: Sequence[Delivery]) -> list[Stored] | Reply:
+    def chatgate_store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool) -> list[Stored] | Reply:
+        """Where it is for all or none, those without room are remembered: the sender's next try is refused for them
+        alone, at RCPT, and the others get it.
+        """
         try:
-            return self.gateway.store.store(content, deliveries)
-        except OverQuota:
-            return Reply(552, "5.2.2", "Mailbox is full", imap="OVERQUOTA")
+            return self.gateway.store.store(content, deliveries, partial)
+        except OverQuota as error:
+            if len(deliveries) > 1 and not partial:
+                for delivery in error.full:
+                    self._too_much.note(delivery.account_id, len(content))
+            return Reply(452, "4.2.2", "Mailbox is full, try again later", imap="OVERQUOTA")
         except NoSuchMailbox:  # it was there a moment ago; asked again, the client hears that at RCPT
             return Reply(451, "4.2.1", "Mailbox is gone", imap="TRYCREATE")
         except StoreError:

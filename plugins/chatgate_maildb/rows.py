@@ -88,6 +88,13 @@ def unseen(rows: Iterable[Row]) -> int:
     return sum(SEEN not in parsed(row[3]) for row in rows)
 
 
+def has_room(tx: Transaction, account_id: int, octets: int, quota: Quota) -> bool:
+    """May an account keep so much more than it has?"""
+    ((kept, own),) = tx.execute(_ROOM, (account_id,)).fetchall()
+    limit = quota(own)
+    return not limit or (kept or 0) + octets <= limit
+
+
 def grow(
     tx: Transaction, mailbox_id: int, messages: int, unseen: int, octets: int, quota: Quota | None
 ) -> tuple[int, int, int]:
@@ -98,10 +105,8 @@ def grow(
     if not found:
         raise NoSuchMailbox("No such mailbox")
     ((account_id, uid, modseq, uidvalidity),) = found
-    if quota is not None:
-        ((kept, own),) = tx.execute(_ROOM, (account_id,)).fetchall()
-        if kept > (quota(own) or kept):
-            raise OverQuota("Mailbox is full")
+    if quota is not None and not has_room(tx, account_id, 0, quota):
+        raise OverQuota("Mailbox is full")
     if messages:
         tx.changed.add(mailbox_id)
     return uid, modseq, uidvalidity

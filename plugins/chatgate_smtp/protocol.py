@@ -43,11 +43,11 @@ class Protocol(Login):
             await self.push("501 5.5.4 Syntax: MAIL FROM:<address>")
             return
         address, parameters = match.groups()
+        envelope = Envelope(sender=address, submitted=self.submits)
         refusal = _refused(address) if address else None
         if refusal is None and parameters:
-            refusal = self._refused_parameters(parameters)
+            refusal = self._take_parameters(envelope, parameters)
         if refusal is None:
-            envelope = Envelope(sender=address, submitted=self.submits)
             answer = self.hub.ask("sender", session=self.client, envelope=envelope, address=address)
             if answer is None or answer.accepts:
                 self.envelope = envelope
@@ -57,7 +57,7 @@ class Protocol(Login):
             refusal = answer
         await self.say(refusal)
 
-    def _refused_parameters(self, parameters: str) -> Reply | None:
+    def _take_parameters(self, envelope: Envelope, parameters: str) -> Reply | None:
         for parameter in parameters.split():
             key, _, value = parameter.partition("=")
             key = key.upper()
@@ -66,6 +66,7 @@ class Protocol(Login):
                     return Reply(501, "5.5.4", "Syntax: SIZE=octets")
                 if int(value) > self.plugin.max_message_bytes:
                     return TOO_BIG
+                envelope.size = int(value)
             elif key == "BODY":
                 if value.upper() not in ("7BIT", "8BITMIME"):
                     return Reply(501, "5.5.4", "Syntax: BODY=7BIT or BODY=8BITMIME")

@@ -90,7 +90,7 @@ def refuse(envelope):
         (plugin(filter=sleep_long), 451),
         (plugin(receive=lambda envelope: crash()), 451),
         (plugin(route=lambda recipient: crash()), 451),
-        (plugin(store=lambda content: Reply(552, "5.2.2", "full")), 552),
+        (plugin(store=lambda content: Reply(452, "4.2.2", "full")), 452),
         (plugin(store=lambda content: crash()), 451),
     ],
 )

@@ -37,7 +37,7 @@ def append(connection: Connection, parser: Parser) -> str:
         raise No("Message has a NUL octet", "CANNOT")
     account = connection.account
     delivery = Delivery(account.address, mailbox.id, account.id, flags, date)
-    stored = connection.hub.ask("store", content=content, deliveries=[delivery])
+    stored = connection.hub.ask("store", content=content, deliveries=[delivery], partial=False)
     if stored is None:
         raise No("Nobody stores messages here", "UNAVAILABLE")
     if isinstance(stored, Reply):

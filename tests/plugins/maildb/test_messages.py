@@ -79,6 +79,26 @@ def test_nothing_is_stored_when_one_mailbox_is_missing(store, people, tmp_path):
     assert [path for path in (tmp_path / "data" / "blobs").rglob("*") if path.is_file()] == []
 
 
+def test_those_without_room_are_left_out(open_gateway):
+    store = open_gateway(quota_bytes=100, blob_bytes=50).store
+    people = [store.create_account(f"{name}@example.org", "") for name in ("alice", "bob", "carol")]
+    alice, bob, carol = (Delivery(a.address, store.mailbox(a.id, "INBOX").id, a.id) for a in people)
+    store.store(b"x" * 60, [bob])
+    stored = store.store(b"y" * 60, [alice, bob, carol], partial=True)
+    assert [(one.delivery, one.uid) for one in stored] == [(alice, 1), (carol, 1)]
+    assert store.content(carol.mailbox_id, 1) == b"y" * 60
+    assert store.status(bob.mailbox_id)[:3] == (1, 1, 2), "no UID was used up"
+    with pytest.raises(OverQuota) as error:
+        store.store(b"z" * 60, [alice, bob, carol], partial=True)
+    assert error.value.full == [alice, bob, carol]
+    assert [store.usage(account.id)[:2] for account in people] == [(60, 1)] * 3
+    assert store.integrity() == []
+    # A word of the server's own may go beyond the quota, but only so far.
+    store.store(b"w" * 60, [replace(bob, beyond=20)])
+    with pytest.raises(OverQuota):
+        store.store(b"w", [replace(bob, beyond=20)])
+
+
 def test_quota(open_gateway):
     store = open_gateway(quota_bytes=100).store
     alice, bob = (store.create_account(f"{name}@example.org", "") for name in ("alice", "bob"))
@@ -86,8 +106,9 @@ def test_quota(open_gateway):
     inbox = Delivery(alice.address, box.id, alice.id)
     other = Delivery(bob.address, store.mailbox(bob.id, "INBOX").id, bob.id)
     store.store(b"x" * 60, [inbox])
-    with pytest.raises(OverQuota):
+    with pytest.raises(OverQuota) as error:
         store.store(b"x" * 41, [other, inbox])
+    assert error.value.full == [inbox]
     with pytest.raises(OverQuota):
         store.copy(box.id, [1], trash.id)
     assert store.usage(alice.id)[:2] == (60, 1) and store.usage(bob.id).messages == 0

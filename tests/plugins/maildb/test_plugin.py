@@ -85,12 +85,58 @@ def test_a_full_mailbox(open_gateway):
         session = Session("mx", "127.0.0.1")
         return ask("recipient", session=session, envelope=Envelope(), address="alice@example.org")
 
-    assert isinstance(ask("store", content=b"x" * 99, deliveries=[inbox]), list)
+    assert isinstance(ask("store", content=b"x" * 99, deliveries=[inbox], partial=False), list)
     assert recipient().code == 250
-    refusal = ask("store", content=b"xx", deliveries=[inbox])
-    assert (refusal.code, refusal.enhanced, refusal.imap) == (552, "5.2.2", "OVERQUOTA")
-    ask("store", content=b"x", deliveries=[inbox])
+    refusal = ask("store", content=b"xx", deliveries=[inbox], partial=False)
+    assert (refusal.code, refusal.enhanced, refusal.imap) == (452, "4.2.2", "OVERQUOTA")
+    ask("store", content=b"x", deliveries=[inbox], partial=False)
     assert (recipient().code, recipient().enhanced) == (452, "4.2.2")
+
+
+def test_room_is_weighed_for_the_size_that_is_said(open_gateway):
+    gateway = open_gateway(quota_bytes=100)
+    store = gateway.store
+    account = store.create_account("alice@example.org", "")
+    store.store(b"x" * 60, [Delivery(account.address, store.mailbox(account.id, "INBOX").id, account.id)])
+
+    def code(**facts):
+        envelope = Envelope(**facts)
+        return gateway.hub.ask("recipient", session=None, envelope=envelope, address="alice@example.org").code
+
+    assert [code(size=size) for size in (0, 1, 40, 41, 10**9)] == [250, 250, 250, 452, 452]
+    assert code(size=41, submitted=True) == 250, "Delta Chat would give the message up for all"
+
+
+def test_no_room_for_a_message_to_several_is_remembered(open_gateway, monkeypatch):
+    """The next try of a server that says no size is refused for the one without room alone."""
+    gateway = open_gateway(quota_bytes=100, full_minutes=10.0)
+    store = gateway.store
+    inboxes = {}
+    for name in ("alice", "bob"):
+        account = store.create_account(f"{name}@example.org", "")
+        inboxes[name] = Delivery(account.address, store.mailbox(account.id, "INBOX").id, account.id)
+    store.store(b"x" * 60, [inboxes["alice"]])
+
+    def code(name, size=0):
+        envelope = Envelope(size=size)
+        return gateway.hub.ask("recipient", session=None, envelope=envelope, address=f"{name}@example.org").code
+
+    def put(content, *names, partial=False):
+        deliveries = [inboxes[name] for name in names]
+        return gateway.hub.ask("store", content=content, deliveries=deliveries, partial=partial)
+
+    assert put(b"x" * 50, "alice").code == 452
+    assert code("alice") == 250, "to one alone: the next try tells as much"
+    assert put(b"x" * 50, "alice", "bob").code == 452
+    assert store.usage(inboxes["bob"].account_id).messages == 0, "for all or for none"
+    assert (code("alice"), code("bob")) == (452, 250)
+    assert code("alice", size=30) == 250, "what says its size is weighed by that"
+    assert len(put(b"x" * 50, "bob")) == 1
+    later = time.monotonic() + 601
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert code("alice") == 250
+    assert [one.delivery for one in put(b"x" * 50, "alice", "bob", partial=True)] == [inboxes["bob"]]
+    assert code("alice") == 250, "an account's own message: who had no room is told to its sender"
 
 
 def test_the_store_has_all_that_the_protocol_asks_for(store):
@@ -118,9 +164,9 @@ def test_a_removed_address_is_unknown(store, people, ask):
 
 
 def test_storing(gateway, store, people):
-    answer = gateway.hub.ask("store", content=MAIL, deliveries=[people.alice.inbox])
+    answer = gateway.hub.ask("store", content=MAIL, deliveries=[people.alice.inbox], partial=False)
     assert [type(stored) for stored in answer] == [Stored] and store.content(people.alice.box, answer[0].uid) == MAIL
-    gone = gateway.hub.ask("store", content=MAIL, deliveries=[Delivery("x@example.org", 999, 9)])
+    gone = gateway.hub.ask("store", content=MAIL, deliveries=[Delivery("x@example.org", 999, 9)], partial=False)
     assert (gone.code, gone.imap) == (451, "TRYCREATE")
 
 
@@ -131,9 +177,9 @@ def test_a_disk_that_fails_is_a_451(gateway, store, people, monkeypatch):
         raise OSError("secret path")
 
     monkeypatch.setattr(store.writer, "_commit", fails)
-    assert gateway.hub.ask("store", content=MAIL, deliveries=[inbox]) == UNAVAILABLE
+    assert gateway.hub.ask("store", content=MAIL, deliveries=[inbox], partial=False) == UNAVAILABLE
     monkeypatch.undo()
-    assert len(gateway.hub.ask("store", content=MAIL, deliveries=[inbox])) == 1
+    assert len(gateway.hub.ask("store", content=MAIL, deliveries=[inbox], partial=False)) == 1
 
 
 def test_the_whole_way_in(gateway, store, people):

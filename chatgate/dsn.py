@@ -1,0 +1,86 @@
+"""Delivery status notifications (RFC 3464): mail that tells a sender who has not got a message."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from chatgate.headers import fields, split
+
+# Fields of the message that its sender's client, or the sender, knows it by.
+_QUOTED = frozenset((b"message-id", b"date", b"from", b"to", b"subject"))
+_LONGEST = 2000  # octets of such a field
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One recipient without the message. status: an enhanced status code (RFC 3463). reason: a few words of ASCII for
+    a person that follow a colon.
+    """
+
+    recipient: str
+    status: str
+    reason: str
+
+
+def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]) -> bytes:
+    """The notification to the sender of a message. domain: the mail domain it is from. content: the message; of it only
+    some header fields are quoted, with the Message-ID, by which Delta Chat finds the message and marks it as failed.
+
+    Delta Chat shows the first part as what went wrong, and reads mail of this kind from a "mailer-daemon" only.
+    """
+    boundary = secrets.token_hex(12)
+    lines = [
+        f"From: Mail delivery <mailer-daemon@{domain}>",
+        f"To: <{sender}>",
+        "Subject: Message not delivered",
+        time.strftime("Date: %a, %d %b %Y %H:%M:%S +0000", time.gmtime()),
+        f"Message-ID: <{secrets.token_hex(16)}@{domain}>",
+        "Auto-Submitted: auto-replied",
+        "MIME-Version: 1.0",
+        f'Content-Type: multipart/report; report-type=delivery-status; boundary="{boundary}"',
+        "",
+        f"--{boundary}",
+        "Content-Type: text/plain; charset=us-ascii",
+        "",
+        *_words(failures),
+        "",
+        f"--{boundary}",
+        "Content-Type: message/delivery-status",
+        "",
+        f"Reporting-MTA: dns; {domain}",
+        "",
+    ]
+    for failure in failures:
+        lines += [
+            f"Final-Recipient: rfc822; {_ascii(failure.recipient)}",
+            "Action: failed",
+            f"Status: {failure.status}",
+            f"Diagnostic-Code: smtp; 550 {failure.status} {failure.reason}",
+            "",
+        ]
+    lines += [f"--{boundary}", "Content-Type: text/rfc822-headers", "", ""]
+    head = "\r\n".join(lines).encode("ascii", "replace")
+    return head + _quoted(content) + f"\r\n--{boundary}--\r\n".encode()
+
+
+def _words(failures: Sequence[Failure]) -> list[str]:
+    lines = ["Your message was not delivered to:", ""]
+    lines += [f"{_ascii(failure.recipient)}: {failure.reason}" for failure in failures]
+    return [*lines, "", "Everybody else you sent it to has got it."]
+
+
+def _ascii(text: str) -> str:
+    """On one line, whatever it was."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text)
+
+
+def _quoted(content: bytes) -> bytes:
+    """Of each field the first, if it is short and of ASCII."""
+    found: dict[bytes, bytes] = {}
+    for name, field in fields(split(content)[0]):
+        if name in _QUOTED and len(field) <= _LONGEST and field.isascii():
+            found.setdefault(name, field)
+    return b"".join(found.values())

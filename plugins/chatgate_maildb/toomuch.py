@@ -1,0 +1,28 @@
+"""Which accounts had no room for how much, for some minutes."""
+
+from __future__ import annotations
+
+import time
+
+_MOST = 10_000  # accounts
+
+
+class TooMuch:
+    """seconds: how long it is remembered."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._noted: dict[int, tuple[int, float]] = {}
+
+    def note(self, account_id: int, octets: int) -> None:
+        """The account had no room for so many octets."""
+        now = time.monotonic()
+        if len(self._noted) >= _MOST:
+            self._noted = {key: noted for key, noted in self._noted.items() if noted[1] > now}
+        if len(self._noted) < _MOST:
+            self._noted[account_id] = octets, now + self._seconds
+
+    def octets(self, account_id: int) -> int:
+        """What it had no room for of late; 0 for nothing."""
+        octets, until = self._noted.get(account_id, (0, 0.0))
+        return octets if until > time.monotonic() else 0

@@ -1,0 +1,56 @@
+"""Notices of what was not delivered."""
+
+import email
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chatgate.dsn import Failure, notice
+
+FAILURES = [Failure("bob@d.test", "5.2.2", "the mailbox is full")]
+
+
+def parts(content, failures=FAILURES, sender="alice@d.test"):
+    made = notice("d.test", sender, content, failures)
+    assert b"\n" not in made.replace(b"\r\n", b"") and b"\r" not in made.replace(b"\r\n", b"")
+    report = email.message_from_bytes(made)
+    assert report.get_content_type() == "multipart/report" and not report.defects
+    words, status, original = report.get_payload()
+    assert [p.get_content_type() for p in (words, status, original)] == [
+        "text/plain",
+        "message/delivery-status",
+        "text/rfc822-headers",
+    ]
+    return words.get_payload(), status, email.message_from_string(original.get_payload())
+
+
+def test_what_is_quoted_of_the_message():
+    header = b"X-Secret: s\r\nmessage-id: <1@x>\r\nMessage-ID: <2@x>\r\nDate: d\r\nTo: \xc3\xbc\r\n"
+    header += b"Subject: " + b"x" * 3000
+    _, _, original = parts(header + b"\r\n\r\nbody\r\n")
+    assert list(original.items()) == [("message-id", "<1@x>"), ("Date", "d")]
+
+
+@pytest.mark.parametrize("content", [b"", b"\r\nbody only\r\n", b"no field\r\n", b"Message-ID: <1@x>"])
+def test_a_message_that_has_hardly_a_header(content):
+    parts(content)
+
+
+def test_each_failure_is_told_to_people_and_programs():
+    failures = [*FAILURES, Failure("carol@e.test", "5.1.1", "no such address")]
+    words, status, _ = parts(b"Message-ID: <1@x>\r\n\r\n", failures)
+    assert "bob@d.test: the mailbox is full" in words and "carol@e.test: no such address" in words
+    blocks = [dict(block.items()) for block in status.get_payload() if block.keys()]
+    assert blocks[0] == {"Reporting-MTA": "dns; d.test"}
+    assert [(b["Final-Recipient"], b["Action"], b["Status"]) for b in blocks[1:]] == [
+        ("rfc822; bob@d.test", "failed", "5.2.2"),
+        ("rfc822; carol@e.test", "failed", "5.1.1"),
+    ]
+
+
+@given(st.text(max_size=40), st.binary(max_size=200))
+def test_nothing_breaks_out_of_its_place(recipient, content):
+    content = content.replace(b"\r", b"").replace(b"\n", b"\r\n")
+    _, status, _ = parts(content, [Failure(recipient, "5.2.2", "full")])
+    assert len([block for block in status.get_payload() if block.keys()]) == 2
