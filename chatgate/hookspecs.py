@@ -86,8 +86,8 @@ def chatgate_connect(session: Session) -> Reply | None:
 
 @hookspec(firstresult=True)
 def chatgate_sender(session: Session, envelope: Envelope, address: str) -> Reply | None:
-    """Who decides whether this reverse-path ("" for the null sender) may send? Asked at MAIL FROM. No answer
-    accepts.
+    """Who decides whether this reverse-path ("" for the null sender) may send? Asked at MAIL FROM; a refusal is told at
+    each RCPT TO. No answer accepts.
     """
 
 

@@ -161,6 +161,17 @@ class Stream:
         except OSError as error:
             raise ConnectionResetError from error
 
+    def pause(self, seconds: float) -> None:
+        """Let the client wait for its answer. Raises Goodbye when the gateway stops."""
+        self.flush()
+        if self._stopping:
+            raise Goodbye(_STOPPING)
+        self._waits_for_command = True
+        try:
+            gevent.sleep(seconds)
+        finally:
+            self._waits_for_command = False
+
     def stop(self) -> None:
         """The gateway stops: wake the session if it waits for a command, else let it finish what it does. For
         `Session.on_stop`: does not block.
@@ -183,7 +194,7 @@ class Stream:
     # ------------------------------------------------------------------------------------------ inside
 
     def _interrupt(self) -> None:
-        # In the hub's own greenlet: while the flag is set the session is parked in recv and nowhere else.
+        # In the hub's own greenlet: while the flag is set the session is parked in recv or pause and nowhere else.
         if self._waits_for_command:
             self._greenlet.throw(Goodbye(_STOPPING))
 

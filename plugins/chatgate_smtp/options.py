@@ -18,6 +18,11 @@ class SmtpOptions:
     max_recipients: int = option(1000, "Recipients a message may have. Delta Chat is told and splits larger groups.")
     max_user_send_per_minute: int = option(60, "Messages an account may send in a minute, on average.")
     max_user_send_burst_size: int = option(10, "Messages an account may send at once after a pause.")
+    hold_seconds: float = option(
+        10.0, "Seconds the answer to a message over this rate is held back at most; longer ones to wait are refused."
+    )
+    max_held: int = option(500, "Answers that may be held back at the same time; more messages are refused for now.")
+    max_held_per_account: int = option(10, "Of these for one account.")
     max_inflight_bytes: int = option(
         536870912,
         "Octets of unfinished messages of all connections together; more is refused for now. "

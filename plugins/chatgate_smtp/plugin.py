@@ -11,9 +11,10 @@ from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Server, Ses
 from chatgate_smtp.addresses import host_name
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Stream, run
-from chatgate_smtp.limits import Budget, Rate
+from chatgate_smtp.limits import Budget
 from chatgate_smtp.options import SmtpOptions
 from chatgate_smtp.protocol import Protocol
+from chatgate_smtp.rate import Rate
 
 # The driver uses private members of this version; the pin in setup.py says the same.
 AIOSMTPD = "1.4.6"
@@ -45,7 +46,13 @@ class Smtp:
         if options.max_inflight_bytes < self.max_message_bytes:
             raise ValueError("max_inflight_bytes: must be max_message_bytes of 00-chatgate.toml or more")
         self.budget = Budget(options.max_inflight_bytes)
-        self._rate = Rate(options.max_user_send_per_minute, options.max_user_send_burst_size)
+        self.rate = Rate(
+            options.max_user_send_per_minute,
+            options.max_user_send_burst_size,
+            options.hold_seconds,
+            options.max_held,
+            options.max_held_per_account,
+        )
         self._servers: dict[str, Server] = {}
         self._ehlo = {(submits, tls): self._extensions(submits, tls) for submits in (0, 1) for tls in (0, 1)}
 
@@ -77,7 +84,11 @@ class Smtp:
                 stream.write(line(Reply(421 if answer.temporary else 554, answer.enhanced, answer.text)).encode())
                 stream.write(b"\r\n")
             else:
-                run(Protocol(self, session, stream)._handle_client())
+                protocol = Protocol(self, session, stream)
+                try:
+                    run(protocol._handle_client())
+                finally:
+                    protocol.end_transaction()
             stream.hang_up()
         except ConnectionResetError:
             pass
@@ -109,7 +120,7 @@ class Smtp:
 
     @hookimpl(tryfirst=True)  # no plugin's yes may come before these two rules
     def chatgate_sender(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
-        """An account sends from its own address only, and not too often. Once for a message, however many get it."""
+        """An account sends from its own address only."""
         account = session.account
         if not envelope.submitted or account is None:
             return None
@@ -121,9 +132,6 @@ class Smtp:
             return GONE
         if current.disabled:
             return Reply(550, "5.7.1", current.disabled)
-        seconds = self._rate.wait(account.id, time.monotonic())
-        if seconds:
-            return Reply(450, "4.7.1", f"Too much mail from <{address}>, wait {seconds} s")
         return None
 
     @hookimpl
@@ -138,7 +146,7 @@ class Smtp:
 
     @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:
-        self._rate.forget(account.id)
+        self.rate.forget(account.id)
 
     @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:

@@ -13,6 +13,7 @@ from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Goodbye
 from chatgate_smtp.limits import Share
 from chatgate_smtp.login import Login
+from chatgate_smtp.rate import Turn
 
 # A blank behind the colon is wrong and common.
 _MAIL = re.compile(r"FROM: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
@@ -28,9 +29,21 @@ class Protocol(Login):
     """The whole of SMTP as this server speaks it; one for each connection."""
 
     envelope: Any = None
+    # Why this sender may not send; RCPT says so, as Postfix does, and clients look for it there.
+    refusal: Reply | None = None
+    # The leave to send that this transaction has taken.
+    turn: Turn | None = None
 
     def _create_envelope(self) -> Any:
-        """No envelope until MAIL makes one."""
+        """No envelope until MAIL makes one. aiosmtpd calls this when a transaction ends without a message."""
+        self.end_transaction()
+
+    def end_transaction(self, taken: bool = False) -> None:
+        """A message that was not taken does not count for the sender's rate."""
+        self.envelope = self.refusal = None
+        turn, self.turn = self.turn, None
+        if turn is not None and not taken:
+            self.plugin.rate.give_back(turn, time.monotonic())
 
     async def smtp_MAIL(self, arg: str | None) -> None:
         if await self.check_helo_needed() or await self.check_auth_needed("MAIL"):
@@ -49,13 +62,12 @@ class Protocol(Login):
             refusal = self._take_parameters(envelope, parameters)
         if refusal is None:
             answer = self.hub.ask("sender", session=self.client, envelope=envelope, address=address)
-            if answer is None or answer.accepts:
-                self.envelope = envelope
-                self.recipients_asked = 0
-                await self.push(b"250 2.1.0 OK")
-                return
-            refusal = answer
-        await self.say(refusal)
+            self.refusal = None if answer is None or answer.accepts else answer
+            self.envelope = envelope
+            self.recipients_asked = 0
+            await self.push(b"250 2.1.0 OK")
+        else:
+            await self.say(refusal)
 
     def _take_parameters(self, envelope: Envelope, parameters: str) -> Reply | None:
         for parameter in parameters.split():
@@ -92,6 +104,11 @@ class Protocol(Login):
         if self.recipients_asked > self.options.max_recipients:
             await self.say(TOO_MANY_RECIPIENTS)
             return
+        if self.refusal is None:
+            self._take_turn(envelope)
+        if self.refusal is not None:
+            await self.say(self.refusal, counts=self.recipients_asked == 1)
+            return
         if address.lower() == "postmaster":  # RFC 5321 §4.5.1
             address = f"{address}@{self.plugin.gateway.domain}"
         refusal = _refused(address)
@@ -103,6 +120,20 @@ class Protocol(Login):
                 return
             refusal = answer or self.plugin.nobody[self.submits]
         await self.say(refusal, counts=False)
+
+    def _take_turn(self, envelope: Envelope) -> None:
+        """One for each message of an account, however many get it. The answer is held back until it has come."""
+        account = self.client.account
+        if account is None or self.turn is not None:
+            return
+        turn = self.plugin.rate.take(account.id, time.monotonic())
+        if isinstance(turn, int):
+            self.refusal = Reply(450, "4.7.1", f"Too much mail from <{envelope.sender}>, wait {turn} s")
+            return
+        self.turn = turn
+        if turn.wait:
+            with self.plugin.rate.waiting(turn):
+                self.stream.pause(turn.wait)
 
     async def smtp_DATA(self, arg: str | None) -> None:
         if self.envelope is None:
@@ -116,13 +147,17 @@ class Protocol(Login):
             await self.say(NO_MEMORY)
         else:
             await self.push(b"354 End data with <CR><LF>.<CR><LF>")
-            reply = self._take_message()
-            if reply.accepts:
+            taken = False
+            try:
+                reply = self._take_message(self.envelope)
+                taken = reply.accepts
+            finally:
+                self.end_transaction(taken)
+            if taken:
                 self.commands = self.errors = 0
             await self.say(reply)
 
-    def _take_message(self) -> Reply:
-        envelope, self.envelope = self.envelope, None
+    def _take_message(self, envelope: Envelope) -> Reply:
         data = Data(self.plugin.max_message_bytes)
         with Share(self.plugin.budget) as share:
             self._receive(data, share)

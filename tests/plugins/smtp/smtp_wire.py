@@ -185,6 +185,14 @@ class Wire:
         assert self.ask("DATA").startswith("354 ")
         return self
 
+    def refused(self, sender, recipient=BOB):
+        """What RCPT says of a sender that MAIL has taken (for the time being), after which nothing is left of it."""
+        assert self.ask(f"MAIL FROM:<{sender}>") == "250 2.1.0 OK"
+        answer = self.ask(f"RCPT TO:<{recipient}>")
+        assert self.ask("DATA") == "554 5.5.1 No valid recipients"
+        assert self.ask("RSET") == "250 2.0.0 OK"
+        return answer
+
     def alive(self):
         """Are we in step with the server?"""
         return self.ask("NOOP") == "250 2.0.0 OK"

@@ -1,8 +1,8 @@
-"""Addresses, rates and budgets by themselves."""
+"""Addresses and budgets by themselves."""
 
 import pytest
 from chatgate_smtp.addresses import host_name, valid
-from chatgate_smtp.limits import Budget, Rate, Share
+from chatgate_smtp.limits import Budget, Share
 from chatgate_smtp.options import SmtpOptions
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,45 +88,6 @@ def test_a_valid_address_cannot_break_out_of_a_line(address):
 )
 def test_host_names(name, shown):
     assert host_name(name) == shown
-
-
-def test_rate_lets_a_burst_through_and_then_the_average():
-    rate = Rate(60, 10)
-    assert [rate.wait(1, 100.0) for _ in range(12)] == [0] * 10 + [1, 1]
-    assert rate.wait(2, 100.0) == 0  # others are not concerned
-    assert rate.wait(1, 100.9) == 1
-    assert rate.wait(1, 101.0) == 0
-    assert rate.wait(1, 101.0) == 1
-    assert [rate.wait(1, 1000.0) for _ in range(11)] == [0] * 10 + [1]
-
-
-@given(st.lists(st.floats(0, 20), max_size=60), st.integers(1, 120), st.integers(1, 10))
-def test_rate_never_lets_more_through_than_it_says(pauses, per_minute, burst):
-    rate, now, passed = Rate(per_minute, burst), 0.0, []
-    for pause in pauses:
-        now += pause
-        if not rate.wait(7, now):
-            passed.append(now)
-    for first, start in enumerate(passed):
-        for last in range(first, len(passed)):
-            assert last - first + 1 <= burst + (passed[last] - start) * per_minute / 60 + 1e-6
-
-
-def test_rate_says_how_long_to_wait_and_means_it():
-    rate = Rate(7, 2)
-    assert not rate.wait(1, 0.0) and not rate.wait(1, 0.0)
-    seconds = rate.wait(1, 0.0)
-    assert rate.wait(1, float(seconds)) == 0
-
-
-def test_rate_forgets_those_at_rest():
-    rate = Rate(60, 10)
-    for key in range(10000):
-        assert rate.wait(key, key * 0.1) == 0
-        assert len(rate._at_rest) <= 1024
-    rate.forget(9999)
-    rate.forget(9999)
-    assert 9999 not in rate._at_rest
 
 
 def test_shares_of_a_budget():
