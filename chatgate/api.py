@@ -18,6 +18,7 @@ from chatgate.gateway import Certificate, Gateway, Problem, Service
 from chatgate.headers import Edit, Prepend, Remove, Replace, fields, split
 from chatgate.hookspecs import hookimpl, hookspec
 from chatgate.hub import PluginError
+from chatgate.names import bare, ip
 from chatgate.net import BindError, Server, bind, shown
 from chatgate.records import (
     Account,
@@ -84,6 +85,7 @@ __all__ = [
     "TooMuchWork",
     "Usage",
     "Work",
+    "bare",
     "bind",
     "fields",
     "give_turn",
@@ -91,6 +93,7 @@ __all__ = [
     "hookspec",
     "in_order",
     "in_turns",
+    "ip",
     "iso_day",
     "login_refusal",
     "octets",

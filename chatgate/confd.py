@@ -10,6 +10,7 @@ import dataclasses
 import difflib
 import importlib.metadata
 import ipaddress
+import itertools
 import json
 import os
 import re
@@ -18,6 +19,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
+
+from chatgate import names
 
 GROUP = "chatgate"
 CORE = "chatgate"
@@ -73,6 +76,12 @@ class CoreOptions:
     )
 
     def __post_init__(self) -> None:
+        for key, form in (("domain", names.mail_domain), ("hostname", names.host)):
+            if key == "domain" or getattr(self, key):
+                try:
+                    object.__setattr__(self, key, form(getattr(self, key)))
+                except ValueError as error:
+                    raise ValueError(f"{key}: {error}") from None
         if self.log_level.lower() not in ("debug", "info", "warning", "error"):
             raise ValueError("log_level: must be debug, info, warning or error")
         if self.max_message_bytes < 1:
@@ -155,16 +164,36 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
             enabled.append(Enabled(name, factory, options, int(path.name[:2]), str(path)))
     if CORE not in found:
         problems.append(f"{folder}/conf.d/00-{CORE}.toml: missing; it names the mail domain")
+    problems += _one_port_twice(enabled)
     if problems:
         raise ConfigError(problems)
     assert core is not None
     return Config(folder, core, tuple(sorted(enabled, key=lambda e: (e.order, e.name))))
 
 
+def _one_port_twice(plugins: list[Enabled]) -> list[str]:
+    """A line for each pair of listeners of which only one could be bound."""
+    found = [
+        (f"{plugin.source}: {field.name}", names.listener(address))
+        for plugin in plugins
+        if plugin.options is not None
+        for field in dataclasses.fields(plugin.options)
+        if is_listener(field)
+        for address in getattr(plugin.options, field.name)
+    ]
+    return [
+        f"{place}: {address} is taken by {other_place}: {other}; each needs a port of its own"
+        for (other_place, other), (place, address) in itertools.combinations(found, 2)
+        if address.meets(other)
+    ]
+
+
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
     """For containers: the environment wins over the core's file."""
-    names = {"domain": "CHATGATE_DOMAIN", "hostname": "CHATGATE_HOSTNAME"}
-    return {key: environ[name] for key, name in names.items() if name in environ}
+    return {key: environ[name] for key, name in _ENVIRONMENT.items() if name in environ}
+
+
+_ENVIRONMENT = {"domain": "CHATGATE_DOMAIN", "hostname": "CHATGATE_HOSTNAME"}
 
 
 def read(
@@ -186,18 +215,23 @@ def read(
     known = {field.name: field for field in dataclasses.fields(options)}
     moved: Mapping[str, str] = getattr(options, "moved", {})
     values |= overrides or {}
+
+    def place(key: str) -> str:
+        return _ENVIRONMENT[key] if key in (overrides or {}) else f"{path}:{_line_of(key, text)}: {key}"
+
     for key in values:
-        place = f"{path}:{_line_of(key, text)}: {key}"
         if key in moved:
-            problems.append(f"{place}: has moved: it is {moved[key]} now")
+            problems.append(f"{place(key)}: has moved: it is {moved[key]} now")
             continue
         if key not in known:
-            problems.append(f"{place}: no such key{_did_you_mean(key, list(known))}")
+            problems.append(f"{place(key)}: no such key{_did_you_mean(key, list(known))}")
             continue
         try:
             values[key] = _typed(values[key], hints[key], path.parent, environ)
+            if is_listener(known[key]):
+                values[key] = tuple(str(names.listener(address)) for address in values[key])
         except ValueError as error:
-            problems.append(f"{place}: {error}")
+            problems.append(f"{place(key)}: {error}")
     for key, field in known.items():
         if key not in values and field.default is dataclasses.MISSING:
             problems.append(f"{path}: {key}: missing: {field.metadata['help']}")
@@ -205,8 +239,9 @@ def read(
         return None
     try:
         return options(**values)
-    except ValueError as error:  # from the dataclass's own __post_init__
-        problems.append(f"{path}: {error}")
+    except ValueError as error:  # from the dataclass's own __post_init__, usually "key: what is wrong"
+        key, _, rest = str(error).partition(": ")
+        problems.append(f"{place(key)}: {rest}" if key in values else f"{path}: {error}")
         return None
 
 

@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 
 import gevent.event
 
-from chatgate import net
+from chatgate import names, net
 from chatgate.board import Board
 from chatgate.confd import Config
 from chatgate.hub import Hub, PluginError
@@ -64,7 +64,7 @@ class Gateway:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.domain = config.core.domain.lower()
-        self.hostname = (config.core.hostname or self.domain.strip("[]").removeprefix("ipv6:")).lower()
+        self.hostname = config.core.hostname or names.bare(self.domain)
         self.board = Board()
         self.hub = Hub(config.core.hook_seconds)
         self.services: list[Any] = []

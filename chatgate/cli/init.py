@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import ipaddress
-import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
 
 import click
 
-from chatgate import confd
+from chatgate import confd, names
 from chatgate.cli import Folder, fail
 
 # What a new gateway runs. Everything else that is installed waits for `chatgate plugins enable`.
@@ -31,8 +30,6 @@ PLUGINS = (
 # --local: the port above 1024 that stands for each standard one.
 LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 993: 2993}
 
-_NAME = re.compile(r"(?=.{1,253}\Z)_?[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*\Z")
-
 
 @click.command("init")
 @click.option("--domain", required=True, metavar="D", help="Mail domain: a name, _test.name or an IP address.")
@@ -45,13 +42,13 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
 
     Nothing is overwritten: a folder that has a conf.d is refused.
     """
-    settings = {"domain": mail_domain(domain)}
+    settings = {"domain": _given("--domain", names.mail_domain, domain)}
     if hostname:
-        settings["hostname"] = host(hostname)
-    elif local and not ip(domain):
+        settings["hostname"] = _given("--hostname", names.host, hostname)
+    elif local and not names.ip(domain):
         settings["hostname"] = "127.0.0.1"
-    if listen and not ip(listen):
-        fail(f"--listen {listen}: must be an IP address", 2)
+    if listen and not names.ip(listen):
+        fail(f"--listen: {listen!r} is no IP address", 2)
     try:
         write(folder.path, settings, local, listen)
         folder.gateway.certificate()
@@ -62,27 +59,11 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
     click.echo(f"Wrote {folder.path}. Next: chatgate --dir {folder.path} serve")
 
 
-def ip(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    """The IP address this is, with or without brackets, or None."""
+def _given(option: str, form: Callable[[str], str], text: str) -> str:
     try:
-        return ipaddress.ip_address(text.strip("[]").removeprefix("IPv6:"))
-    except ValueError:
-        return None
-
-
-def mail_domain(text: str) -> str:
-    """As it stands behind the @: a name, or an address literal (RFC 5321 §4.1.3)."""
-    address = ip(text)
-    if address:
-        return f"[IPv6:{address}]" if address.version == 6 else f"[{address}]"
-    return host(text)
-
-
-def host(text: str) -> str:
-    name = text.lower().rstrip(".")
-    if not ip(name) and not _NAME.match(name):
-        fail(f"{text}: neither a host name nor an IP address", 2)
-    return name
+        return form(text)
+    except ValueError as error:
+        fail(f"{option}: {error}", 2)
 
 
 def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | None = None) -> None:
@@ -120,8 +101,9 @@ def addresses(options: Any, local: bool, listen: str | None) -> dict[str, tuple[
     for field in dataclasses.fields(options):
         if not confd.is_listener(field):
             continue
-        where = listen or "127.0.0.1"
-        where = f"[{where}]" if ":" in where else where
+        where = names.bare(listen or "127.0.0.1")
         ports = [int(item[2:]) for item in cast(tuple[str, ...], field.default)]
-        moved[field.name] = tuple(f"{where}:{LOCAL_PORTS.get(port, port) if local else port}" for port in ports)
+        moved[field.name] = tuple(
+            str(names.Listener(where, str(LOCAL_PORTS.get(port, port) if local else port))) for port in ports
+        )
     return moved

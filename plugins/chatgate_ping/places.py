@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from chatgate.api import Gateway, PluginError
+from chatgate.api import Gateway, PluginError, bare
 
 
 class Tls:
@@ -54,7 +53,7 @@ def own(gateway: Gateway) -> Server:
     certificate = gateway.certificate()
     # A self-signed certificate vouches for itself alone; so nobody else's is taken for ours.
     context = ssl.create_default_context(cafile=str(certificate.chain) if certificate.self_signed else None)
-    tls = Tls(context, _bare(gateway.hostname))
+    tls = Tls(context, gateway.hostname)
     return Server(
         _own(gateway, "smtp", (("submissions", "ssl"), ("submission", "starttls")), tls),
         _own(gateway, "imap", (("imaps", "ssl"), ("imap", "starttls")), tls),
@@ -87,7 +86,7 @@ def dclogin(link: str) -> Login:
     if "@" not in address or not fields.get("p") or fields.get("v") != "1":
         raise PluginError("not a dclogin: link of version 1 with an address and a password")
     checked = fields.get("ic", "0") not in ("2", "3")
-    domain = _bare(address.rpartition("@")[2])
+    domain = bare(address.rpartition("@")[2])
     return Login(
         address,
         fields["p"],
@@ -107,14 +106,5 @@ def _place(fields: dict[str, str], kind: str, domain: str, ports: dict[str, int]
     context = ssl.create_default_context()
     if not checked:
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    host = _bare(fields.get(kind + "h", domain))
+    host = bare(fields.get(kind + "h", domain))
     return Place(host, int(port), security, Tls(context, host))
-
-
-def _bare(host: str) -> str:
-    """Without the brackets and the tag of an address literal (RFC 5321 §4.1.3)."""
-    bare = host.strip("[]").lower().removeprefix("ipv6:")
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        return bare

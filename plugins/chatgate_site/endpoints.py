@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chatgate.api import Certificate, Gateway, PluginError
+from chatgate.api import Certificate, Gateway, PluginError, ip
 from chatgate_site.options import SiteOptions
 
 log = logging.getLogger("chatgate.site")
@@ -23,9 +22,9 @@ class Endpoint(NamedTuple):
 class Endpoints:
     def __init__(self, gateway: Gateway, options: SiteOptions) -> None:
         self.gateway, self.options = gateway, options
-        self.host = _bare(gateway.hostname)
-        self.is_ip = _is_ip(gateway.domain)
-        self.loopback = self.host == "localhost" or (_is_ip(self.host) and ipaddress.ip_address(self.host).is_loopback)
+        self.host = gateway.hostname
+        self.is_ip = ip(gateway.domain) is not None
+        self.loopback = self.host == "localhost" or ((address := ip(self.host)) is not None and address.is_loopback)
         self._certificate: Certificate | None = None
         self._changed = 0
 
@@ -107,15 +106,3 @@ def _changed(path: Path) -> int:
         return path.stat().st_mtime_ns
     except OSError:
         return 0
-
-
-def _bare(host: str) -> str:
-    return host.strip("[]").removeprefix("ipv6:")
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(_bare(host))
-    except ValueError:
-        return False
-    return True

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 from dataclasses import dataclass
 
-from chatgate.api import Certificate, Gateway, PluginError, Problem, hookimpl, option
+from chatgate.api import Certificate, Gateway, PluginError, Problem, bare, hookimpl, option
 from chatgate_tls.look import WARNING_DAYS, Seen, look
 
 log = logging.getLogger("chatgate.tls")
@@ -34,8 +33,8 @@ class Tls:
     def __init__(self, gateway: Gateway, options: TlsOptions) -> None:
         self.options = options
         self.chain, self.key = gateway.path(options.certificate), gateway.path(options.key)
-        self.hostname = _bare(gateway.hostname)
-        self.names = list(dict.fromkeys((_bare(gateway.domain), self.hostname)))
+        self.hostname = gateway.hostname
+        self.names = list(dict.fromkeys((bare(gateway.domain), self.hostname)))
 
     @hookimpl
     def chatgate_certificate(self) -> Certificate:
@@ -83,12 +82,3 @@ class Tls:
         from chatgate_tls.selfsigned import make  # 12 MB of memory that a server with a certificate can save
 
         make(self.chain, self.key, self.names)
-
-
-def _bare(name: str) -> str:
-    """The name as clients connect to it: an address literal (RFC 5321 §4.1.3) without its brackets and tag."""
-    bare = name.strip("[]").removeprefix("ipv6:")
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        return bare

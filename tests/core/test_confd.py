@@ -1,6 +1,7 @@
 """conf.d: every mistake is one clear line with file, line and key."""
 
 import dataclasses
+import re
 from dataclasses import dataclass
 
 import pytest
@@ -123,13 +124,13 @@ def test_what_is_rendered_can_be_read_back(tmp_path):
 @pytest.mark.parametrize(
     ("setting", "problem"),
     [
-        ('log_level = "verbose"', "log_level: must be debug, info, warning or error"),
-        ('proxy_protocol_from = ["10.0.0.1/8"]', "proxy_protocol_from: 10.0.0.1/8 has host bits set"),
+        ('log_level = "verbose"', "2: log_level: must be debug, info, warning or error"),
+        ('proxy_protocol_from = ["10.0.0.1/8"]', "2: proxy_protocol_from: 10.0.0.1/8 has host bits set"),
     ],
 )
 def test_wrong_settings_of_the_core_are_one_line_too(tmp_path, setting, problem):
     folder(tmp_path, n00_chatgate=f'domain = "d.test"\n{setting}')
-    assert problems_of(tmp_path) == [f"00-chatgate.toml: {problem}"]
+    assert problems_of(tmp_path) == [f"00-chatgate.toml:{problem}"]
 
 
 @pytest.mark.parametrize("plugin", ["smtp", "imap"])
@@ -139,3 +140,134 @@ def test_a_setting_that_moved_says_where_it_is_now(tmp_path, plugin):
     options = confd.installed()[plugin][0].load().Options
     assert confd.read(path, options, problems, {}) is None
     assert problems == [f"{path}:2: max_message_bytes: has moved: it is max_message_bytes of 00-chatgate.toml now"]
+
+
+DOMAINS = [
+    ("Chat.Example.ORG.", "chat.example.org"),
+    ("203.0.113.7", "[203.0.113.7]"),
+    ("[203.0.113.7]", "[203.0.113.7]"),
+    ("2001:DB8:0::1", "[IPv6:2001:db8::1]"),
+    ("[ipv6:2001:db8::1]", "[IPv6:2001:db8::1]"),
+    ("_test", "_test"),
+]
+
+
+@pytest.mark.parametrize("environment", (False, True))
+@pytest.mark.parametrize(("given", "domain"), DOMAINS)
+def test_a_domain_is_brought_to_one_form(tmp_path, environment, given, domain):
+    folder(tmp_path, n00_chatgate=f'domain = "{"d.test" if environment else given}"')
+    environ = {"CHATGATE_DOMAIN": given} if environment else {}
+    assert confd.load(tmp_path, environ).core.domain == domain
+
+
+NAMELESS = [
+    "",
+    " ",
+    "a b",
+    "x\r\nDATA",
+    "chat.example.org\n",
+    "x:25",
+    "*",
+    "me@x.test",
+    "x..y",
+    "-x",
+    "x" * 64,
+    "a." * 128,
+]
+NAMELESS += ["256.1.1.1", "1.2.3", "0.0.0.0", "::", "255.255.255.255", "224.0.0.1", "fe80::1%eth0", "[203.0.113.7"]
+NAMELESS += ["https://x/", "müller.example"]
+
+
+@pytest.mark.parametrize("environment", (False, True))
+@pytest.mark.parametrize("key", ("domain", "hostname"))
+@pytest.mark.parametrize("given", NAMELESS)
+def test_a_domain_or_hostname_that_is_none_is_one_line(tmp_path, environment, key, given):
+    core = {"domain": "d.test"} | ({} if environment else {key: given})
+    folder(tmp_path, n00_chatgate=confd.render(confd.CoreOptions, "", core))
+    variable = f"CHATGATE_{key.upper()}"
+    if key == "hostname" and not given:
+        return  # means the domain
+    with pytest.raises(ConfigError) as caught:
+        confd.load(tmp_path, {variable: given} if environment else {})
+    (line,) = caught.value.problems
+    assert line.isprintable()
+    place = rf"{variable}: " if environment else rf".*/00-chatgate.toml:[1-9]\d*: {key}: "
+    assert re.match(place, line)
+
+
+@pytest.mark.parametrize(
+    ("given", "hint"),
+    [
+        ("müller.example", "xn--mller-kva.example"),
+        ("https://chat.example.org/new", "all but the name: chat.example.org"),
+        ("you@chat.example.org", "leave out the @"),
+    ],
+)
+def test_what_was_meant_is_said(given, hint):
+    with pytest.raises(ValueError, match=hint):
+        confd.CoreOptions(given)
+
+
+@pytest.mark.parametrize(
+    ("given", "listener"),
+    [
+        ("*:465", "*:465"),
+        ("LocalHost:0465", "localhost:465"),
+        ("[2001:DB8::1]:25", "[2001:db8::1]:25"),
+        ("[fe80::1%eth0]:25", "[fe80::1%eth0]:25"),
+        ("0.0.0.0:25", "0.0.0.0:25"),
+        ("unix:/run/x", "unix:/run/x"),
+    ],
+)
+def test_a_listener_is_brought_to_one_form(tmp_path, given, listener):
+    options, problems = read(tmp_path, f'name = "n"\nlisten = ["{given}"]')
+    assert (options.listen, problems) == ((listener,), [])
+
+
+UNHEARD = [
+    "465",
+    ":465",
+    "",
+    "*",
+    "*:",
+    "*:65536",
+    "*:-1",
+    "*:²",
+    "256.1.1.1:25",
+    "::1:25",
+    "[1.2.3.4]:25",
+    "unix:x",
+    "a b:1",
+]
+
+
+@pytest.mark.parametrize("given", UNHEARD)
+def test_a_listener_that_is_none_is_one_line(tmp_path, given):
+    options, (problem,) = read(tmp_path, f'name = "n"\nlisten = ["{given}"]')
+    assert options is None and problem.startswith("F:2: listen: '")
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "twice"),
+    [
+        ("*:993", "*:993", True),
+        ("*:993", "127.0.0.1:993", True),
+        ("*:993", "[::1]:993", True),
+        ("0.0.0.0:993", "127.0.0.1:993", True),
+        ("0.0.0.0:993", "[::]:993", False),
+        ("[::]:993", "127.0.0.1:993", False),
+        ("127.0.0.1:993", "127.0.0.2:993", False),
+        ("*:993", "*:994", False),
+        ("*:0", "*:0", False),
+        ("unix:/a", "unix:/a", True),
+        ("unix:/a", "unix:/b", False),
+    ],
+)
+def test_one_port_twice_is_one_line_that_names_both(tmp_path, one, other, twice):
+    smtp = f'submissions = ["{one}"]\nsubmission = []\nmx = []'
+    folder(tmp_path, n00_chatgate='domain = "d.test"', n20_smtp=smtp, n25_imap=f'imaps = ["{other}"]\nimap = []')
+    if not twice:
+        assert confd.load(tmp_path, {})
+        return
+    (line,) = problems_of(tmp_path)
+    assert line.startswith(f"25-imap.toml: imaps: {other} is taken by 20-smtp.toml: submissions: {one}")
