@@ -35,6 +35,7 @@ serve: $(VENV)/serve.stamp | $(DIR)/conf.d
 	$(BIN)/chatgate --dir $(DIR) serve
 
 test: $(VENV)/test.stamp
+	$(BIN)/python tests/clients/fetch_cores.py
 	$(BIN)/python -m pytest $(ARGS)
 
 lint: $(VENV)/test.stamp

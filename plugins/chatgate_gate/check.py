@@ -3,52 +3,33 @@
 from __future__ import annotations
 
 import enum
-import functools
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from chatgate_gate import mime, openpgp
+from chatgate_gate import mime, openpgp, parts
 from chatgate_gate.mime import ContentType, Header, Malformed
 from chatgate_gate.openpgp import NotEncrypted
 
 MAX_HEADER = 65_536  # octets; keys in Autocrypt fields and trace fields of many hops fit in with room to spare
-_MAX_PART_HEADER = 1024  # octets; real ones have some 250
+_MAX_SETUP = 65_536  # octets of a Setup Message; one with an RSA key of 4096 bits has some 12 000
 
 _PGP = b"application/pgp-encrypted"
 
-# A preamble is text outside the encryption. Nothing is admitted there but the one sentence of Thunderbird, Enigmail,
-# GPGMail, Mailvelope and Proton Mail, which tells nobody anything.
+# A preamble is text outside the encryption. Nothing is admitted there but the one sentence of a known program, which
+# tells nobody anything: of Thunderbird and many others, of Horde, of mail servers that took a message apart.
 _PREAMBLE = re.compile(
-    rb"(?:\r\n){0,8}(?:This is an OpenPGP/MIME encrypted message \(RFC (?:2440|4880|9580) and 3156\)\r\n(?:\r\n){0,8})?"
+    rb"(?:\r\n){0,8}(?:(?:"
+    rb"This is an OpenPGP/MIME encrypted message \(RFC (?:(?:2440|4880|9580) and )?3156\)\.?|"
+    rb"This message is in MIME format and has been PGP encrypted\.|"
+    rb"This is a MIME-encapsulated message\.|"
+    rb"This is a multi-part message in MIME format\."
+    rb")\r\n(?:\r\n){0,8})?"
 )
-_VERSION_1 = re.compile(rb"(?:\r\n)?Version: 1[ \t]*(?:\r\n){0,8}")
-_REQUEST = re.compile(rb"(?i:(?:\r\n){0,8}secure-join: v[cg]-request[ \t]*(?:\r\n){0,8})")
-
-# The header of a part is outside the encryption too: only these fields with these values may be there.
-_FILE_NAME = re.compile(rb"[A-Za-z0-9_.-]{1,40}")
-_CHARSET = re.compile(rb"[A-Za-z0-9-]{1,20}")
-_YES_NO = re.compile(rb"(?i:yes|no|flowed|fixed)")
-_PARAMETERS = {
-    b"name": _FILE_NAME,
-    b"filename": _FILE_NAME,
-    b"charset": _CHARSET,
-    b"format": _YES_NO,
-    b"delsp": _YES_NO,
-}
-_PART_FIELDS = frozenset(
-    (b"content-type", b"content-transfer-encoding", b"content-disposition", b"content-description", b"mime-version")
-)
-_DESCRIPTIONS = frozenset(
-    (
-        b"",
-        b"PGP/MIME version identification",
-        b"PGP/MIME Versions Identification",
-        b"OpenPGP encrypted message",
-        b"This is an encrypted message part",
-        b"This is a digitally encrypted message part",
-    )
-)
+_VERSION_1 = re.compile(rb"(?:\r\n)?Version: 1[ \t]{0,2}(?:\r\n){0,8}")
+_REQUEST = re.compile(rb"(?i:(?:\r\n){0,8}secure-join: v[cg]-request[ \t]{0,2}(?:\r\n){0,8})")
+_SETUP_PART = re.compile(rb"(?i:\r\nContent-Type: application/autocrypt-setup[;\r])")
+_REPORT_PART = re.compile(rb"(?i:\r\nContent-Type:[ \t]*message/(?:global-)?delivery-status[ \t]*[;\r])")
 
 
 class Kind(enum.StrEnum):
@@ -87,7 +68,7 @@ def inspect(content: bytes, *, incoming: bool, recipients: Sequence[str] = (), m
 
     content: header and body with CRLF line ends, dot-stuffing undone.
     incoming: True for a message from another server, False for one that an account of ours sends. Only incoming ones
-        may be bounces or have a "Version" line in the armor; only outgoing ones may be Autocrypt Setup Messages.
+        may be bounces or have armor headers; only outgoing ones may be Autocrypt Setup Messages.
     recipients: the envelope's recipients; a Setup Message must go to its sender alone.
     max_header: octets the header may have.
     """
@@ -114,17 +95,19 @@ def _kind(
     declared = mime.content_type(header)
     if declared.kind == b"multipart/encrypted":
         armor = encrypted_part(content, body, declared)
-        openpgp.packets(openpgp.dearmored(armor, version_allowed=incoming))
+        openpgp.packets(openpgp.dearmored(armor, headers_allowed=incoming))
         return Kind.ENCRYPTED
     if declared.kind == b"multipart/mixed":
         if header.get(b"secure-join") in (b"vc-request", b"vg-request"):
-            _check_securejoin_request(content, body, declared.boundary)
+            _check_securejoin_request(content, header, body, declared)
             return Kind.SECUREJOIN_REQUEST
         if not incoming and header.get(b"subject") == b"Autocrypt Setup Message":
             if sender is None or [address.lower() for address in recipients] != [sender.lower()]:
                 raise NotEncrypted("setup message to someone else")
+            if len(content) > _MAX_SETUP or not _SETUP_PART.search(content, body):
+                raise NotEncrypted("setup message without a setup")
             return Kind.SETUP_MESSAGE
-    if incoming and _is_bounce(header, declared, sender):
+    if incoming and _is_bounce(content, body, header, declared, sender):
         return Kind.BOUNCE
     raise NotEncrypted("not encrypted")
 
@@ -137,13 +120,13 @@ def encrypted_part(content: bytes, body: int, declared: ContentType) -> bytes:
     """
     if declared.parameters.get(b"protocol", _PGP).lower() != _PGP:
         raise Malformed("not PGP/MIME")
-    delimiter = b"--" + declared.boundary
+    delimiter = _delimiter(declared)
     # Programs differ in whether a line that only begins like a delimiter is one. Apart from the lines of the armor
     # every line between the delimiters is known not to begin so.
     if openpgp.BEGIN.startswith(delimiter) or openpgp.END.startswith(delimiter):
         raise Malformed("unclear boundary")
     start = _first_part(content, body, delimiter)
-    second = content.find(b"\r\n" + delimiter + b"\r\n", start, start + 2 * _MAX_PART_HEADER)
+    second = content.find(b"\r\n" + delimiter + b"\r\n", start, start + 2 * parts.MAX_HEADER)
     if second < 0:
         raise Malformed("not two parts")
     kind, text = _part(content[start:second])
@@ -154,6 +137,13 @@ def encrypted_part(content: bytes, body: int, declared: ContentType) -> bytes:
     if kind != b"application/octet-stream":
         raise Malformed("second part is not the encrypted one")
     return text
+
+
+def _delimiter(declared: ContentType) -> bytes:
+    """Raises Malformed for a boundary of words: RFC 2046 allows blanks in it, no program puts any there."""
+    if b" " in declared.boundary:
+        raise Malformed("unclear boundary")
+    return b"--" + declared.boundary
 
 
 def _first_part(content: bytes, body: int, delimiter: bytes) -> int:
@@ -176,45 +166,36 @@ def _close(content: bytes, delimiter: bytes) -> int:
 
 def _part(part: bytes) -> tuple[bytes, bytes]:
     """(content type, body) of a part that has nothing of its own to say in its header. Raises Malformed."""
-    end = part.find(b"\r\n\r\n", 0, _MAX_PART_HEADER) + 4
+    end = _end_of_header(part)
+    return parts.cached_kind(part[:end]), part[end:]
+
+
+def _end_of_header(part: bytes) -> int:
+    end = part.find(b"\r\n\r\n", 0, parts.MAX_HEADER) + 4
     if end < 4:
         raise Malformed("no end of a part's header")
-    return _part_kind(part[:end]), part[end:]
+    return end
 
 
-# A program gives the same header to the same part of every message: half of the time for a small message.
-@functools.lru_cache(maxsize=128)
-def _part_kind(section: bytes) -> bytes:
-    header, _ = mime.split(section, _MAX_PART_HEADER)
-    if not header.names <= _PART_FIELDS:
-        raise Malformed("unknown field in a part's header")
-    mime.check_plain(header)
-    if (header.get(b"content-description") or b"") not in _DESCRIPTIONS:
-        raise Malformed("unknown description of a part")
-    kind, parameters = header.parameters(b"content-type", b"text/plain")
-    disposition, more = header.parameters(b"content-disposition", b"inline")
-    if disposition not in (b"inline", b"attachment"):
-        raise Malformed("unknown disposition of a part")
-    for name, value in (*parameters.items(), *more.items()):
-        if name not in _PARAMETERS or not _PARAMETERS[name].fullmatch(value):
-            raise Malformed("unknown parameter in a part's header")
-    return kind
-
-
-def _check_securejoin_request(content: bytes, body: int, boundary: bytes) -> None:
+def _check_securejoin_request(content: bytes, header: Header, body: int, declared: ContentType) -> None:
     """Raise Malformed unless the one part is the text that Delta Chat sends before it knows the other's key."""
-    delimiter = b"--" + boundary
+    delimiter = _delimiter(declared)
     start, end = _first_part(content, body, delimiter), _close(content, delimiter)
-    kind, text = _part(content[start:end])
-    if kind != b"text/plain" or not _REQUEST.fullmatch(text):
+    part = content[start:end]
+    text = _end_of_header(part)
+    kind = parts.kind(part[:text], header.get(b"message-id") or b"")
+    if kind != b"text/plain" or not _REQUEST.fullmatch(part, text):
         raise Malformed("not a Secure-Join request")
 
 
-def _is_bounce(header: Header, declared: ContentType, sender: str | None) -> bool:
+def _is_bounce(content: bytes, body: int, header: Header, declared: ContentType, sender: str | None) -> bool:
     """A mail server's report that a message could not be delivered (RFC 3464, RFC 3834 §5). Anyone can write one:
-    that it comes from the domain it names is for a DKIM check to say.
+    that it comes from the domain it names is for a DKIM check to say. It is made for people to read, so there is
+    text in it; but it must have the part for programs, which nothing else has.
     """
     automatic = (header.get(b"auto-submitted") or b"no").lower() != b"no"
     about_delivery = declared.parameters.get(b"report-type", b"delivery-status").lower() == b"delivery-status"
     from_server = (sender or "").lower().startswith("mailer-daemon@")
-    return declared.kind == b"multipart/report" and about_delivery and automatic and from_server
+    if not (declared.kind == b"multipart/report" and about_delivery and automatic and from_server):
+        return False
+    return _REPORT_PART.search(content, body) is not None

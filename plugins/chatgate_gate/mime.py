@@ -30,6 +30,16 @@ _COMMENT = rb'\([^()<>@\\"]*\)'
 # The name before <…>: quoted strings, simple comments and words without any character that could begin an address.
 _PHRASE = rb'(?:"(?:[^"\\]|\\.)*"|' + _COMMENT + rb'|[^"()<>@,;:\\\[\]])*'
 _MAILBOX = re.compile(rb"(?:" + _PHRASE + rb"<" + _ADDR_SPEC + rb">|" + _ADDR_SPEC + rb")[ \t]*(?:" + _COMMENT + rb")?")
+_ALONE = re.compile(_ADDR_SPEC)
+_BETWEEN = re.compile(rb"[ \t,;:<>()]+")
+# Quoted strings and comments. What is opened and never closed goes too, so that no octet is looked at twice.
+_NOISE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|\([^()]*\)', re.S)
+
+# RFC 5322 §3.3, without comments.
+DATE = (
+    rb"(?:(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun), {0,2})?[0-9]{1,2} (?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) "
+    rb"[0-9]{4} [0-9]{2}:[0-9]{2}(?::[0-9]{2})? (?:[+-][0-9]{4}|UTC?|GMT|[ECMP][SD]T)"
+)
 
 
 class Malformed(ValueError):
@@ -72,6 +82,10 @@ class Header:
     def names(self) -> Set[bytes]:
         """The lower-case field names."""
         return self._raw.keys()
+
+    def repeated(self, name: bytes) -> bool:
+        """Is there more than one field with this lower-case name?"""
+        return name in self._repeated
 
     def get(self, name: bytes) -> bytes | None:
         """The unfolded value of the field with this lower-case name, or None. Raises Malformed if it is there twice."""
@@ -132,6 +146,11 @@ def content_type(header: Header) -> ContentType:
     # RFC 2045 §6.4: a multipart is never encoded as a whole, but some programs would decode it.
     check_plain(header)
     return ContentType(kind, parameters, boundary)
+
+
+def addresses(value: bytes) -> list[bytes]:
+    """The addresses of a field like To (RFC 5322 §3.4) without names, comments and groups, as far as they are clear."""
+    return [word for word in _BETWEEN.split(_NOISE.sub(b"", value)) if _ALONE.fullmatch(word)]
 
 
 def check_plain(header: Header) -> None:

@@ -16,6 +16,9 @@ BEGIN = b"-----BEGIN PGP MESSAGE-----\r\n"
 END = b"-----END PGP MESSAGE-----"
 
 PKESK, SKESK, SEIPD = 1, 3, 18
+PUBLIC_KEY = 6
+_BEHIND_PUBLIC_KEY = frozenset((2, 13, 14))  # signatures, user IDs, subkeys
+_MAX_KEY_PACKETS = 100
 
 # More than any group has keys, and twice as many chunks as the smallest first chunk would make of the message (every
 # program makes all of the same size): what real software sends is far below, and one forged of tiny packets is given up
@@ -24,7 +27,22 @@ MAX_SESSION_KEYS = 10_000
 _LEAST_CHUNK = 512
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_VERSION = re.compile(rb"Version: [ -~]{1,60}\r\n")
+# What programs say of themselves, and the comments of those that make one; armor headers are read by everybody.
+_NUMBER = rb"[0-9]{1,4}(?:\.[0-9]{1,6}){0,3}(?:-(?:ecc|unknown|dev|beta[0-9]{1,3}))?"
+_VERSION = re.compile(
+    rb"Version: (?:" + _NUMBER + rb"|(?:"
+    rb"GnuPG(?:/MacGPG2)?|OpenPGP\.js|BCPG(?: C#)?|GopenPGP|Pmcrypto Golang|ProtonMail|Mailvelope|Keybase OpenPGP|"
+    rb"FlowCrypt(?: Email Encryption| iOS| Android)?|PGPainless|NetPGP(?: portable)?|Sequoia-PGP|RNP|iPGMail|"
+    rb"OpenKeychain|APG|PGP(?: Desktop| Universal|freeware)?|(?:Symantec )?Encryption Desktop|Hush|Canary PGP"
+    rb")(?:[ /]v?" + _NUMBER + rb")?(?: \((?:GNU/Linux|Darwin|MingW32|Cygwin|FreeBSD|OpenBSD|NetBSD|SunOS|AIX|"
+    rb"Build [0-9]{1,6}|[0-9a-f]{7,40})\))?(?: Gmail Encryption)?)\r\n"
+)
+_COMMENT = re.compile(
+    rb"Comment: (?:https?://(?:www\.)?(?:openpgpjs\.org|gopenpgp\.org|protonmail\.com|mailvelope\.com|gpgtools\.org|enigmail\.net"
+    rb"|keybase\.io/crypto|github\.com/ProtonMail/gopenpgp)/?|GPGTools - https?://gpgtools\.org|"
+    rb"Using GnuPG with (?:Mozilla|Thunderbird|Icedove|undefined) - https?://(?:www\.)?enigmail\.net/|"
+    rb"Seamlessly send and receive encrypted email)\r\n"
+)
 _CRC = re.compile(rb"=[A-Za-z0-9+/]{4}\r\n\Z")
 
 # What can encrypt a session key: RSA, ElGamal, ECDH, X25519, X448 (RFC 9580 §9.1) and the two of the post-quantum
@@ -88,17 +106,20 @@ class Octets:
         return octets[offset % 3 : offset % 3 + count]
 
 
-def dearmored(text: bytes, *, version_allowed: bool) -> Octets:
+def dearmored(text: bytes, *, headers_allowed: bool) -> Octets:
     """The content of ASCII armor that begins and ends the text (RFC 9580 §6.2). Raises NotEncrypted.
 
-    The only armor header admitted is one "Version", where `version_allowed`. A checksum may be there; its value is not
-    compared, as RFC 9580 §6.1 asks. text: may end with empty lines.
+    The only armor headers admitted, where `headers_allowed`, are one "Version" and one "Comment" behind it, with which
+    known programs name themselves. A checksum may be there; its value is not compared, as RFC 9580 §6.1 asks. text: may
+    end with empty lines.
     """
     if not text.startswith(BEGIN):
         raise NotEncrypted("no armor")
     start = len(BEGIN)
-    if version_allowed and (match := _VERSION.match(text, start)):
-        start = match.end()
+    if headers_allowed:
+        for header in (_VERSION, _COMMENT):
+            if match := header.match(text, start):
+                start = match.end()
     end = before_blank_lines(text) - len(END)
     if text[start : start + 2] != b"\r\n" or end < start or text[end : end + len(END)] != END:
         raise NotEncrypted("armor with more than a message in it")
@@ -141,6 +162,21 @@ def packets(octets: Octets) -> list[Packet]:
         raise NotEncrypted("encrypted data of an unknown kind")
     found.append(Packet(offset, SEIPD, start[body]))
     return found
+
+
+def is_public_key(raw: bytes) -> bool:
+    """Is this a transferable public key (RFC 9580 §10.1), as far as its packets' headers tell?"""
+    offset, tags = 0, []
+    while offset < len(raw) and len(tags) < _MAX_KEY_PACKETS:
+        try:
+            tag, length, body = _header(raw[offset : offset + 6])
+        except NotEncrypted:
+            return False
+        if length is None:
+            return False
+        tags.append(tag)
+        offset += body + length
+    return offset == len(raw) and tags[:1] == [PUBLIC_KEY] and set(tags[1:]) <= _BEHIND_PUBLIC_KEY
 
 
 def _header(octets: bytes) -> tuple[int, int | None, int]:

@@ -50,7 +50,7 @@ class SecondOpinion:
         """
         header, body = mime.split(content, max_header)
         armor = encrypted_part(content, body, mime.content_type(header))
-        octets = dearmored(armor, version_allowed=True)
+        octets = dearmored(armor, headers_allowed=True)
         ours = packets(octets)
         last = ours[-1]
         expected = [(packet.offset, packet.tag) for packet in ours]

@@ -58,7 +58,7 @@ def test_messages_of_gnupg_pass(made, name, incoming):
 
 
 def test_partial_lengths_are_really_there(made):
-    octets = dearmored(made("partial lengths"), version_allowed=False)
+    octets = dearmored(made("partial lengths"), headers_allowed=False)
     last = packets(octets)[-1]
     assert 224 <= octets.read(last.offset + 1, 1)[0] < 255
 

@@ -191,14 +191,14 @@ GOOD = armored(mails.DELTACHAT)
     ],
 )
 def test_armor(text):
-    assert dearmored(text, version_allowed=False).read(0, 9999) == mails.DELTACHAT
+    assert dearmored(text, headers_allowed=False).read(0, 9999) == mails.DELTACHAT
 
 
 def test_version_line_only_where_allowed():
     text = armored(mails.DELTACHAT, headers=b"Version: ProtonMail\r\n")
-    assert dearmored(text, version_allowed=True).size == len(mails.DELTACHAT)
+    assert dearmored(text, headers_allowed=True).size == len(mails.DELTACHAT)
     with pytest.raises(NotEncrypted):
-        dearmored(text, version_allowed=False)
+        dearmored(text, headers_allowed=False)
 
 
 @pytest.mark.parametrize(
@@ -245,4 +245,4 @@ def test_version_line_only_where_allowed():
 )
 def test_more_or_less_than_armor_is_refused(text):
     with pytest.raises(NotEncrypted):
-        packets(dearmored(text, version_allowed=True))
+        packets(dearmored(text, headers_allowed=True))
