@@ -69,6 +69,9 @@ class CoreOptions:
     max_message_bytes: int = option(
         52428800, "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB."
     )
+    observer_seconds: float = option(
+        5.0, "Seconds each plugin may take over what it is told, such as that a message is stored; then it is cut off."
+    )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
     proxy_protocol_from: tuple[str, ...] = option(

@@ -66,7 +66,7 @@ class Gateway:
         self.domain = config.core.domain.lower()
         self.hostname = config.core.hostname or names.bare(self.domain)
         self.board = Board()
-        self.hub = Hub(config.core.hook_seconds)
+        self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.services: list[Any] = []
         self.stopping = gevent.event.Event()
         loaded = []

@@ -1,22 +1,30 @@
 """Every hook of the core, grouped by the phase of a message's life. See docs/hooks.md for examples.
 
-Three kinds, told by the question the docstring opens with:
+Four kinds, told by the question the docstring opens with:
 
 - *decision* ("who decides …?", firstresult): plugins are asked in the order of their conf.d numbers until one gives an
-  answer; None means "not me". Asked through `Hub.ask`: an exception or a time-out becomes a temporary refusal.
+  answer; None means "not me". Asked through `Hub.ask`: an exception, a time-out or an answer of another type than the
+  annotation names becomes a temporary refusal.
+- *veto* ("who refuses …?", firstresult): a decision in which every plugin is asked until one refuses. An accepting
+  Reply ends nothing: nobody can let pass what another plugin would refuse.
 - *collection* ("what do you add …?"): every plugin is asked, None adds nothing. Asked through `Hub.ask` where a
   missing answer would be unsafe (`receive`), else through `Hub.notify`.
-- *observer* ("what happened"): told through `Hub.notify`, each plugin in its own try; answers are ignored. Observers
-  run in the greenlet that tells them: hand anything slow to a greenlet of your own.
+- *observer* ("what happened", annotated `-> None`): told through `Hub.notify`, each plugin in its own try and with a
+  time limit of its own; answers are ignored. Observers run in the greenlet that tells them and are cut off where they
+  wait when their time is over: hand anything slow to a `Background` of your own.
 
-The hooks of start and upkeep are asked through `Hub.call`: raise PluginError with one line for the operator.
+Where an annotation names Reply beside another type, a Reply refuses; the other type is the way to say yes.
+
+The hooks of start and upkeep are asked through `Hub.call` or `Hub.survey`: raise PluginError with one line for the
+operator.
 
 An implementation names only the arguments it wants; later versions may add arguments, never rename them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -64,7 +72,9 @@ def chatgate_ready(gateway: Gateway) -> str | None:
 
 @hookspec
 def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
-    """What do you find wrong? Asked by `chatgate check` with the store open and nothing running."""
+    """What do you find wrong? Asked by `chatgate check` with the store open and nothing running. What goes wrong in here,
+    or takes longer than `check_seconds`, is shown as a problem of the plugin.
+    """
 
 
 @hookspec
@@ -79,15 +89,15 @@ def chatgate_commands(cli: click.Group, gateway: Gateway) -> None:
 
 @hookspec(firstresult=True)
 def chatgate_connect(session: Session) -> Reply | None:
-    """Who decides whether this client may talk to us at all? Asked once a connection, before the greeting, after
-    TLS where that comes first. A refusing Reply is the greeting, and the connection closes; all else lets in.
+    """Who refuses to talk to this client at all? Asked once a connection, before the greeting, after TLS where that
+    comes first. A refusing Reply is the greeting, and the connection closes; nobody refused: it is let in.
     """
 
 
 @hookspec(firstresult=True)
 def chatgate_sender(session: Session, envelope: Envelope, address: str) -> Reply | None:
-    """Who decides whether this reverse-path ("" for the null sender) may send? Asked at MAIL FROM; a refusal is told at
-    each RCPT TO. No answer accepts.
+    """Who refuses this reverse-path ("" for the null sender)? Asked at MAIL FROM; a refusal is told at each RCPT TO.
+    Nobody refused: it may send.
     """
 
 
@@ -111,8 +121,8 @@ def chatgate_receive(session: Session, envelope: Envelope) -> Sequence[Edit] | N
 
 @hookspec(firstresult=True)
 def chatgate_filter(session: Session, envelope: Envelope) -> Reply | None:
-    """Who decides that this message must not pass? A refusing Reply is the client's answer; None lets the next filter
-    look; an accepting Reply lets the message pass without asking further filters. A failure refuses the message.
+    """Who refuses this message? A refusing Reply is the client's answer. None, or an accepting Reply, lets the next
+    filter look: a message passes when all have. A failure refuses the message.
     """
 
 
@@ -209,3 +219,29 @@ def chatgate_expire(now: float) -> dict[str, int] | None:
 
 
 HOOKS: dict[str, Any] = {name: spec for name, spec in list(globals().items()) if name.startswith("chatgate_")}
+
+# Nothing but a refusal ends the asking: an accepting answer would skip the plugins behind it, the gate among them.
+VETOES = frozenset({"chatgate_connect", "chatgate_sender", "chatgate_filter"})
+
+# Where these would be refused, a gateway without the plugin that refuses lets pass.
+REFUSING = VETOES | {"chatgate_recipient", "chatgate_create_account"}
+
+# Upkeep takes the time it needs.
+UNHURRIED = frozenset({"chatgate_expire"})
+
+
+def _accounted_for(answer: Sequence[Stored] | Reply, facts: dict[str, Any]) -> bool:
+    """Each delivery is stored once; with `partial` some of them."""
+    if not isinstance(answer, Sequence):
+        return True
+    stored = {one.delivery.mailbox_id for one in answer}
+    wanted = {delivery.mailbox_id for delivery in facts["deliveries"]}
+    complete = stored == wanted or (facts.get("partial", False) and bool(stored) and stored < wanted)
+    return complete and len(stored) == len(answer)
+
+
+# What an answer of the right type must be besides, in view of the facts of the question.
+COMPLETE: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
+    "chatgate_store": _accounted_for,
+    "chatgate_capabilities": lambda answer, facts: all(re.fullmatch(r"[!-~]+", word) for word in answer),
+}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import inspect
 import logging
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import gevent
 import pluggy
 
-from chatgate import hookspecs
+from chatgate import answers, faults, hookspecs
+from chatgate.limits import Limit
+from chatgate.records import StoreError
 from chatgate.reply import UNAVAILABLE
 
 log = logging.getLogger("chatgate.hub")
@@ -23,35 +27,92 @@ class PluginError(Exception):
 class _Manager(pluggy.PluginManager):
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
         opts = super().parse_hookimpl_opts(plugin, name)
-        if opts is not None and inspect.iscoroutinefunction(getattr(plugin, name)):
+        if opts is None:
+            return None
+        method = getattr(plugin, name)
+        if opts["wrapper"] or opts["hookwrapper"]:
+            # One around `filter` could turn the gate's refusal into an answer that admits.
+            raise PluginError(f"{name} is a wrapper; plugins give answers of their own and change nobody else's")
+        if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
             # pluggy would take the never-awaited coroutine for an answer, and a truthy one.
             raise PluginError(f"{name} is an async function; hooks are plain functions that may block their greenlet")
+        if inspect.isgeneratorfunction(method):
+            raise PluginError(f"{name} is a generator function, which runs only when somebody reads from it")
         return opts
 
 
-class Hub:
-    """The plugins of one gateway. seconds: how long a decision may take before it counts as failed."""
+class _Answerer(NamedTuple):
+    plugin: str
+    function: Callable[..., Any]
+    names: tuple[str, ...]
 
-    def __init__(self, seconds: float = 60) -> None:
-        self.seconds = seconds
+
+@dataclass(frozen=True, slots=True)
+class _Hook:
+    """One hook as it is asked. fits: tests answers; None for an observer. first: the first answer decides. veto: only a
+    refusing Reply does. complete: tests the answer against the facts.
+    """
+
+    answerers: tuple[_Answerer, ...]
+    fits: answers.Test | None
+    first: bool
+    veto: bool
+    complete: Callable[[Any, dict[str, Any]], bool] | None
+
+
+class Said(NamedTuple):
+    """What one plugin said to `Hub.survey`. failure: one line when it has no answer but an error."""
+
+    plugin: str
+    answer: Any
+    failure: PluginError | None
+
+
+class Hub:
+    """The plugins of one gateway. seconds: how long a decision may take before it counts as failed. observer_seconds:
+    the same for each plugin that is told something.
+
+    failures: how often each (plugin, hook) failed in this process.
+    """
+
+    def __init__(self, seconds: float = 60, observer_seconds: float = 5) -> None:
+        self.failures: collections.Counter[tuple[str, str]] = collections.Counter()
+        self._decision, self._observer, self._unhurried = Limit(seconds), Limit(observer_seconds), Limit(None)
         self._manager = _Manager("chatgate")
         self._manager.add_hookspecs(hookspecs)
+        self._hooks: dict[str, _Hook] = {}
 
-    def load(self, plugins: Iterable[tuple[str, Any]]) -> None:
+    # ------------------------------------------------------------------------------------------ the plugins
+
+    def load(
+        self, plugins: Iterable[tuple[str, Any]], refused: Callable[[str, PluginError], object] | None = None
+    ) -> None:
         """Register (name, plugin object) pairs given in asking order. A plugin's attribute `hookspecs` may be a module
-        with further hook specifications. Raises PluginError that names the plugin and what is wrong.
+        with further hook specifications. Raises PluginError that names the plugin and what is wrong, or tells
+        `refused` and goes on without it.
         """
-        named = list(plugins)
-        for _, plugin in named:
-            if specs := getattr(plugin, "hookspecs", None):
-                self._manager.add_hookspecs(specs)
+        named = []
+        for name, plugin in plugins:
+            with _named(name, refused):
+                if specs := getattr(plugin, "hookspecs", None):
+                    self._manager.add_hookspecs(specs)
+                named.append((name, plugin))
         # pluggy asks the plugin registered last first.
         for name, plugin in reversed(named):
-            try:
-                self._manager.register(plugin, name)
-                self._manager.check_pending()
-            except (pluggy.PluginValidationError, PluginError, ValueError) as error:
-                raise PluginError(f"plugin {name}: {error}".replace("\n", " ")) from error
+            with _named(name, refused):
+                try:
+                    self._manager.register(plugin, name)
+                    self._manager.check_pending()
+                except BaseException:
+                    self.remove(plugin)
+                    raise
+        self._hooks.clear()
+
+    def remove(self, plugin: Any) -> None:
+        """Ask this plugin object no more."""
+        if self._manager.is_registered(plugin):
+            self._manager.unregister(plugin)
+        self._hooks.clear()
 
     def has(self, name: str) -> bool:
         """Is a plugin of this name registered?"""
@@ -59,59 +120,162 @@ class Hub:
 
     def implements(self, hook: str) -> bool:
         """Does any plugin answer this hook?"""
-        return bool(getattr(self._manager.hook, "chatgate_" + hook).get_hookimpls())
+        return bool(self._hook(hook).answerers)
 
     def plugin(self, name: str) -> Any:
         """The plugin object of this name, or None."""
         return self._manager.get_plugin(name)
 
-    def call(self, hook: str, **facts: Any) -> Any:
-        """Ask at start or from a command, where a failure must reach the operator: exceptions pass."""
-        return getattr(self._manager.hook, "chatgate_" + hook)(**facts)
+    @property
+    def guarded(self) -> bool:
+        """Does a plugin that calls itself a gate filter what passes?"""
+        return any(getattr(self.plugin(one.plugin), "gate", False) for one in self._hook("filter").answerers)
+
+    def _hook(self, hook: str) -> _Hook:
+        """Put together at first use, for plugins and their number of hooks are known then."""
+        found = self._hooks.get(hook)
+        if found is None:
+            name = "chatgate_" + hook
+            caller = getattr(self._manager.hook, name)
+            answerers = (_Answerer(i.plugin_name, i.function, i.argnames) for i in reversed(caller.get_hookimpls()))
+            fits = answers.fits(caller.spec.function) if caller.spec else _anything
+            first = bool(caller.spec and caller.spec.opts["firstresult"])
+            complete = hookspecs.COMPLETE.get(name)
+            found = _Hook(tuple(answerers), fits, first, name in hookspecs.VETOES, complete)
+            self._hooks[hook] = found
+        return found
+
+    # ------------------------------------------------------------------------------------------ asking and telling
 
     def ask(self, hook: str, **facts: Any) -> Any:
         """Put a decision to the plugins; `hook` without its prefix. Returns the answer (None: nobody had one; a list
-        for collections), or `UNAVAILABLE` when a plugin failed or took too long: a crashed decision refuses.
+        for collections), or `UNAVAILABLE` when a plugin failed, took too long or gave an answer of the wrong type: a
+        crashed decision refuses.
         """
-        caller = getattr(self._manager.hook, "chatgate_" + hook)
-        timeout = gevent.Timeout.start_new(self.seconds)
+        found = self._hook(hook)
+        given: list[Any] = []
+        plugin = "?"
+        clock = self._decision.start()
         try:
-            return caller(**facts)
-        except gevent.Timeout as error:
-            if error is not timeout:
+            for plugin, function, names in found.answerers:
+                answer = function(*[facts[name] for name in names])
+                if answer is None:
+                    continue
+                _check(found, answer, facts)
+                if found.first and not (found.veto and answer.accepts):
+                    return answer
+                given.append(answer)
+        except BaseException as error:
+            if not clock.threw(error) and faults.thrown_in(error):
                 raise
-            self._blame(hook, error)
-        except Exception as error:
-            self._blame(hook, error)
+            self._failed(plugin, hook, error)
+            return UNAVAILABLE
         finally:
-            timeout.close()
-        return UNAVAILABLE
+            self._decision.stop(clock)
+        if found.first:
+            return given[0] if given else None
+        return given
 
     def notify(self, hook: str, **facts: Any) -> list[Any]:
-        """Tell every plugin; one that fails is logged and the next is told. Returns the answers that are not None."""
-        answers = []
-        caller = getattr(self._manager.hook, "chatgate_" + hook)
-        for impl in reversed(caller.get_hookimpls()):
-            try:
-                answer = impl.function(*(facts[name] for name in impl.argnames))
-            except Exception as error:
-                self._blame(hook, error)
-            else:
-                if answer is not None:
-                    answers.append(answer)
-        return answers
+        """Tell every plugin, each with a time limit of its own; one that fails is logged and the next is told. Returns
+        the answers that are not None; observers have none.
+        """
+        limit = self._observer if self._hook(hook).fits is None else self._decision
+        if "chatgate_" + hook in hookspecs.UNHURRIED:
+            limit = self._unhurried
+        given = []
+        for plugin, answer, error in self._each(hook, limit, facts):
+            if error is not None:
+                self._failed(plugin, hook, error)
+            elif answer is not None:
+                given.append(answer)
+        return given
 
-    def _blame(self, hook: str, error: BaseException) -> None:
+    def survey(self, hook: str, seconds: float | None, **facts: Any) -> list[Said]:
+        """Ask every plugin at start or from a command, each by itself. seconds: how long each may take."""
+        said = []
+        for plugin, answer, error in self._each(hook, Limit(seconds), facts):
+            said.append(Said(plugin, answer, None if error is None else _failure(plugin, hook, error)))
+        return said
+
+    def call(self, hook: str, **facts: Any) -> Any:
+        """Ask at start or from a command, where a failure must reach the operator: PluginError (or StoreError) names
+        the plugin that failed. Returns the answer, or a list of them.
+        """
+        given = []
+        for plugin, answer, error in self._each(hook, self._unhurried, facts):
+            if error is not None:
+                raise _failure(plugin, hook, error) from error
+            if answer is not None:
+                if self._hook(hook).first:
+                    return answer
+                given.append(answer)
+        return None if self._hook(hook).first else given
+
+    def _each(self, hook: str, limit: Limit, facts: dict[str, Any]) -> Iterator[tuple[str, Any, BaseException | None]]:
+        """(plugin, answer, error) of each, as they are asked."""
+        found = self._hook(hook)
+        for plugin, function, names in found.answerers:
+            clock, answer, failed = limit.start(), None, None
+            try:
+                answer = function(*[facts[name] for name in names])
+                if found.fits is None:
+                    answer = None
+                elif answer is not None:
+                    _check(found, answer, facts)
+            except BaseException as error:
+                if not clock.threw(error) and faults.thrown_in(error):
+                    raise
+                answer, failed = None, error
+            finally:
+                limit.stop(clock)
+            yield plugin, answer, failed
+
+    def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
         """Log which plugin failed and where. Not the exception's text: it may hold what clients sent."""
-        codes = {
-            impl.function.__code__: impl.plugin_name
-            for impl in getattr(self._manager.hook, "chatgate_" + hook).get_hookimpls()
-            if hasattr(impl.function, "__code__")
-        }
-        guilty, where, trace = "?", "?", error.__traceback__
-        while trace:
-            code = trace.tb_frame.f_code
-            guilty = codes.get(code, guilty)
-            where = f"{code.co_filename}:{trace.tb_lineno}"
-            trace = trace.tb_next
-        log.error("hook failed hook=%s plugin=%s error=%s at=%s", hook, guilty, type(error).__name__, where)
+        self.failures[plugin, hook] += 1
+        if isinstance(error, _Unfit):
+            log.error("hook failed hook=%s plugin=%s error=WrongAnswer answer=%s", hook, plugin, error.kind)
+        else:
+            kind, at = type(error).__name__, faults.where(error)
+            log.error("hook failed hook=%s plugin=%s error=%s at=%s", hook, plugin, kind, at)
+
+
+class _Unfit(Exception):
+    """kind: the type of an answer that the hook does not take; not the answer, which may hold anything."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"an answer that the hook does not take ({kind})")
+        self.kind = kind
+
+
+@contextlib.contextmanager
+def _named(plugin: str, refused: Callable[[str, PluginError], object] | None) -> Iterator[None]:
+    """What goes wrong in here is a PluginError that names the plugin."""
+    try:
+        yield
+    except BaseException as error:
+        if faults.thrown_in(error):
+            raise
+        ours = isinstance(error, pluggy.PluginValidationError | PluginError | ValueError)
+        text = " ".join(str(error).split()) if ours else faults.told(error)
+        named = PluginError(f"plugin {plugin}: {text}")
+        if refused is None:
+            raise named from error
+        refused(plugin, named)
+
+
+def _check(hook: _Hook, answer: Any, facts: dict[str, Any]) -> None:
+    if hook.fits is None or not hook.fits(answer) or (hook.complete and not hook.complete(answer, facts)):
+        raise _Unfit(type(answer).__name__)
+
+
+def _anything(answer: Any) -> bool:
+    return True
+
+
+def _failure(plugin: str, hook: str, error: BaseException) -> Exception:
+    """What is meant for the operator passes as it is."""
+    if isinstance(error, PluginError | StoreError):
+        return error
+    return PluginError(f"plugin {plugin}: {hook}: {faults.told(error)}")

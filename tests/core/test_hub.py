@@ -1,9 +1,11 @@
 """Decisions fail closed, observers are isolated, wrong plugins are refused at load."""
 
+import sys
+
 import gevent
 import pytest
 
-from chatgate.api import UNAVAILABLE, PluginError, Reply, hookimpl
+from chatgate.api import UNAVAILABLE, Account, PluginError, Prepend, Problem, Reply, hookimpl
 from chatgate.hub import Hub
 
 
@@ -104,8 +106,35 @@ class Asynchronous:
         pass
 
 
+class Generator:
+    @hookimpl
+    def chatgate_account_removed(self, account):
+        yield
+
+
+class Wrapper:
+    @hookimpl(wrapper=True)
+    def chatgate_connect(self, session):
+        yield  # the refusal of another plugin ends here
+        return None
+
+
+class OldWrapper:
+    @hookimpl(hookwrapper=True)
+    def chatgate_stored(self, stored):
+        yield
+
+
+class Raises:
+    @property
+    def hookspecs(self):
+        raise LookupError("nothing\nhere")
+
+
 @pytest.mark.parametrize(
-    ("plugin", "complaint"), [(Misspelt, "chatgate_conect"), (WrongArgument, "sesion"), (Asynchronous, "async")]
+    ("plugin", "complaint"),
+    [(Misspelt, "chatgate_conect"), (WrongArgument, "sesion"), (Asynchronous, "async")]
+    + [(Generator, "generator"), (Wrapper, "wrapper"), (OldWrapper, "wrapper"), (Raises, "LookupError: nothing here")],
 )
 def test_a_wrong_plugin_is_refused_at_load_by_name(plugin, complaint):
     with pytest.raises(PluginError, match=f"plugin0.*{complaint}") as caught:
@@ -116,3 +145,193 @@ def test_a_wrong_plugin_is_refused_at_load_by_name(plugin, complaint):
 def test_duplicate_names_are_refused():
     with pytest.raises(PluginError):
         Hub().load([("same", Says(None)), ("same", Says(None))])
+
+
+def answering(**hooks):
+    """A plugin with these hooks; each a function, or what it answers."""
+
+    def method(answer):
+        return hookimpl(answer if callable(answer) else lambda: answer)
+
+    return type("Plugin", (), {f"chatgate_{name}": staticmethod(method(answer)) for name, answer in hooks.items()})()
+
+
+def leave():
+    sys.exit(3)
+
+
+def own_limit():
+    with gevent.Timeout(0.01):
+        gevent.sleep(60)
+
+
+def throws(error):
+    def hook():
+        raise error
+
+    return hook
+
+
+ENDS = [leave, own_limit, throws(SystemExit("secret")), throws(KeyboardInterrupt()), throws(gevent.GreenletExit())]
+ENDS += [throws(gevent.Timeout(1)), throws(type("Odd", (BaseException,), {})())]
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_no_exception_of_a_plugin_ends_more_than_its_own_answer(end, caplog):
+    """Neither the process nor the connection, whatever gevent and Python make of it elsewhere."""
+    after = Says(None)
+    made = hub(answering(connect=end, account_removed=end, capabilities=end), after, answering(capabilities=["X"]))
+    assert made.ask("connect", session=None) == UNAVAILABLE
+    made.notify("account_removed", account="A")
+    assert after.told == ["A"]
+    assert made.notify("capabilities", session=None) == [["X"]]
+    assert made.failures == {("plugin0", name): 1 for name in ("connect", "account_removed", "capabilities")}
+    assert caplog.text.count("plugin=plugin0") == 3 and "secret" not in caplog.text
+
+
+@pytest.mark.parametrize("ask", ["ask", "notify"])
+@pytest.mark.parametrize("wait", [lambda: gevent.sleep(60), lambda: gevent.event.Event().wait(), lambda: leave_later()])
+def test_a_greenlet_can_be_killed_while_it_is_in_a_hook(ask, wait):
+    made = hub(answering(connect=wait))
+    went_on = []
+    greenlet = gevent.spawn(lambda: went_on.append(getattr(made, ask)("connect", session=None)))
+    gevent.sleep(0.01)
+    greenlet.kill(timeout=10)
+    assert greenlet.dead and went_on == [] and not made.failures
+
+
+def leave_later():
+    try:
+        gevent.sleep(60)
+    finally:
+        gevent.sleep(0.001)
+
+
+def test_a_time_limit_of_the_caller_reaches_it_through_an_observer():
+    made = hub(answering(account_removed=lambda: gevent.sleep(60)))
+    with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
+        made.notify("account_removed", account=None)
+
+
+@pytest.mark.parametrize(
+    ("hook", "facts", "wrong"),
+    [
+        ("connect", "session", [True, "no", 451, [], Reply(354), Reply(999), Reply(99), Reply("550")]),
+        ("sender", "session envelope address", [Account(1, "a@d.test"), 0]),
+        ("recipient", "session envelope address", [True, b""]),
+        ("route", "envelope recipient", ["INBOX", 1, Reply(250)]),
+        ("authenticate", "session credentials", [True, "a@d.test", 1, Reply(250), object()]),
+        ("create_account", "address password way generated network token", [Reply(200), True]),
+        ("set_password", "account password", ["yes", Reply(250)]),
+        ("get_metadata", "session mailbox entry", ["text", 7, Reply(250), Reply(550)]),
+        ("set_metadata", "session mailbox entry value", [True, b""]),
+    ],
+)
+def test_an_answer_of_the_wrong_type_refuses_and_names_the_plugin(hook, facts, wrong, caplog):
+    for n, answer in enumerate(wrong, 1):
+        made = hub(answering(), answering(**{hook: answer}))
+        caplog.clear()
+        assert made.ask(hook, **dict.fromkeys(facts.split())) == UNAVAILABLE, answer
+        assert f"hook={hook} plugin=plugin1 error=WrongAnswer answer={type(answer).__name__}" in caplog.text
+        assert made.failures == {("plugin1", hook): 1}, n
+
+
+@pytest.mark.parametrize(
+    ("hook", "right", "wrong"),
+    [
+        ("capabilities", [[], ["X-A", "Y=Z"], ("A",)], ["XTALLY", ["a b"], ["a\r\nb"], [""], ["\xe4"], [1], 5]),
+        ("expire", [{}, {"x": 1}], [[], {"x": "1"}, {1: 1}, 7]),
+        ("ready", ["text"], [[], 1, b"x"]),
+        ("check", [[], [Problem("error", "x")]], [Problem("error", "x"), ["x"], "x"]),
+    ],
+)
+def test_what_a_collection_cannot_take_is_left_out(hook, right, wrong, caplog):
+    for answer in right:
+        assert hub(answering(**{hook: answer})).notify(hook, session=None, now=0, gateway=None) == [answer]
+    assert not caplog.records
+    for answer in wrong:
+        made = hub(answering(**{hook: answer}), answering(**{hook: right[0]}))
+        assert made.notify(hook, session=None, now=0, gateway=None) == [right[0]], answer
+        assert made.failures == {("plugin0", hook): 1}
+
+
+def test_right_answers_are_passed_on_as_they_are():
+    edits = (Prepend("X", "y"),)
+    assert hub(answering(receive=edits)).ask("receive", session=None, envelope=None) == [edits]
+    account = Account(1, "a@d.test")
+    assert hub(answering(authenticate=account)).ask("authenticate", session=None, credentials=None) is account
+    no = Reply(550)
+    assert hub(answering(authenticate=no)).ask("authenticate", session=None, credentials=None) is no
+
+
+@pytest.mark.parametrize("hook", ["connect", "sender", "filter"])
+def test_where_all_may_refuse_nobody_can_let_pass_for_the_others(hook):
+    facts = dict.fromkeys(("session", "envelope", "address"))
+    yes, no = answering(**{hook: Reply(250)}), answering(**{hook: Reply(550, text="no")})
+    assert hub(yes, no).ask(hook, **facts).text == "no"
+    assert hub(yes, answering(**{hook: throws(RuntimeError())})).ask(hook, **facts) == UNAVAILABLE
+    assert hub(yes).ask(hook, **facts).accepts
+
+
+def test_each_observer_has_a_time_limit_of_its_own(caplog):
+    """Two that hang are two waits, and the third is told all the same; upkeep may take longer."""
+    told = []
+    slow = answering(account_removed=lambda: gevent.sleep(1000), expire=lambda: gevent.sleep(0.1) or {"x": 1})
+    made = Hub(60, observer_seconds=0.02)
+    last = answering(account_removed=lambda: told.append(1))
+    made.load(
+        [("one", slow), ("two", answering(account_removed=own_limit)), ("three", slow.__class__()), ("last", last)]
+    )
+    with gevent.Timeout(30):
+        assert made.notify("account_removed", account=None) == []
+    assert told == [1]
+    assert made.failures == {(name, "account_removed"): 1 for name in ("one", "two", "three")}
+    assert made.notify("expire", now=0) == [{"x": 1}, {"x": 1}]
+
+
+def test_each_question_has_the_whole_time():
+    made = hub(answering(connect=lambda: gevent.sleep(0.2)), seconds=1.0)
+    for _ in range(8):  # 1.6 s in all
+        assert made.ask("connect", session=None) is None
+
+
+def test_a_hook_that_catches_everything_is_interrupted_again(caplog):
+    def stubborn():
+        try:
+            gevent.sleep(1000)
+        except BaseException:
+            gevent.sleep(1000)
+
+    made = hub(answering(connect=stubborn), seconds=0.02)
+    with gevent.Timeout(30):
+        assert made.ask("connect", session=None) == UNAVAILABLE
+        assert made.ask("connect", session=None) == UNAVAILABLE
+
+
+def test_the_time_limit_of_a_question_within_a_question_is_told_from_the_outer_one():
+    inner = hub(answering(connect=lambda: gevent.sleep(1000)), seconds=1000)
+    outer = hub(answering(connect=lambda: inner.ask("connect", session=None)), seconds=0.05)
+    with gevent.Timeout(30):
+        assert outer.ask("connect", session=None) == UNAVAILABLE
+    assert outer.failures and not inner.failures
+
+
+def test_at_start_and_in_commands_a_failure_names_the_plugin_in_one_line():
+    with pytest.raises(PluginError, match=r"^plugin plugin1: services: RuntimeError: two lines at .*:\d+$"):
+        hub(answering(), answering(services=throws(RuntimeError("two\nlines")))).call("services", gateway=None)
+    with pytest.raises(PluginError, match=r"^plugin plugin0: open_store: .*bool"):
+        hub(answering(open_store=True)).call("open_store", gateway=None)
+    with pytest.raises(PluginError, match="^as it is$"):
+        hub(answering(open_store=throws(PluginError("as it is")))).call("open_store", gateway=None)
+    for end in ENDS:
+        with pytest.raises(PluginError, match="plugin0"):
+            hub(answering(certificate=end)).call("certificate", gateway=None)
+
+
+def test_a_survey_has_each_plugins_word_and_each_failure():
+    fine = [Problem("warning", "x")]
+    made = hub(answering(check=leave), answering(check=fine), answering(check=lambda: gevent.sleep(1000)), answering())
+    first, second, third = made.survey("check", 0.05, gateway=None)
+    assert (first.plugin, first.answer) == ("plugin0", None) and "SystemExit" in str(first.failure)
+    assert second == ("plugin1", fine, None)
+    assert third.answer is None and "Timeout" in str(third.failure)

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import gevent.event
 import pytest
 
 from chatgate.api import Delivery, Remove, Reply, Stored, hookimpl
@@ -49,7 +50,9 @@ def plugin(**hooks):
 def gateway(*extra):
     plugins = [Enabled("keeper", Keeper, None, 50)]
     plugins[:0] = [Enabled(f"extra{n}", made, None, n) for n, made in enumerate(extra)]
-    return Gateway(Config(Path("/nonexistent"), CoreOptions("d.test", hook_seconds=0.1), tuple(plugins)))
+    return Gateway(
+        Config(Path("/nonexistent"), CoreOptions("d.test", hook_seconds=0.1, observer_seconds=0.1), tuple(plugins))
+    )
 
 
 def accept(gateway, *recipients):
@@ -105,6 +108,56 @@ def test_a_failing_observer_does_not_unsay_the_250():
     assert reply.code == 250 and len(keeper.kept) == 1
 
 
-def test_an_accepting_reply_of_a_filter_ends_the_asking():
-    reply, keeper = accept(gateway(plugin(filter=lambda envelope: Reply(250))))
-    assert reply.code == 250 and keeper.seen == []
+@pytest.mark.parametrize("yes", [Reply(250), Reply(299, "2.0.0", "welcome")])
+def test_no_filter_can_let_pass_what_another_refuses(yes):
+    """Whatever the operator's numbers are: an accepting answer does not end the asking."""
+    first, gate = plugin(filter=lambda envelope: yes), plugin(filter=lambda envelope: Reply(523, "", "no"))
+    for order in ((first, gate), (gate, first), (first, first, gate)):
+        reply, keeper = accept(gateway(*order))
+        assert reply.code == 523
+        assert keeper.kept == []
+    reply, keeper = accept(gateway(first))
+    assert reply.code == 250 and len(keeper.seen) == len(keeper.kept) == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        True,
+        [],
+        "OK",
+        Reply(250),  # a Reply says that nothing was stored
+        [Stored(Delivery("1@d.test", 1, 1), 1, 1, 1)] * 2,
+        ["stored"],
+        Stored(Delivery("1@d.test", 1, 1), 1, 1, 1),
+    ],
+)
+def test_a_250_needs_the_stores_word_for_every_delivery(answer, caplog):
+    reply, keeper = accept(gateway(plugin(store=lambda content: answer)))
+    assert reply.code == 451 and keeper.told == []
+    assert "hook=store plugin=extra0 error=WrongAnswer" in caplog.text
+
+
+@pytest.mark.parametrize("edits", [Remove("X"), [Remove("X"), "Y"], "X", {"X": 1}, 3])
+def test_header_edits_of_the_wrong_type_refuse_and_the_log_names_the_plugin(edits, caplog):
+    reply, keeper = accept(gateway(plugin(receive=lambda envelope: edits)))
+    assert reply.code == 451 and keeper.kept == []
+    assert "hook=receive plugin=extra0" in caplog.text
+
+
+def test_an_observer_that_takes_its_time_delays_the_250_by_its_limit_only(caplog):
+    """It is cut off where it waits, and the next observer is told."""
+    cut = []
+
+    def wait(envelope):
+        try:
+            gevent.event.Event().wait(1000)
+        finally:
+            cut.append(envelope)
+
+    slow = gateway(plugin(stored=wait))
+    with gevent.Timeout(30):
+        reply, keeper = accept(slow)
+    assert reply.code == 250 and len(cut) == 1 and keeper.told == [1]
+    assert "hook=stored plugin=extra0 error=Timeout" in caplog.text
+    assert slow.hub.failures == {("extra0", "stored"): 1}

@@ -1,0 +1,54 @@
+"""What went wrong in somebody's code, in the few words that a log or an operator needs."""
+
+from __future__ import annotations
+
+import dis
+from types import TracebackType
+
+import gevent
+import gevent.timeout
+
+from chatgate.limits import Timeout
+
+_RAISE = dis.opmap["RAISE_VARARGS"]
+# What a closed Timeout has for its timer; gevent has no other way to tell.
+_CLOSED = getattr(gevent.timeout, "_FakeTimer", None)
+
+
+def where(error: BaseException) -> str:
+    """file:line of the innermost code that is not gevent's, which only waits for others."""
+    found, trace = "?", error.__traceback__
+    while trace:
+        name = trace.tb_frame.f_code.co_filename
+        if found == "?" or not ("/gevent/" in name or "/greenlet/" in name):
+            found = f"{name}:{trace.tb_lineno}"
+        trace = trace.tb_next
+    return found
+
+
+def told(error: BaseException) -> str:
+    """One line for the operator, at start and in commands: there the text holds nothing that a client sent."""
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}{': ' if text else ''}{text[:300]} at {where(error)}"
+
+
+def thrown_in(error: BaseException) -> bool:
+    """Did this come from outside, to end the greenlet that runs the failing code, or a wait of its caller? Kills, the
+    caller's time limits and Ctrl-C must not be taken for the doing of the plugin that happened to run. What a `raise`
+    statement raised, or a time limit that was closed again on the way, is the code's own.
+    """
+    if not isinstance(error, gevent.GreenletExit | gevent.Timeout | KeyboardInterrupt):
+        return False
+    if isinstance(error, gevent.Timeout) and not isinstance(error, Timeout) and error.timer is _CLOSED:
+        return False
+    return not _by_statement(error.__traceback__)
+
+
+def _by_statement(trace: TracebackType | None) -> bool:
+    """Was the innermost frame at a `raise`? An exception thrown into a greenlet appears where the greenlet waits."""
+    if trace is None:
+        return False
+    while trace.tb_next:
+        trace = trace.tb_next
+    code, at = trace.tb_frame.f_code.co_code, trace.tb_lasti
+    return 0 <= at < len(code) and code[at] == _RAISE

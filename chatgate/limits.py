@@ -1,0 +1,64 @@
+"""Time limits of one length, for code of plugins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gevent
+
+
+class Timeout(gevent.Timeout):
+    """The time of a `Clock` is over."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+
+
+class Clock:
+    """One limit on what one greenlet does. It is thrown again each time the limit has passed: code that catches
+    everything and goes on is not free of it.
+    """
+
+    __slots__ = ("timer",)
+
+    def __init__(self, timer: Any) -> None:
+        self.timer = timer
+
+    def threw(self, error: BaseException) -> bool:
+        return isinstance(error, Timeout) and error.clock is self
+
+    def _over(self, greenlet: Any) -> None:
+        greenlet.throw(Timeout(self))
+
+
+class Limit:
+    """seconds: None for no limit. Clocks are used again: making a timer costs more than all else about a call."""
+
+    def __init__(self, seconds: float | None) -> None:
+        self._seconds = None if seconds is None else max(seconds, 0.001)
+        self._loop = gevent.get_hub().loop
+        self._spare: list[Clock] = []
+
+    def start(self) -> Clock:
+        """To be ended by `stop`, whatever happens."""
+        if self._seconds is None:
+            return _ENDLESS
+        loop = gevent.get_hub().loop
+        # A timer belongs to the loop of one thread.
+        clock = self._spare.pop() if self._spare and loop is self._loop else Clock(loop.timer(0.0, self._seconds))
+        # Not start(), which would go on with what was left of the time when the timer was stopped.
+        clock.timer.again(clock._over, gevent.getcurrent(), update=True)
+        return clock
+
+    def stop(self, clock: Clock) -> None:
+        if clock is _ENDLESS:
+            return
+        clock.timer.stop()
+        if clock.timer.loop is self._loop:
+            self._spare.append(clock)
+        else:
+            clock.timer.close()
+
+
+_ENDLESS = Clock(None)
