@@ -72,8 +72,8 @@ def chatgate_ready(gateway: Gateway) -> str | None:
 
 @hookspec
 def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
-    """What do you find wrong? Asked by `chatgate check` with the store open and nothing running. What goes wrong in here,
-    or takes longer than `check_seconds`, is shown as a problem of the plugin.
+    """What do you find wrong? Asked by `chatgate check` with the store open and nothing running. What goes wrong in
+    here, or takes longer than `check_seconds`, is shown as a problem of the plugin.
     """
 
 
@@ -137,9 +137,7 @@ def chatgate_route(envelope: Envelope, recipient: str) -> Delivery | None:
 
 
 @hookspec(firstresult=True)
-def chatgate_store(
-    content: bytes, deliveries: Sequence[Delivery], partial: bool
-) -> Sequence[Stored] | Reply | None:
+def chatgate_store(content: bytes, deliveries: Sequence[Delivery], partial: bool) -> Sequence[Stored] | Reply | None:
     """Who puts this content on disk for these deliveries, in one transaction? Asked by the intake and by IMAP APPEND.
     Returning a list promises that it survives a power cut; a refusing Reply says nothing was stored. partial: those
     without room may be missing in the list, and whoever asks tells the sender; else it is for all or for none.
@@ -222,6 +220,9 @@ HOOKS: dict[str, Any] = {name: spec for name, spec in list(globals().items()) if
 
 # Nothing but a refusal ends the asking: an accepting answer would skip the plugins behind it, the gate among them.
 VETOES = frozenset({"chatgate_connect", "chatgate_sender", "chatgate_filter"})
+
+# A wrapper around a veto could make a yes of the gate's no; those of the start are not asked by `Hub.ask`.
+UNWRAPPED = VETOES | {"chatgate_open_store", "chatgate_certificate"}
 
 # Where these would be refused, a gateway without the plugin that refuses lets pass.
 REFUSING = VETOES | {"chatgate_recipient", "chatgate_create_account"}

@@ -7,12 +7,12 @@ import contextlib
 import inspect
 import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import pluggy
 
 from chatgate import answers, faults, hookspecs
+from chatgate.asking import Answerer, Hook, Question, WrongAnswer
 from chatgate.limits import Limit
 from chatgate.records import StoreError
 from chatgate.reply import UNAVAILABLE
@@ -30,34 +30,14 @@ class _Manager(pluggy.PluginManager):
         if opts is None:
             return None
         method = getattr(plugin, name)
-        if opts["wrapper"] or opts["hookwrapper"]:
-            # One around `filter` could turn the gate's refusal into an answer that admits.
-            raise PluginError(f"{name} is a wrapper; plugins give answers of their own and change nobody else's")
+        if opts["hookwrapper"]:
+            raise PluginError(f"{name} is a hookwrapper of the old kind; write @hookimpl(wrapper=True)")
         if inspect.iscoroutinefunction(method) or inspect.isasyncgenfunction(method):
             # pluggy would take the never-awaited coroutine for an answer, and a truthy one.
             raise PluginError(f"{name} is an async function; hooks are plain functions that may block their greenlet")
-        if inspect.isgeneratorfunction(method):
+        if inspect.isgeneratorfunction(method) and not opts["wrapper"]:
             raise PluginError(f"{name} is a generator function, which runs only when somebody reads from it")
         return opts
-
-
-class _Answerer(NamedTuple):
-    plugin: str
-    function: Callable[..., Any]
-    names: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Hook:
-    """One hook as it is asked. fits: tests answers; None for an observer. first: the first answer decides. veto: only a
-    refusing Reply does. complete: tests the answer against the facts.
-    """
-
-    answerers: tuple[_Answerer, ...]
-    fits: answers.Test | None
-    first: bool
-    veto: bool
-    complete: Callable[[Any, dict[str, Any]], bool] | None
 
 
 class Said(NamedTuple):
@@ -65,7 +45,7 @@ class Said(NamedTuple):
 
     plugin: str
     answer: Any
-    failure: PluginError | None
+    failure: Exception | None
 
 
 class Hub:
@@ -80,7 +60,7 @@ class Hub:
         self._decision, self._observer, self._unhurried = Limit(seconds), Limit(observer_seconds), Limit(None)
         self._manager = _Manager("chatgate")
         self._manager.add_hookspecs(hookspecs)
-        self._hooks: dict[str, _Hook] = {}
+        self._hooks: dict[str, Hook] = {}
 
     # ------------------------------------------------------------------------------------------ the plugins
 
@@ -103,10 +83,22 @@ class Hub:
                 try:
                     self._manager.register(plugin, name)
                     self._manager.check_pending()
+                    self._check_wrappers(plugin)
                 except BaseException:
                     self.remove(plugin)
                     raise
         self._hooks.clear()
+
+    def _check_wrappers(self, plugin: Any) -> None:
+        """They stand around decisions only: elsewhere each plugin has its answer, its try and its time to itself, and
+        one around a veto could turn the gate's refusal into a yes.
+        """
+        for caller in self._manager.get_hookcallers(plugin) or ():
+            spec = caller.spec
+            if spec and spec.opts["firstresult"] and caller.name not in hookspecs.UNWRAPPED:
+                continue
+            if any(impl.wrapper for impl in caller.get_hookimpls() if impl.plugin is plugin):
+                raise PluginError(f"{caller.name} takes no wrappers")
 
     def remove(self, plugin: Any) -> None:
         """Ask this plugin object no more."""
@@ -131,17 +123,21 @@ class Hub:
         """Does a plugin that calls itself a gate filter what passes?"""
         return any(getattr(self.plugin(one.plugin), "gate", False) for one in self._hook("filter").answerers)
 
-    def _hook(self, hook: str) -> _Hook:
+    def _hook(self, hook: str) -> Hook:
         """Put together at first use, for plugins and their number of hooks are known then."""
         found = self._hooks.get(hook)
         if found is None:
             name = "chatgate_" + hook
             caller = getattr(self._manager.hook, name)
-            answerers = (_Answerer(i.plugin_name, i.function, i.argnames) for i in reversed(caller.get_hookimpls()))
+            plain: list[Answerer] = []
+            wrappers: list[Answerer] = []
+            for impl in reversed(caller.get_hookimpls()):
+                kind = wrappers if impl.wrapper else plain
+                kind.append(Answerer(impl.plugin_name, impl.function, impl.argnames))
             fits = answers.fits(caller.spec.function) if caller.spec else _anything
             first = bool(caller.spec and caller.spec.opts["firstresult"])
             complete = hookspecs.COMPLETE.get(name)
-            found = _Hook(tuple(answerers), fits, first, name in hookspecs.VETOES, complete)
+            found = Hook(tuple(plain), tuple(wrappers), fits, first, name in hookspecs.VETOES, complete)
             self._hooks[hook] = found
         return found
 
@@ -152,29 +148,17 @@ class Hub:
         for collections), or `UNAVAILABLE` when a plugin failed, took too long or gave an answer of the wrong type: a
         crashed decision refuses.
         """
-        found = self._hook(hook)
-        given: list[Any] = []
-        plugin = "?"
+        question = Question(self._hook(hook), facts)
         clock = self._decision.start()
         try:
-            for plugin, function, names in found.answerers:
-                answer = function(*[facts[name] for name in names])
-                if answer is None:
-                    continue
-                _check(found, answer, facts)
-                if found.first and not (found.veto and answer.accepts):
-                    return answer
-                given.append(answer)
+            return question.answer()
         except BaseException as error:
             if not clock.threw(error) and faults.thrown_in(error):
                 raise
-            self._failed(plugin, hook, error)
+            self._failed(question.plugin, hook, error)
             return UNAVAILABLE
         finally:
             self._decision.stop(clock)
-        if found.first:
-            return given[0] if given else None
-        return given
 
     def notify(self, hook: str, **facts: Any) -> list[Any]:
         """Tell every plugin, each with a time limit of its own; one that fails is logged and the next is told. Returns
@@ -215,38 +199,30 @@ class Hub:
     def _each(self, hook: str, limit: Limit, facts: dict[str, Any]) -> Iterator[tuple[str, Any, BaseException | None]]:
         """(plugin, answer, error) of each, as they are asked."""
         found = self._hook(hook)
-        for plugin, function, names in found.answerers:
+        for one in found.answerers:
             clock, answer, failed = limit.start(), None, None
             try:
-                answer = function(*[facts[name] for name in names])
+                answer = one.put(facts)
                 if found.fits is None:
                     answer = None
                 elif answer is not None:
-                    _check(found, answer, facts)
+                    found.check(answer, facts)
             except BaseException as error:
                 if not clock.threw(error) and faults.thrown_in(error):
                     raise
                 answer, failed = None, error
             finally:
                 limit.stop(clock)
-            yield plugin, answer, failed
+            yield one.plugin, answer, failed
 
     def _failed(self, plugin: str, hook: str, error: BaseException) -> None:
         """Log which plugin failed and where. Not the exception's text: it may hold what clients sent."""
         self.failures[plugin, hook] += 1
-        if isinstance(error, _Unfit):
+        if isinstance(error, WrongAnswer):
             log.error("hook failed hook=%s plugin=%s error=WrongAnswer answer=%s", hook, plugin, error.kind)
         else:
             kind, at = type(error).__name__, faults.where(error)
             log.error("hook failed hook=%s plugin=%s error=%s at=%s", hook, plugin, kind, at)
-
-
-class _Unfit(Exception):
-    """kind: the type of an answer that the hook does not take; not the answer, which may hold anything."""
-
-    def __init__(self, kind: str) -> None:
-        super().__init__(f"an answer that the hook does not take ({kind})")
-        self.kind = kind
 
 
 @contextlib.contextmanager
@@ -265,11 +241,6 @@ def _named(plugin: str, refused: Callable[[str, PluginError], object] | None) ->
         refused(plugin, named)
 
 
-def _check(hook: _Hook, answer: Any, facts: dict[str, Any]) -> None:
-    if hook.fits is None or not hook.fits(answer) or (hook.complete and not hook.complete(answer, facts)):
-        raise _Unfit(type(answer).__name__)
-
-
 def _anything(answer: Any) -> bool:
     return True
 
@@ -278,4 +249,6 @@ def _failure(plugin: str, hook: str, error: BaseException) -> Exception:
     """What is meant for the operator passes as it is."""
     if isinstance(error, PluginError | StoreError):
         return error
+    if isinstance(error, WrongAnswer):
+        return PluginError(f"plugin {plugin}: {hook}: the answer is not what the hook takes: {error.kind}")
     return PluginError(f"plugin {plugin}: {hook}: {faults.told(error)}")

@@ -119,9 +119,15 @@ class Wrapper:
         return None
 
 
+class ToldWrapper:
+    @hookimpl(wrapper=True, specname="chatgate_stored")
+    def around(self, stored):
+        return (yield)
+
+
 class OldWrapper:
     @hookimpl(hookwrapper=True)
-    def chatgate_stored(self, stored):
+    def chatgate_route(self, recipient):
         yield
 
 
@@ -134,7 +140,13 @@ class Raises:
 @pytest.mark.parametrize(
     ("plugin", "complaint"),
     [(Misspelt, "chatgate_conect"), (WrongArgument, "sesion"), (Asynchronous, "async")]
-    + [(Generator, "generator"), (Wrapper, "wrapper"), (OldWrapper, "wrapper"), (Raises, "LookupError: nothing here")],
+    + [
+        (Generator, "generator"),
+        (Wrapper, "connect takes no wrappers"),
+        (ToldWrapper, "stored takes no wrappers"),
+        (OldWrapper, "wrapper=True"),
+        (Raises, "LookupError: nothing here"),
+    ],
 )
 def test_a_wrong_plugin_is_refused_at_load_by_name(plugin, complaint):
     with pytest.raises(PluginError, match=f"plugin0.*{complaint}") as caught:
@@ -335,3 +347,65 @@ def test_a_survey_has_each_plugins_word_and_each_failure():
     assert (first.plugin, first.answer) == ("plugin0", None) and "SystemExit" in str(first.failure)
     assert second == ("plugin1", fine, None)
     assert third.answer is None and "Timeout" in str(third.failure)
+
+
+def wrapping(make):
+    return type("Wraps", (), {"around": staticmethod(hookimpl(wrapper=True, specname="chatgate_set_password")(make))})()
+
+
+def test_wrappers_see_what_becomes_of_a_decision():
+    seen = []
+
+    def outer(account):
+        seen.append("asked")
+        answer = yield
+        seen.append(answer)
+        return answer
+
+    def inner():
+        return Reply(550, text=str((yield)))
+
+    made = hub(wrapping(outer), wrapping(inner), answering(set_password=True))
+    assert made.ask("set_password", account=None, password="").text == "True"
+    assert seen == ["asked", Reply(550, text="True")]
+
+
+def hushes():
+    try:
+        return (yield)
+    except BaseException:
+        return True
+
+
+def fails_after():
+    yield
+    raise RuntimeError
+
+
+def yields_twice():
+    yield
+    yield
+
+
+def never_yields():
+    return
+    yield
+
+
+def answers_wrongly():
+    yield
+    return "yes"
+
+
+@pytest.mark.parametrize("wrapper", [fails_after, yields_twice, never_yields, answers_wrongly])
+def test_a_wrapper_that_fails_refuses_and_is_named(wrapper, caplog):
+    made = hub(answering(set_password=True), wrapping(wrapper))
+    assert made.ask("set_password", account=None, password="") == UNAVAILABLE
+    assert "plugin=plugin1" in caplog.text
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_wrapper_makes_no_answer_of_a_failure(end, caplog):
+    made = hub(wrapping(hushes), answering(set_password=end))
+    assert made.ask("set_password", account=None, password="") == UNAVAILABLE
+    assert "plugin=plugin1" in caplog.text

@@ -1,0 +1,106 @@
+"""One question to the plugins: who is asked in which order, what counts as an answer, whose turn it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from chatgate.answers import Test
+
+
+class Answerer(NamedTuple):
+    """A hook of one plugin. names: the facts it wants."""
+
+    plugin: str
+    function: Callable[..., Any]
+    names: tuple[str, ...]
+
+    def put(self, facts: dict[str, Any]) -> Any:
+        return self.function(*[facts[name] for name in self.names])
+
+
+@dataclass(frozen=True, slots=True)
+class Hook:
+    """One hook as it is asked. answerers, wrappers: in the order of asking. fits: tests answers; None for an observer.
+    first: the first answer decides. veto: only a refusing Reply does. complete: tests an answer against the facts.
+    """
+
+    answerers: tuple[Answerer, ...]
+    wrappers: tuple[Answerer, ...]
+    fits: Test | None
+    first: bool
+    veto: bool
+    complete: Callable[[Any, dict[str, Any]], bool] | None
+
+    def check(self, answer: Any, facts: dict[str, Any]) -> None:
+        """Raises WrongAnswer. answer: not None."""
+        if self.fits is None or not self.fits(answer) or (self.complete and not self.complete(answer, facts)):
+            raise WrongAnswer(type(answer).__name__)
+
+
+class WrongAnswer(Exception):
+    """kind: the type of an answer that the hook does not take; not the answer, which may hold anything."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind)
+        self.kind = kind
+
+
+class Question:
+    """plugin: whose turn it is, and so who is to blame for what happens."""
+
+    __slots__ = ("_facts", "_hook", "plugin")
+
+    def __init__(self, hook: Hook, facts: dict[str, Any]) -> None:
+        self._hook, self._facts = hook, facts
+        self.plugin = ""
+
+    def answer(self) -> Any:
+        """Raises whatever the plugins raise, and WrongAnswer."""
+        return self._around(0) if self._hook.wrappers else self._answers()
+
+    def _answers(self) -> Any:
+        hook, facts = self._hook, self._facts
+        given = []
+        for self.plugin, function, names in hook.answerers:
+            answer = function(*[facts[name] for name in names])
+            if answer is None:
+                continue
+            hook.check(answer, facts)
+            if hook.first and not (hook.veto and answer.accepts):
+                return answer
+            given.append(answer)
+        if hook.first:
+            return given[0] if given else None
+        return given
+
+    def _around(self, n: int) -> Any:
+        """The answer that the wrappers from the nth on make of it (`@hookimpl(wrapper=True)`, as pluggy has them). An
+        exception is thrown into them and goes on whatever they do: nobody makes an answer of another plugin's failure.
+        """
+        if n == len(self._hook.wrappers):
+            return self._answers()
+        wrapper = self._hook.wrappers[n]
+        self.plugin = wrapper.plugin
+        generator = wrapper.put(self._facts)
+        for _ in generator:
+            break
+        else:
+            raise RuntimeError("a wrapper did not yield")
+        try:
+            answer = self._around(n + 1)
+        except BaseException as error:
+            try:
+                generator.throw(error)
+            except StopIteration:
+                pass
+            raise
+        self.plugin = wrapper.plugin
+        try:
+            generator.send(answer)
+        except StopIteration as end:
+            if end.value is not None:
+                self._hook.check(end.value, self._facts)
+            return end.value
+        raise RuntimeError("a wrapper yielded twice")
