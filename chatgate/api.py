@@ -11,6 +11,7 @@ A plugin is a class, named by an entry point in the group "chatgate":
 See docs/writing-plugins.md.
 """
 
+from chatgate.addresses import address_literal, normal_address, valid_address
 from chatgate.background import Background
 from chatgate.confd import Secret, option, required
 from chatgate.envelope import Envelope
@@ -85,6 +86,7 @@ __all__ = [
     "TooMuchWork",
     "Usage",
     "Work",
+    "address_literal",
     "bare",
     "bind",
     "fields",
@@ -96,9 +98,11 @@ __all__ = [
     "ip",
     "iso_day",
     "login_refusal",
+    "normal_address",
     "octets",
     "option",
     "required",
     "shown",
     "split",
+    "valid_address",
 ]

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from chatgate.addresses import normal_address
 from chatgate.cli import Folder, fail, json_option, show, transfer
 from chatgate.gateway import Gateway
 from chatgate.records import Account
@@ -64,7 +65,7 @@ def _account(gateway: Gateway, address: str) -> Account:
 
 
 def _full(gateway: Gateway, address: str) -> str:
-    return (address if "@" in address else f"{address}@{gateway.domain}").lower()
+    return normal_address(address if "@" in address else f"{address}@{gateway.domain}").lower()
 
 
 def _facts(gateway: Gateway, account: Account) -> dict[str, Any]:

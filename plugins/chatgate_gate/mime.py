@@ -11,6 +11,8 @@ import re
 from collections.abc import Set
 from typing import NamedTuple
 
+from chatgate.api import normal_address
+
 _FTEXT = bytes(range(33, 58)) + bytes(range(59, 127))  # RFC 5322 §2.2: field names are printable ASCII but ":"
 _CONTROLS = bytes(range(9)) + bytes((11, 12)) + bytes(range(14, 32)) + b"\x7f"  # all but TAB, LF, CR
 
@@ -169,7 +171,7 @@ def address(value: bytes) -> str | None:
     """
     match = _MAILBOX.fullmatch(value) if len(value) <= 2000 else None
     found = match and (match[1] or match[2])
-    return found.decode() if found and len(found) <= 320 else None
+    return normal_address(found.decode()) if found and len(found) <= 320 else None
 
 
 def before_blank_lines(text: bytes, limit: int = 8) -> int:

@@ -7,15 +7,22 @@ import time
 from collections.abc import Iterator
 from functools import cached_property
 
-from chatgate.api import Account, AccountExists, AddressGone, StoreError, Usage, give_turn
+from chatgate.api import (
+    Account,
+    AccountExists,
+    AddressGone,
+    StoreError,
+    Usage,
+    give_turn,
+    normal_address,
+    valid_address,
+)
 from chatgate_maildb import mailboxes, models
 from chatgate_maildb.mailboxes import Mailboxes
 from chatgate_maildb.writer import Transaction
 
 # The mailboxes of a new account, with their SPECIAL-USE attributes (RFC 6154).
 _FIRST = {"INBOX": "", "Drafts": "\\Drafts", "Junk": "\\Junk", "Sent": "\\Sent", "Trash": "\\Trash"}
-
-_LONGEST = 320  # octets of an address: RFC 5321 §4.5.3.1 allows 64 and 255, and the @
 
 DAY = 86400
 
@@ -31,8 +38,8 @@ _WITH_OCTETS = f"""SELECT {_COLUMNS}, (SELECT ifnull(sum(octets), 0) FROM mailbo
 
 class Accounts(Mailboxes):
     def account(self, address: str) -> Account | None:
-        """Addresses are compared in lower case."""
-        for row in self.reader.rows(_SELECT + "WHERE address=?", (address.lower(),)):
+        """Addresses are compared in lower case, and in one spelling of IP addresses."""
+        for row in self.reader.rows(_SELECT + "WHERE address=?", (_key(address),)):
             return Account(*row)
         return None
 
@@ -51,9 +58,8 @@ class Accounts(Mailboxes):
         disabled: str = "",
         quota: int | None = None,
     ) -> Account:
-        address, day = address.lower(), today() if created is None else created
-        local, _, domain = address.rpartition("@")
-        if not local or not domain or len(address.encode()) > _LONGEST:
+        address, day = _key(address), today() if created is None else created
+        if not valid_address(address) and not returning:  # who comes back had the name when more names would do
             raise StoreError("Not an address")
 
         def work(tx: Transaction) -> Account:
@@ -107,12 +113,12 @@ class Accounts(Mailboxes):
         self.purge(self.writer.run(work))
 
     def tombstone(self, address: str) -> str | None:
-        for (secret,) in self.reader.rows("SELECT secret FROM tombstone WHERE hash=?", (self._hash(address.lower()),)):
+        for (secret,) in self.reader.rows("SELECT secret FROM tombstone WHERE hash=?", (self._hash(_key(address)),)):
             return secret
         return None
 
     def forget_tombstone(self, address: str) -> None:
-        hashed = (self._hash(address.lower()),)
+        hashed = (self._hash(_key(address)),)
         self.writer.run(lambda tx: tx.execute("DELETE FROM tombstone WHERE hash=?", hashed).rowcount)
 
     @cached_property
@@ -151,6 +157,10 @@ class Accounts(Mailboxes):
             FROM mailbox WHERE account_id=?1"""
         ((octets, messages, quota),) = self.reader.rows(sql, (account_id,))
         return Usage(octets, messages, self.quota(quota))
+
+
+def _key(address: str) -> str:
+    return normal_address(address).lower()
 
 
 def today() -> int:

@@ -17,7 +17,9 @@ from chatgate.api import (
     Reply,
     Session,
     hookimpl,
+    normal_address,
     option,
+    valid_address,
 )
 from chatgate_passwordless import hooks
 from chatgate_passwordless.hashing import Busy, Hasher
@@ -253,6 +255,8 @@ class Passwordless:
             low, high = 1, 64
         if not low <= len(self._name(address)) <= high:
             return f"Names of new accounts have {_range(low, high)} characters of a-z 0-9 . _ -"
+        if not valid_address(address):  # accounts of such names can still log in, but no mail has ever reached them
+            return "Dots in names of new accounts stand between other characters"
         return self._password_rule(password)
 
     def _password_rule(self, password: str) -> str | None:
@@ -283,7 +287,7 @@ class Passwordless:
 
 def _lower(address: str) -> str:
     """Names of accounts are lower case. Not str.lower() alone: it would make a k of the Kelvin sign."""
-    return address.lower() if address.isascii() else address
+    return normal_address(address).lower() if address.isascii() else address
 
 
 def _range(low: int, high: int) -> str:

@@ -16,7 +16,7 @@ from typing import Self
 import click
 import gevent
 
-from chatgate.api import Account, Gateway, PluginError, Reply
+from chatgate.api import Account, Gateway, PluginError, Reply, normal_address
 from chatgate_ping import message, places
 from chatgate_ping.clients import Lost, Submitter, Waiter
 from chatgate_ping.pgp import Keyring
@@ -120,7 +120,7 @@ def _given(gateway: Gateway, account: str | None, which: str) -> Login | None:
         return None
     if account.lower().startswith("dclogin:"):
         return places.dclogin(account)
-    address = (account if "@" in account else f"{account}@{gateway.domain}").lower()
+    address = normal_address(account if "@" in account else f"{account}@{gateway.domain}").lower()
     if not address.endswith("@" + gateway.domain):
         raise PluginError(f"{account} is not an address of this gateway; for another server give its dclogin: link")
     password = os.environ.get(f"CHATGATE_PING_{which}_PASSWORD")

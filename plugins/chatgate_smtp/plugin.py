@@ -7,8 +7,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Server, Session, fields, hookimpl, split
-from chatgate_smtp.addresses import host_name
+from chatgate.api import (
+    Account,
+    Envelope,
+    Gateway,
+    Problem,
+    Reply,
+    Server,
+    Session,
+    address_literal,
+    fields,
+    hookimpl,
+    split,
+)
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Stream, run
 from chatgate_smtp.limits import Budget
@@ -41,7 +52,7 @@ class Smtp:
 
     def __init__(self, gateway: Gateway, options: SmtpOptions) -> None:
         self.gateway, self.options = gateway, options
-        self.hostname = host_name(gateway.hostname)
+        self.hostname = address_literal(gateway.hostname) or gateway.hostname
         self.max_message_bytes = gateway.config.core.max_message_bytes
         if options.max_inflight_bytes < self.max_message_bytes:
             raise ValueError("max_inflight_bytes: must be max_message_bytes of 00-chatgate.toml or more")

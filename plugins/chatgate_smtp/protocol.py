@@ -6,8 +6,7 @@ import re
 import time
 from typing import Any
 
-from chatgate.api import Envelope, Reply
-from chatgate_smtp.addresses import valid
+from chatgate.api import Envelope, Reply, normal_address, valid_address
 from chatgate_smtp.data import TOO_BIG, Data
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Goodbye
@@ -55,7 +54,7 @@ class Protocol(Login):
         if match is None:
             await self.push("501 5.5.4 Syntax: MAIL FROM:<address>")
             return
-        address, parameters = match.groups()
+        address, parameters = normal_address(match[1]), match[2]
         envelope = Envelope(sender=address, submitted=self.submits)
         refusal = _refused(address) if address else None
         if refusal is None and parameters:
@@ -95,7 +94,7 @@ class Protocol(Login):
         if match is None:
             await self.push("501 5.5.4 Syntax: RCPT TO:<address>")
             return
-        address, parameters = match.groups()
+        address, parameters = normal_address(match[1]), match[2]
         if parameters:
             await self.push("555 5.5.4 Unknown parameter of RCPT")
             return
@@ -182,6 +181,6 @@ class Protocol(Login):
 
 
 def _refused(address: str) -> Reply | None:
-    if valid(address):
+    if valid_address(address):
         return None
     return MALFORMED if address.isascii() else NOT_ASCII

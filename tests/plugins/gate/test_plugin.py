@@ -106,6 +106,17 @@ def test_from_elsewhere_nobody_writes_in_the_name_of_an_account_here(gate, addre
     assert gate(content, submitted=True, sender=address) is None
 
 
+@pytest.mark.parametrize("typed", ["alice@127.0.0.4", "alice@[127.0.0.4]"])
+def test_an_ip_address_without_its_brackets_is_the_same(tmp_path, typed):
+    gate = Asked(tmp_path)
+    gate.gate._gateway.domain = "[127.0.0.4]"
+    content = mail().replace(ALICE.encode(), typed.encode())
+    assert gate(content, submitted=True, sender="alice@[127.0.0.4]") is None
+    assert gate(content, submitted=False, sender="x@example.net") == (
+        "550 5.7.1 Mail from this domain is only taken after a login"
+    )
+
+
 def test_setup_message(gate):
     content = mails.stored("gate-setup-message.eml")
     assert gate(content, submitted=True, recipients=[ALICE]) is None

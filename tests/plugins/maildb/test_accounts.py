@@ -270,3 +270,25 @@ def test_looking_for_crowded_accounts_lets_others_have_their_turns(store, monkey
     turns = []
     gevent.spawn(turns.append, 1)
     assert len(store.crowded_accounts(0.0)) == 10 and turns == [1]
+
+
+@pytest.mark.parametrize("address", [".b@d.test", "a..b@d.test", "b.@d.test", "a b@d.test", "a@", "@b", ""])
+def test_what_is_no_address_is_no_account(store, address):
+    with pytest.raises(StoreError, match="Not an address"):
+        store.create_account(address, "secret")
+
+
+def test_the_owner_of_an_old_name_comes_back(store):
+    assert store.create_account("old..name@example.org", "secret", returning=True).address == "old..name@example.org"
+
+
+def test_an_ip_address_has_one_spelling(store):
+    account = store.create_account("U@127.0.0.1", "secret")
+    assert account.address == "u@[127.0.0.1]"
+    assert store.account("u@127.0.0.1") == store.account("U@[127.0.0.1]") == account
+    with pytest.raises(AccountExists):
+        store.create_account("u@[127.0.0.1]", "secret")
+    store.delete_account(account.id)
+    assert store.tombstone("u@127.0.0.1") == store.tombstone("u@[127.0.0.1]") == "secret"
+    store.forget_tombstone("u@127.0.0.1")
+    assert store.tombstone("u@[127.0.0.1]") is None

@@ -164,7 +164,31 @@ def test_names_are_lower_case(gate):
 def test_an_ip_literal_is_a_domain(tmp_path):
     gate = Gate(tmp_path, "[127.0.0.4]")
     assert gate.login("abcdefghi@[127.0.0.4]").address == "abcdefghi@[127.0.0.4]"
-    wrong(gate.login("abcdefghi@127.0.0.4"))
+    assert gate.login("ABCdefghi@127.0.0.4").address == "abcdefghi@[127.0.0.4]", "as people type it"
+    assert gate.store.made == 1
+    wrong(gate.login("abcdefghi@127.0.0.5"))
+
+
+@pytest.mark.parametrize("domain", ["[IPv6:2001:db8::1]", "[ipv6:2001:DB8:0:0::1]", "2001:db8::1"])
+def test_an_ipv6_literal_is_a_domain_in_any_spelling(tmp_path, domain):
+    gate = Gate(tmp_path, domain)
+    for typed in ("[IPv6:2001:db8::1]", "2001:db8::1", "[2001:db8:0::1]", "IPv6:2001:DB8::1"):
+        assert gate.login(f"abcdefghi@{typed}").address == "abcdefghi@[ipv6:2001:db8::1]"
+    assert gate.store.made == 1
+
+
+@pytest.mark.parametrize("name", [".bcdefghi", "abcdefgh.", "abc..fghi", "........."])
+def test_a_name_that_no_mail_can_reach(gate, name):
+    """No new account; who has one from before logs in."""
+    address = f"{name}@example.org"
+    refusal = wrong(gate.login(address))
+    assert "Dots in names of new accounts stand between other characters" in refusal.text
+    for way in ("site", "operator"):
+        assert gate.create(address, way=way).code == 550
+    assert gate.store.made == 0
+    gate.store.by_address[address] = Account(7, address, Hasher(10, 1, 1).make(PASSWORD))
+    assert gate.login(address).id == 7
+    assert wrong(gate.login(address, "a wrong password")).text == refusal.text
 
 
 def test_a_restart_forgets_no_password(gate, tmp_path):
@@ -766,7 +790,7 @@ def wide_gate(tmp_path_factory):
 @given(name=st.one_of(st.from_regex(r"[a-zA-Z0-9._-]{5,14}", fullmatch=True), st.text(max_size=14)))
 def test_names(wide_gate, name):
     answer = wide_gate.login(f"{name}@example.org")
-    if re.fullmatch("[a-zA-Z0-9._-]{6,12}", name):
+    if re.fullmatch(r"(?=.{6,12}\Z)[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*", name):
         assert answer.address == f"{name.lower()}@example.org"
     else:
         wrong(answer)

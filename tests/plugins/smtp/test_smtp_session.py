@@ -212,6 +212,10 @@ def test_an_address_at_an_ip_literal(wire):
     client = wire(domain="[127.0.0.4]").hello().login("u@[127.0.0.4]")
     client.start_mail("u@[127.0.0.4]", "v@[127.0.0.4]")
     assert client.ask(".").startswith("250 ")
+    client.start_mail("u@127.0.0.4", "v@127.0.0.4", "w@[127.0.0.4]")
+    assert client.ask(".").startswith("250 ")
+    mail = client.fake.mails[1]
+    assert (mail.sender, mail.recipients) == ("u@[127.0.0.4]", ["v@[127.0.0.4]", "w@[127.0.0.4]"])
 
 
 def test_mx_takes_mail_for_its_own_only(wire):
