@@ -71,12 +71,16 @@ class Work:
         Raises TooMuchWork.
         """
         if time.monotonic() >= self._until:
-            self.pause()
+            self._end_turn()
             if self.spent > self.seconds:
                 raise TooMuchWork
 
-    def pause(self) -> None:
-        """The turn is over: stand in line for the next. For where nothing may be raised: else use `step`."""
+    def turn(self) -> None:
+        """As `step`, where it is too late to give up."""
+        if time.monotonic() >= self._until:
+            self._end_turn()
+
+    def _end_turn(self) -> None:
         used = time.thread_time() - self._cpu
         if self._loop.iteration == self._iteration:
             self.spent += used

@@ -1,14 +1,19 @@
-"""ENVELOPE, BODY and BODYSTRUCTURE (RFC 3501 §7.4.2) from the header's bytes."""
+"""ENVELOPE, BODY and BODYSTRUCTURE (RFC 3501 §7.4.2)."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 
-from . import mime
-from .mime import Fields, Parameters, Part
+from chatgate.api import Content, Work
+
+from .addresses import addresses
+from .header import Header, Parameters, uncommented, value_and_parameters
+from .mime import Part
 
 _UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\xff]")
 _MAX_QUOTED = 1000
+_PIECE = 1 << 17  # octets that are looked at at once
 
 # ------------------------------------------------------------------------------------------ strings
 
@@ -31,148 +36,28 @@ def literal(text: bytes) -> bytes:
     return b"{%d}\r\n%s" % (len(text), text.replace(b"\0", b"\x80"))
 
 
-# ------------------------------------------------------------------------------------------ addresses
-
-_TOKEN = re.compile(
-    rb'(?P<quoted>"(?:[^"\\]|\\.)*"?)|(?P<comment>\()|(?P<literal>\[[^\]]*\]?)|(?P<special>[<>,;:@])'
-    rb"|(?P<blank>[ \t\r\n]+)|(?P<word>[^ \t\r\n<>,;:@\"(\[]+)",
-    re.S,
-)
-_IN_COMMENT = re.compile(rb"[()]|\\.|[^()\\]+|\\", re.S)
-
-Address = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
+# ------------------------------------------------------------------------------------------ envelope
 
 
-def _comment(value: bytes, pos: int) -> tuple[bytes, int]:
-    """The text of the comment that opens at pos, and where it ends. Comments nest."""
-    depth, text = 0, []
-    for match in _IN_COMMENT.finditer(value, pos):
-        piece = match[0]
-        if piece == b"(":
-            depth += 1
-            if depth == 1:
-                continue
-        elif piece == b")":
-            depth -= 1
-            if not depth:
-                return b"".join(text), match.end()
-        text.append(piece[1:] if piece[:1] == b"\\" else piece)
-    return b"".join(text), len(value)
-
-
-def _tokens(value: bytes) -> list[tuple[str, bytes]]:
-    tokens: list[tuple[str, bytes]] = []
-    pos = 0
-    while pos < len(value):
-        match = _TOKEN.match(value, pos)
-        assert match is not None
-        kind = match.lastgroup or ""
-        pos = match.end()
-        if kind == "comment":
-            text, pos = _comment(value, match.start())
-            tokens.append(("comment", text.strip()))
-        elif kind == "quoted":
-            inner = match[0][1:-1] if match[0].endswith(b'"') and len(match[0]) > 1 else match[0][1:]
-            tokens.append(("word", re.sub(rb"\\(.)", rb"\1", inner, flags=re.S)))
-        elif kind == "special":
-            tokens.append((match[0].decode(), match[0]))
-        else:
-            tokens.append(("blank" if kind == "blank" else "word", b" " if kind == "blank" else match[0]))
-    return tokens
-
-
-class _Mailbox:
-    """What has been seen of one address so far."""
-
-    __slots__ = ("words", "comment", "angle", "angled", "route")
-
-    def __init__(self) -> None:
-        self.words: list[bytes] = []  # outside < >, blanks kept
-        self.angle: list[bytes] = []  # inside < >
-        self.angled = False
-        self.route: bytes | None = None
-        self.comment: bytes | None = None
-
-    def address(self) -> Address | None:
-        spec = self.angle if self.angled else self.words
-        if b"@" in spec:
-            at = len(spec) - 1 - spec[::-1].index(b"@")
-            local, host = (b"".join(word for word in half if word != b" ") for half in (spec[:at], spec[at + 1 :]))
-        else:
-            local, host = _joined(spec), b""
-        name = _joined(self.words) if self.angled else b""
-        if not local and not host and not name:
-            return None
-        return (name or self.comment, self.route, local, host)
-
-
-def _joined(words: list[bytes]) -> bytes:
-    return re.sub(rb" +", b" ", b"".join(words)).strip()
-
-
-def addresses(value: bytes) -> list[Address]:
-    """(name, route, local part, domain) of each; a group opens as (None, None, name, None) and closes as four None.
-    Anything is taken: what is no address becomes the nearest thing to one.
-    """
-    found: list[Address] = []
-    current, in_group, in_angle = _Mailbox(), False, False
-
-    def finish() -> None:
-        nonlocal current, in_angle
-        address = current.address()
-        if address is not None:
-            found.append(address)
-        current, in_angle = _Mailbox(), False
-
-    for kind, text in _tokens(value):
-        if in_angle:
-            if kind == ">":
-                in_angle = False
-            elif kind == ":":
-                current.route, current.angle = b"".join(current.angle), []
-            elif kind not in ("blank", "comment"):
-                current.angle.append(text)
-        elif kind == "<":
-            in_angle = current.angled = True
-        elif kind == ",":
-            finish()
-        elif kind == ":" and not in_group:
-            found.append((None, None, _joined(current.words), None))
-            current, in_group = _Mailbox(), True
-        elif kind == ";" and in_group:
-            finish()
-            found.append((None, None, None, None))
-            in_group = False
-        elif kind == "comment":
-            current.comment = current.comment or text
-        elif not current.angled:
-            current.words.append(text)
-    finish()
-    if in_group:
-        found.append((None, None, None, None))
-    return found
-
-
-def _address_list(value: bytes | None) -> bytes:
-    if not value:
-        return b"NIL"
-    each = [b"(%s)" % b" ".join(nstring(item) for item in address) for address in addresses(value)]
+def _address_list(values: list[bytes], work: Work) -> bytes:
+    each = [b"(%s)" % b" ".join(map(nstring, address)) for address in work.each(addresses(values, work))]
     return b"(%s)" % b"".join(each) if each else b"NIL"
 
 
-def envelope(fields: Fields) -> bytes:
-    """The ENVELOPE of a header. Sender and Reply-To default to From when missing or empty."""
-    sender = _address_list(fields.get(b"from"))
-    lists = [_address_list(fields.get(name)) for name in (b"sender", b"reply-to")]
+def envelope(header: Header, work: Work) -> bytes:
+    """The ENVELOPE of a header. Sender and Reply-To default to From when missing or empty; of addresses every field of
+    a name counts, though RFC 5322 §3.6 allows one. Raises TooMuchWork.
+    """
+    sender, *lists = (_address_list(header.all(name), work) for name in (b"from", b"sender", b"reply-to"))
     return b"(%s)" % b" ".join(
         [
-            nstring(fields.get(b"date")),
-            nstring(fields.get(b"subject")),
+            nstring(header.get(b"date")),
+            nstring(header.get(b"subject")),
             sender,
             *(sender if item == b"NIL" else item for item in lists),
-            *(_address_list(fields.get(name)) for name in (b"to", b"cc", b"bcc")),
-            nstring(fields.get(b"in-reply-to")),
-            nstring(fields.get(b"message-id")),
+            *(_address_list(header.all(name), work) for name in (b"to", b"cc", b"bcc")),
+            nstring(header.get(b"in-reply-to")),
+            nstring(header.get(b"message-id")),
         ]
     )
 
@@ -180,55 +65,98 @@ def envelope(fields: Fields) -> bytes:
 # ------------------------------------------------------------------------------------------ structure
 
 
+def structure(root: Part, content: Content, work: Work, extended: bool) -> bytes:
+    """BODYSTRUCTURE, or BODY without the extension data. Raises TooMuchWork."""
+    pieces: list[bytes] = []
+    _Structure(_line_ends(root, content, work), work, extended, pieces.append).part(root)
+    return b"".join(pieces)
+
+
+def _parts(root: Part) -> Iterator[Part]:
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting += part.children if part.message is None else [part.message]
+
+
+def _has_lines(part: Part) -> bool:
+    return part.message is not None or part.type.lower() == b"text"
+
+
+def _line_ends(root: Part, content: Content, work: Work) -> dict[int, int]:
+    """How many line ends there are before each place where a part with lines begins or ends."""
+    places = sorted({place for part in work.each(_parts(root)) if _has_lines(part) for place in (part.body, part.end)})
+    count, at, found = 0, places[0] if places else 0, {}
+    for place in places:
+        while at < place:
+            piece = content.read(at, min(place - at, _PIECE))
+            count, at = count + piece.count(b"\n"), at + len(piece)
+            work.step()
+        found[place] = count
+    return found
+
+
+class _Structure:
+    def __init__(self, line_ends: dict[int, int], work: Work, extended: bool, write: Callable[[bytes], object]) -> None:
+        self._line_ends, self._work, self._extended, self._write = line_ends, work, extended, write
+
+    def part(self, part: Part) -> None:
+        self._work.step()
+        if part.multipart:
+            self._write(b"(")
+            for child in part.children:
+                self.part(child)
+            self._write(b" " + string(part.subtype))
+            if self._extended:
+                self._write(b" %s" % _parameters(part.parameters) + _tail(part.header))
+            self._write(b")")
+            return
+        header, parameters = part.header, part.parameters
+        if part.type.lower() == b"text" and part.parameter(b"charset") is None:
+            parameters = [*parameters, (b"charset", b"us-ascii")]
+        items = [
+            string(part.type),
+            string(part.subtype),
+            _parameters(parameters),
+            nstring(header.get(b"content-id")),
+            nstring(header.get(b"content-description")),
+            string(part.encoding or b"7bit"),
+            b"%d" % (part.end - part.body),
+        ]
+        self._write(b"(" + b" ".join(items))
+        if part.message is not None:
+            self._write(b" %s " % envelope(part.message.header, self._work))
+            self.part(part.message)
+        if _has_lines(part):
+            self._write(b" %d" % (self._line_ends[part.end] - self._line_ends[part.body]))
+        if self._extended:
+            self._write(b" %s" % nstring(header.get(b"content-md5")) + _tail(header))
+        self._write(b")")
+
+
+def _tail(header: Header) -> bytes:
+    """Disposition, language and location."""
+    return b" %s %s %s" % (
+        _disposition(header.get(b"content-disposition")),
+        _language(header.get(b"content-language")),
+        nstring(header.get(b"content-location")),
+    )
+
+
 def _parameters(pairs: Parameters) -> bytes:
-    if not pairs:
-        return b"NIL"
-    return b"(%s)" % b" ".join(string(text) for pair in pairs for text in pair)
+    return b"(%s)" % b" ".join(string(text) for pair in pairs for text in pair) if pairs else b"NIL"
 
 
 def _disposition(value: bytes | None) -> bytes:
     if not value:
         return b"NIL"
-    kind, parameters = mime.value_and_parameters(value)
+    kind, parameters = value_and_parameters(value)
     return b"(%s %s)" % (string(kind), _parameters(parameters))
 
 
 def _language(value: bytes | None) -> bytes:
-    tags = [tag.strip() for tag in (value or b"").split(b",") if tag.strip()]
+    tags = [tag.strip() for tag in uncommented(value or b"").split(b",") if tag.strip()]
     if not tags:
         return b"NIL"
     return string(tags[0]) if len(tags) == 1 else b"(%s)" % b" ".join(map(string, tags))
-
-
-def structure(part: Part, extended: bool) -> bytes:
-    """BODYSTRUCTURE, or BODY without the extension data."""
-    fields = part.fields
-    tail = [
-        _disposition(fields.get(b"content-disposition")),
-        _language(fields.get(b"content-language")),
-        nstring(fields.get(b"content-location")),
-    ]
-    if part.multipart:
-        children = b"".join(structure(child, extended) for child in part.children)
-        items = [children, string(part.subtype)]
-        return b"(%s)" % b" ".join([*items, _parameters(part.parameters), *tail] if extended else items)
-    text = part.type.lower() == b"text"
-    parameters = part.parameters
-    if text and part.parameter(b"charset") is None:
-        parameters = [*parameters, (b"charset", b"us-ascii")]
-    items = [
-        string(part.type),
-        string(part.subtype),
-        _parameters(parameters),
-        nstring(fields.get(b"content-id")),
-        nstring(fields.get(b"content-description")),
-        string(fields.get(b"content-transfer-encoding", b"").split(b";")[0].strip() or b"7bit"),
-        b"%d" % (part.end - part.body),
-    ]
-    if part.message is not None:
-        items += [envelope(part.message.fields), structure(part.message, extended)]
-    if text or part.message is not None:
-        items.append(b"%d" % part.lines)
-    if extended:
-        items += [nstring(fields.get(b"content-md5")), *tail]
-    return b"(%s)" % b" ".join(items)

@@ -1,4 +1,4 @@
-"""The MIME tree of a message as offsets into its bytes (RFC 2045, 2046): nothing is copied or decoded.
+"""The MIME tree of a message as offsets into its octets (RFC 2045, 2046), which are read once, in pieces.
 
 It is built only for BODYSTRUCTURE, numbered sections and text search; Delta Chat asks for none of them.
 """
@@ -6,78 +6,27 @@ It is built only for BODYSTRUCTURE, numbered sections and text search; Delta Cha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+
+from chatgate.api import Content, Work
+
+from .header import MAX_HEADER, Header, Parameters, body_start, parameter, uncommented, value_and_parameters
 
 MAX_DEPTH = 30
 MAX_PARTS = 2000
-MAX_HEADER = 1 << 18  # octets of a header that are looked at: 2 MB of it keep the hub busy for 150 ms
+MAX_PART_HEADER = 1 << 16  # octets of a part's header that are looked at
+MAX_HEADERS = 1 << 20  # octets of all of them together
+MAX_DASHES = 500_000  # lines that begin like a delimiter and are none
+MAX_BOUNDARY = 200  # octets; RFC 2046 §5.1.1 allows 70
 
-_FIELD = re.compile(rb"^([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)", re.M)
+_LINE = MAX_BOUNDARY + 10
+_PIECE = 1 << 17  # octets that are read and searched at once: a fraction of a millisecond
 _TYPE = re.compile(rb"[ \t]*([!#-'*+\-.0-9A-Z^-z|~]+)[ \t]*/[ \t]*([!#-'*+\-.0-9A-Z^-z|~]+)")
-_PARAMETER = re.compile(rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*(?:"((?:[^"\\]|\\.)*)"?|([^; \t]*))')
-_COMMENT = re.compile(rb"\((?:[^()\\]|\\.)*\)")
-_QUOTED_OR_COMMENT = re.compile(rb'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)')
+_DASHES = re.compile(rb"\n--")
+_DASHES_OR_EMPTY_LINE = re.compile(rb"\n(?:--|\r?\n)")
 
-Fields = dict[bytes, bytes]
-Parameters = list[tuple[bytes, bytes]]
-
-
-def body_start(data: bytes, start: int, end: int) -> int:
-    """Where the body begins: behind the first empty line. `end` when there is none. Bare LF counts as a line end."""
-    if data.startswith((b"\n", b"\r\n"), start, end):
-        return data.index(b"\n", start) + 1
-    crlf = data.find(b"\n\r\n", start, end)
-    lf = data.find(b"\n\n", start, end if crlf < 0 else crlf)
-    if lf >= 0:
-        return lf + 2
-    return crlf + 3 if crlf >= 0 else end
-
-
-def fields(data: bytes, start: int, end: int) -> Fields:
-    """Unfolded values by lower-case name; the first of a name counts."""
-    end = min(end, start + MAX_HEADER)
-    found: Fields = {}
-    for match in _FIELD.finditer(data, start, end):
-        name = match[1].lower()
-        if name not in found:
-            found[name] = unfold(match[2])
-    return found
-
-
-def all_fields(data: bytes, start: int, end: int) -> Iterator[tuple[bytes, bytes]]:
-    """(lower-case name, unfolded value) of every field."""
-    for match in _FIELD.finditer(data, start, min(end, start + MAX_HEADER)):
-        yield match[1].lower(), unfold(match[2])
-
-
-def unfold(value: bytes) -> bytes:
-    return value.replace(b"\r", b"").replace(b"\n", b"").strip(b" \t")
-
-
-def _uncommented(value: bytes) -> bytes:
-    if b"(" not in value:
-        return value
-    for _ in range(8):  # from the inside out; deeper nesting stays and is then no valid value
-        bare = _QUOTED_OR_COMMENT.sub(lambda m: m[0] if m[0][:1] == b'"' else b" ", value)
-        if bare == value:
-            break
-        value = bare
-    return value
-
-
-def parameters(value: bytes) -> Parameters:
-    """The `; name=value` pairs in order, quotes removed."""
-    found = []
-    for match in _PARAMETER.finditer(value):
-        quoted, plain = match[2], match[3]
-        found.append((match[1], re.sub(rb"\\(.)", rb"\1", quoted) if quoted is not None else plain))
-    return found[:100]
-
-
-def value_and_parameters(value: bytes) -> tuple[bytes, Parameters]:
-    """For Content-Disposition and its like."""
-    value = _uncommented(value)
-    return value.partition(b";")[0].strip(), parameters(value)
+_OPAQUE = (b"application", b"octet-stream")
+_PLAIN = (b"text", b"plain")
+_MESSAGE = (b"message", b"rfc822")
 
 
 class Part:
@@ -85,29 +34,39 @@ class Part:
     message/rfc822 part.
     """
 
-    __slots__ = ("start", "body", "end", "fields", "type", "subtype", "parameters", "children", "message", "lines")
+    __slots__ = ("start", "body", "end", "header", "type", "subtype", "parameters", "children", "message")
 
-    def __init__(self, data: bytes, start: int, end: int, in_digest: bool) -> None:
-        self.start = start
-        self.body = body_start(data, start, end)
-        self.end = end
-        self.fields = fields(data, start, self.body)
+    def __init__(self, start: int, header: Header) -> None:
+        self.start = self.body = self.end = start
+        self.header = header
+        self.type, self.subtype = _PLAIN
+        self.parameters: Parameters = []
         self.children: list[Part] = []
         self.message: Part | None = None
-        self.lines = 0
-        value = _uncommented(self.fields.get(b"content-type", b""))
+
+    def understand(self, header: Header, in_digest: bool) -> None:
+        """Take the header for this part's."""
+        self.header = header
+        value, parameters = value_and_parameters(header.get(b"content-type") or b"")
         match = _TYPE.match(value)
         if match is not None:
-            self.type, self.subtype = match[1], match[2]
-            self.parameters = parameters(value)
+            self.type, self.subtype, self.parameters = match[1], match[2], parameters
         elif in_digest:
-            self.type, self.subtype, self.parameters = b"message", b"rfc822", []
-        else:
-            self.type, self.subtype, self.parameters = b"text", b"plain", []
+            self.type, self.subtype = _MESSAGE
+
+    def be_opaque(self) -> None:
+        self.type, self.subtype = _OPAQUE
+        self.parameters = []
 
     def parameter(self, name: bytes) -> bytes | None:
         """The first of this (lower-case) name."""
-        return next((value for key, value in self.parameters if key.lower() == name), None)
+        return parameter(self.parameters, name)
+
+    @property
+    def encoding(self) -> bytes:
+        """The Content-Transfer-Encoding without comments, and parameters that it must not have; b"" for none."""
+        value = self.header.get(b"content-transfer-encoding") or b""
+        return uncommented(value).partition(b";")[0].strip(b" \t\r\n")
 
     @property
     def multipart(self) -> bool:
@@ -117,56 +76,158 @@ class Part:
     def attached_message(self) -> bool:
         return self.type.lower() == b"message" and self.subtype.lower() == b"rfc822"
 
+    @property
+    def textual(self) -> bool:
+        """Is it text that people may look for: also reports, and messages that are not taken apart."""
+        return self.type.lower() in (b"text", b"message") and self.message is None
 
-def parse(data: bytes) -> Part:
-    """The tree of a message. Any bytes give one; what is nested or split beyond the limits is left an opaque part."""
-    return _parse(data, 0, len(data), False, 0, [0])
+
+def parse(content: Content, work: Work) -> Part:
+    """The tree of a message. Any octets give one; what is nested or split beyond the limits is left an opaque part.
+    Raises TooMuchWork.
+    """
+    return _Scan(content, work).run()
 
 
-def _parse(data: bytes, start: int, end: int, in_digest: bool, depth: int, count: list[int]) -> Part:
-    part = Part(data, start, end, in_digest)
-    count[0] += 1
-    if part.multipart or part.attached_message:
-        if depth >= MAX_DEPTH or count[0] >= MAX_PARTS:
-            part.type, part.subtype, part.parameters = b"application", b"octet-stream", []
-        elif part.multipart:
-            digest = part.subtype.lower() == b"digest"
-            for low, high in _split(data, part):
-                part.children.append(_parse(data, low, high, digest, depth + 1, count))
-                if count[0] >= MAX_PARTS:
-                    break
-            if not part.children:  # the grammar of BODYSTRUCTURE wants one at least
-                part.children.append(Part(data, part.end, part.end, False))
+class _Scan:
+    """Goes through the content once. stack: the parts that are open, the message itself first; the last one's header
+    or body is being read. boundaries: of its multiparts, by the place in the stack; the outermost of a name counts.
+    """
+
+    def __init__(self, content: Content, work: Work) -> None:
+        self._content, self._work, self._no_header = content, work, Header(b"", work)
+        self._piece, self._base = b"", 0
+        self._stack: list[Part] = []
+        self._boundaries: dict[bytes, int] = {}
+        self._in_header = True
+        self._digest = False
+        self._parts, self._dashes, self._headers = 0, 0, MAX_HEADER + MAX_HEADERS
+
+    def run(self) -> Part:
+        root = self._open(0)
+        pos = body_start(self._get(0, 2)) or 0  # an empty header has no line end before its empty line
+        if pos:
+            self._header_ends(pos)
+        while self._dashes < MAX_DASHES:
+            pattern = _DASHES_OR_EMPTY_LINE if self._in_header else _DASHES
+            found = self._find(pattern, max(0, pos - 1)) if self._in_header or self._boundaries else None
+            if found is None:
+                break
+            at, end, dashes = found
+            if not dashes:
+                pos = end
+                self._header_ends(end)
+            else:
+                pos = self._dashed_line(at)
+        self._close(0, self._content.size)
+        return root
+
+    # ------------------------------------------------------------------------------------------ octets
+
+    def _load(self, pos: int) -> None:
+        """Have at hand what stands at pos, and a line of the usual length."""
+        end = self._base + len(self._piece)
+        if pos < self._base or (pos > end - _LINE and end < self._content.size):
+            self._base, self._piece = pos, self._content.read(pos, _PIECE)
+            self._work.step()
+
+    def _get(self, start: int, end: int) -> bytes:
+        low, high = start - self._base, end - self._base
+        if 0 <= low and high <= len(self._piece):
+            return self._piece[low:high]
+        return self._content.read(start, end - start)
+
+    def _find(self, pattern: re.Pattern[bytes], pos: int) -> tuple[int, int, bool] | None:
+        """Where the line begins and what was found ends, and whether it is dashes."""
+        while pos < self._content.size:
+            self._load(pos)
+            match = pattern.search(self._piece, pos - self._base)
+            if match is not None:
+                return self._base + match.start() + 1, self._base + match.end(), match[0][-1:] == b"-"
+            end = self._base + len(self._piece)
+            pos = end if end >= self._content.size else end - 2
+        return None
+
+    # ------------------------------------------------------------------------------------------ events
+
+    def _dashed_line(self, at: int) -> int:
+        """A line begins with two dashes at `at`. Where to go on."""
+        self._work.step()
+        line, newline, _ = self._get(at, min(at + _LINE, self._content.size)).partition(b"\n")
+        after = at + len(line) + len(newline)
+        text = line[2:].rstrip(b" \t\r") if newline or after == self._content.size else b""
+        level = self._boundaries.get(text)
+        closing = level is None and text.endswith(b"--")
+        if closing:
+            level = self._boundaries.get(text[:-2])
+        if level is None:
+            self._dashes += 1
+            return at + 2
+        crlf = self._get(max(0, at - 2), at) == b"\r\n"
+        self._close(level + 1, at - (2 if crlf else 1))
+        multipart = self._stack[level]
+        if closing or self._parts >= MAX_PARTS:  # what follows belongs to nobody, until an outer delimiter
+            self._boundaries = {key: at_level for key, at_level in self._boundaries.items() if at_level < level}
+            self._in_header = False
         else:
-            part.message = _parse(data, part.body, end, False, depth + 1, count)
-    if not part.multipart:
-        part.lines = data.count(b"\n", part.body, end)
-    return part
+            self._digest = multipart.subtype.lower() == b"digest"
+            multipart.children.append(self._open(after))
+        return after
 
+    def _open(self, start: int) -> Part:
+        part = Part(start, self._no_header)
+        self._stack.append(part)
+        self._parts += 1
+        self._in_header = True
+        return part
 
-def _split(data: bytes, part: Part) -> Iterator[tuple[int, int]]:
-    """Where the children are: between the delimiter lines, without the line end that belongs to the delimiter."""
-    boundary = part.parameter(b"boundary")
-    if not boundary:
-        return
-    delimiter = b"--" + boundary
-    low = -1
-    at = data.find(delimiter, part.body, part.end)
-    while at >= 0:
-        line_end = data.find(b"\n", at, part.end)
-        line_end = part.end if line_end < 0 else line_end
-        tail = data[at + len(delimiter) : min(line_end, at + len(delimiter) + 1000)].rstrip()
-        starts_line = at == part.body or data[at - 1 : at] == b"\n"
-        if starts_line and tail in (b"", b"--"):
-            if low >= 0:
-                high = at - (2 if data[at - 2 : at] == b"\r\n" else 1)
-                yield low, max(low, high)
-            if tail:
-                return
-            low = min(line_end + 1, part.end)
-        at = data.find(delimiter, line_end, part.end)
-    if low >= 0:
-        yield low, part.end
+    def _header_ends(self, body: int) -> None:
+        """The last part's body begins here."""
+        self._in_header = False
+        part = self._stack[-1]
+        part.body = body
+        if not self._understand(part):
+            return
+        if part.multipart:
+            boundary = (part.parameter(b"boundary") or b"").rstrip(b" \t\r")
+            if 0 < len(boundary) <= MAX_BOUNDARY:
+                self._boundaries.setdefault(boundary, len(self._stack) - 1)
+        else:
+            self._digest = False
+            part.message = self._open(body)
+
+    def _understand(self, part: Part) -> bool:
+        """Read the header; may there be more parts inside?"""
+        length = min(part.body - part.start, MAX_HEADER if part.start == 0 else MAX_PART_HEADER, self._headers)
+        self._headers -= length
+        part.understand(Header(self._get(part.start, part.start + length), self._work), self._digest)
+        self._digest = False
+        if not (part.multipart or part.attached_message):
+            return False
+        if len(self._stack) > MAX_DEPTH or self._parts >= MAX_PARTS:
+            part.be_opaque()
+            return False
+        return True
+
+    def _close(self, level: int, end: int) -> None:
+        """The parts from this place in the stack on end here."""
+        closed = self._stack[level:]
+        if self._in_header and closed:  # there was no empty line
+            last = closed[-1]
+            last.body = max(last.start, end)
+            if self._understand(last) and last.attached_message:
+                last.message = Part(last.body, self._no_header)
+        if closed:
+            end = max(end, closed[0].start)
+        for part in closed:
+            part.end = end
+            part.start, part.body = min(part.start, end), min(part.body, end)
+            if part.multipart and not part.children:  # the grammar of BODYSTRUCTURE wants one at least
+                part.children.append(Part(end, self._no_header))
+            if part.message is not None and part.message.start > end:
+                part.message.start = part.message.body = part.message.end = end
+        del self._stack[level:]
+        self._boundaries = {key: place for key, place in self._boundaries.items() if place < level}
 
 
 def find(root: Part, path: tuple[int, ...]) -> Part | None:

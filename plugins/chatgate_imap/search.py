@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from . import flags, sets, text
+from . import flags, sets, text, words
 from .answers import Bad, No
 from .parser import MAX_DEPTH, Parser
 from .source import Source
@@ -42,6 +42,7 @@ class _Keys:
         self._parser, self._context = parser, context
         self._charset = "US-ASCII"
         self._count = 0
+        self._wanted = text.Wanted()
         self.uses_modseq = False
 
     def program(self) -> Key:
@@ -103,7 +104,7 @@ class _Keys:
         octets = self._parser.astring()
         try:
             # Some clients send 8-bit text without naming a charset; it is UTF-8 then.
-            return text.folded(octets.decode("utf-8"))
+            return words.folded(octets.decode("utf-8"))
         except UnicodeDecodeError:
             raise Bad("Search text is not valid UTF-8") from None
 
@@ -150,18 +151,18 @@ class _Keys:
         first, last = day + low * _DAY, day + high * _DAY
 
         def test(source: Source, number: int) -> bool:
-            sent = text.date_of(source.fields().get(b"date", b""))
+            sent = text.date_of(source.header().get(b"date") or b"")
             return sent is not None and first <= sent < last
 
         return Key(HEADER, test)
 
     def field(self, name: bytes) -> Key:
         wanted = self._string()
-        return Key(HEADER, lambda source, number: text.field_holds(source.header(), name, wanted))
+        return Key(HEADER, lambda source, number: source.field_holds(name, wanted))
 
     def addresses(self, name: bytes) -> Key:
         wanted = self._string()
-        return Key(HEADER, lambda source, number: text.addresses_hold(source.header(), name, wanted))
+        return Key(HEADER, lambda source, number: source.addresses_hold(name, wanted))
 
     def header(self) -> Key:
         name = self._parser.astring().lower()
@@ -169,22 +170,19 @@ class _Keys:
         return self.field(name)
 
     def body(self) -> Key:
-        wanted = self._string()
-
-        def test(source: Source, number: int) -> bool:
-            source.work.step()
-            return text.body_holds(source.content(), source.root(), wanted)
-
-        return Key(BODY, test)
+        all_wanted = self._wanted
+        wanted = all_wanted.add(self._string())
+        return Key(BODY, lambda source, number: not wanted or wanted in source.found(all_wanted).body)
 
     def text(self) -> Key:
-        wanted = self._string()
+        all_wanted = self._wanted
+        wanted = all_wanted.add(self._string())
 
         def test(source: Source, number: int) -> bool:
-            source.work.step()
-            if text.header_holds(source.header(), wanted):
+            if source.header_holds(wanted):
                 return True
-            return text.message_holds(source.content(), source.root(), wanted)
+            found = source.found(all_wanted)
+            return wanted in found.body or wanted in found.headers
 
         return Key(BODY, test)
 

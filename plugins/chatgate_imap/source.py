@@ -1,14 +1,16 @@
-"""One message, read from the store as far as FETCH or SEARCH asks."""
+"""One message, read from the store as far as FETCH or SEARCH asks, each thing once a command."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from chatgate.api import Message, Work
+from chatgate.api import Content, Message, Store, Work
 
-from . import mime
+from . import mime, text
+from .header import MAX_HEADER, Header, body_start
 
-Read = Callable[[int], bytes | None]
+_LARGE = 1 << 20  # octets of a message from which on its header is not read without looking how long it is
+_PIECE = 1 << 17
 
 
 class Gone(Exception):
@@ -16,10 +18,9 @@ class Gone(Exception):
 
 
 class Source:
-    """What is not asked for is not read.
+    """What is not asked for is not read. Close it.
 
-    work: of the command; what takes long steps on it.
-    read_content, read_header: read from the store by UID; None when the message is gone.
+    work: of the command; what takes long steps on it. on_open: told the UID when the content is read.
     """
 
     __slots__ = (
@@ -30,49 +31,116 @@ class Source:
         "date",
         "recent",
         "work",
-        "_read_content",
-        "_read_header",
+        "_store",
+        "_mailbox_id",
+        "_on_open",
         "_content",
         "_header",
+        "_body",
         "_root",
-        "_fields",
+        "_addresses",
+        "_found",
     )
 
-    def __init__(self, message: Message, recent: bool, work: Work, read_content: Read, read_header: Read) -> None:
+    def __init__(
+        self,
+        message: Message,
+        recent: bool,
+        work: Work,
+        store: Store,
+        mailbox_id: int,
+        on_open: Callable[[int], object] | None = None,
+    ) -> None:
         self.uid, self.modseq, self.flags, self.size, self.date = message
         self.recent, self.work = recent, work
-        self._read_content, self._read_header = read_content, read_header
-        self._content: bytes | None = None
-        self._header: bytes | None = None
+        self._store, self._mailbox_id, self._on_open = store, mailbox_id, on_open
+        self._content: Content | None = None
+        self._header: Header | None = None
+        self._body: int | None = None
         self._root: mime.Part | None = None
-        self._fields: mime.Fields | None = None
+        self._addresses: dict[bytes, str] | None = None
+        self._found: text.Found | None = None
 
-    def content(self) -> bytes:
+    def content(self) -> Content:
         """Raises Gone."""
         if self._content is None:
-            self._content = self._read_content(self.uid)
+            self._content = self._store.open(self._mailbox_id, self.uid)
             if self._content is None:
                 raise Gone
+            if self._on_open is not None:
+                self._on_open(self.uid)
         return self._content
 
-    def header(self) -> bytes:
-        """With its empty line. Raises Gone."""
+    def close(self) -> None:
+        if self._content is not None:
+            self._content.close()
+
+    def header(self) -> Header:
+        """With its empty line; of a very long one the beginning. Raises Gone."""
         if self._header is None:
-            if self._content is not None:
-                self._header = self._content[: mime.body_start(self._content, 0, len(self._content))]
-            else:
-                self._header = self._read_header(self.uid)
-                if self._header is None:
+            if self._content is None and self.size <= _LARGE:
+                octets = self._store.header(self._mailbox_id, self.uid)
+                if octets is None:
                     raise Gone
+                self._body = body_start(octets) or len(octets)  # the store knows empty lines with CRLF only
+            else:
+                octets = self.content().read(0, MAX_HEADER)
+                self._body = body_start(octets)
+                if self._body is None and len(octets) == self.size:
+                    self._body = self.size
+            self._header = Header(octets[: self._body], self.work)
         return self._header
 
-    def fields(self) -> mime.Fields:
-        if self._fields is None:
-            header = self.header()
-            self._fields = mime.fields(header, 0, len(header))
-        return self._fields
+    def body(self) -> int:
+        """Where the header with its empty line ends and the body begins. Raises Gone."""
+        self.header()
+        if self._body is None:
+            self._body = self._find_body()
+        return self._body
+
+    def _find_body(self) -> int:
+        content, at = self.content(), MAX_HEADER - 2
+        while at < content.size:
+            piece = content.read(at, _PIECE)
+            self.work.step()
+            # Not body_start(): here no line begins at the first octet.
+            found = body_start(b"-" + piece)
+            if found is not None:
+                return at + found - 1
+            at += max(len(piece) - 2, 1)
+        return content.size
 
     def root(self) -> mime.Part:
+        """Raises Gone, TooMuchWork."""
         if self._root is None:
-            self._root = mime.parse(self.content())
+            self._root = mime.parse(self.content(), self.work)
         return self._root
+
+    # ------------------------------------------------------------------------------------------ for SEARCH
+
+    def field_holds(self, name: bytes, wanted: str) -> bool:
+        """Has some field of this lower-case name the wanted (folded) text in it? "" asks whether the field is there."""
+        self.work.step()
+        found = self.header().text(name)
+        return found is not None and wanted in found
+
+    def header_holds(self, wanted: str) -> bool:
+        """Anywhere in the header, names included."""
+        self.work.step()
+        return wanted in self.header().whole_text()
+
+    def addresses_hold(self, name: bytes, wanted: str) -> bool:
+        """Are the fields of this name, or the addresses in them, such that they hold the wanted text?"""
+        if self.field_holds(name, wanted):
+            return True
+        if self._addresses is None:
+            self._addresses = {}
+        if name not in self._addresses:
+            self._addresses[name] = text.address_text(self.header(), name, self)
+        return bool(wanted) and wanted in self._addresses[name]
+
+    def found(self, wanted: text.Wanted) -> text.Found:
+        """What is in the body, of all strings that this command looks for. Raises Gone, TooMuchWork."""
+        if self._found is None:
+            self._found = wanted.find(self)
+        return self._found

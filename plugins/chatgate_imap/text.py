@@ -1,127 +1,106 @@
-"""Text in messages for SEARCH: decoded, and compared without case. Slow next to the rest, and rarely asked for."""
+"""What SEARCH looks for in messages: each body is read and decoded once for all strings of a command, in pieces."""
 
 from __future__ import annotations
 
-import binascii
 import calendar
-import email.errors
-import email.header
 import email.utils
-import quopri
-import re
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-from . import mime
-from .envelope import addresses
+from . import mime, words
+from .addresses import addresses
+from .header import Header
 
-_ENCODED_WORD = re.compile(r"=\?[^?]*\?[bBqQ]\?[^?]*\?=")
-_MAX_TEXT = 4 << 20  # octets of one part that are looked through
-# Codecs that are no charset of mail; some take time in the square of the length.
-_NO_CHARSET = {"punycode", "idna", "unicode-escape", "unicode_escape", "raw-unicode-escape", "raw_unicode_escape"}
+if TYPE_CHECKING:
+    from .source import Source
 
-
-def folded(text: str) -> str:
-    return text.casefold()
-
-
-def _decoded(octets: bytes, charset: str) -> str:
-    try:
-        return octets.decode("utf-8" if charset.lower() in _NO_CHARSET else charset)
-    except (LookupError, ValueError):
-        return octets.decode("utf-8", "replace")
-
-
-def _field_text(value: bytes) -> str:
-    """Encoded words (RFC 2047) decoded."""
-    text = value.decode("utf-8", "replace")
-    if not _ENCODED_WORD.search(text):
-        return text
-    # Between two encoded words white space is no part of the text (RFC 2047 §6.2); decode_header() knows.
-    try:
-        pairs = email.header.decode_header(text)
-    except (email.errors.HeaderParseError, ValueError, binascii.Error):
-        return text
-    return "".join(_decoded(part, charset or "latin-1") if isinstance(part, bytes) else part for part, charset in pairs)
-
-
-def field_holds(header: bytes, name: bytes, wanted: str) -> bool:
-    """Has some field of this lower-case name the wanted (folded) text in it? "" asks whether the field is there."""
-    return any(
-        not wanted or wanted in folded(_field_text(value))
-        for key, value in mime.all_fields(header, 0, len(header))
-        if key == name
-    )
-
-
-def addresses_hold(header: bytes, name: bytes, wanted: str) -> bool:
-    """As `field_holds`, and also in the addresses as ENVELOPE gives them: without comments and quotes."""
-    if field_holds(header, name, wanted):
-        return True
-    for key, value in mime.all_fields(header, 0, len(header)):
-        if key == name:
-            for _, _, local, host in addresses(value):
-                address = (local or b"") + b"@" + (host or b"")
-                if wanted in folded(address.decode("utf-8", "replace")):
-                    return True
-    return False
-
-
-def header_holds(header: bytes, wanted: str) -> bool:
-    """Anywhere in the header, names included."""
-    found = mime.all_fields(header, 0, len(header))
-    return not wanted or any(wanted in folded(f"{key.decode('ascii')}: {_field_text(value)}") for key, value in found)
-
-
-def _parts(root: mime.Part) -> Iterator[mime.Part]:
-    waiting = [root]
-    while waiting:
-        part = waiting.pop()
-        yield part
-        waiting += part.children
-        if part.message is not None:
-            waiting.append(part.message)
-
-
-def _part_text(data: bytes, part: mime.Part) -> str:
-    octets = data[part.body : min(part.end, part.body + _MAX_TEXT)]
-    encoding = part.fields.get(b"content-transfer-encoding", b"").lower()
-    if encoding == b"base64":
-        try:
-            octets = binascii.a2b_base64(octets)
-        except binascii.Error:
-            pass
-    elif encoding == b"quoted-printable":
-        octets = quopri.decodestring(octets)
-    return _decoded(octets, (part.parameter(b"charset") or b"utf-8").decode("ascii", "replace"))
-
-
-def body_holds(data: bytes, root: mime.Part, wanted: str) -> bool:
-    """In the text of any text part, and in the header of messages inside the message."""
-    if not wanted:
-        return True
-    for part in _parts(root):
-        if part.message is not None:
-            inner = part.message
-            if header_holds(data[inner.start : inner.body], wanted):
-                return True
-        elif part.type.lower() == b"text" and wanted in folded(_part_text(data, part)):
-            return True
-    return False
-
-
-def message_holds(data: bytes, root: mime.Part, wanted: str) -> bool:
-    """In the body, or in the header of any of its parts."""
-    return body_holds(data, root, wanted) or any(
-        header_holds(data[part.start : part.body], wanted) for part in _parts(root) if part is not root
-    )
+_PIECE = 1 << 16  # octets that are decoded at once: some milliseconds in the slowest charset
+_MAX_DATE = 200  # octets of a Date field
 
 
 def date_of(value: bytes) -> int | None:
     """The day of a Date field as Unix seconds of its 00:00, or None."""
-    parsed = email.utils.parsedate(value.decode("ascii", "replace"))
+    parsed = email.utils.parsedate(value[:_MAX_DATE].decode("ascii", "replace"))
     if parsed is None:
         return None
     try:
         return calendar.timegm((parsed[0], parsed[1], parsed[2], 0, 0, 0))
     except (ValueError, OverflowError):
         return None
+
+
+class Found:
+    """Of the wanted strings: those in text parts or headers of messages inside the message, and those in headers of
+    other parts.
+    """
+
+    __slots__ = ("body", "headers")
+
+    def __init__(self) -> None:
+        self.body: set[str] = set()
+        self.headers: set[str] = set()
+
+
+class Wanted:
+    """The (folded) strings that a SEARCH looks for in bodies."""
+
+    def __init__(self) -> None:
+        self._strings: set[str] = set()
+
+    def add(self, wanted: str) -> str:
+        self._strings.add(wanted)
+        return wanted
+
+    def find(self, source: Source) -> Found:
+        """Raises Gone, TooMuchWork."""
+        found = Found()
+        root = source.root()
+        for part, is_message in _parts(root):
+            source.work.step()
+            if part is not root:
+                self._look(found.body if is_message else found.headers, self._header(source, part), source)
+            if part.textual:
+                self._read(found.body, source, part)
+        return found
+
+    @staticmethod
+    def _header(source: Source, part: mime.Part) -> str:
+        length = min(part.body - part.start, mime.MAX_PART_HEADER)
+        return Header(source.content().read(part.start, length), source.work).whole_text()
+
+    def _look(self, found: set[str], text: str, source: Source) -> None:
+        for wanted in source.work.each(self._strings - found):
+            if wanted in text:
+                found.add(wanted)
+
+    def _read(self, found: set[str], source: Source, part: mime.Part) -> None:
+        content = source.content()
+        decoder = words.Decoder(part.encoding.lower(), part.parameter(b"charset"))
+        overlap, before = max(map(len, self._strings), default=0) - 1, ""
+        for start in range(part.body, part.end, _PIECE):
+            if found >= self._strings:
+                return
+            length = min(_PIECE, part.end - start)
+            piece = decoder.decode(content.read(start, length), final=start + length >= part.end)
+            source.work.step()
+            text = before + piece
+            self._look(found, text, source)
+            before = text[-overlap:] if overlap > 0 else ""
+
+
+def _parts(root: mime.Part) -> Iterator[tuple[mime.Part, bool]]:
+    """All parts, and whether it is the message inside a message/rfc822 part."""
+    waiting = [(root, True)]
+    while waiting:
+        part, is_message = waiting.pop()
+        yield part, is_message
+        waiting += [(child, False) for child in part.children]
+        if part.message is not None:
+            waiting.append((part.message, True))
+
+
+def address_text(header: Header, name: bytes, source: Source) -> str:
+    """The addresses of a header for searching, as ENVELOPE gives them, without comments and quotes: a line each."""
+    found = source.work.each(addresses(header.all(name), source.work))
+    lines = [b"%s@%s" % (local, host) for _, _, local, host in found if local and host]
+    return words.folded(b"\n".join(lines).decode("utf-8", "replace"))

@@ -16,7 +16,7 @@ from .answers import Bye, Closed, No
 from .compress import Deflate
 
 CHUNK = 16384  # one TLS record; the buffer exists only while there is something to read
-_SEND_CHUNK = 131072
+SEND_CHUNK = 131072
 _LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
 
 # Asked with what has come so far and the size of the next literal. Raises No when it must not come.
@@ -73,13 +73,13 @@ class Wire:
         """Say this with the next flush; b"" is nothing."""
         if not data:
             return
-        if len(data) > _SEND_CHUNK:  # sent as it is: 30 MB shall not be copied to stand beside their brackets
+        if len(data) > SEND_CHUNK:  # sent as it is: 30 MB shall not be copied to stand beside their brackets
             self.flush()
             self._send(data)
             return
         self._out.append(data)
         self._gathered += len(data)
-        if self._gathered > _SEND_CHUNK:
+        if self._gathered > SEND_CHUNK:
             self.flush()
 
     def flush(self) -> None:
@@ -99,15 +99,15 @@ class Wire:
             # TLS wants a write that did not go out repeated at the same length, so this is the first of the pieces.
             self.sock.settimeout(0.0)
             try:
-                sent = self.sock.send(view[:_SEND_CHUNK])
+                sent = self.sock.send(view[:SEND_CHUNK])
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 sent = 0
             if sent == len(data):
                 return
             # In pieces, as the time-out of sendall() is for the whole of it, and 30 MB over a bad line take longer.
             self.sock.settimeout(self.stall)
-            for start in range(sent, len(data), _SEND_CHUNK):
-                self.sock.sendall(view[start : start + _SEND_CHUNK])
+            for start in range(sent, len(data), SEND_CHUNK):
+                self.sock.sendall(view[start : start + SEND_CHUNK])
         except OSError as error:
             raise Closed from error
 

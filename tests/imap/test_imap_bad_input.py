@@ -325,7 +325,7 @@ def test_a_failing_store_is_a_temporary_problem(own_gateway, monkeypatch, caplog
     def fail(*arguments: object) -> None:
         raise error
 
-    monkeypatch.setattr(gateway.store, "content", fail)
+    monkeypatch.setattr(gateway.store, "open", fail)
     answer = client.fails("FETCH 1 BODY.PEEK[]")
     assert answer.startswith(b"NO") and b"details" not in answer
     assert "details" not in caplog.text and "secret" not in caplog.text

@@ -8,10 +8,14 @@ import time
 from pathlib import Path
 
 import pytest
+from chatgate_imap import addresses as imap_addresses
+from chatgate_imap import envelope as imap_envelope
 from chatgate_imap import mime
-from chatgate_imap.envelope import addresses, envelope, structure
+from chatgate_imap.header import Header
 from hypothesis import given
 from hypothesis import strategies as st
+
+from chatgate.api import Work
 
 MAIL = Path(__file__).parent.parent / "mail"
 
@@ -56,6 +60,35 @@ AAAA\r
 """
 
 
+class Octets:
+    """A message in memory, as the store opens one."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data, self.size = data, len(data)
+
+    def read(self, start: int, length: int) -> bytes:
+        return self.data[start : start + length]
+
+    def close(self) -> None:
+        pass
+
+
+def parse(data: bytes) -> mime.Part:
+    return mime.parse(Octets(data), Work())
+
+
+def structure(data: bytes, extended: bool = True) -> bytes:
+    return imap_envelope.structure(parse(data), Octets(data), Work(), extended)
+
+
+def envelope(header: bytes) -> bytes:
+    return imap_envelope.envelope(Header(header, Work()), Work())
+
+
+def addresses(*values: bytes) -> list[imap_addresses.Address]:
+    return imap_addresses.addresses(list(values), Work())
+
+
 def _same(ours: mime.Part, theirs: email.message.Message, data: bytes) -> None:
     assert f"{ours.type.decode()}/{ours.subtype.decode()}".lower() == theirs.get_content_type()
     if theirs.get_content_type() == "message/rfc822":
@@ -74,15 +107,15 @@ def _same(ours: mime.Part, theirs: email.message.Message, data: bytes) -> None:
 @pytest.mark.parametrize("path", sorted(MAIL.glob("*.eml")), ids=lambda path: path.stem)
 def test_real_mail(path):
     data = b"\r\n".join(path.read_bytes().splitlines()) + b"\r\n"
-    _same(mime.parse(data), email.message_from_bytes(data), data)
+    _same(parse(data), email.message_from_bytes(data), data)
 
 
 def test_a_message_in_a_message():
-    root = mime.parse(ATTACHED)
+    root = parse(ATTACHED)
     _same(root, email.message_from_bytes(ATTACHED), ATTACHED)
     assert mime.find(root, (2, 2)).subtype == b"html"
     inner = mime.find(root, (2,)).message
-    assert ATTACHED[inner.start : inner.body].startswith(b"From: inner") and inner.fields[b"subject"] == b"inner"
+    assert ATTACHED[inner.start : inner.body].startswith(b"From: inner") and inner.header.get(b"subject") == b"inner"
     assert mime.find(root, (3,)).parameter(b"name") == b'a "b".pdf'
     for missing in ((4,), (1, 1), (2, 3), (2, 2, 2), (1, 2)):
         assert mime.find(root, missing) is None
@@ -92,7 +125,7 @@ INNER = ATTACHED[ATTACHED.index(b"From: inner") : ATTACHED.index(b"\r\n--one\r\n
 
 
 def test_bodystructure():
-    assert structure(mime.parse(ATTACHED), extended=True) == (
+    assert structure(ATTACHED) == (
         b'(("text" "plain" ("charset" "utf-8") "<1@x>" NIL "7bit" 5 0 NIL NIL NIL NIL)'
         b'("message" "rfc822" NIL NIL NIL "7bit" %d (NIL "inner" ((NIL NIL "inner" "example.org"))'
         b' ((NIL NIL "inner" "example.org")) ((NIL NIL "inner" "example.org")) NIL NIL NIL NIL NIL)'
@@ -106,9 +139,9 @@ def test_bodystructure():
 
 
 def test_sections_have_the_sizes_that_bodystructure_says():
-    root = mime.parse(ATTACHED)
+    root = parse(ATTACHED)
     part = mime.find(root, (2,))
-    assert ATTACHED[part.body : part.end] == INNER and INNER.count(b"\n") == part.lines
+    assert ATTACHED[part.body : part.end] == INNER
 
 
 @pytest.mark.parametrize(
@@ -149,13 +182,13 @@ def test_groups_routes_comments():
 
 
 def test_envelope_defaults():
-    fields = mime.fields(b"From: a@b\r\nSubject: x\r\n y\r\nSender:\r\nSubject: second\r\n\r\n", 0, 60)
+    fields = b"From: a@b\r\nSubject: x\r\n y\r\nSender:\r\nSubject: second\r\n\r\n"
     who = b'((NIL NIL "a" "b"))'
     assert envelope(fields) == b'(NIL "x y" %s %s %s NIL NIL NIL NIL NIL)' % (who, who, who)
 
 
 def test_odd_text_becomes_a_literal():
-    assert envelope({b"subject": b"caf\xe9"}).startswith(b"(NIL {4}\r\ncaf\xe9 NIL")
+    assert envelope(b"Subject: caf\xe9\r\n").startswith(b"(NIL {4}\r\ncaf\xe9 NIL")
 
 
 @pytest.mark.parametrize(
@@ -174,8 +207,8 @@ def test_odd_text_becomes_a_literal():
     ],
 )
 def test_broken_messages_have_a_structure(data):
-    root = mime.parse(data)
-    assert structure(root, True).count(b"(") == structure(root, True).count(b")")
+    root = parse(data)
+    assert structure(data).count(b"(") == structure(data).count(b")")
     assert 0 <= root.start <= root.body <= root.end == len(data)
 
 
@@ -185,7 +218,7 @@ def test_nesting_and_splitting_are_bounded():
     nested = b"Content-Type: message/rfc822\r\n\r\n" * 5000
     for data in (deep, wide, nested):
         began = time.monotonic()
-        structure(mime.parse(data), True)
+        structure(data)
         assert time.monotonic() - began < 2
 
 
@@ -200,8 +233,8 @@ def test_hostile_headers_take_no_time():
         b";a=" * 30000,
         b"\\" * 50000,
     ):
-        envelope({b"from": value, b"to": value})
-        mime.parse(b"Content-Type: text/plain" + value + b"\r\nContent-Disposition: " + value + b"\r\n\r\n")
+        envelope(b"From: %s\r\nTo: %s\r\n\r\n" % (value, value))
+        parse(b"Content-Type: text/plain" + value + b"\r\nContent-Disposition: " + value + b"\r\n\r\n")
     assert time.monotonic() - began < 5
 
 
@@ -221,13 +254,13 @@ PIECE = st.sampled_from(
 
 @given(st.lists(st.one_of(PIECE, st.binary(max_size=6)), max_size=40).map(b"".join))
 def test_any_octets_have_a_structure(data):
-    root = mime.parse(data)
+    root = parse(data)
     waiting = [root]
     while waiting:
         part = waiting.pop()
         assert 0 <= part.start <= part.body <= part.end <= len(data)
         waiting += part.children + ([part.message] if part.message else [])
-    structure(root, True), structure(root, False), envelope(root.fields)
+    structure(data), structure(data, False), envelope(data[: root.body])
 
 
 @given(st.binary(max_size=60))

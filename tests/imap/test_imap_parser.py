@@ -122,7 +122,7 @@ def test_fetch_items(items):
         b"BODY[] FLAGS",
         b"BODY.PEEK",
         b"BODY[" + b"1." * 100 + b"1]",
-        b"(" + b" ".join([b"UID"] * 101) + b")",
+        b"(" + b" ".join(b"BODY[%d]" % n for n in range(1, 102)) + b")",
     ],
 )
 def test_no_fetch_items(items):

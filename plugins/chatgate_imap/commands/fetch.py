@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from chatgate.api import Message
+from chatgate.api import Message, StoreError
 
 from .. import fetch as items
 from .. import flags
-from ..answers import No
+from ..answers import Closed, No
 from ..fetch import Plan
 from ..parser import Parser
+from ..sections import Slice
 from ..source import Gone, Source
 from ..view import View
+from ..wire import SEND_CHUNK, Wire
 from .select import selected
 from .table import SELECTED, Command
 
@@ -80,21 +82,13 @@ def _send(
     newly_seen: set[int],
 ) -> bool:
     """Write the responses. Were messages missing?"""
-    store, mailbox_id, write = connection.store, view.mailbox.id, connection.wire.write
-    work, missing = connection.work, False
+    store, mailbox_id, work = connection.store, view.mailbox.id, connection.work
+    missing = False
     fetched: set[int] = set()
-
-    def read_content(uid: int) -> bytes | None:
-        fetched.add(uid)
-        return store.content(mailbox_id, uid)
-
-    def read_header(uid: int) -> bytes | None:
-        return store.header(mailbox_id, uid)
-
     for at in work.each(positions):
         message: Message = view.messages[at]
         uid = message.uid
-        source = Source(message, uid in view.recent, work, read_content, read_header)
+        source = Source(message, uid in view.recent, work, store, mailbox_id, fetched.add)
         extra = b""
         if by_uid and not plan.uid:
             extra = b"UID %d " % uid
@@ -107,14 +101,35 @@ def _send(
         except Gone:
             missing = True
         else:
-            write(b"* %d FETCH (%s" % (at + 1, extra))
-            for piece in pieces:
-                write(piece)
-            write(b")\r\n")
+            _write(connection.wire, b"* %d FETCH (%s" % (at + 1, extra), pieces, source)
+        finally:
+            source.close()
     if fetched := fetched - view.fetched:  # a full mailbox loses first what all devices have
         view.fetched |= fetched
         store.note_fetched(mailbox_id, fetched)
     return missing
+
+
+def _write(wire: Wire, begin: bytes, pieces: list[bytes | Slice], source: Source) -> None:
+    """Slices are read as they go out. Raises Closed, also when one cannot be read: the client was promised it."""
+    wire.write(begin)
+    for piece in pieces:
+        if isinstance(piece, Slice):
+            for start in range(piece.start, piece.end, SEND_CHUNK):
+                try:
+                    octets = source.content().read(start, min(SEND_CHUNK, piece.end - start))
+                except StoreError as error:
+                    raise Closed from error
+                wire.write(_without_nul(octets))
+                source.work.turn()
+        else:
+            wire.write(_without_nul(piece))
+    wire.write(b")\r\n")
+
+
+def _without_nul(octets: bytes) -> bytes:
+    """Literals must not hold NUL (RFC 3501 §9, CHAR8); Dovecot sends 0x80 in its place, so sizes stay true."""
+    return octets.replace(b"\0", b"\x80") if b"\0" in octets else octets
 
 
 # No changed flags of other messages among the answers: Delta Chat takes every FETCH response for one it asked for,

@@ -27,28 +27,28 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
     key, uses_modseq = keys.parse(parser, keys.Context(len(view), view.uids[-1] if view.uids else 0))
     if uses_modseq:
         connection.condstore = view.condstore = True
-    store, mailbox_id, work = connection.store, view.mailbox.id, connection.work
-    hits: list[bytes] = []
-    modseq = 0
-    for number, message in enumerate(view.messages, 1):
-        work.step()
-        source = Source(
-            message,
-            message.uid in view.recent,
-            work,
-            lambda uid: store.content(mailbox_id, uid),
-            lambda uid: store.header(mailbox_id, uid),
-        )
+    work, store, mailbox_id = connection.work, connection.store, view.mailbox.id
+    hits: list[int] = []
+    modseq, missing = 0, False
+    for number, message in enumerate(work.each(view.messages), 1):
+        source = Source(message, message.uid in view.recent, work, store, mailbox_id)
         try:
             hit = key.test(source, number)
         except Gone:
-            hit = False
+            hit, missing = False, True
+        finally:
+            source.close()
         if hit:
-            hits.append(b" %d" % (message.uid if by_uid else number))
+            hits.append(message.uid if by_uid else number)
             modseq = max(modseq, message.modseq)
-    tail = b" (MODSEQ %d)" % modseq if uses_modseq and hits else b""
-    connection.wire.write(b"* SEARCH%s%s\r\n" % (b"".join(hits), tail))
-    return "Search completed."
+    write = connection.wire.write
+    write(b"* SEARCH")
+    for number in hits:
+        work.turn()
+        write(b" %d" % number)
+    write(b" (MODSEQ %d)\r\n" % modseq if uses_modseq and hits else b"\r\n")
+    # Others expunged some that had to be looked into (RFC 5530 §3).
+    return "[EXPUNGEISSUED] Search completed." if missing else "Search completed."
 
 
 COMMANDS = {

@@ -1,0 +1,180 @@
+"""The header of a message or part (RFC 5322 §2.2, RFC 2045 §5, RFC 2231): its fields, unfolded or decoded once."""
+
+from __future__ import annotations
+
+import re
+from itertools import islice
+from urllib.parse import unquote_to_bytes
+
+from chatgate.api import Work
+
+from . import words
+
+MAX_HEADER = 1 << 18  # octets of a header that are looked at
+MAX_FIELDS = 5000  # of a header
+MAX_VALUE = 1 << 14  # octets of a Content-Type and its like
+MAX_PARAMETERS = 100
+
+_SHORT = 1 << 14  # octets of a header that cannot have too many fields
+
+_FIELD = re.compile(rb"^(([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z))", re.M)
+_PARAMETER = re.compile(
+    rb';[ \t]*([^ \t=;"]+)[ \t]*=[ \t]*(?:"([^"\\]*(?:\\.[^"\\]*)*)"?|([^; \t]*))', re.S
+)  # begins at a semicolon and never crosses one outside quotes: linear
+_CONTINUED = re.compile(rb"([^*]+)\*(\d{1,3})(\*?)")
+_PIECE = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"?|[^"(\\]+|\\.|.', re.S)
+_IN_COMMENT = re.compile(rb"[^()\\]+|\\.|.", re.S)
+
+Parameters = list[tuple[bytes, bytes]]
+
+
+def body_start(octets: bytes) -> int | None:
+    """Behind the first empty line, where the body begins; None when there is none. A bare LF ends a line too."""
+    if octets.startswith((b"\n", b"\r\n")):
+        return octets.index(b"\n") + 1
+    crlf = octets.find(b"\n\r\n")
+    lf = octets.find(b"\n\n", 0, crlf + 1 if crlf >= 0 else len(octets))
+    return lf + 2 if lf >= 0 else crlf + 3 if crlf >= 0 else None
+
+
+def unfold(value: bytes) -> bytes:
+    """Only line ends go, the blanks that follow them stay (RFC 5322 §2.2.3)."""
+    return value.replace(b"\r\n", b"").replace(b"\n", b"").strip(b" \t\r")
+
+
+class Header:
+    """octets: the header; of a very long one the beginning is looked at."""
+
+    __slots__ = ("octets", "_work", "_fields", "_values", "_texts")
+
+    def __init__(self, octets: bytes, work: Work) -> None:
+        self.octets = octets
+        self._work = work
+        self._fields: list[tuple[bytes, bytes, bytes]] | None = None
+        self._values: dict[bytes, list[bytes]] | None = None
+        self._texts: dict[bytes, str] = {}
+
+    @property
+    def fields(self) -> list[tuple[bytes, bytes, bytes]]:
+        """(the field as it stands with its line ends, its name, its value with the line ends inside) of each."""
+        if self._fields is None:
+            if len(self.octets) <= _SHORT:
+                self._fields = _FIELD.findall(self.octets)
+            else:
+                found = islice(_FIELD.finditer(self.octets, 0, MAX_HEADER), MAX_FIELDS)
+                self._fields = [match.groups() for match in found]
+        return self._fields
+
+    def get(self, name: bytes) -> bytes | None:
+        """The unfolded value of the first field of this lower-case name."""
+        values = self._named().get(name)
+        return unfold(values[0]) if values else None
+
+    def all(self, name: bytes) -> list[bytes]:
+        """The unfolded values of all fields of this lower-case name."""
+        return [unfold(value) for value in self._named().get(name, ())]
+
+    def _named(self) -> dict[bytes, list[bytes]]:
+        if self._values is None:
+            self._values = {}
+            for _, name, value in self.fields:
+                self._values.setdefault(name.lower(), []).append(value)
+        return self._values
+
+    def text(self, name: bytes) -> str | None:
+        """All fields of a name for searching: decoded and without case, a line each. None when there is none."""
+        if name not in self._texts:
+            values = self.all(name)
+            if not values:
+                return None
+            self._texts[name] = "\n".join(words.folded(words.text(value)) for value in self._work.each(values))
+        return self._texts[name]
+
+    def whole_text(self) -> str:
+        """All of it for searching, names included."""
+        if b"" not in self._texts:  # no field has this name
+            lines = [
+                words.folded(f"{name.decode('ascii')}: {words.text(unfold(value))}")
+                for _, name, value in self._work.each(self.fields)
+            ]
+            self._texts[b""] = "\n".join(lines)
+        return self._texts[b""]
+
+
+# ------------------------------------------------------------------------------------------ structured values
+
+
+def uncommented(value: bytes) -> bytes:
+    """With a blank in place of each comment; comments nest (RFC 5322 §3.2.2)."""
+    value = value[:MAX_VALUE]
+    if b"(" not in value:
+        return value
+    kept, depth, pos = [], 0, 0
+    while pos < len(value):
+        match = (_IN_COMMENT if depth else _PIECE).match(value, pos)
+        assert match is not None
+        piece, pos = match[0], match.end()
+        if piece == b"(":
+            depth += 1
+            kept.append(b" ")
+        elif not depth:
+            kept.append(piece)
+        elif piece == b")":
+            depth -= 1
+    return b"".join(kept)
+
+
+def value_and_parameters(value: bytes) -> tuple[bytes, Parameters]:
+    """Of Content-Type, Content-Disposition and their like: parameters in order, without quotes, those that are
+    continued (RFC 2231 §3) joined, as §6 there wants it of BODYSTRUCTURE.
+    """
+    value = uncommented(value)
+    found: Parameters = []
+    for match in islice(_PARAMETER.finditer(value), MAX_PARAMETERS):
+        quoted, plain = match[2], match[3]
+        found.append((match[1], re.sub(rb"\\(.)", rb"\1", quoted, flags=re.S) if quoted is not None else plain))
+    return value.partition(b";")[0].strip(b" \t\r\n"), _joined(found)
+
+
+def _joined(found: Parameters) -> Parameters:
+    sections: dict[bytes, dict[int, tuple[bool, bytes]]] = {}
+    for name, value in found:
+        if (match := _CONTINUED.fullmatch(name)) is not None:
+            sections.setdefault(match[1].lower(), {}).setdefault(int(match[2]), (bool(match[3]), value))
+    if not sections:
+        return found
+    joined, done = [], set()
+    for name, value in found:
+        match = _CONTINUED.fullmatch(name)
+        key = match[1].lower() if match else b""
+        if match is None or 0 not in sections[key]:
+            joined.append((name, value))
+        elif key not in done:
+            done.add(key)
+            joined.append(_join(match[1], sections[key]))
+    return joined
+
+
+def _join(name: bytes, sections: dict[int, tuple[bool, bytes]]) -> tuple[bytes, bytes]:
+    parts = []
+    while len(parts) in sections:
+        parts.append(sections[len(parts)])
+    if not any(extended for extended, _ in parts):
+        return name, b"".join(value for _, value in parts)
+    # Extended as a whole: what was not becomes so. The charset stands in front of the first section.
+    octets = b"".join(value if extended else _percented(value) for extended, value in parts)
+    return name + b"*", octets if parts[0][0] else b"''" + octets
+
+
+def _percented(value: bytes) -> bytes:
+    return re.sub(rb"[^!#$&+\-.0-9A-Z^_`a-z|}~]", lambda match: b"%%%02X" % match[0][0], value)
+
+
+def parameter(parameters: Parameters, name: bytes) -> bytes | None:
+    """The first of this lower-case name, its percent signs decoded if it is extended (RFC 2231 §4)."""
+    for key, value in parameters:
+        if key.lower() == name:
+            return value
+        if key.lower() == name + b"*":
+            return unquote_to_bytes(value.split(b"'", 2)[-1])
+    return None
