@@ -28,7 +28,9 @@ class TurnOptions:
     host: str = option("", "Name or IPv4 address at which apps find the TURN server. Empty: the gateway's host name.")
     port: int = option(3478, "Its UDP port.")
     life_seconds: float = option(
-        432000.0, "Seconds that credentials are valid. Delta Chat fetches new ones when less than 12 hours remain."
+        432000.0,
+        "Seconds that credentials are valid. Delta Chat fetches new ones when less than 12 hours remain, and apps that "
+        "check their clock by the time it ends take it for exactly 5 days from now.",
     )
     secret: Secret = option(Secret(""), "coturn's static-auth-secret. Empty: a random one, kept in secret_file.")
     secret_file: str = option("data/turn-secret", "File with the random secret; made when it is needed first.")
@@ -114,7 +116,7 @@ class Turn:
 
     def credentials(self) -> tuple[str, str]:
         """(username, password), valid from now on for `life_seconds`."""
-        return make_credentials(self.secret, int(self.clock() + self.options.life_seconds))
+        return make_credentials(self.secret, int(self.clock()) + round(self.options.life_seconds))
 
     def config_lines(self) -> list[str]:
         """What must be the same in turnserver.conf."""

@@ -1,4 +1,4 @@
-"""The self-test: get an allocation from the TURN server as an app would, and give it back."""
+"""The self-test: get an allocation from the TURN server as an app would, and give it back; and what STUN tells."""
 
 from __future__ import annotations
 
@@ -19,24 +19,37 @@ _WHY = {
 }
 
 
+NO_STUN = "it answers no STUN requests: no-stun or secure-stun is set in its configuration"
+
+
 class ProbeError(Exception):
     """The TURN server cannot be used; str() says why, in words that follow a colon."""
 
 
 def probe(host: str, port: int, credentials: tuple[str, str], seconds: float) -> stun.Address:
-    """Ask for an allocation with (username, password) over UDP, as Delta Chat's calls do. Returns the address at which
-    the server would relay. Raises ProbeError, after so many seconds at the latest.
+    """Ask for an allocation with (username, password) over UDP, as Delta Chat's calls do, and without them where we
+    are seen, as apps take the same port for a STUN server. Returns the address at which the server would relay. Raises
+    ProbeError, after so many seconds at the latest.
 
     Of several addresses of the host one is asked, IPv4 before IPv6.
     """
+    silent = "it does not answer"
+    timeout = gevent.Timeout(seconds)
     try:
-        with gevent.Timeout(seconds, ProbeError("it does not answer")):
+        with timeout:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
             family, kind, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
             with socket.socket(family, kind) as sock:
                 # Connected, a socket takes datagrams from there alone and is told when nobody listens.
                 sock.connect(address)
-                return _allocate(sock, *credentials)
+                relayed = _allocate(sock, *credentials)
+                silent = NO_STUN
+                _see(sock)
+                return relayed
+    except gevent.Timeout as error:
+        if error is not timeout:
+            raise
+        raise ProbeError(silent) from None
     except (OSError, ValueError) as error:  # ValueError: the name or the answer is malformed
         raise ProbeError(getattr(error, "strerror", None) or str(error)) from error
 
@@ -64,6 +77,14 @@ def _allocate(sock: Any, username: str, password: str) -> stun.Address:
         raise ProbeError("its answer is not signed with our secret")
     answer.address(stun.XOR_MAPPED_ADDRESS)
     return answer.address(stun.XOR_RELAYED_ADDRESS)[0]
+
+
+def _see(sock: Any) -> None:
+    """A Binding request (RFC 8489 §2): the answer says at which address and port the server sees us."""
+    _, answer = _ask(sock, stun.BINDING, [])
+    if answer.error:
+        raise ProbeError(NO_STUN)
+    answer.address(stun.XOR_MAPPED_ADDRESS)
 
 
 _RELEASE = [(stun.LIFETIME, bytes(4))]

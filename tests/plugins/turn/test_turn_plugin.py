@@ -51,7 +51,7 @@ def test_the_value_is_what_delta_chat_reads(started, fake):
     gateway = started(life_seconds=1000.0)
     plugin = gateway.hub.plugin("turn")
     assert until(lambda: plugin.self_test.passed)
-    plugin.clock = lambda: 1_900_000_000.7
+    plugin.clock = lambda: 1_900_000_000.999999
     password = base64.b64encode(hmac.new(SECRET.encode(), b"1900001000", hashlib.sha1).digest()).decode()
     assert metadata(gateway) == f"127.0.0.1:{fake.port}:1900001000:{password}"
 
@@ -62,6 +62,10 @@ def test_credentials_last_five_days(started, fake):
     assert until(lambda: gateway.hub.plugin("turn").self_test.passed)
     expires = int(metadata(gateway).split(":")[2])
     assert abs(expires - time.time() - 5 * 86400) < 60
+    plugin = gateway.hub.plugin("turn")
+    for now in (1_900_000_000.0, 1_900_000_000.5, 1_900_000_000.99999):
+        plugin.clock = lambda now=now: now
+        assert int(metadata(gateway).split(":")[2]) == 1_900_000_000 + 5 * 86400, "apps check their clocks by it"
 
 
 def test_only_the_servers_own_entry_is_answered(started, fake):

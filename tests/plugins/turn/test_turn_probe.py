@@ -23,7 +23,7 @@ def reason(fake, **arguments):
 def test_a_sound_server_passes_and_gets_its_allocation_back(fake):
     fake.start()
     assert ask(fake) == fake.relayed
-    assert (fake.allocated, fake.released) == (1, 1)
+    assert (fake.allocated, fake.released, fake.bound) == (1, 1, 1)
 
 
 @pytest.mark.parametrize("trouble", [{"lose": 1}, {"stale": 1}, {"foreign": True}])
@@ -43,6 +43,7 @@ def test_what_every_client_must_stand_does_not_fail_it(fake, trouble):
         ({"error": 486}, "quota"),
         ({"error": 508}, "all its relay ports"),
         ({"error": 300}, "error 300"),
+        ({"stun": 401}, "no STUN requests"),
         ({"without": (stun.NONCE,)}, "missing"),
         ({"without": (stun.XOR_RELAYED_ADDRESS,)}, "missing"),
         ({"without": (stun.XOR_MAPPED_ADDRESS,)}, "missing"),
@@ -53,6 +54,12 @@ def test_each_fault_is_named(fake, trouble, words):
     fake.start()
     assert words in reason(fake)
     assert fake.allocated == fake.released
+
+
+def test_a_server_that_answers_no_stun_is_named(fake):
+    fake.stun = False
+    fake.start()
+    assert "no STUN requests" in reason(fake, seconds=1)
 
 
 def test_expired_credentials_fail(fake):

@@ -33,11 +33,12 @@ class FakeTurn:
     def __init__(self):
         self.port = free_port()
         self.secret = SECRET
+        self.stun: bool | int = True  # does it answer Binding requests? Or refuses them with this code
         self.open = self.silent = self.unsigned = self.foreign = False
         self.lose = self.stale = self.error = 0
         self.without = ()
         self.relayed = ipaddress.ip_address("203.0.113.9")
-        self.allocated = self.released = 0
+        self.allocated = self.released = self.bound = 0
         self._server = None
 
     def start(self):
@@ -59,11 +60,20 @@ class FakeTurn:
         if self.foreign:
             self._server.sendto(b"rubbish", peer)
             self._server.sendto(stun.build(request.type | stun.SUCCESS, bytes(12), []), peer)
+        if not self.stun and request.type == stun.BINDING:
+            return
         kind, attributes, key = self._answer(request, datagram, peer)
         attributes = [(name, value) for name, value in attributes if name not in self.without]
         self._server.sendto(stun.build(kind, request.transaction, attributes, b"" if self.unsigned else key), peer)
 
     def _answer(self, request, datagram, peer):
+        if request.type == stun.BINDING:
+            assert request.attributes == ()
+            seen = stun.xor_address(ipaddress.ip_address(peer[0]), peer[1], request.transaction)
+            if self.stun is not True:
+                return request.type | stun.ERROR, [error(self.stun)], b""
+            self.bound += 1
+            return request.type | stun.SUCCESS, [(stun.XOR_MAPPED_ADDRESS, seen)], b""
         challenge = [(stun.REALM, REALM), (stun.NONCE, NONCE)]
         kinds = [kind for kind, _ in request.attributes]
         key = b""
