@@ -135,11 +135,27 @@ def files(folder: Path) -> dict[str, list[Path]]:
     return found
 
 
+def is_gateway(folder: Path) -> bool:
+    """Is there a conf.d in this folder? Raises ConfigError when nobody lets us see."""
+    try:
+        os.listdir(folder / "conf.d")
+        return True
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except OSError as error:
+        raise ConfigError([f"cannot read {folder}/conf.d: {error.strerror}"]) from error
+
+
+def none_there(folder: Path) -> str:
+    """One line for the operator."""
+    return f"no gateway in {folder}: 'chatgate --dir {folder} init --domain …' makes one"
+
+
 def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read the folder. Raises ConfigError with every problem there is, a line each."""
     problems: list[str] = []
-    if not (folder / "conf.d").is_dir():
-        raise ConfigError([f"{folder}/conf.d: not there; 'chatgate --dir {folder} init --domain …' makes it"])
+    if not is_gateway(folder):
+        raise ConfigError([none_there(folder)])
     for path in sorted((folder / "conf.d").glob("*.toml")):
         if not _FILE.match(path.name):
             problems.append(f"{path}: not a name like 20-smtp.toml")

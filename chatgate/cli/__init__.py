@@ -2,25 +2,39 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 import click
 
 from chatgate import __version__, confd, log
+from chatgate.cli.owner import CannotAct, act_as_owner
 from chatgate.gateway import Gateway
 from chatgate.hub import PluginError
 from chatgate.records import StoreError
 
 
+class Failure(click.ClickException):
+    """What is wrong, a line each."""
+
+    def __init__(self, lines: list[str], code: int) -> None:
+        super().__init__("\n".join(lines))
+        self.lines = lines
+        self.exit_code = code  # type: ignore[misc]  # click has it per class
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        for line in self.lines:
+            click.echo(f"chatgate: {line}", err=True)
+
+
 def fail(lines: str | list[str], code: int) -> NoReturn:
-    """End the command: what is wrong on standard error, a line each. Exit code 2: configuration, 1: all else."""
-    for line in [lines] if isinstance(lines, str) else lines:
-        click.echo(f"chatgate: {line}", err=True)
-    sys.exit(code)
+    """End the command. Exit code 2: configuration, 1: all else."""
+    raise Failure([lines] if isinstance(lines, str) else lines, code)
 
 
 class Folder:
@@ -28,18 +42,20 @@ class Folder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        try:
+            act_as_owner(path)
+        except CannotAct as error:
+            fail(str(error), 1)
         self._gateway: Gateway | None = None
 
     @property
     def gateway(self) -> Gateway:
-        """The gateway of this folder, not started. Ends the command when the configuration is wrong."""
+        """The gateway of this folder, not started. Raises ConfigError or Failure when the configuration is wrong."""
         if self._gateway is None:
+            config = confd.load(self.path)
+            log.setup(config.core.log_level, config.plugins)
             try:
-                config = confd.load(self.path)
-                log.setup(config.core.log_level, config.plugins)
                 self._gateway = Gateway(config)
-            except confd.ConfigError as error:
-                fail(error.problems, 2)
             except PluginError as error:
                 fail(str(error), 2)
         return self._gateway
@@ -59,25 +75,53 @@ class Cli(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except confd.ConfigError as error:
+            fail(error.problems, 2)
         except (PluginError, StoreError) as error:
             fail(str(error), 1)
+
+    def main(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Any:
+        """With --json, standard output is JSON whatever happens, for every command: {"errors": [line, ...]}."""
+        args = list(sys.argv[1:] if args is None else args)
+        if "--json" not in args:
+            return super().main(args, *rest, **named)
+        try:
+            code = super().main(args, *rest, **{**named, "standalone_mode": False})
+        except click.ClickException as error:
+            lines, code = getattr(error, "lines", [error.format_message()]), error.exit_code
+            show({"errors": lines}, True, [])
+        except click.Abort:
+            code = 1
+            show({"errors": ["aborted"]}, True, [])
+        except BrokenPipeError:  # whoever read has enough; Python would complain once more at its end
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            code = 1
+        sys.exit(code)
 
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if command := super().get_command(ctx, name):
             return command
-        return self._of_plugins(ctx).commands.get(name)
+        folder = _folder(ctx)
+        if not confd.is_gateway(folder.path):
+            if difflib.get_close_matches(name, self.commands):
+                return None  # click asks whether that was meant
+            fail(confd.none_there(folder.path), 2)
+        if command := self._of_plugins(ctx).commands.get(name):
+            return command
+        if name in confd.installed() and not folder.gateway.hub.has(name):
+            fail(f"no such command {name!r}; 'chatgate plugins enable {name}' turns the plugin of that name on", 2)
+        return None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         names = super().list_commands(ctx)
         try:
-            confd.load(_folder(ctx).path)
-        except confd.ConfigError:
+            return sorted({*names, *self._of_plugins(ctx).commands})
+        except (confd.ConfigError, Failure, PluginError):
             return names  # --help must work while the configuration does not
-        return sorted({*names, *self._of_plugins(ctx).commands})
 
     def _of_plugins(self, ctx: click.Context) -> click.Group:
         found, folder = click.Group(), _folder(ctx)
-        if (folder.path / "conf.d").is_dir():
+        if confd.is_gateway(folder.path):
             folder.gateway.hub.call("commands", cli=found, gateway=folder.gateway)
         return found
 
@@ -98,7 +142,7 @@ def _folder(ctx: click.Context) -> Folder:
     default=".",
     is_eager=True,
     show_default="the current folder",
-    type=click.Path(file_okay=False, path_type=Path),
+    type=click.Path(file_okay=False, readable=False, path_type=Path),
     help="The gateway's folder, with conf.d/, data/ and tls/. Also from CHATGATE_DIR.",
 )
 @click.version_option(__version__, prog_name="chatgate")

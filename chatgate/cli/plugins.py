@@ -36,6 +36,8 @@ def list_(folder: Folder, as_json: bool) -> None:
 @click.pass_obj
 def enable(folder: Folder, name: str) -> None:
     """Write conf.d/NN-NAME.toml with every setting explained."""
+    if not confd.is_gateway(folder.path):
+        fail(confd.none_there(folder.path), 2)
     known = confd.installed()
     if name not in known:
         fail(f"no plugin '{name}' is installed; there are {', '.join(sorted(known))}", 1)

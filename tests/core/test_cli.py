@@ -2,6 +2,8 @@
 
 import json
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -126,3 +128,52 @@ def test_the_shipped_conf_d_is_what_the_code_says():
         factory = confd.installed()[name][0].load()
         wanted[f"{factory.order:02d}-{name}.toml"] = confd.render(factory.Options, summary(factory))
     assert files == wanted, "run: make conf.d"
+
+
+@pytest.mark.parametrize("command", (["ping"], ["qr"], ["check"], ["accounts", "list"], ["plugins", "enable", "turn"]))
+def test_without_a_gateway_every_command_says_so(run, command):
+    output = run(*command, code=2)
+    assert output.startswith(f"chatgate: no gateway in {run.folder}: ") and output.count("\n") == 1
+    assert not run.folder.exists()
+
+
+def test_a_slip_in_a_command_gets_a_suggestion_with_and_without_a_gateway(run):
+    assert "Did you mean 'check'?" in run("chekc", code=2)
+    run("init", "--domain", "d.test")
+    assert "Did you mean 'check'?" in run("chekc", code=2)
+    assert "plugins enable turn" in run("turn", code=2)
+    assert "No such command 'nonsense'" in run("nonsense", code=2)
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        (["accounts", "show", "nobody99"], 1),  # nothing is wrong but this
+        (["accounts", "create", "x@elsewhere.test"], 1),  # a plugin refuses
+        (["accounts", "create"], 2),  # usage
+        (["accounts", "list", "--limit", "many"], 2),
+        (["accounts", "nonsense"], 2),
+        (["accounts", "delete", "nobody99"], 2),  # has no --json
+        (["nonsense"], 2),
+        (["ping", "--from", "x@elsewhere.test"], 1),  # of a plugin
+        (["--nonsense", "accounts", "list"], 2),
+    ],
+)
+def test_errors_of_every_command_are_json_too(run, command, code):
+    run("init", "--domain", "d.test")
+    (line, *_) = json.loads(run(*command, "--json", code=code))["errors"]
+    assert line and not line.startswith("chatgate: ")
+
+
+def test_a_wrong_configuration_is_json_too(run):
+    assert "no gateway" in json.loads(run("check", "--json", code=2))["errors"][0]
+    run("init", "--domain", "d.test")
+    (run.folder / "conf.d/00-chatgate.toml").write_text('domain = "d.test"\nx = 1\ny = 2\n')
+    assert len(json.loads(run("check", "--json", code=2))["errors"]) == 2
+
+
+def test_a_reader_that_has_enough_of_json_is_no_error(run):
+    run("init", "--domain", "d.test")
+    command = f"{sys.executable} -m chatgate --dir {run.folder} plugins list --json | head -c 1"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
+    assert (done.stdout, done.stderr) == (b"[", b"")
