@@ -177,6 +177,13 @@ def chatgate_set_password(account: Account, password: str) -> bool | Reply | Non
     """Who changes a password? True: done and on disk. A Reply says why not."""
 
 
+@hookspec(firstresult=True)
+def chatgate_login_link(address: str, password: str, qr: bool) -> str | None:
+    """Who knows the link by which an app logs in to this account? Asked by `accounts create` and `accounts passwd`, and
+    once more with `qr` when the link shall be drawn as a QR code in characters. No answer: none is shown.
+    """
+
+
 @hookspec
 def chatgate_logged_in(session: Session, account: Account) -> None:
     """What happened: an account logged in. Told after every successful `chatgate_authenticate`, before the answer."""

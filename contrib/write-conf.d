@@ -4,12 +4,12 @@
 from pathlib import Path
 
 from chatgate import confd
-from chatgate.cli.init import PLUGINS, write_plugin
+from chatgate.cli.init import PLUGINS, write_core, write_plugin
 
 ROOT = Path(__file__).resolve().parent.parent
 
 for old in (ROOT / "conf.d").glob("*.toml"):
     old.unlink()
-(ROOT / "conf.d" / "00-chatgate.toml").write_text(confd.render(confd.CoreOptions, "The gateway itself."), encoding="utf-8")
+write_core(ROOT)
 for name in PLUGINS:
     write_plugin(ROOT, name, confd.installed()[name][0].load())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import string
+import sys
 import time
 from collections.abc import Callable, Iterator
 from itertools import islice
@@ -52,6 +53,11 @@ def command() -> None:
     An ADDRESS may be given without its domain.
     """
 
+
+password_option = click.option(
+    "--password", help="Use this password instead of a random one. With - it is asked for, or read from standard input."
+)
+qr_option = click.option("--qr", is_flag=True, help="Also draw the link as a QR code, to be scanned.")
 
 command.add_command(transfer.export)
 command.add_command(transfer.import_)
@@ -157,12 +163,13 @@ def show_(folder: Folder, address: str, as_json: bool) -> None:
 
 @command.command()
 @click.argument("address")
-@click.option("--password", help="Instead of a random one; - asks for it.")
-@click.option("--quota", type=Quota(), help='What it may keep: 500M, "none" for no limit.')
+@password_option
+@click.option("--quota", type=Quota(), help='How much the account may keep, such as 500M; "none" for no limit.')
+@qr_option
 @json_option
 @click.pass_obj
-def create(folder: Folder, address: str, password: str | None, quota: int | None, as_json: bool) -> None:
-    """Make an account and print its password."""
+def create(folder: Folder, address: str, password: str | None, quota: int | None, qr: bool, as_json: bool) -> None:
+    """Make an account; print its password and the link by which Delta Chat logs in to it."""
     gateway = folder.gateway
     chosen, generated = _password(password)
     address = _full(gateway, address)
@@ -173,23 +180,24 @@ def create(folder: Folder, address: str, password: str | None, quota: int | None
         fail(f"{address}: {answer.text if isinstance(answer, Reply) else 'no enabled plugin creates accounts'}", 1)
     if quota is not None:
         gateway.store.set_quota(answer.id, quota)
-    show({"address": address, "password": chosen}, as_json, [f"{address} {chosen}"])
+    _show_login(gateway, answer.address, chosen, qr, as_json)
 
 
 @command.command()
 @click.argument("address")
-@click.option("--password", help="Instead of a random one; - asks for it.")
+@password_option
+@qr_option
 @json_option
 @click.pass_obj
-def passwd(folder: Folder, address: str, password: str | None, as_json: bool) -> None:
-    """Set an account's password and print it."""
+def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json: bool) -> None:
+    """Set an account's password; print it and the link by which Delta Chat logs in with it."""
     gateway = folder.gateway
     account = _account(gateway, address)
     chosen, _ = _password(password)
     answer = gateway.hub.ask("set_password", account=account, password=chosen)
     if answer is not True:
         fail(answer.text if isinstance(answer, Reply) else "no enabled plugin sets passwords", 1)
-    show({"address": account.address, "password": chosen}, as_json, [f"{account.address} {chosen}"])
+    _show_login(gateway, account.address, chosen, qr, as_json)
 
 
 @command.command()
@@ -267,10 +275,24 @@ def delete(folder: Folder, address: str, yes: bool, free: bool, final: bool) -> 
     click.echo(f"Deleted {account.address}.")
 
 
+def _show_login(gateway: Gateway, address: str, password: str, qr: bool, as_json: bool) -> None:
+    link = gateway.hub.ask("login_link", address=address, password=password, qr=False)
+    code = gateway.hub.ask("login_link", address=address, password=password, qr=True) if qr and not as_json else None
+    known = [text for text in (link, code) if isinstance(text, str)]
+    data = {"address": address, "password": password, "link": link if isinstance(link, str) else None}
+    show(data, as_json, [f"{address} {password}", *known])
+
+
 def _password(given: str | None) -> tuple[str, bool]:
-    """(password, was it drawn at random). 22 letters and digits are 131 bits."""
+    """(password, was it drawn at random). "-" asks on a terminal, else takes a line of standard input: an argument can
+    be seen by everybody on this machine. 22 letters and digits are 131 bits.
+    """
     if given == "-":
-        return click.prompt("Password", hide_input=True, confirmation_prompt=True), False
+        if sys.stdin.isatty():
+            return click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True), False
+        given = sys.stdin.readline().rstrip("\r\n")
+        if not given:
+            fail("--password -: there is no password on standard input", 2)
     if given:
         return given, False
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(22)), True

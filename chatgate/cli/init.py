@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -70,24 +71,32 @@ def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | N
     """conf.d with a file for the core and each of PLUGINS. Raises FileExistsError, OSError."""
     known = confd.installed()
     path.mkdir(parents=True, exist_ok=True)
-    (path / "conf.d").mkdir()
+    (path / "conf.d").mkdir(mode=0o700)
     for name in ("data", "tls"):
         (path / name).mkdir(mode=0o700, exist_ok=True)
-    (path / "conf.d" / "00-chatgate.toml").write_text(
-        confd.render(confd.CoreOptions, "The gateway itself.", core), encoding="utf-8"
-    )
+    write_core(path, core)
     for name in PLUGINS:
         factory = known[name][0].load()
         settings = addresses(factory.Options, local, listen) if local or listen else {}
         write_plugin(path, name, factory, settings)
 
 
+def write_core(path: Path, settings: dict[str, Any] | None = None) -> None:
+    _write(path / "conf.d" / "00-chatgate.toml", confd.render(confd.CoreOptions, "The gateway itself.", settings))
+
+
 def write_plugin(path: Path, name: str, factory: Any, settings: dict[str, Any] | None = None) -> Path:
     """The file that enables a plugin, with every key explained."""
     order = getattr(factory, "order", 50)
     target = path / "conf.d" / f"{order:02d}-{name}.toml"
-    target.write_text(confd.render(factory.Options, summary(factory), settings), encoding="utf-8")
+    _write(target, confd.render(factory.Options, summary(factory), settings))
     return target
+
+
+def _write(path: Path, text: str) -> None:
+    """For its owner's eyes: sooner or later a secret may stand in it. Raises FileExistsError, OSError."""
+    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
+        file.write(text)
 
 
 def summary(factory: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,11 @@ class Site:
         if self.facts.shut:
             return f"\n{self.facts.shut}\n"  # a code would lead to a refusal
         return command.welcome(self.inviter.link(), self.inviter.personal, self.endpoints.url, colours=True)
+
+    @hookimpl
+    def chatgate_login_link(self, address: str, password: str, qr: bool) -> str:
+        link = self.inviter.login(address, password)
+        return invite.terminal(link, colours=sys.stdout.isatty()) if qr else link
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:

@@ -1,6 +1,7 @@
 """The command line: init, check, plugins, accounts; each mistake one clear line and the right exit code."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -177,3 +178,36 @@ def test_a_reader_that_has_enough_of_json_is_no_error(run):
     command = f"{sys.executable} -m chatgate --dir {run.folder} plugins list --json | head -c 1"
     done = subprocess.run(["sh", "-c", command], capture_output=True, timeout=60)
     assert (done.stdout, done.stderr) == (b"[", b"")
+
+
+def test_conf_d_is_for_its_owner_s_eyes(run):
+    umask = os.umask(0)
+    try:
+        run("init", "--domain", "d.test")
+        run("plugins", "enable", "turn")
+    finally:
+        os.umask(umask)
+    modes = {stat.S_IMODE(path.stat().st_mode) for path in (run.folder / "conf.d").iterdir()}
+    assert (stat.S_IMODE((run.folder / "conf.d").stat().st_mode), modes) == (0o700, {0o600})
+
+
+def test_a_password_comes_from_standard_input_too(run):
+    run("init", "--domain", "d.test")
+    made = json.loads(run("accounts", "create", "someuser1", "--password", "-", "--json", input="correct horse\r\n"))
+    assert made["password"] == "correct horse"
+    assert "another horse" in run("accounts", "passwd", "someuser1", "--password", "-", input="another horse")
+    assert "standard input" in run("accounts", "passwd", "someuser1", "--password", "-", code=2)
+
+
+def test_a_new_account_comes_with_a_link_and_a_qr_code(run):
+    """From the plugin that answers chatgate_login_link."""
+    run("init", "--domain", "d.test", "--local")
+    made = json.loads(run("accounts", "create", "someuser1", "--json"))
+    link = f"dclogin:someuser1@d.test?p={made['password']}&v=1&ih=127.0.0.1&ip=2993&is=ssl&"
+    assert made["link"].startswith(link)
+    lines = run("accounts", "create", "someuser2").splitlines()
+    assert lines[0].startswith("someuser2@d.test ") and lines[1].startswith("dclogin:someuser2@") and len(lines) == 2
+    assert "█" in run("accounts", "passwd", "someuser2", "--qr")
+    run("plugins", "disable", "site")
+    run("plugins", "disable", "selfservice")
+    assert json.loads(run("accounts", "create", "someuser3", "--json", "--qr"))["link"] is None
