@@ -32,7 +32,7 @@ class ImapOptions:
     max_login_failures: int = option(4, "Wrong passwords on one connection before it is cut off.")
     max_commands_before_login: int = option(50, "Commands a client may send until it is logged in.")
     max_errors: int = option(20, "Invalid commands in a row before a client is cut off; 5 before login.")
-    max_line_bytes: int = option(65536, "Octets in a command, literals included unless it is APPEND.")
+    max_line_bytes: int = option(131072, "Octets in a command, literals included unless it is APPEND.")
     max_inflight_bytes: int = option(268435456, "Octets of unfinished messages of all connections; more is refused.")
     max_mailboxes: int = option(100, "Mailboxes of one account, INBOX included.")
     max_metadata_bytes: int = option(4096, "Octets in the value of a METADATA entry.")

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from .answers import Bad
 
 STAR = 0  # stands for "*"; no message has number 0
-MAX_RANGES = 4096
+MAX_RANGES = 20_000
 
 _SET = re.compile(rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*")
 _LARGEST = 0xFFFFFFFF
