@@ -19,8 +19,9 @@ from chatgate.gateway import Certificate, Gateway, Problem, Service
 from chatgate.headers import Edit, Prepend, Remove, Replace, fields, split
 from chatgate.hookspecs import hookimpl, hookspec
 from chatgate.hub import PluginError
+from chatgate.listeners import BindError, bind, shown
 from chatgate.names import bare, ip
-from chatgate.net import BindError, Server, bind, shown
+from chatgate.net import Server
 from chatgate.records import (
     Account,
     AccountExists,

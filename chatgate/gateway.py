@@ -51,7 +51,7 @@ class Service(Protocol):
         ...
 
     def bind(self) -> None:
-        """Take what may be refused: ports, folders. Raises net.BindError."""
+        """Take what may be refused: ports, folders. Raises BindError."""
         ...
 
     def start(self) -> None: ...
@@ -123,8 +123,10 @@ class Gateway:
         *,
         implicit_tls: bool = False,
         max_connections: int = 10000,
+        max_unauthenticated: int | None = None,
         max_per_address: int = 200,
         busy: bytes = b"",
+        gateways: tuple[str, ...] = (),
     ) -> net.Server:
         """A listening service with the gateway's certificate and limits, see `net.Server`."""
         core = self.config.core
@@ -134,8 +136,10 @@ class Gateway:
             handle,
             tls=self.tls if implicit_tls else None,
             max_connections=max_connections,
+            max_unauthenticated=max_unauthenticated,
             max_per_address=max_per_address,
             busy=busy,
+            gateways=gateways,
             handshake_seconds=core.handshake_seconds,
             proxies=core.proxy_protocol_from,
         )

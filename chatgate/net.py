@@ -1,13 +1,11 @@
-"""TCP and TLS: listeners, limits, handshakes, the PROXY protocol, graceful stop. It knows bytes, no protocol."""
+"""TCP and TLS: a service's connections from accept to close, with their limits. It knows bytes, no protocol."""
 
 from __future__ import annotations
 
-import ipaddress
+import functools
 import logging
-import os
 import socket as stdsocket
-import stat
-from collections import Counter
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,91 +14,21 @@ import gevent.pool
 from gevent import socket, ssl
 from gevent.server import StreamServer
 
+from chatgate import peers
+from chatgate.listeners import bind, shown
 from chatgate.proxy import read_proxy_header
+from chatgate.seats import Seat, Seats
 from chatgate.session import Session
 
 log = logging.getLogger("chatgate.net")
 
+# Seconds for which a connection keeps its place for sure where nobody logs in: other servers deliver their mail, and
+# browsers get their page, within.
+_PATIENCE = 30.0
 
-class BindError(Exception):
-    """A listener cannot be had; str() is one line for the operator."""
-
-
-def bind(address: str, backlog: int = 1024) -> list[socket.socket]:
-    """Listening sockets for "host:port", "[v6]:port", "*:port" (all addresses, IPv4 and IPv6) or "unix:/path".
-    Port 0 takes any free port. Raises BindError.
-    """
-    try:
-        if address.startswith("unix:"):
-            return [_bind_unix(address[5:], backlog)]
-        host, _, port = address.rpartition(":")
-        number = int(port)
-        if not host:
-            raise ValueError  # the socket module would take it for every address
-        if host != "*":
-            host = host.strip("[]")
-            family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return [_bind_tcp(family, host, number, backlog)]
-    except (OSError, ValueError, OverflowError) as error:
-        raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
-    bound: list[socket.socket] = []
-    for family, every in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
-        try:
-            bound.append(_bind_tcp(family, every, number, backlog))
-        except OSError as error:
-            if family == socket.AF_INET6 and bound and error.errno in _NO_IPV6:
-                continue
-            for other in bound:
-                other.close()
-            raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
-    return bound
-
-
-_NO_IPV6 = {97, 99}  # EAFNOSUPPORT, EADDRNOTAVAIL: a kernel or a container without IPv6
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return "must be host:port, *:port or unix:/path"
-
-
-def _bind_tcp(family: int, host: str, port: int, backlog: int) -> socket.socket:
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
-        sock.listen(backlog)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def _bind_unix(path: str, backlog: int) -> socket.socket:
-    try:
-        if stat.S_ISSOCK(os.stat(path).st_mode):
-            os.unlink(path)  # left over from a run that was killed
-    except FileNotFoundError:
-        pass
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.bind(path)
-        sock.listen(backlog)
-    except BaseException:
-        sock.close()
-        raise
-    return sock
-
-
-def shown(sock: socket.socket) -> str:
-    """The address of a listening socket, as `bind` takes it."""
-    name = sock.getsockname()
-    if isinstance(name, str):
-        return f"unix:{name}"
-    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"
+# How long and for how much a connection that we have ended is read, so that the client gets our last words.
+_LINGER_SECONDS = 2.0
+_LINGER_CHUNKS, _CHUNK = 64, 16384
 
 
 def tls_context() -> ssl.SSLContext:
@@ -115,13 +43,16 @@ def tls_context() -> ssl.SSLContext:
 
 
 class Server:
-    """The listeners of one service with one handler; `handle(session, sock)` owns its socket until it returns.
+    """The listeners of one service with one handler. `handle(session, sock)` speaks until the connection shall end;
+    it is closed here, with the end of TLS said before the end of TCP.
 
-    name: becomes `session.service`. addresses: as `bind` takes them; none means off.
+    name: becomes `session.service`. addresses: as `chatgate.listeners.bind` takes them; none means off.
     tls: the gateway's context to wrap at once (implicit TLS), or None; a handler of STARTTLS calls `start_tls` itself.
-    max_connections, max_per_address: open connections in all and from one IPv4 address or one IPv6 /64. Over that a
-    connection gets `busy` (bytes, may be empty) and is closed. Clients on this machine are not counted by address: they
-    are reverse proxies that speak no PROXY protocol, or tests.
+    max_connections: open connections in all. max_unauthenticated: where people log in, those on which nobody has, which
+    then have a room of their own beside the other one. max_per_address: of these, in each room, from one client. All
+    count from accept; see `chatgate.seats`. Who finds no place gets `busy` (bytes, may be empty) and is closed.
+    proxies: networks whose connections begin with a PROXY protocol header. gateways: networks of reverse proxies of
+    another kind; theirs are not counted by address.
     """
 
     def __init__(
@@ -132,20 +63,22 @@ class Server:
         *,
         tls: ssl.SSLContext | None = None,
         max_connections: int = 10000,
+        max_unauthenticated: int | None = None,
         max_per_address: int = 200,
         busy: bytes = b"",
         handshake_seconds: float = 20.0,
         proxies: tuple[str, ...] = (),
+        gateways: tuple[str, ...] = (),
     ) -> None:
         self.name, self.addresses, self.tls = name, addresses, tls
         self._handle, self._busy, self._handshake_seconds = handle, busy, handshake_seconds
-        self._max_connections, self._max_per_address = max_connections, max_per_address
-        self._proxies = [ipaddress.ip_network(text) for text in proxies]
+        self._proxies, self._gateways = peers.Networks(proxies), peers.Networks(gateways)
+        logins = max_unauthenticated is not None
+        strangers = max_connections if max_unauthenticated is None else max_unauthenticated
+        self._seats = Seats(name, strangers, max_connections, max_per_address, 0.0 if logins else _PATIENCE)
         self._servers: list[StreamServer] = []
         self._pool = gevent.pool.Group()
-        self._early: set[Any] = set()  # greenlets with a connection that is no session yet
-        self._sessions: set[Session] = set()
-        self._peers: Counter[str] = Counter()
+        self._connections: dict[Any, _Connection] = {}  # by greenlet
         self._stopping = False
 
     @property
@@ -155,7 +88,8 @@ class Server:
 
     @property
     def connections(self) -> int:
-        return len(self._sessions)
+        """Open ones, those of which not even the TLS handshake is done included."""
+        return len(self._connections)
 
     def bind(self) -> None:
         """Take the ports. Raises BindError."""
@@ -174,42 +108,71 @@ class Server:
         self._stopping = True
         for server in self._servers:
             server.close()
-        gevent.killall(list(self._early), block=False)  # nothing is in flight there
-        for session in list(self._sessions):
-            if session.on_stop:
-                session.on_stop()
+        for greenlet, connection in list(self._connections.items()):
+            if connection.session is None:
+                greenlet.kill(block=False)  # nothing is in flight there
+            elif connection.session.on_stop:
+                connection.session.on_stop()
         self._pool.join(seconds)
         self._pool.kill(timeout=1)
 
+    def start_tls(self, sock: Any, context: ssl.SSLContext) -> Any:
+        """The TLS socket in place of a clear one, after the handshake. Raises OSError. To be called in the connection's
+        greenlet, which must have thrown away what it had read beyond the STARTTLS command.
+        """
+        connection = self._connections[gevent.getcurrent()]
+        with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
+            connection.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+            connection.sock.do_handshake()
+        return connection.sock
+
+    # ------------------------------------------------------------------------------------------ one connection
+
     def _serve(self, sock: Any, address: Any) -> None:
-        """One connection. Nothing may escape: gevent would print the greenlet with the peer's address."""
+        """Nothing may escape: gevent would print the greenlet with the peer's address."""
         greenlet = gevent.getcurrent()
-        self._early.add(greenlet)
+        connection = self._connections[greenlet] = _Connection(sock)
         try:
-            peer = ""
-            if sock.family != stdsocket.AF_UNIX:
-                sock.setsockopt(stdsocket.IPPROTO_TCP, stdsocket.TCP_NODELAY, 1)
-                peer = address[0]
-            with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
-                if self._proxies and self._is_proxy(peer):
-                    peer = read_proxy_header(sock) or peer
-                group = _group(peer)
-                if len(self._sessions) >= self._max_connections or self._peers[group] >= self._max_per_address:
-                    self._turn_away(sock)
-                    return
-                if self.tls is not None:
-                    sock = self.tls.wrap_socket(sock, server_side=True)
-        except (OSError, ValueError, gevent.GreenletExit):
-            _close(sock)
-            return
+            session = self._begin(connection, address)
+            if session is not None:
+                self._speak(session, connection)
+                _end(connection.sock)
+                self._linger(connection.sock)
+        except (OSError, ValueError):
+            pass  # the client went away, or is none
         finally:
-            self._early.discard(greenlet)
-        session = Session(self.name, peer, tls=self.tls is not None)
-        self._sessions.add(session)
-        if group:
-            self._peers[group] += 1
+            _end(connection.sock)
+            if connection.seat is not None:
+                self._seats.leave(connection.seat)
+            del self._connections[greenlet]
+            _close(connection.sock)
+
+    def _begin(self, connection: _Connection, address: Any) -> Session | None:
+        """Place, TLS, session; None: there is no place. Raises OSError, and ValueError for what is no PROXY header."""
+        sock, peer = connection.sock, ""
+        if sock.family != stdsocket.AF_UNIX:
+            sock.setsockopt(stdsocket.IPPROTO_TCP, stdsocket.TCP_NODELAY, 1)
+            peer = peers.normal(address[0])
+        with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
+            # A unix socket: whoever may write to it is trusted. So is a proxy, to send its header without delay.
+            if self._proxies and (not peer or peer in self._proxies):
+                peer = peers.normal(read_proxy_header(sock)) or peer
+            seat = Seat("" if peer in self._gateways else peer, connection.cut)
+            if not self._seats.take(seat):
+                if self._busy and self.tls is None:
+                    sock.sendall(self._busy)
+                return None
+            connection.seat = seat
+            if self.tls is not None:
+                connection.sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+                connection.sock.do_handshake()
+        on_login = functools.partial(self._seats.log_in, seat)
+        connection.session = Session(self.name, peer, tls=self.tls is not None, on_login=on_login)
+        return connection.session
+
+    def _speak(self, session: Session, connection: _Connection) -> None:
         try:
-            self._handle(session, sock)
+            self._handle(session, connection.sock)
         except OSError:
             pass  # the client went away
         except Exception as error:
@@ -218,37 +181,55 @@ class Server:
                 trace = trace.tb_next
             where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
             log.error("session failed session=%s error=%s at=%s", session.id, type(error).__name__, where)
-        finally:
-            self._sessions.discard(session)
-            if group:
-                self._peers[group] -= 1
-                if not self._peers[group]:
-                    del self._peers[group]
-            _close(sock)
 
-    def start_tls(self, sock: Any, context: ssl.SSLContext) -> Any:
-        """The TLS socket in place of a clear one, after the handshake. Raises OSError. The caller must have thrown
-        away what it had read beyond the STARTTLS command.
+    def _linger(self, sock: Any) -> None:
+        """Closing a socket with unread data resets the connection, and a reset may overtake the last words. So what has
+        come is read, and what the client sends before it notices.
         """
-        with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
-            return context.wrap_socket(sock, server_side=True)
-
-    def _is_proxy(self, peer: str) -> bool:
-        if not peer:
-            return True  # a unix socket: whoever may write to it is trusted
-        return any(ipaddress.ip_address(peer) in network for network in self._proxies)
-
-    def _turn_away(self, sock: Any) -> None:
-        if self._busy and self.tls is None:
-            sock.sendall(self._busy)
-        _close(sock)
+        deadline = time.monotonic() + _LINGER_SECONDS
+        try:
+            for _ in range(_LINGER_CHUNKS):
+                if not sock.recv(_CHUNK):
+                    return
+                sock.settimeout(max(deadline - time.monotonic(), 0.001))
+        except BlockingIOError:
+            if not self._stopping:  # else nobody has time to wait for those who send nothing
+                sock.settimeout(_LINGER_SECONDS)
+                sock.recv(_CHUNK)
 
 
-def _group(peer: str) -> str:
-    """One client for the limit: an IPv4 address, or the /64 that one IPv6 customer has; "" for this machine."""
-    if not peer or (address := ipaddress.ip_address(peer)).is_loopback:
-        return ""
-    return peer if address.version == 4 else str(ipaddress.ip_network((peer.partition("%")[0], 64), strict=False))
+class _Connection:
+    """sock: as it is now, clear or with TLS. session: None before it begins to speak."""
+
+    __slots__ = ("sock", "seat", "session")
+
+    def __init__(self, sock: Any) -> None:
+        self.sock = sock
+        self.seat: Seat | None = None
+        self.session: Session | None = None
+
+    def cut(self) -> None:
+        """Whatever it waits for, it sees the end of the connection now. (Not close: its greenlet is amid a call.)"""
+        try:
+            socket.socket.shutdown(self.sock, stdsocket.SHUT_RDWR)
+        except OSError:
+            pass  # ended already
+
+
+def _end(sock: Any) -> None:
+    """The end of TLS (close_notify, RFC 8446 §6.1: without it the client must think that somebody cut the connection),
+    then that of TCP's sending side. It waits for nobody.
+    """
+    try:
+        sock.settimeout(0.0)
+        if isinstance(sock, ssl.SSLSocket):
+            try:
+                sock.unwrap()
+            except (OSError, ValueError):
+                pass
+        sock.shutdown(stdsocket.SHUT_WR)
+    except OSError:
+        pass
 
 
 def _close(sock: Any) -> None:

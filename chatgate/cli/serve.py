@@ -14,7 +14,7 @@ from chatgate import __version__, confd, log
 from chatgate.cli import Folder, fail
 from chatgate.gateway import Gateway, sd_notify
 from chatgate.hub import PluginError
-from chatgate.net import BindError
+from chatgate.listeners import BindError
 
 
 @click.command("serve")

@@ -18,8 +18,17 @@ class ImapOptions:
     capabilities: tuple[str, ...] = option(
         ("XCHATMAIL",), "Capabilities announced besides those of IMAP; Delta Chat looks for this one."
     )
-    max_connections: int = option(10000, "Open connections at each of the two listeners.")
-    max_connections_per_address: int = option(1000, "Of these from one IPv4 address or IPv6 /64.")
+    max_connections: int = option(
+        10000, "Open connections of people who have logged in, at each of the two listeners."
+    )
+    max_unauthenticated: int = option(
+        1000,
+        "Open connections at each listener on which nobody has logged in. When there are more, the oldest one of "
+        "whoever holds the most is closed.",
+    )
+    max_connections_per_address: int = option(
+        1000, "Of the connections of either kind, those from one IPv4 address or IPv6 /64."
+    )
     max_connections_per_account: int = option(50, "Open connections of one account.")
     login_seconds: float = option(60.0, "Seconds a client may take from connecting to being logged in.")
     command_seconds: float = option(1800.0, "Seconds without a command until logout; RFC 3501 wants 1800 at least.")

@@ -40,6 +40,7 @@ class Imap:
                 self.serve,
                 implicit_tls=implicit,
                 max_connections=options.max_connections,
+                max_unauthenticated=options.max_unauthenticated,
                 max_per_address=options.max_connections_per_address,
                 busy=b"* BYE [UNAVAILABLE] Too many connections, please try again later\r\n",
             )

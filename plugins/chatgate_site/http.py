@@ -75,7 +75,12 @@ class _Connection(WSGIHandler):
         finally:
             self._timer.close()
             self._idle = False
-        return None if result is True and self._stopping else result
+        if result is True and not self._stopping:
+            return True
+        if isinstance(result, tuple):
+            self.socket.sendall(result[1])
+        self.socket = None  # the core closes it, in order; pywsgi would end TCP and not TLS
+        return None
 
     def read_requestline(self) -> str:
         self._idle = True

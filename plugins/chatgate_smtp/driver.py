@@ -11,7 +11,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 import gevent
-from gevent import socket
 
 from chatgate.api import give_turn
 
@@ -24,9 +23,6 @@ _LINES_A_TURN = 32
 _CHUNKS_A_TURN = 16
 # A command line that is longer than this many octets is not even passed over.
 _MAX_SKIPPED = 1 << 20
-# How long and for how much a closed connection is read, so that the client gets its last reply.
-_LINGER_SECONDS = 2.0
-_LINGER_CHUNKS = 64
 
 _STOPPING = "421 4.3.2 Shutting down, try again later"
 
@@ -121,8 +117,7 @@ class Stream:
         """Nothing: see flush()."""
 
     def close(self) -> None:
-        """At once, as aiosmtpd wants it when the client has gone."""
-        self._sock.close()
+        """Nothing: the core closes."""
 
     # ------------------------------------------------------------------------------------------ for the protocol
 
@@ -179,18 +174,6 @@ class Stream:
         self._stopping = True
         gevent.get_hub().loop.run_callback(self._interrupt)
 
-    def hang_up(self) -> None:
-        """Close so that the last reply arrives."""
-        self.flush()
-        try:
-            self._sock.settimeout(0)
-            self._say_end()
-            self._sock.shutdown(socket.SHUT_WR)
-            self._linger()
-        except OSError:
-            pass
-        self.close()
-
     # ------------------------------------------------------------------------------------------ inside
 
     def _interrupt(self) -> None:
@@ -226,24 +209,6 @@ class Stream:
     def _give_turn(self) -> None:
         self._work = 0
         give_turn()
-
-    def _say_end(self) -> None:
-        """With TLS, say that this is the end (close_notify), without waiting for the client to say so too."""
-        if hasattr(self._sock, "unwrap"):
-            try:
-                self._sock.unwrap()
-            except (OSError, ValueError):
-                pass
-
-    def _linger(self) -> None:
-        """Closing a socket with unread data resets the connection, and a reset may overtake the last reply. So what
-        has come is read, and what the client sends before it notices.
-        """
-        deadline = time.monotonic() + _LINGER_SECONDS
-        for _ in range(_LINGER_CHUNKS):
-            if not self._sock.recv(_CHUNK):
-                return
-            self._sock.settimeout(max(deadline - time.monotonic(), 0.001))
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:

@@ -28,8 +28,17 @@ class SmtpOptions:
         "Octets of unfinished messages of all connections together; more is refused for now. "
         "While a message is stored it can take three times its octets in memory.",
     )
-    max_connections: int = option(1000, "Open connections at each of the three listeners.")
-    max_connections_per_address: int = option(200, "Of these from one IPv4 address or IPv6 /64.")
+    max_connections: int = option(
+        1000, "Open connections at mx, and at each of the other listeners those of people who have logged in."
+    )
+    max_unauthenticated: int = option(
+        500,
+        "Open connections at submissions and submission each on which nobody has logged in. When there are more, the "
+        "oldest one of whoever holds the most is closed.",
+    )
+    max_connections_per_address: int = option(
+        200, "Of the connections of either kind, those from one IPv4 address or IPv6 /64."
+    )
     max_command_bytes: int = option(4096, "Octets a command line may have, with its line end.")
     max_line_bytes: int = option(
         8192, "Octets a line of a message may have, with its line end. RFC 5321 says 1000; real mail has more."

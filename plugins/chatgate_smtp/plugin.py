@@ -100,11 +100,9 @@ class Smtp:
                     run(protocol._handle_client())
                 finally:
                     protocol.end_transaction()
-            stream.hang_up()
+            stream.flush()
         except ConnectionResetError:
             pass
-        finally:
-            stream.close()
 
     # ------------------------------------------------------------------------------------------ hooks
 
@@ -124,6 +122,7 @@ class Smtp:
                     self.serve,
                     implicit_tls=name == "submissions",
                     max_connections=options.max_connections,
+                    max_unauthenticated=None if name == "mx" else options.max_unauthenticated,
                     max_per_address=options.max_connections_per_address,
                     busy=BUSY,
                 )

@@ -1,14 +1,18 @@
 """Listeners, limits, the PROXY protocol, graceful stop."""
 
 import socket
+import ssl
 
 import gevent
 import pytest
+from chatgate_tls.selfsigned import make
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.net import BindError, Server, bind
+from chatgate.listeners import BindError, bind
+from chatgate.net import Server, tls_context
 from chatgate.proxy import read_proxy_header
+from chatgate.records import Account
 
 
 @pytest.fixture
@@ -77,14 +81,13 @@ def test_the_limit_by_address_counts_the_client_that_the_proxy_names(serve):
     with client("198.51.100.1") as again:
         assert again.recv(100) == b"198.51.100.1\n"
     gevent.sleep(0.05)
-    assert server.connections == 0 and not server._peers
+    assert server.connections == 0 and server._seats.taken == (0, 0)
 
 
 def test_a_proxy_must_speak_its_protocol(serve):
     _, port = serve(echo_peer, proxies=("127.0.0.1/32",))
     with connect(port, b"EHLO example.org\r\n") as client:
-        with pytest.raises(ConnectionResetError):
-            client.recv(100)
+        assert client.recv(100) == b""
 
 
 def test_a_failing_handler_is_logged_without_its_text_or_peer(serve, caplog):
@@ -162,3 +165,149 @@ def test_no_bytes_make_the_proxy_reader_fail_in_another_way(data):
         read_proxy_header(Bytes(data))
     except (ValueError, OSError):
         pass
+
+
+# ---------------------------------------------------------------------------------------------- shares
+
+PROXIES = ("127.0.0.0/8",)
+
+
+@pytest.fixture(scope="module")
+def context(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tls")
+    make(folder / "cert.pem", folder / "key.pem", ["127.0.0.1"])
+    made = tls_context()
+    made.load_cert_chain(folder / "cert.pem", folder / "key.pem")
+    return made
+
+
+def proxied(port, address, send=b""):
+    kind = "TCP6" if ":" in address else "TCP4"
+    return connect(port, f"PROXY {kind} {address} {address} 5000 25\r\n".encode() + send)
+
+
+def turns(until):
+    """Let the server work until this is so."""
+    for _ in range(500):
+        if until():
+            return
+        gevent.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def logs_in(session, sock):
+    """A protocol: any line logs in, and every line is answered."""
+    while sock.recv(100):
+        session.account = Account(1, "a@example.org")
+        sock.sendall(b"hello\n")
+
+
+def test_connections_count_from_accept_also_before_the_handshake(serve, context):
+    server, port = serve(echo_peer, tls=context, proxies=PROXIES, max_unauthenticated=20, max_per_address=10)
+    clients = [proxied(port, "192.0.2.1") for _ in range(50)]
+    assert [client.recv(1) for client in clients[:40]] == [b""] * 40  # the oldest had to go
+    assert server._seats.taken == (10, 0)
+    turns(lambda: server.connections == 10)
+    for client in clients:
+        client.close()
+    turns(lambda: server.connections == 0)
+    assert server._seats.taken == (0, 0)
+
+
+def test_strangers_take_no_place_from_people_who_are_logged_in(serve):
+    server, port = serve(logs_in, proxies=PROXIES, max_connections=10, max_unauthenticated=10, max_per_address=5)
+    people = [proxied(port, f"198.51.100.{number}", b"hello\n") for number in range(10)]
+    assert [person.recv(100) for person in people] == [b"hello\n"] * 10
+    evil = [proxied(port, f"192.0.2.{number % 250}") for number in range(200)]
+    turns(lambda: server._seats.taken == (10, 10))
+    for person in people:
+        person.sendall(b"hello\n")
+    assert [person.recv(100) for person in people] == [b"hello\n"] * 10
+    with proxied(port, "203.0.113.1", b"hello\n") as another:
+        assert another.recv(100) == b"hello\n"
+    for client in people + evil:
+        client.close()
+    turns(lambda: server.connections == 0)
+
+
+def test_where_nobody_logs_in_one_neighbourhood_cannot_take_all(serve):
+    server, port = serve(echo_peer, proxies=PROXIES, max_connections=20, max_per_address=10, busy=b"421 busy\r\n")
+    evil = [proxied(port, f"192.0.2.{number % 5}") for number in range(30)]
+    turns(lambda: server._seats.taken == (20, 0))
+    with proxied(port, "198.51.100.1") as other, proxied(port, "192.0.2.9") as neighbour:
+        assert other.recv(100) == b"198.51.100.1\n"
+        assert neighbour.recv(100) == b"421 busy\r\n"
+    for client in evil:
+        client.close()
+
+
+@pytest.mark.parametrize("form", ["::ffff:198.51.100.{}", "::ffff:c633:64{:02x}", "64:ff9b::198.51.100.{}"])
+def test_clients_of_ipv4_are_not_one_client_because_they_are_shown_as_ipv6(serve, form):
+    _, port = serve(echo_peer, max_per_address=1, busy=b"421 busy\r\n", proxies=PROXIES)
+    with proxied(port, form.format(10)) as one, proxied(port, form.format(11)) as other:
+        assert one.recv(100) == b"198.51.100.10\n" and other.recv(100) == b"198.51.100.11\n"
+        with proxied(port, "198.51.100.11") as same:
+            assert same.recv(100) == b"421 busy\r\n"
+
+
+def test_reverse_proxies_of_another_kind_are_not_counted_by_address(serve):
+    # Loopback never is, so these come by way of a proxy that names a proxy.
+    server, port = serve(echo_peer, max_per_address=1, proxies=PROXIES, gateways=("192.0.2.0/24",))
+    clients = [proxied(port, "192.0.2.1") for _ in range(5)]
+    assert [client.recv(100) for client in clients] == [b"192.0.2.1\n"] * 5
+
+
+# ---------------------------------------------------------------------------------------------- the end
+
+
+class Peer:
+    """A client that does TLS by hand, so that it sees what comes before the end of TCP."""
+
+    def __init__(self, sock):
+        self.sock, self.input, self.output = sock, ssl.MemoryBIO(), ssl.MemoryBIO()
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        self.tls = tls.wrap_bio(self.input, self.output)
+        self.ended = False
+
+    def do(self, action):
+        while True:
+            try:
+                return action()
+            except ssl.SSLWantReadError:
+                self.sock.sendall(self.output.read())
+                assert not self.ended, "TCP ended before TLS did"
+                data = self.sock.recv(65536)
+                self.ended = not data
+                self.input.write(data)
+
+
+@pytest.mark.parametrize("implicit", [True, False])
+def test_the_end_of_tls_goes_out_before_the_end_of_tcp_and_waits_for_nobody(serve, context, implicit):
+    def handle(session, sock):
+        sock = sock if implicit else server.start_tls(sock, context)
+        sock.sendall(b"bye\n")
+
+    server, port = serve(handle, tls=context if implicit else None)
+    with connect(port) as client:
+        peer = Peer(client)
+        peer.do(peer.tls.do_handshake)
+        assert peer.do(lambda: peer.tls.read(100)) == b"bye\n"
+        assert peer.do(lambda: peer.tls.read(100)) == b""  # close_notify; this client has not said its own
+        assert peer.ended or client.recv(1) == b""
+
+
+def test_a_client_that_is_still_sending_gets_the_last_words(serve):
+    _, port = serve(lambda session, sock: sock.sendall(b"421 no more\n"))
+    with connect(port, b"x" * 300_000) as client:
+        gevent.sleep(0.05)
+        client.sendall(b"x" * 300_000)
+        assert client.recv(100) == b"421 no more\n" and client.recv(100) == b""
+
+
+def test_a_handshake_that_fails_leaves_nothing(serve, context):
+    server, port = serve(echo_peer, tls=context)
+    for garbage in (b"GET / HTTP/1.1\r\n\r\n", bytes(50), bytes.fromhex("16030100c8010000c40303") + bytes(200)):
+        connect(port, garbage).close()
+    turns(lambda: server.connections == 0)
+    assert server._seats.taken == (0, 0)

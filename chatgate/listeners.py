@@ -1,0 +1,89 @@
+"""Listening sockets, by the addresses that operators write."""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from gevent import socket
+
+
+class BindError(Exception):
+    """A listener cannot be had; str() is one line for the operator."""
+
+
+def bind(address: str, backlog: int = 1024) -> list[socket.socket]:
+    """Listening sockets for "host:port", "[v6]:port", "*:port" (all addresses, IPv4 and IPv6) or "unix:/path".
+    Port 0 takes any free port. Raises BindError.
+    """
+    try:
+        if address.startswith("unix:"):
+            return [_bind_unix(address[5:], backlog)]
+        host, _, port = address.rpartition(":")
+        number = int(port)
+        if not host:
+            raise ValueError  # the socket module would take it for every address
+        if host != "*":
+            host = host.strip("[]")
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            return [_bind_tcp(family, host, number, backlog)]
+    except (OSError, ValueError, OverflowError) as error:
+        raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
+    bound: list[socket.socket] = []
+    for family, every in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+        try:
+            bound.append(_bind_tcp(family, every, number, backlog))
+        except OSError as error:
+            if family == socket.AF_INET6 and bound and error.errno in _NO_IPV6:
+                continue
+            for other in bound:
+                other.close()
+            raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
+    return bound
+
+
+_NO_IPV6 = {97, 99}  # EAFNOSUPPORT, EADDRNOTAVAIL: a kernel or a container without IPv6
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return "must be host:port, *:port or unix:/path"
+
+
+def _bind_tcp(family: int, host: str, port: int, backlog: int) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind((host, port))
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def _bind_unix(path: str, backlog: int) -> socket.socket:
+    try:
+        if stat.S_ISSOCK(os.stat(path).st_mode):
+            os.unlink(path)  # left over from a run that was killed
+    except FileNotFoundError:
+        pass
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.bind(path)
+        sock.listen(backlog)
+    except BaseException:
+        sock.close()
+        raise
+    return sock
+
+
+def shown(sock: socket.socket) -> str:
+    """The address of a listening socket, as `bind` takes it."""
+    name = sock.getsockname()
+    if isinstance(name, str):
+        return f"unix:{name}"
+    return f"[{name[0]}]:{name[1]}" if ":" in name[0] else f"{name[0]}:{name[1]}"

@@ -1,0 +1,62 @@
+"""Who counts as one client: what IP addresses say about that."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable
+
+_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+# An IPv4 client as a dual-stack socket (RFC 4291 §2.5.5.2) and as a translator shows it (RFC 6052 §2.1). Taken as IPv6
+# addresses, all clients of IPv4 would be one client.
+_MAPPED = ipaddress.IPv6Network("::ffff:0:0/96")
+_TRANSLATED = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def normal(text: str) -> str:
+    """An IP address in the form that everything here uses: the IPv4 address of a client that has one, else IPv6 without
+    its zone. "" stays "". Raises ValueError.
+    """
+    return str(_parsed(text)) if text else ""
+
+
+def client(peer: str) -> str:
+    """One client: an IPv4 address, or the /64 that an IPv6 customer has at least. "" for this machine: reverse proxies,
+    commands, tests.
+    """
+    return _within(peer, 32, 64)
+
+
+def neighbourhood(peer: str) -> str:
+    """What one hand may hold many clients of: an IPv4 /24 or IPv6 /48; "" for this machine."""
+    return _within(peer, 24, 48)
+
+
+class Networks:
+    """Addresses and networks as an operator names them. Raises ValueError for what is none."""
+
+    def __init__(self, texts: Iterable[str]) -> None:
+        self._networks = [ipaddress.ip_network(text) for text in texts]
+
+    def __bool__(self) -> bool:
+        return bool(self._networks)
+
+    def __contains__(self, peer: str) -> bool:
+        """Is this address, in normal form, one of them? "" is not."""
+        if not self._networks or not peer:
+            return False
+        address = ipaddress.ip_address(peer)
+        return any(address in network for network in self._networks)
+
+
+def _parsed(text: str) -> _Address:
+    address = ipaddress.ip_address(text.partition("%")[0])
+    if address.version == 6 and (address in _MAPPED or address in _TRANSLATED):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    return address
+
+
+def _within(peer: str, bits4: int, bits6: int) -> str:
+    if not peer or (address := _parsed(peer)).is_loopback:
+        return ""
+    return str(ipaddress.ip_network((address, bits4 if address.version == 4 else bits6), strict=False))

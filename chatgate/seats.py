@@ -1,0 +1,181 @@
+"""Room for connections, and who has to give up a place when there is none left. It knows numbers, no sockets."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Callable
+
+from chatgate import peers
+
+log = logging.getLogger("chatgate.net")
+
+_LOG_SECONDS = 60.0
+
+
+class Seat:
+    """One connection's place, from accept to close. give_up: called when others get the place; must not block.
+    since: when it was taken, or taken anew. known: has somebody logged in, and has a place among those?
+    """
+
+    __slots__ = ("client", "network", "since", "known", "gone", "give_up")
+
+    def __init__(self, peer: str, give_up: Callable[[], None]) -> None:
+        self.client, self.network = peers.client(peer), peers.neighbourhood(peer)
+        self.since = 0.0
+        self.known = self.gone = False
+        self.give_up = give_up
+
+
+class Seats:
+    """Two rooms: one for strangers, on whose connection nobody has logged in, and one for those who are known. So
+    however many strangers there are, they take no place from people who are logged in.
+
+    strangers, known: places in each. per_client: of these, in each room, for one client (this machine has no such
+    limit, as it may be a reverse proxy that names nobody).
+    patience: seconds for which a stranger has its place for sure, unless its neighbourhood holds more than another that
+    wants in. 0 where people log in: there the oldest strangers are those who do not.
+
+    When the strangers' room is full, the oldest of the neighbourhood that holds the most gives up its place. Whoever
+    logs in when the other room is full stays among the strangers, as the newest of them.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        strangers: int,
+        known: int,
+        per_client: int,
+        patience: float,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._service, self._most, self._most_known, self._per_client = service, strangers, known, per_client
+        self._patience, self._clock = patience, clock
+        self._strangers = _Crowd()
+        self._known: Counter[str] = Counter()
+        self._known_count = 0
+        self._displaced = self._refused = 0
+        self._logged = -_LOG_SECONDS
+
+    @property
+    def taken(self) -> tuple[int, int]:
+        """How many strangers there are, and how many who are known."""
+        return self._strangers.count, self._known_count
+
+    def take(self, seat: Seat) -> bool:
+        """A place for a stranger; False: there is none. Somebody else may have to give up theirs."""
+        crowd, seat.since = self._strangers, self._clock()
+        if seat.client and crowd.of_client(seat.client) >= self._per_client:
+            free = self._displace(crowd.oldest_of_client(seat.client), self._patience)
+        elif crowd.count >= self._most:
+            # Two more: with one more the two neighbourhoods would only change places.
+            unfair = crowd.heaviest >= crowd.of_network(seat.network) + 2
+            free = self._displace(crowd.oldest_of_heaviest(), 0.0 if unfair else self._patience)
+        else:
+            free = True
+        if free:
+            crowd.add(seat)
+        else:
+            self._refused += 1
+            self._complain()
+        return free
+
+    def log_in(self, seat: Seat) -> None:
+        """Somebody has logged in."""
+        if seat.known or seat.gone:
+            return
+        self._strangers.remove(seat)
+        if self._known_count >= self._most_known or (seat.client and self._known[seat.client] >= self._per_client):
+            seat.since = self._clock()
+            self._strangers.add(seat)
+            return
+        seat.known = True
+        self._known_count += 1
+        if seat.client:
+            self._known[seat.client] += 1
+
+    def leave(self, seat: Seat) -> None:
+        """The connection is over."""
+        if seat.gone:
+            return
+        seat.gone = True
+        if not seat.known:
+            self._strangers.remove(seat)
+            return
+        self._known_count -= 1
+        if seat.client:
+            self._known[seat.client] -= 1
+            if not self._known[seat.client]:
+                del self._known[seat.client]
+
+    def _displace(self, seat: Seat, patience: float) -> bool:
+        if self._clock() - seat.since < patience:
+            return False
+        self.leave(seat)
+        seat.give_up()
+        self._displaced += 1
+        self._complain()
+        return True
+
+    def _complain(self) -> None:
+        """One line a minute, or an attack on the connections would become one on the log."""
+        if self._clock() - self._logged >= _LOG_SECONDS:
+            text = "too many connections service=%s closed=%d refused=%d"
+            log.warning(text, self._service, self._displaced, self._refused)
+            self._logged = self._clock()
+            self._displaced = self._refused = 0
+
+
+class _Crowd:
+    """Seats by client and by neighbourhood, the oldest first, and neighbourhoods by how many they hold: nothing here
+    takes longer because there are many. (A plain dict takes longer to tell its first key the more were taken from it.)
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.heaviest = 0  # seats of the neighbourhood that holds the most
+        self._clients: dict[str, OrderedDict[Seat, None]] = {}
+        self._networks: dict[str, OrderedDict[Seat, None]] = {}
+        self._by_weight: dict[int, OrderedDict[str, None]] = {}
+
+    def of_client(self, client: str) -> int:
+        return len(self._clients.get(client, ()))
+
+    def of_network(self, network: str) -> int:
+        return len(self._networks.get(network, ()))
+
+    def oldest_of_client(self, client: str) -> Seat:
+        return next(iter(self._clients[client]))
+
+    def oldest_of_heaviest(self) -> Seat:
+        return next(iter(self._networks[next(iter(self._by_weight[self.heaviest]))]))
+
+    def add(self, seat: Seat) -> None:
+        self.count += 1
+        self._clients.setdefault(seat.client, OrderedDict())[seat] = None
+        network = self._networks.setdefault(seat.network, OrderedDict())
+        network[seat] = None
+        self._weigh(seat.network, len(network) - 1, len(network))
+        self.heaviest = max(self.heaviest, len(network))
+
+    def remove(self, seat: Seat) -> None:
+        self.count -= 1
+        client, network = self._clients[seat.client], self._networks[seat.network]
+        del client[seat], network[seat]
+        if not client:
+            del self._clients[seat.client]
+        self._weigh(seat.network, len(network) + 1, len(network))
+        if not network:
+            del self._networks[seat.network]
+        if self.heaviest not in self._by_weight:
+            self.heaviest -= 1
+
+    def _weigh(self, network: str, before: int, now: int) -> None:
+        if before:
+            same = self._by_weight[before]
+            del same[network]
+            if not same:
+                del self._by_weight[before]
+        if now:
+            self._by_weight.setdefault(now, OrderedDict())[network] = None
