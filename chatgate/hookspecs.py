@@ -210,7 +210,9 @@ def chatgate_get_metadata(session: Session, mailbox: str, entry: str) -> bytes |
 
 @hookspec(firstresult=True)
 def chatgate_set_metadata(session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
-    """Who takes this METADATA entry (None: remove)? An accepting Reply: it is on disk. No answer refuses."""
+    """Who takes this METADATA entry (None: remove)? An accepting Reply: it is on disk. No answer: an entry below
+    "/private/" is kept as a note (never one of chatgate's own, "/private/vendor/chatgate/"), any other is refused.
+    """
 
 
 # ---------------------------------------------------------------------------------------------- expire

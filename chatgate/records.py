@@ -32,7 +32,8 @@ class Account:
 @dataclass(frozen=True, slots=True)
 class Mailbox:
     """uidvalidity never changes in the life of the mailbox; uidnext and modseq only grow (RFC 3501 §2.3.1.1).
-    name: as a person reads it, "/" between levels; INBOX always in capitals. special_use: "\\Sent" … or "".
+    name: as a person reads it, "/" between levels; INBOX always in capitals. special_use: RFC 6154 attributes
+    such as "\\Sent", with blanks between, or "".
     """
 
     id: int

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 from chatgate.records import (
@@ -104,7 +104,12 @@ class Store(Protocol):
         ...
 
     def status(self, mailbox_id: int) -> Status: ...
-    def create_mailbox(self, account_id: int, name: str) -> Mailbox: ...
+    def create_mailbox(self, account_id: int, name: str, special_use: str = "") -> Mailbox:
+        """special_use: see `Mailbox`. "": the one that a new account's mailbox of this name has, if none has it now.
+        Raises MailboxExists, StoreError for a bad name or when there are too many.
+        """
+        ...
+
     def rename_mailbox(self, account_id: int, old: str, new: str) -> None:
         """With its children. Renaming INBOX moves its messages to the new mailbox (RFC 3501 §6.3.5)."""
         ...
@@ -119,8 +124,10 @@ class Store(Protocol):
         """Private METADATA entries (RFC 5464) of a mailbox by name, or of the account for ""."""
         ...
 
-    def annotate(self, account_id: int, mailbox: str, entry: str, value: bytes | None) -> None:
-        """None removes. Raises StoreError when there are too many or the value is too long."""
+    def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
+        """Set all of these or none; None removes. Raises NoSuchMailbox, and StoreError when there are too many or a
+        value is too long.
+        """
         ...
 
     # messages
@@ -161,7 +168,9 @@ class Store(Protocol):
         ...
 
     def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
-        """Flags and dates go along; with move the originals are gone in the same transaction (RFC 6851)."""
+        """All of them or, when one is gone, none; then `Copied.uids` is empty. Flags and dates go along; with move the
+        originals are gone in the same transaction (RFC 6851). Raises NoSuchMailbox, OverQuota.
+        """
         ...
 
     # for the sweeper

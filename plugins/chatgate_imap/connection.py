@@ -21,6 +21,7 @@ from chatgate.api import (
     Work,
 )
 
+from . import names
 from .answers import Bad, Bye, Closed, No, Refusal, tagged
 from .commands import COMMANDS, Command
 from .parser import Parser
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("chatgate.imap")
 
 _COMMAND = re.compile(rb'([^(){ %*"\\+\x00-\x1f\x7f-\xff]{1,128}) ((?:UID )?[^ ]{1,40})', re.I)
+_LOGIN_LINE = 16384  # octets of a command before login: an initial response (RFC 4959) and more
 _LOGIN_LITERAL = 1024  # octets: an address or a password; in APPEND the mailbox name
 _APPEND = re.compile(rb"[^ ]+ APPEND ", re.I)
 
@@ -41,6 +43,7 @@ class Connection:
     """State of a connection: not authenticated (no account), authenticated, selected (a view).
 
     tag: of the command being run. closing: say goodbye after it. condstore: RFC 7162, on for later SELECTs too.
+    utf8: the client has enabled UTF8=ACCEPT (RFC 6855).
     work: what a command that may take long steps on (see `Work`); past its bound the answer is NO.
     changed: the board said that something happened in the selected mailbox, or
         something could not be told yet.
@@ -57,6 +60,7 @@ class Connection:
         "tag",
         "closing",
         "condstore",
+        "utf8",
         "login_failures",
         "_bad",
         "_commands_left",
@@ -76,6 +80,7 @@ class Connection:
         self.tag = b"*"
         self.closing = False
         self.condstore = False
+        self.utf8 = False
         self.login_failures = 0
         self._bad = 0
         self._commands_left = options.max_commands_before_login
@@ -142,7 +147,8 @@ class Connection:
         known = self.session.account is not None
         try:
             swallow = 2 * self.imap.max_message_bytes if known else 0
-            parts = self.wire.command(options.max_line_bytes, self._admit, swallow)
+            longest = options.max_line_bytes if known else min(options.max_line_bytes, _LOGIN_LINE)
+            parts = self.wire.command(longest, self._admit, swallow)
             self._execute(parts, known)
         except LiteralRefused as refused:
             found = _COMMAND.match(refused.line)
@@ -172,7 +178,7 @@ class Connection:
             self._commands_left -= 1
             if self._commands_left < 0:
                 raise Bye("Too many commands before login")
-        answer, bad = self._run(command, Parser(parts, found.end()))
+        answer, bad = self._run(command, Parser(parts, found.end(), self.utf8))
         if command.tells and (command.looks or self.changed):
             self.wire.write(b"".join(self.news(command.expunges, command.flag_changes, command.by_uid)))
         if answer is not None:
@@ -272,6 +278,16 @@ class Connection:
     def reply(self, text: str) -> None:
         """Write the tagged OK now, for commands after which the connection speaks differently."""
         self._answer(b"OK " + text.encode())
+
+    def quoted(self, name: str) -> bytes:
+        """A mailbox name as this client reads it."""
+        return names.quoted(name, self.utf8)
+
+    def use_condstore(self) -> None:
+        """From now on the client is told modseqs, for this mailbox and later ones (RFC 7162 §3.1)."""
+        self.condstore = True
+        if self.view is not None:
+            self.view.condstore = True
 
     def capabilities(self) -> bytes:
         """The CAPABILITY words for the state we are in."""

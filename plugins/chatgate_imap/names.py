@@ -76,12 +76,20 @@ def canonical(name: str) -> str:
     return name
 
 
-def parse(wire: bytes) -> str:
-    """A mailbox name of a command. Raises No for broken encoding: in the grammar it is an astring like any other."""
+def parse(wire: bytes, utf8: bool = False) -> str:
+    """A mailbox name of a command. utf8: the client has enabled UTF8=ACCEPT, and no name is in modified UTF-7
+    (RFC 6855 §3). Raises No for broken encoding: in the grammar it is an astring like any other.
+    """
     try:
-        return canonical(decode(wire))
+        return canonical(wire.decode("utf-8") if utf8 else decode(wire))
     except ValueError:
-        raise No("Mailbox name is not valid modified UTF-7", "CANNOT") from None
+        raise No(f"Mailbox name is not valid {'UTF-8' if utf8 else 'modified UTF-7'}", "CANNOT") from None
+
+
+def quoted(name: str, utf8: bool = False) -> bytes:
+    """A mailbox name as it is told, always quoted."""
+    wire = name.encode("utf-8") if utf8 else encode(name)
+    return b'"%s"' % wire.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def for_creation(name: str) -> str:
@@ -94,7 +102,7 @@ def for_creation(name: str) -> str:
         raise No("Mailbox name has an empty level", "CANNOT")
     if len(name) > MAX_NAME or len(levels) > MAX_LEVELS:
         raise No("Mailbox name is too long", "CANNOT")
-    if any(c in name for c in '%*\\"') or not name.isprintable():
+    if any(c in name for c in "%*") or not name.isprintable():
         raise No("Mailbox name has a character that is not allowed", "CANNOT")
     return name
 

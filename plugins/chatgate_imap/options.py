@@ -16,7 +16,8 @@ class ImapOptions:
     imap: tuple[str, ...] = option(("*:143",), "Where clients read mail after STARTTLS; [] is off.")
     plaintext_login: bool = option(False, "Let clients log in without TLS. Only for tests and behind a TLS proxy.")
     capabilities: tuple[str, ...] = option(
-        ("XCHATMAIL",), "Capabilities announced besides those of IMAP; Delta Chat looks for this one."
+        ("XCHATMAIL",),
+        "Capabilities announced after login besides those of IMAP. Delta Chat up to 2.59 looks for XCHATMAIL.",
     )
     max_connections: int = option(
         10000, "Open connections of people who have logged in, at each of the two listeners."
@@ -41,7 +42,9 @@ class ImapOptions:
     max_login_failures: int = option(4, "Wrong passwords on one connection before it is cut off.")
     max_commands_before_login: int = option(50, "Commands a client may send until it is logged in.")
     max_errors: int = option(20, "Invalid commands in a row before a client is cut off; 5 before login.")
-    max_line_bytes: int = option(131072, "Octets in a command, literals included unless it is APPEND.")
+    max_line_bytes: int = option(
+        131072, "Octets in a command, literals included unless it is APPEND; 10 000 UIDs, one by one, need 110 000."
+    )
     max_inflight_bytes: int = option(268435456, "Octets of unfinished messages of all connections; more is refused.")
     max_mailboxes: int = option(100, "Mailboxes of one account, INBOX included.")
     max_metadata_bytes: int = option(4096, "Octets in the value of a METADATA entry.")

@@ -27,14 +27,15 @@ _MONTH = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)
 
 class Parser:
     """Reads one command from left to right. parts: its line, then by turns a literal and the line behind it.
-    Every method raises Bad when the input is not what it looks for.
+    utf8: mailbox names are in UTF-8 (RFC 6855). Every method raises Bad when the input is not what it looks for.
     """
 
-    __slots__ = ("line", "pos", "_parts", "_at")
+    __slots__ = ("line", "pos", "utf8", "_parts", "_at")
 
-    def __init__(self, parts: list[bytes], pos: int = 0) -> None:
+    def __init__(self, parts: list[bytes], pos: int = 0, utf8: bool = False) -> None:
         self.line = parts[0]
         self.pos = pos
+        self.utf8 = utf8
         self._parts = parts
         self._at = 0
 
@@ -150,7 +151,7 @@ class Parser:
     # ------------------------------------------------------------------------------------------ IMAP's own
 
     def mailbox(self) -> str:
-        return names.parse(self.astring())
+        return names.parse(self.astring(), self.utf8)
 
     def list_mailbox(self) -> bytes:
         """A LIST pattern as it came: wildcards are plain characters of an atom here."""

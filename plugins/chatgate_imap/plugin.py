@@ -12,7 +12,10 @@ from .options import ImapOptions
 from .recent import Recent
 
 _ALWAYS = ("IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE")
-_LOGGED_IN = ("NAMESPACE", "CHILDREN", "SPECIAL-USE", "UIDPLUS", "MOVE", "UNSELECT", "CONDSTORE", "QUOTA", "METADATA")
+_LOGGED_IN = (
+    "NAMESPACE CHILDREN LIST-EXTENDED LIST-STATUS SPECIAL-USE CREATE-SPECIAL-USE STATUS=SIZE"
+    " UIDPLUS MOVE UNSELECT CONDSTORE QUOTA QUOTA=RES-STORAGE METADATA"
+).split()
 
 
 class Imap:
@@ -70,7 +73,7 @@ class Imap:
             words.append(f"APPENDLIMIT={self.max_message_bytes}")
             if self.options.compress_level:
                 words.append("COMPRESS=DEFLATE")
-        words += self.options.capabilities
+            words += self.options.capabilities
         for more in self.gateway.hub.notify("capabilities", session=session):
             words += more
         return " ".join(dict.fromkeys(words)).encode("ascii", "replace")

@@ -11,7 +11,8 @@ from .answers import Bad
 STAR = 0  # stands for "*"; no message has number 0
 MAX_RANGES = 20_000
 
-_SET = re.compile(rb"(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?(?:,(?:\d{1,10}|\*)(?::(?:\d{1,10}|\*))?)*")
+_NUMBER = rb"(?:[1-9]\d{0,9}|\*)"
+_SET = re.compile(rb"%b(?::%b)?(?:,%b(?::%b)?)*" % ((_NUMBER,) * 4))
 _LARGEST = 0xFFFFFFFF
 
 Ranges = list[tuple[int, int]]
@@ -23,21 +24,16 @@ def parse(text: bytes) -> Ranges:
         raise Bad("Invalid message set")
     if text.count(b",") >= MAX_RANGES:
         raise Bad("Message set has too many ranges")
-    ranges = []
-    for part in text.split(b","):
-        low, colon, high = part.partition(b":")
-        first = _number(low)
-        ranges.append((first, _number(high) if colon else first))
-    return ranges
-
-
-def _number(text: bytes) -> int:
-    if text == b"*":
-        return STAR
-    number = int(text)
-    if not 0 < number <= _LARGEST:
+    parts = text.replace(b"*", b"%d" % STAR).split(b",")
+    if b":" not in text:  # 10 000 single UIDs take a millisecond so
+        numbers = list(map(int, parts))
+        ranges = list(zip(numbers, numbers, strict=True))
+    else:
+        pairs = (part.partition(b":") for part in parts)
+        ranges = [(int(low), int(high or low)) for low, _, high in pairs]
+    if max(map(max, ranges)) > _LARGEST:
         raise Bad("Invalid message number")
-    return number
+    return ranges
 
 
 def ordered(ranges: Ranges, largest: int) -> Ranges:

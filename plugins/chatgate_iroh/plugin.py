@@ -14,6 +14,7 @@ import gevent
 from chatgate.api import Gateway, Problem, hookimpl, option
 
 ENTRY = "/shared/vendor/deltachat/irohrelay"
+ENTRY1 = "/shared/vendor/deltachat/irohrelay1"
 
 _PRINTABLE = re.compile(r"[!-~]{1,1000}")
 
@@ -21,14 +22,16 @@ _PRINTABLE = re.compile(r"[!-~]{1,1000}")
 @dataclass(frozen=True)
 class IrohOptions:
     url: str = option("", "Address of your iroh relay, such as https://iroh.example.org. Empty: none is named.")
+    url1: str = option("", "The same for iroh 1.0, to which apps are moving. Empty: none is named.")
     check_seconds: float = option(5.0, "Seconds that 'chatgate check' waits for the relay.")
 
     def __post_init__(self) -> None:
-        if self.url:
-            check(self.url)
+        for name in ("url", "url1"):
+            if url := getattr(self, name):
+                check(url, name)
 
 
-def check(url: str) -> None:
+def check(url: str, name: str = "url") -> None:
     """Raises ValueError, which does not repeat the URL as it may hold a password."""
     try:
         parts = urlsplit(url)
@@ -36,11 +39,11 @@ def check(url: str) -> None:
     except ValueError:  # a port or brackets that are none
         fit = False
     if not fit or not _PRINTABLE.fullmatch(url):
-        raise ValueError("url: must be an address such as https://iroh.example.org")
+        raise ValueError(f"{name}: must be an address such as https://iroh.example.org")
     if "@" in parts.netloc:
-        raise ValueError("url: must hold no user name or password; every account is told the URL")
+        raise ValueError(f"{name}: must hold no user name or password; every account is told the URL")
     if parts.query or parts.fragment:
-        raise ValueError("url: must have no '?' or '#'")
+        raise ValueError(f"{name}: must have no '?' or '#'")
 
 
 class Iroh:
@@ -54,18 +57,19 @@ class Iroh:
 
     @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
-        if mailbox or entry != ENTRY or not self.options.url:
-            return None
-        return self.options.url.encode("ascii")
+        url = {ENTRY: self.options.url, ENTRY1: self.options.url1}.get(entry)
+        return url.encode("ascii") if url and not mailbox else None
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
-        url = self.options.url
-        if not url:
+        named = [url for url in (self.options.url, self.options.url1) if url]
+        if not named:
             return [Problem("warning", "iroh: url is empty, so apps use public relays; or disable the plugin")]
-        if problem := _asked(url.rstrip("/") + "/ping", self.options.check_seconds):
-            return [Problem("warning", f"iroh: {url} is named to apps, but {problem}")]
-        return []
+        found = []
+        for url in dict.fromkeys(named):
+            if problem := _asked(url.rstrip("/") + "/ping", self.options.check_seconds):
+                found.append(Problem("warning", f"iroh: {url} is named to apps, but {problem}"))
+        return found
 
 
 def _asked(url: str, seconds: float) -> str:

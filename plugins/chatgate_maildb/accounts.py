@@ -21,9 +21,6 @@ from chatgate_maildb import mailboxes, models
 from chatgate_maildb.mailboxes import Mailboxes
 from chatgate_maildb.writer import Transaction
 
-# The mailboxes of a new account, with their SPECIAL-USE attributes (RFC 6154).
-_FIRST = {"INBOX": "", "Drafts": "\\Drafts", "Junk": "\\Junk", "Sent": "\\Sent", "Trash": "\\Trash"}
-
 DAY = 86400
 
 _COLUMNS = "id, address, secret, last_login, created, disabled, quota"
@@ -73,7 +70,7 @@ class Accounts(Mailboxes):
             if not cursor.rowcount:
                 raise AccountExists("Account already exists")
             uidvalidity = mailboxes.next_uidvalidity(tx)
-            for name, special_use in _FIRST.items():
+            for name, special_use in mailboxes.FIRST.items():
                 mailboxes.insert(tx, cursor.lastrowid, name, uidvalidity, special_use)
                 tx.execute("INSERT INTO subscription (account_id, name) VALUES (?, ?)", (cursor.lastrowid, name))
             return Account(cursor.lastrowid, *columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import partial
 
 from peewee import fn
@@ -11,6 +12,9 @@ from chatgate.api import Mailbox, MailboxExists, NoSuchMailbox, StoreError
 from chatgate_maildb import models, rows
 from chatgate_maildb.part import Part
 from chatgate_maildb.writer import Transaction
+
+# The mailboxes of a new account, with their SPECIAL-USE attributes (RFC 6154).
+FIRST = {"INBOX": "", "Drafts": "\\Drafts", "Junk": "\\Junk", "Sent": "\\Sent", "Trash": "\\Trash"}
 
 # Octets of a mailbox name, and of the name of an annotation.
 _LONGEST = 255
@@ -64,8 +68,7 @@ class Mailboxes(Part):
         sql = f"SELECT {_COLUMNS} FROM mailbox WHERE account_id=? ORDER BY name<>'INBOX', name"
         return [Mailbox(*row) for row in self.reader.rows(sql, (account_id,))]
 
-    def create_mailbox(self, account_id: int, name: str) -> Mailbox:
-        """Raises MailboxExists, StoreError for a bad name or when there are too many."""
+    def create_mailbox(self, account_id: int, name: str, special_use: str = "") -> Mailbox:
         name = _checked(name)
 
         def work(tx: Transaction) -> Mailbox:
@@ -76,7 +79,8 @@ class Mailboxes(Part):
                 raise StoreError("No such account")
             if len(known) >= self.options.max_mailboxes:
                 raise StoreError("Too many mailboxes")
-            return insert(tx, account_id, name, next_uidvalidity(tx))
+            use = special_use or _free_use(tx, account_id, FIRST.get(name, ""))
+            return insert(tx, account_id, name, next_uidvalidity(tx), use)
 
         return self.writer.run(work)
 
@@ -160,29 +164,36 @@ class Mailboxes(Part):
         sql = "SELECT entry, value FROM annotation WHERE account_id=? AND mailbox=?"
         return dict(self.reader.rows(sql, (account_id, normal(mailbox))))
 
-    def annotate(self, account_id: int, mailbox: str, entry: str, value: bytes | None) -> None:
-        """Raises NoSuchMailbox, StoreError."""
+    def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
         mailbox, table = normal(mailbox), models.Annotation
-        if value is not None and len(value) > self.options.max_annotation_bytes or len(entry) > _LONGEST:
+        kept = {entry: value for entry, value in entries.items() if value is not None}
+        if any(len(entry) > _LONGEST or len(kept[entry]) > self.options.max_annotation_bytes for entry in kept):
             raise StoreError("Annotation is too long")
         place = (table.account == account_id, table.mailbox == mailbox)
 
         def work(tx: Transaction) -> None:
-            if value is None:
-                table.delete().where(*place, table.entry == entry).execute(tx.database)
+            table.delete().where(*place, table.entry.in_(list(entries))).execute(tx.database)
+            if not kept:
                 return
             if mailbox and mailbox not in _names(tx, account_id):
                 raise NoSuchMailbox("No such mailbox")
-            others = table.select(fn.COUNT(table.entry)).where(*place, table.entry != entry)
-            if others.scalar(tx.database) >= self.options.max_annotations:
+            others = table.select(fn.COUNT(table.entry)).where(*place).scalar(tx.database)
+            if others + len(kept) > self.options.max_annotations:
                 raise StoreError("Too many annotations")
-            table.replace(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
+            for entry, value in kept.items():
+                table.insert(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
 
         self.writer.run(work)
 
 
 def _names(tx: Transaction, account_id: int) -> dict[str, int]:
     return dict(tx.execute("SELECT name, id FROM mailbox WHERE account_id=?", (account_id,)).fetchall())
+
+
+def _free_use(tx: Transaction, account_id: int, use: str) -> str:
+    """This special use, if no mailbox has it: who deletes Sent and makes it again has it as it was."""
+    taken = tx.execute("SELECT special_use FROM mailbox WHERE account_id=?", (account_id,)).fetchall()
+    return use if not any(use in uses.split() for (uses,) in taken) else ""
 
 
 def _rename(tx: Transaction, account_id: int, known: dict[str, int], name: str, new: str) -> None:

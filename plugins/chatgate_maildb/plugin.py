@@ -34,8 +34,6 @@ log = logging.getLogger("chatgate.maildb")
 
 _DAY = 86400
 
-_OURS = "/private/vendor/chatgate/"
-
 
 class MailDb:
     """The mail store on SQLite: accounts, mailboxes and messages, durable before every 250."""
@@ -129,21 +127,6 @@ class MailDb:
         if session.account is None or not entry.startswith("/private/"):
             return None
         return self.gateway.store.annotations(session.account.id, mailbox).get(entry)
-
-    @hookimpl(trylast=True)
-    def chatgate_set_metadata(self, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
-        """Last of all: other plugins keep some entries in their own way. Entries of chatgate are never kept as notes:
-        a client that sets its password by one must not be told OK where no plugin knows of it.
-        """
-        if session.account is None or not entry.startswith("/private/") or f"{entry}/".startswith(_OURS):
-            return None
-        try:
-            self.gateway.store.annotate(session.account.id, mailbox, entry, value)
-        except NoSuchMailbox as error:
-            return Reply(550, "5.1.1", str(error), imap="NONEXISTENT")
-        except StoreError as error:
-            return Reply(452, "4.3.1", str(error), imap="LIMIT")
-        return Reply(250, "2.0.0", "OK")
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:

@@ -171,8 +171,12 @@ def drop_released(tx: Transaction, notes: list[int]) -> int:
 def copy(
     tx: Transaction, source_id: int, uids: Collection[int] | None, target_id: int, move: bool, quota: Quota
 ) -> Copied:
-    """Copy or move messages (uids None: all); the bodies stay where they are. Raises NoSuchMailbox, OverQuota."""
+    """Copy or move messages (uids None: all), none if one is gone; the bodies stay where they are.
+    Raises NoSuchMailbox, OverQuota.
+    """
     rows = select(tx, source_id, uids)
+    if uids is not None and len(rows) < len(set(uids)):
+        rows = []
     octets = sum(row[2] for row in rows)
     # A move inside the account needs no room, but the originals are counted until they are removed below.
     first, modseq, uidvalidity = grow(tx, target_id, len(rows), unseen(rows), octets, None if move else quota)

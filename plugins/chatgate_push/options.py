@@ -14,6 +14,9 @@ class PushOptions:
     )
     ca_file: str = option("", "PEM file of the authorities to trust for it. Empty: those of the system.")
     file: str = option("data/push.db", "Where tokens and waiting notifications are kept.")
+    capability: bool = option(
+        True, "Announce XDELTAPUSH in IMAP after login: Delta Chat up to 2.59 looks for it before it sets a token."
+    )
     token_days: int = option(90, "Days after which a token is forgotten that no client has set again.")
     max_tokens: int = option(10, "Tokens (devices) one account may have. A further one takes the place of the oldest.")
     max_token_bytes: int = option(4096, "Octets a token may have.")

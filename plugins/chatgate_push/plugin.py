@@ -50,8 +50,8 @@ class Push:
         return [self.sender]
 
     @hookimpl
-    def chatgate_capabilities(self) -> Sequence[str]:
-        return ["XDELTAPUSH"]
+    def chatgate_capabilities(self, session: Session) -> Sequence[str]:
+        return ["XDELTAPUSH"] if self._options.capability and session.account is not None else []
 
     @hookimpl
     def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:

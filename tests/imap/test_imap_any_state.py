@@ -16,10 +16,11 @@ from imap_trace import Client, Plugin
 from chatgate.api import UNAVAILABLE, Reply, hookimpl
 from chatgate.testing import client_tls
 
-BEFORE_LOGIN = {"IMAP4rev1", "IDLE", "ID", "ENABLE", "LITERAL+", "SASL-IR", "AUTH=PLAIN", "XCHATMAIL"}
+BEFORE_LOGIN = {"IMAP4rev1", "IDLE", "ID", "ENABLE", "LITERAL+", "SASL-IR", "AUTH=PLAIN"}
 AFTER_LOGIN = set(
     "IMAP4rev1 IDLE ID ENABLE LITERAL+ SASL-IR XCHATMAIL UIDPLUS MOVE UNSELECT NAMESPACE CHILDREN"
-    " SPECIAL-USE CONDSTORE QUOTA METADATA COMPRESS=DEFLATE APPENDLIMIT=52428800".split()
+    " SPECIAL-USE CREATE-SPECIAL-USE LIST-EXTENDED LIST-STATUS STATUS=SIZE CONDSTORE QUOTA QUOTA=RES-STORAGE METADATA"
+    " COMPRESS=DEFLATE APPENDLIMIT=52428800".split()
 )
 
 
@@ -149,7 +150,8 @@ def test_authenticate_that_fails(stage):
     stage["1"]
     address, password = stage.login
     client = stage.stranger()
-    assert client.fails("AUTHENTICATE CRAM-MD5").startswith(b"NO")
+    assert client.fails("AUTHENTICATE CRAM-MD5").startswith(b"BAD")
+    assert client.fails("AUTHENTICATE LOGIN").startswith(b"BAD")
     assert client.fails("AUTHENTICATE PLAIN =").startswith(b"BAD")
     assert client.fails("AUTHENTICATE PLAIN !!!").startswith(b"BAD")
     assert client.fails(f"AUTHENTICATE PLAIN {_plain('other@example.org', address, password)}").startswith(

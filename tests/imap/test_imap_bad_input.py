@@ -58,10 +58,10 @@ def test_or_the_connection_ends(small):
 
 
 def test_large_literals_only_for_messages(small):
-    small.send(b"a CREATE {100000}\r\n")
+    small.send(b"a CREATE {200000}\r\n")
     assert small.line().startswith(b"a NO [TOOBIG]")
     small.send(
-        b"a SEARCH " + b"SUBJECT {30000+}\r\n" + b"x" * 30000 + b" SUBJECT {40000+}\r\n" + b"x" * 40000 + b"\r\n"
+        b"a SEARCH " + b"SUBJECT {60000+}\r\n" + b"x" * 60000 + b" SUBJECT {80000+}\r\n" + b"x" * 80000 + b"\r\n"
     )
     assert small.line().startswith(b"a NO [TOOBIG]")
     small.do("NOOP")

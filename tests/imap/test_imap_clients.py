@@ -16,7 +16,7 @@ MESSAGE = (
 
 def test_imaplib(imap_gateway):
     with imap_client(imap_gateway, new_login(imap_gateway)) as client:
-        assert {"XCHATMAIL"} <= set(client.capabilities)  # it reads them before login
+        assert b"XCHATMAIL" in client.capability()[1][0].split()
         assert client.select() == ("OK", [b"0"])
         assert client.append("INBOX", r"(\Seen)", imaplib.Time2Internaldate(0), MESSAGE)[0] == "OK"
         assert client.uid("SEARCH", "CHARSET", "US-ASCII", "ALL") == ("OK", [b"1"])

@@ -155,12 +155,47 @@ def test_metadata_sizes(noted):
     noted.do(f'SETMETADATA "" (/private/x "{"x" * 4096}")')
 
 
+def test_metadata_is_set_as_a_whole_or_not_at_all(noted):
+    before = noted.do("GETMETADATA (DEPTH infinity) INBOX (/private)")
+    for other in ('/shared/comment "x"', '/shared/broken "x"', f'/private/b "{"x" * 4097}"'):
+        assert noted.fails(f'SETMETADATA INBOX (/private/a "1" {other})').startswith(b"NO")
+        assert noted.fails(f'SETMETADATA INBOX ({other} /private/a "1")').startswith(b"NO")
+        assert noted.fails(f'SETMETADATA INBOX (/private/devicetoken "t" {other})').startswith(b"NO")
+    many = " ".join(f'/private/{n} "x"' for n in range(99))
+    noted.do(f"SETMETADATA Sent ({many})")
+    assert noted.fails('SETMETADATA Sent (/private/0 NIL /private/x "x" /private/y "x" /private/z "x")').startswith(
+        b"NO"
+    )
+    assert noted.do("GETMETADATA Sent /private/0") and not noted.do("GETMETADATA Sent /private/x")
+    assert noted.do("GETMETADATA (DEPTH infinity) INBOX (/private)") == before == []
+
+
+def test_metadata_as_clients_write_it(noted):
+    """A blank before the parenthesis; options behind the mailbox, as the examples of RFC 5464 §4.2.1 have them."""
+    noted.do('SETMETADATA INBOX (/private/a/b "1" /private/c "2" )')
+    assert noted.do("GETMETADATA INBOX (DEPTH infinity) (/private/a)") == [
+        b'* METADATA "INBOX" (/private/a/b {1}\r\n1)'
+    ]
+    (line,) = noted.do("GETMETADATA (DEPTH infinity) INBOX /private")
+    assert line.count(b"/private/") == 2
+    noted.start('GETMETADATA "" (MAXSIZE 10) /shared/vendor/x/long')
+    assert noted.finish().startswith(b"OK [METADATA LONGENTRIES 50]")
+    for wrong in (
+        "GETMETADATA INBOX /private",
+        "GETMETADATA (DEPTH 1) INBOX (MAXSIZE 1) /private/a",
+        'SETMETADATA INBOX ( /private/a "1")',
+        'SETMETADATA INBOX (/private/a "1"  )',
+    ):
+        assert noted.fails(wrong).startswith(b"BAD"), wrong
+
+
 def test_metadata_that_cannot_be(noted):
     assert noted.fails('SETMETADATA "" (/shared/comment "x")').startswith(b"NO [NOPERM]")
     broken = noted.fails('SETMETADATA "" (/shared/broken "x")')
     assert broken.startswith(b"NO [UNAVAILABLE]") and b"details" not in broken
     assert noted.fails("GETMETADATA Nowhere /shared/comment").startswith(b"NO [NONEXISTENT]")
     assert noted.fails('SETMETADATA Nowhere (/private/x "x")').startswith(b"NO [NONEXISTENT]")
+    assert noted.fails('SETMETADATA "" (/private/vendor/chatgate/password "x")').startswith(b"NO [NOPERM]")
     for wrong in (
         "GETMETADATA",
         'GETMETADATA ""',

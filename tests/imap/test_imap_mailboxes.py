@@ -162,7 +162,7 @@ def test_list_of_a_new_account(client):
     assert set(_listed(client, 'LIST {{}} "%k"')) == {"Junk"}
     assert _listed(client, 'LIST "" nowhere') == {}
     assert client.do("NAMESPACE") == [b'* NAMESPACE (("" "/")) NIL NIL']
-    for wrong in ("LIST", "LIST x", 'LIST "" (x)', 'LIST "" * x', 'LIST "" ' + "*" * 1001, 'LIST "" ' + "a*" * 21):
+    for wrong in ("LIST", "LIST x", 'LIST "" (x', 'LIST "" * x', 'LIST "" ' + "*" * 1001, 'LIST "" ' + "a*" * 21):
         assert client.fails(wrong).startswith(b"BAD")
 
 

@@ -64,9 +64,7 @@ def test_inbox_has_no_case(given_, kept):
     assert names.canonical(given_) == kept
 
 
-@pytest.mark.parametrize(
-    "name", ["", "/", "a//b", "/a", "x" * 256, "/".join("a" * 20), "a*", "a%", "a\x7f", 'a"b', "a\\b"]
-)
+@pytest.mark.parametrize("name", ["", "/", "a//b", "/a", "x" * 256, "/".join("a" * 20), "a*", "a%", "a\x7f"])
 def test_not_fit_to_be_made(name):
     with pytest.raises(No):
         names.for_creation(name)

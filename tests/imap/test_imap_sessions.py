@@ -68,6 +68,34 @@ def test_no_expunge_while_numbers_are_in_use(stage):
     """)
 
 
+def test_nothing_is_copied_when_something_is_gone(stage):
+    stage.play("""
+        1> APPEND INBOX {{Subject: one||1}}
+        1> APPEND INBOX {{Subject: two||2}}
+        1> APPEND INBOX {{Subject: three||3}}
+        1> CREATE Other
+        1> SELECT INBOX
+        2> SELECT INBOX
+        2> STORE 2 +FLAGS.SILENT (\\Deleted)
+        2> EXPUNGE
+        1> COPY 1:3 Other
+        1< * 2 EXPUNGE
+        1< NO [EXPUNGEISSUED]
+        1> STATUS Other (MESSAGES UIDNEXT)
+        1< * STATUS "Other" (MESSAGES 0 UIDNEXT 1)
+        2> STORE 2 +FLAGS.SILENT (\\Deleted)
+        2> EXPUNGE
+        1> UID MOVE 1,3 Other
+        1! * 1 EXPUNGE
+        1< * 2 EXPUNGE
+        1< NO [EXPUNGEISSUED]
+        1> UID MOVE 1,3 Other
+        1< * OK [COPYUID … 1 1]
+        1< * 1 EXPUNGE
+        1< OK
+    """)
+
+
 def test_flags_changed_by_others_are_no_answers_to_fetch(stage):
     """Delta Chat gives the connection up when a FETCH response lacks what it asked for."""
     stage.play("""

@@ -20,6 +20,21 @@ def _meant(text: str, largest: int) -> set[int]:
     return found
 
 
+def test_ten_thousand_uids_one_by_one(client):
+    """Some clients write no ranges. Every second UID, as neighbours would become a range."""
+    for _ in range(3):
+        client.append(b"x")
+    client.do("SELECT INBOX")
+    uids = b"1,3," + b",".join(b"%d" % (4_000_000_000 + 2 * n) for n in range(9998))
+    assert len(client.do(b"UID FETCH %s (FLAGS)" % uids)) == 2
+    assert len(client.do(b"UID STORE %s +FLAGS ($a)" % uids)) == 4
+    assert client.do(b"UID SEARCH UID %s" % uids) == [b"* SEARCH 1 3"]
+    client.do(b"UID COPY %s Sent" % uids)
+    client.do(b"UID EXPUNGE %s" % uids)
+    client.do(b"UID MOVE %s Sent" % uids)
+    assert client.do("STATUS Sent (MESSAGES)") == [b'* STATUS "Sent" (MESSAGES 4)']
+
+
 @given(SET, st.sets(st.integers(1, 60), min_size=1))
 def test_by_uid(text, uids):
     ordered = sorted(uids)

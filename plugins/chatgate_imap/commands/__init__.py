@@ -2,11 +2,42 @@
 
 from __future__ import annotations
 
-from . import append, copy, fetch, folders, idle, listing, login, metadata, quota, search, select, session, store
+from . import (
+    append,
+    copy,
+    fetch,
+    folders,
+    idle,
+    listing,
+    login,
+    metadata,
+    quota,
+    search,
+    select,
+    session,
+    status,
+    store,
+)
 from .table import Command
 
 COMMANDS: dict[bytes, Command] = {}
-for _family in (session, login, select, folders, listing, append, fetch, store, copy, search, idle, quota, metadata):
+_FAMILIES = (
+    session,
+    login,
+    select,
+    folders,
+    listing,
+    status,
+    append,
+    fetch,
+    store,
+    copy,
+    search,
+    idle,
+    quota,
+    metadata,
+)
+for _family in _FAMILIES:
     COMMANDS.update(_family.COMMANDS)
 
 __all__ = ["COMMANDS", "Command"]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from .. import names
-from ..answers import No
+from ..answers import Bad, No
 from ..parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
@@ -14,28 +15,54 @@ if TYPE_CHECKING:
     from ..connection import Connection
 
 
+# What a mailbox can be for. Not \All and \Flagged: those would show messages of other mailboxes.
+_USES = {"\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"}
+_ATTRIBUTE = re.compile(rb"\\([A-Za-z]{1,20})(?=[ )])")
+
+
 def _names(connection: Connection) -> set[str]:
     return {mailbox.name for mailbox in connection.store.mailboxes(connection.account.id)}
 
 
-def _make(connection: Connection, wanted: list[str]) -> None:
-    """Create those of these names that do not exist yet."""
+def _make(connection: Connection, wanted: list[str], special_use: str = "") -> None:
+    """Create those of these names that do not exist yet; the last one with the special use."""
     store, account = connection.store, connection.account
     there = _names(connection)
     missing = [name for name in wanted if name not in there]
     if len(there) + len(missing) > connection.imap.options.max_mailboxes:
         raise No("Too many mailboxes", "LIMIT")
     for name in missing:
-        store.create_mailbox(account.id, name)
+        store.create_mailbox(account.id, name, special_use if name == wanted[-1] else "")
+
+
+def _use(parser: Parser) -> str:
+    """The parameter `USE (\\Sent …)` behind its parenthesis (RFC 6154 §3)."""
+    if parser.keyword() != "USE":
+        raise Bad("Unknown CREATE parameter")
+    parser.space()
+    parser.expect(b"(")
+    uses: list[str] = []
+    while not parser.skip(b")"):
+        if uses:
+            parser.space()
+        found = parser.match(_ATTRIBUTE)
+        if found is None:
+            raise Bad("Expected a special use")
+        uses.append("\\" + found[1].decode("ascii").capitalize())
+    parser.expect(b")")
+    if not set(uses) <= _USES:
+        raise No("No mailbox is made for such a use", "USEATTR")
+    return " ".join(dict.fromkeys(uses))
 
 
 def create(connection: Connection, parser: Parser) -> str:
     """With the levels above it (RFC 3501 §6.3.3)."""
     name = names.for_creation(parser.mailbox())
+    special_use = _use(parser) if parser.skip(b" (") else ""
     parser.end()
     if name in _names(connection):
         raise No("Mailbox already exists", "ALREADYEXISTS")
-    _make(connection, [*names.parents(name), name])
+    _make(connection, [*names.parents(name), name], special_use)
     return "Create completed."
 
 

@@ -1,121 +1,204 @@
-"""LIST, LSUB, STATUS, NAMESPACE: what mailboxes are there, and how full."""
+"""LIST with its extensions (RFC 5258, 5819, 6154), LSUB, NAMESPACE: what mailboxes are there."""
 
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from chatgate.api import Mailbox, Status
+from chatgate.api import NoSuchMailbox
 
 from .. import names
 from ..answers import Bad
-from ..envelope import string
 from ..parser import Parser
-from .select import existing
+from . import status
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
     from ..connection import Connection
 
 _WILDCARDS = re.compile(rb"[*%]+")
-_MAX_PATTERN = 1000
+_MAX_PATTERN = 1000  # octets of all patterns of one command
 _MAX_WILDCARDS = 20
 
+_CRITERIA = ("SUBSCRIBED", "SPECIAL-USE")
+_SELECTION = {*_CRITERIA, "REMOTE", "RECURSIVEMATCH"}
+_RETURN = {"SUBSCRIBED", "CHILDREN", "SPECIAL-USE"}
 
-def _pattern(parser: Parser) -> tuple[bytes, names.Pattern | None]:
-    """Reference and pattern put together; None for what can match no name. First the pattern as it came."""
+
+@dataclass
+class _Asked:
+    """What a LIST wants. select: names that meet these of `_CRITERIA`; with recursive, also names above such.
+    patterns: without those that can match no name. root: nothing but the separator and the root. tell: return options.
+    status: items of STATUS to tell of each. extended: the answer may be in the words of RFC 5258.
+    """
+
+    patterns: list[names.Pattern]
+    root: bool = False
+    select: set[str] = field(default_factory=set)
+    recursive: bool = False
+    tell: set[str] = field(default_factory=set)
+    status: list[bytes] = field(default_factory=list)
+    extended: bool = False
+
+    def matches(self, name: str) -> bool:
+        return any(pattern.matches(name) for pattern in self.patterns)
+
+
+def _asked(parser: Parser) -> _Asked:
+    selection = _selection(parser) if (selecting := parser.skip(b"(")) else set()
+    if selecting:
+        parser.space()
     reference = parser.astring()
     parser.space()
-    wanted = parser.list_mailbox()
+    wanted, several = _wanted(parser)
+    asked = _Asked(_patterns(parser, reference, wanted), root=wanted == [b""] and not selecting)
+    asked.select, asked.recursive = selection.intersection(_CRITERIA), "RECURSIVEMATCH" in selection
+    if asked.recursive and not asked.select:
+        raise Bad("RECURSIVEMATCH needs another option beside it")
+    returning = bool(parser.rest().strip())
+    if returning:
+        _returns(parser, asked)
+    asked.extended = selecting or several or returning
     parser.end()
-    if len(reference) + len(wanted) > _MAX_PATTERN or len(_WILDCARDS.findall(reference + wanted)) > _MAX_WILDCARDS:
+    return asked
+
+
+def _selection(parser: Parser) -> set[str]:
+    """Selection options behind their parenthesis."""
+    options: set[str] = set()
+    while not parser.skip(b")"):
+        if options:
+            parser.space()
+        options.add(parser.keyword())
+    if not options <= _SELECTION:
+        raise Bad("Unknown LIST selection option")
+    return options
+
+
+def _returns(parser: Parser, asked: _Asked) -> None:
+    parser.space()
+    if parser.keyword() != "RETURN":
+        raise Bad("Unknown LIST arguments")
+    parser.space()
+    parser.expect(b"(")
+    first = True
+    while not parser.skip(b")"):
+        if not first:
+            parser.space()
+        first = False
+        option = parser.keyword()
+        if option == "STATUS":
+            parser.space()
+            asked.status = status.items(parser)
+        elif option in _RETURN:
+            asked.tell.add(option)
+        else:
+            raise Bad("Unknown LIST return option")
+
+
+def _wanted(parser: Parser) -> tuple[list[bytes], bool]:
+    """The patterns as they came, and whether they were in parentheses."""
+    if not parser.skip(b"("):
+        return [parser.list_mailbox()], False
+    wanted = [parser.list_mailbox()]
+    while parser.skip(b" "):
+        wanted.append(parser.list_mailbox())
+    parser.expect(b")")
+    return wanted, True
+
+
+def _patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[names.Pattern]:
+    """Reference and pattern put together, without those that can match no name."""
+    whole = [reference + pattern for pattern in wanted]
+    if sum(map(len, whole)) > _MAX_PATTERN or sum(len(_WILDCARDS.findall(one)) for one in whole) > _MAX_WILDCARDS:
         raise Bad("Pattern too long")
-    try:
-        return wanted, names.Pattern(names.decode(reference + wanted))
-    except ValueError:
-        return wanted, None
-
-
-def _line(kind: bytes, attributes: list[str], name: str) -> bytes:
-    return b'* %s (%s) "/" %s\r\n' % (kind, " ".join(attributes).encode(), string(names.encode(name)))
+    patterns = []
+    for one in whole:
+        try:
+            patterns.append(names.Pattern(one.decode("utf-8") if parser.utf8 else names.decode(one)))
+        except ValueError:
+            pass
+    return patterns
 
 
 def list_(connection: Connection, parser: Parser) -> str:
-    wanted, pattern = _pattern(parser)
-    if not wanted:  # asks for the separator and the root only
+    asked = _asked(parser)
+    if asked.root:
         connection.wire.write(b'* LIST (\\Noselect) "/" ""\r\n')
         return "List completed."
-    kept = {mailbox.name: mailbox for mailbox in connection.store.mailboxes(connection.account.id)}
-    parents = {parent for name in kept for parent in names.parents(name)}
-    for name in sorted(kept.keys() | parents, key=lambda name: (name != "INBOX", name)):
-        if pattern is None or not pattern.matches(name):
+    store, account = connection.store, connection.account
+    kept = {mailbox.name: mailbox for mailbox in store.mailboxes(account.id)}
+    levels = _above(kept)
+    subscribed: set[str] = set()
+    if "SUBSCRIBED" in asked.select | asked.tell:
+        subscribed = set(store.subscriptions(account.id))
+
+    def meets(name: str) -> bool:
+        if "SPECIAL-USE" in asked.select and not (name in kept and kept[name].special_use):
+            return False
+        return "SUBSCRIBED" not in asked.select or name in subscribed
+
+    there = kept.keys() | levels
+    if "SUBSCRIBED" in asked.select:  # subscriptions outlive their mailboxes
+        there |= subscribed | _above(subscribed)
+    above = _above(filter(meets, there)) if asked.recursive else set()
+    for name in sorted(filter(asked.matches, there), key=lambda name: (name != "INBOX", name)):
+        if not meets(name) and name not in above:
             continue
-        attributes = [] if name in kept else ["\\Noselect"]
-        attributes.append("\\HasChildren" if name in parents else "\\HasNoChildren")
+        attributes = [] if name in kept else ["\\NonExistent" if asked.extended else "\\Noselect"]
+        if name in kept or name in levels:
+            attributes.append("\\HasChildren" if name in levels else "\\HasNoChildren")
+        if name in subscribed:
+            attributes.append("\\Subscribed")
         if name in kept and kept[name].special_use:
             attributes.append(kept[name].special_use)
-        connection.wire.write(_line(b"LIST", attributes, name))
+        below = [option for option in _CRITERIA if option in asked.select] if name in above else []
+        connection.wire.write(_line(connection, b"LIST", attributes, name, below))
+        if asked.status and name in kept:
+            connection.work.step()
+            try:
+                status.tell(connection, kept[name], asked.status)
+            except NoSuchMailbox:
+                pass  # deleted meanwhile; a name without STATUS says so (RFC 5819 §2)
     return "List completed."
+
+
+def _above(there: Iterable[str]) -> set[str]:
+    """Every level above some of these names."""
+    return {parent for name in there for parent in names.parents(name)}
+
+
+def _line(connection: Connection, kind: bytes, attributes: list[str], name: str, below: Iterable[str] = ()) -> bytes:
+    """below: the selection options that names below this one meet (RFC 5258 §3.5)."""
+    met = b" ".join(b'"%s"' % option.encode() for option in below)
+    info = b' ("CHILDINFO" (%s))' % met if met else b""
+    return b'* %s (%s) "/" %s%s\r\n' % (kind, " ".join(attributes).encode(), connection.quoted(name), info)
 
 
 def lsub(connection: Connection, parser: Parser) -> str:
     """With `%`, a level that only has subscribed ones below it is given as \\Noselect (RFC 3501 §6.3.9)."""
-    wanted, pattern = _pattern(parser)
+    reference = parser.astring()
+    parser.space()
+    wanted = parser.list_mailbox()
+    parser.end()
     if not wanted:
         connection.wire.write(b'* LSUB (\\Noselect) "/" ""\r\n')
         return "Lsub completed."
     subscribed = set(connection.store.subscriptions(connection.account.id))
     hits: dict[str, list[str]] = {}
-    for name in sorted(subscribed):
-        if pattern is None:
-            break
-        if pattern.matches(name):
-            hits[name] = []
-        elif wanted.endswith(b"%"):
-            for parent in names.parents(name):
-                if parent not in subscribed and pattern.matches(parent):
-                    hits.setdefault(parent, ["\\Noselect"])
+    for pattern in _patterns(parser, reference, [wanted]):
+        for name in sorted(subscribed):
+            if pattern.matches(name):
+                hits[name] = []
+            elif wanted.endswith(b"%"):
+                for parent in names.parents(name):
+                    if parent not in subscribed and pattern.matches(parent):
+                        hits.setdefault(parent, ["\\Noselect"])
     for name, attributes in hits.items():
-        connection.wire.write(_line(b"LSUB", attributes, name))
+        connection.wire.write(_line(connection, b"LSUB", attributes, name))
     return "Lsub completed."
-
-
-def _recent(connection: Connection, mailbox: Mailbox, status: Status) -> int:
-    first = connection.imap.recent.first(mailbox.id)
-    if first >= status.uidnext or not status.messages:
-        return 0
-    messages = connection.store.changes(mailbox.id, 0).messages
-    return len(messages) - bisect_left(messages, first, key=lambda message: message.uid)
-
-
-def status(connection: Connection, parser: Parser) -> str:
-    name = parser.mailbox()
-    parser.space()
-    items = [item.upper() for item in parser.astrings()]
-    parser.end()
-    mailbox = existing(connection, name)
-    now = connection.store.status(mailbox.id)
-    values = {
-        b"MESSAGES": now.messages,
-        b"UNSEEN": now.unseen,
-        b"UIDNEXT": now.uidnext,
-        b"UIDVALIDITY": now.uidvalidity,
-        b"HIGHESTMODSEQ": now.modseq,
-        b"SIZE": now.size,
-        b"APPENDLIMIT": connection.imap.max_message_bytes,
-    }
-    if b"RECENT" in items:
-        values[b"RECENT"] = _recent(connection, mailbox, now)
-    if not all(item in values for item in items):
-        raise Bad("Unknown STATUS item")
-    if b"HIGHESTMODSEQ" in items:
-        connection.condstore = True  # RFC 7162 §3.1: asking for it turns CONDSTORE on
-        if connection.view is not None:
-            connection.view.condstore = True
-    each = b" ".join(b"%s %d" % (item, values[item]) for item in dict.fromkeys(items))
-    connection.wire.write(b"* STATUS %s (%s)\r\n" % (string(names.encode(name)), each))
-    return "Status completed."
 
 
 def namespace(connection: Connection, parser: Parser) -> str:
@@ -128,6 +211,5 @@ def namespace(connection: Connection, parser: Parser) -> str:
 COMMANDS = {
     b"LIST": Command(list_, AUTHENTICATED),
     b"LSUB": Command(lsub, AUTHENTICATED),
-    b"STATUS": Command(status, AUTHENTICATED),
     b"NAMESPACE": Command(namespace, AUTHENTICATED),
 }

@@ -41,7 +41,7 @@ def authenticate(connection: Connection, parser: Parser) -> str:
     mechanism = parser.keyword()
     response = parser.rest()
     if mechanism != "PLAIN":
-        raise No("No such authentication mechanism", "CANNOT")
+        raise Bad("No such authentication mechanism")
     if not connection.imap.may_login(connection.session):
         raise No("Log in needs TLS: use STARTTLS", "PRIVACYREQUIRED")
     if response:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .. import names
+from chatgate.api import NoSuchMailbox, StoreError
+
 from ..answers import Bad, No
 from ..envelope import literal, string
 from ..parser import Parser
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from ..connection import Connection
 
 _ENTRY = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+", re.I)
+_TOP = re.compile(rb"/(?:private|shared)", re.I)
+_OPTIONS = re.compile(rb"\((?!/)")  # where it is no list of entries
+_OURS = "/private/vendor/chatgate/"
 _MAX_ENTRIES = 100
 _MAX_ENTRY_NAME = 256
 
@@ -28,15 +32,21 @@ def _mailbox(connection: Connection, parser: Parser) -> str:
     return name
 
 
-def _entry(parser: Parser) -> str:
+def _entry(parser: Parser, depth: int = 0) -> str:
+    """depth: of DEPTH; where more than the entry itself is asked for, it may be a mere "/private" or "/shared"."""
     entry = parser.astring()
-    if len(entry) > _MAX_ENTRY_NAME or not _ENTRY.fullmatch(entry):
+    if len(entry) > _MAX_ENTRY_NAME or not (_ENTRY.fullmatch(entry) or (depth and _TOP.fullmatch(entry))):
         raise Bad("Invalid metadata entry name")
     return entry.decode("ascii").lower()
 
 
-def _options(parser: Parser) -> tuple[int | None, int]:
-    """MAXSIZE, and DEPTH with "infinity" as a large number."""
+def _options(parser: Parser) -> tuple[int | None, int] | None:
+    """MAXSIZE, and DEPTH with "infinity" as a large number; None where no options stand. The grammar of RFC 5464 has
+    them before the mailbox, its examples behind.
+    """
+    if not _OPTIONS.match(parser.line, parser.pos):
+        return None
+    parser.expect(b"(")
     max_size, depth = None, 0
     while True:
         name = parser.keyword()
@@ -71,20 +81,15 @@ def _values(connection: Connection, mailbox: str, entry: str, depth: int) -> dic
 
 def getmetadata(connection: Connection, parser: Parser) -> str:
     """Values always come as literals: the relay tests read a value from a line of its own."""
-    max_size, depth = _options(parser) if parser.skip(b"(") else (None, 0)
-    if parser.line[parser.pos - 1 : parser.pos] == b")":
+    options = _options(parser)
+    if options is not None:
         parser.space()
     mailbox = _mailbox(connection, parser)
     parser.space()
-    if parser.skip(b"("):
-        entries = [_entry(parser)]
-        while parser.skip(b" "):
-            if len(entries) >= _MAX_ENTRIES:
-                raise Bad("Too many metadata entries")
-            entries.append(_entry(parser))
-        parser.expect(b")")
-    else:
-        entries = [_entry(parser)]
+    if options is None and (options := _options(parser)) is not None:
+        parser.space()
+    max_size, depth = options or (None, 0)
+    entries = _entries(parser, depth)
     parser.end()
     found: dict[str, bytes] = {}
     for entry in entries:
@@ -93,9 +98,21 @@ def getmetadata(connection: Connection, parser: Parser) -> str:
     shown = {name: value for name, value in found.items() if max_size is None or len(value) <= max_size}
     if shown:
         pairs = b" ".join(b"%s %s" % (string_or_atom(name), literal(value)) for name, value in shown.items())
-        connection.wire.write(b"* METADATA %s (%s)\r\n" % (string(names.encode(mailbox)), pairs))
+        connection.wire.write(b"* METADATA %s (%s)\r\n" % (connection.quoted(mailbox), pairs))
     code = f"[METADATA LONGENTRIES {longest}] " if longest else ""
     return code + "Getmetadata completed."
+
+
+def _entries(parser: Parser, depth: int) -> list[str]:
+    if not parser.skip(b"("):
+        return [_entry(parser, depth)]
+    entries = [_entry(parser, depth)]
+    while parser.skip(b" "):
+        if len(entries) >= _MAX_ENTRIES:
+            raise Bad("Too many metadata entries")
+        entries.append(_entry(parser, depth))
+    parser.expect(b")")
+    return entries
 
 
 def string_or_atom(name: str) -> bytes:
@@ -118,22 +135,46 @@ def setmetadata(connection: Connection, parser: Parser) -> str:
         if parser.skip(b")"):
             break
         parser.space()
+        if parser.skip(b")"):  # a blank before it: chatmail's own tests send that
+            break
     parser.end()
     limit = connection.imap.options.max_metadata_bytes
     if any(value is not None and len(value) > limit for _, value in values):
         raise No("Value too long", f"METADATA MAXSIZE {limit}")
-    for entry, value in values:
-        _set(connection, mailbox, entry, value)
+    _set(connection, mailbox, dict(values))
     return "Setmetadata completed."
 
 
-def _set(connection: Connection, mailbox: str, entry: str, value: bytes | None) -> None:
-    session = connection.session
-    answer = connection.hub.ask("set_metadata", session=session, mailbox=mailbox, entry=entry, value=value)
-    if answer is None:
-        raise No("This entry cannot be set", "NOPERM")
-    if not answer.accepts:
-        raise No(answer.text, answer.imap or ("UNAVAILABLE" if answer.temporary else "CANNOT"))
+def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) -> None:
+    """All or, when one is refused, none (RFC 5464 §4.3): notes are kept together and last. What can be no note comes
+    first, since what a plugin has done is not undone.
+    """
+    notes: dict[str, bytes | None] = {}
+    for entry in sorted(values, key=_may_be_note):
+        value = values[entry]
+        answer = connection.hub.ask(
+            "set_metadata", session=connection.session, mailbox=mailbox, entry=entry, value=value
+        )
+        if answer is None:
+            if not _may_be_note(entry):
+                raise No("This entry cannot be set", "NOPERM")
+            notes[entry] = value
+        elif not answer.accepts:
+            raise No(answer.text, answer.imap or ("UNAVAILABLE" if answer.temporary else "CANNOT"))
+    if notes:
+        try:
+            connection.store.annotate(connection.account.id, mailbox, notes)
+        except NoSuchMailbox:
+            raise
+        except StoreError as error:
+            raise No(str(error), "LIMIT") from None
+
+
+def _may_be_note(entry: str) -> bool:
+    """Entries of chatgate are never kept as notes: a client that sets its password by one must not be told OK where no
+    plugin knows of it.
+    """
+    return entry.startswith("/private/") and not f"{entry}/".startswith(_OURS)
 
 
 COMMANDS = {

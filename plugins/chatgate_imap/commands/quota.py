@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .. import names
 from ..answers import No
-from ..envelope import string
 from ..parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
@@ -37,7 +35,7 @@ def getquotaroot(connection: Connection, parser: Parser) -> str:
     name = parser.mailbox()
     parser.end()
     existing(connection, name)
-    connection.wire.write(b'* QUOTAROOT %s "%s"\r\n' % (string(names.encode(name)), _ROOT))
+    connection.wire.write(b'* QUOTAROOT %s "%s"\r\n' % (connection.quoted(name), _ROOT))
     _tell(connection)
     return "Getquotaroot completed."
 

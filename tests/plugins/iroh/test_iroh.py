@@ -5,7 +5,7 @@ import threading
 import time
 
 import pytest
-from chatgate_iroh.plugin import ENTRY, Iroh, IrohOptions
+from chatgate_iroh.plugin import ENTRY, ENTRY1, Iroh, IrohOptions
 
 from chatgate import confd
 from chatgate.gateway import Gateway
@@ -135,3 +135,14 @@ def test_a_certificate_that_nobody_trusts_is_a_warning(tmp_path, gateway_factory
     [https] = [s for s in site.services if s.name == "https"]
     [(level, text)] = checked(tmp_path, f"https://{https.listening[0]}")
     assert level == "warning" and "SSL" in text
+
+
+def test_the_relay_of_iroh_1_is_named_apart(tmp_path):
+    gateway = Gateway(config(tmp_path, Iroh, iroh={"url": URL, "url1": "https://one.example.org"}))
+    assert asked(gateway) == URL.encode() and asked(gateway, entry=ENTRY1) == b"https://one.example.org"
+    assert asked(gateway, "INBOX", ENTRY1) is None
+
+
+def test_the_option_that_is_wrong_is_named():
+    with pytest.raises(ValueError, match="url1: must"):
+        IrohOptions(url1="nonsense")

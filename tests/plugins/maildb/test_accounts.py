@@ -85,7 +85,7 @@ def test_a_deleted_account_leaves_nothing(store, people, tmp_path):
     store.expunge(alice.box, [1], only_deleted=False)
     store.store(MAIL * 2, [alice.inbox] * 3)
     store.subscribe(alice.id, "x", True)
-    store.annotate(alice.id, "", "/private/a", b"1")
+    store.annotate(alice.id, "", {"/private/a": b"1"})
     store.delete_account(alice.id)
     assert store.account(alice.address) is None and store.mailboxes(alice.id) == []
     assert store.subscriptions(alice.id) == [] and store.annotations(alice.id, "") == {}

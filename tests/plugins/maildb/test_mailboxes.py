@@ -60,7 +60,7 @@ def test_delete_removes_messages_but_not_children(store, people):
     child = store.create_mailbox(people.alice.id, "a/b")
     store.store(MAIL, [people.alice.inbox])
     store.copy(people.alice.box, [1], parent.id)
-    store.annotate(people.alice.id, "a", "/private/x", b"1")
+    store.annotate(people.alice.id, "a", {"/private/x": b"1"})
     store.delete_mailbox(parent.id)
     assert "a/b" in names(store, people.alice) and "a" not in names(store, people.alice)
     assert store.annotations(people.alice.id, "a") == {}
@@ -84,7 +84,7 @@ def test_rename_takes_children_and_annotations_along(store, people):
     box = store.create_mailbox(people.alice.id, "a")
     store.create_mailbox(people.alice.id, "a/b/c")
     store.create_mailbox(people.alice.id, "ab")
-    store.annotate(people.alice.id, "a/b/c", "/private/x", b"1")
+    store.annotate(people.alice.id, "a/b/c", {"/private/x": b"1"})
     store.rename_mailbox(people.alice.id, "a", "z/y")
     assert {"z/y", "z/y/b/c", "ab"} < set(names(store, people.alice)) and "a" not in names(store, people.alice)
     renamed = store.mailbox(people.alice.id, "z/y")
@@ -151,28 +151,30 @@ def test_subscriptions_are_names_that_outlive_the_mailbox(store, people):
 
 def test_annotations(store, people):
     alice = people.alice
-    store.annotate(alice.id, "", "/private/a", b"1")
-    store.annotate(alice.id, "inbox", "/private/a", b"\x00\xff")
-    store.annotate(alice.id, "", "/private/a", b"2")
-    store.annotate(alice.id, "", "/private/b", b"")
+    store.annotate(alice.id, "", {"/private/a": b"1"})
+    store.annotate(alice.id, "inbox", {"/private/a": b"\x00\xff"})
+    store.annotate(alice.id, "", {"/private/a": b"2"})
+    store.annotate(alice.id, "", {"/private/b": b""})
     assert store.annotations(alice.id, "") == {"/private/a": b"2", "/private/b": b""}
     assert store.annotations(alice.id, "INBOX") == {"/private/a": b"\x00\xff"}
-    store.annotate(alice.id, "", "/private/a", None)
-    store.annotate(alice.id, "", "/private/never", None)
+    store.annotate(alice.id, "", {"/private/a": None})
+    store.annotate(alice.id, "", {"/private/never": None})
     assert store.annotations(alice.id, "") == {"/private/b": b""}
     assert store.annotations(people.bob.id, "") == {}
     with pytest.raises(NoSuchMailbox):
-        store.annotate(alice.id, "nope", "/private/a", b"1")
+        store.annotate(alice.id, "nope", {"/private/a": b"1"})
 
 
 def test_annotations_are_limited(open_gateway):
     store = open_gateway(max_annotations=2, max_annotation_bytes=10).store
     account = store.create_account("alice@example.org", "")
-    store.annotate(account.id, "", "/private/a", b"x" * 10)
-    store.annotate(account.id, "", "/private/b", b"")
-    store.annotate(account.id, "", "/private/b", b"changed")
+    store.annotate(account.id, "", {"/private/a": b"x" * 10})
+    store.annotate(account.id, "", {"/private/b": b""})
+    store.annotate(account.id, "", {"/private/b": b"changed"})
     for entry, value in (("/private/c", b""), ("/private/a", b"x" * 11), ("/private/" + "a" * 250, b"")):
         with pytest.raises(StoreError):
-            store.annotate(account.id, "", entry, value)
-    store.annotate(account.id, "INBOX", "/private/c", b"")
+            store.annotate(account.id, "", {entry: value})
+    with pytest.raises(StoreError):  # all or none
+        store.annotate(account.id, "", {"/private/a": None, "/private/c": b"", "/private/d": b""})
+    store.annotate(account.id, "INBOX", {"/private/c": b""})
     assert set(store.annotations(account.id, "")) == {"/private/a", "/private/b"}

@@ -212,19 +212,10 @@ def test_private_metadata(gateway, store, people):
     def get(entry, mailbox="", session=session):
         return gateway.hub.ask("get_metadata", session=session, mailbox=mailbox, entry=entry)
 
-    def put(entry, value, mailbox="", session=session):
-        return gateway.hub.ask("set_metadata", session=session, mailbox=mailbox, entry=entry, value=value)
-
-    assert put("/private/a", b"1").accepts and put("/private/a", b"2", "inbox").accepts
+    store.annotate(people.alice.id, "", {"/private/a": b"1"})
+    store.annotate(people.alice.id, "inbox", {"/private/a": b"2"})
     assert (get("/private/a"), get("/private/a", "INBOX"), get("/private/b")) == (b"1", b"2", None)
-    assert put("/private/a", None).accepts and get("/private/a") is None
-    assert put("/shared/a", b"1") is None and get("/shared/a") is None
-    for entry in ("/private/vendor/chatgate/password", "/private/vendor/chatgate"):  # no note, in clear, of a password
-        assert put(entry, b"1") is None and put(entry, b"1", "INBOX") is None and get(entry) is None
-    assert put("/private/a", bytes(20_000)).imap == "LIMIT"
-    assert put("/private/a", b"1", "nope").imap == "NONEXISTENT"
-    stranger = Session("imap", "127.0.0.1")
-    assert put("/private/a", b"1", session=stranger) is None and get("/private/a", "INBOX", stranger) is None
+    assert get("/shared/a") is None and get("/private/a", "INBOX", Session("imap", "127.0.0.1")) is None
 
 
 def test_check_and_expire(open_gateway, tmp_path):
@@ -246,7 +237,7 @@ def test_no_log_holds_mail_or_secrets(open_gateway, caplog):
     account = store.create_account("alice@example.org", "hidden-secret")
     store.store(b"hidden-content", [Delivery("", store.mailbox(account.id, "INBOX").id, account.id)])
     store.set_secret(account.id, "hidden-secret-2")
-    store.annotate(account.id, "", "/private/a", b"hidden-note")
+    store.annotate(account.id, "", {"/private/a": b"hidden-note"})
     store.subscribe(account.id, "hidden-name", True)
     store.subscriptions(account.id)
     assert "hidden" not in caplog.text

@@ -17,9 +17,7 @@ from selfservice_page import QUICK  # noqa: E402
 
 @pytest.fixture
 def gateway(gateway_factory):
-    return gateway_factory(
-        *SHIPPED, SelfService, **QUICK, imap={"login_failure_seconds": 0.0, "plaintext_login": True}
-    )
+    return gateway_factory(*SHIPPED, SelfService, **QUICK, imap={"login_failure_seconds": 0.0, "plaintext_login": True})
 
 
 @pytest.fixture

@@ -1,0 +1,77 @@
+"""STATUS (RFC 3501 §6.3.10), also for LIST (RFC 5819)."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING
+
+from chatgate.api import Mailbox, Message
+
+from .. import flags
+from ..answers import Bad
+from ..parser import Parser
+from .select import existing
+from .table import AUTHENTICATED, Command
+
+if TYPE_CHECKING:
+    from ..connection import Connection
+
+# What the store knows without looking at each message: RFC 3501, 7162 (HIGHESTMODSEQ), 7889, 8438 (SIZE).
+_KEPT = {b"MESSAGES", b"UNSEEN", b"UIDNEXT", b"UIDVALIDITY", b"HIGHESTMODSEQ", b"SIZE", b"APPENDLIMIT"}
+# DELETED and DELETED-STORAGE: RFC 9208 §4.1.4.
+_COUNTED = {b"RECENT", b"DELETED", b"DELETED-STORAGE"}
+
+
+def items(parser: Parser) -> list[bytes]:
+    """The items asked for, each once. Raises Bad."""
+    asked = [item.upper() for item in parser.astrings()]
+    if not _KEPT.union(_COUNTED).issuperset(asked):
+        raise Bad("Unknown STATUS item")
+    return list(dict.fromkeys(asked))
+
+
+def tell(connection: Connection, mailbox: Mailbox, asked: list[bytes]) -> None:
+    """Write the STATUS response. Raises NoSuchMailbox."""
+    now = connection.store.status(mailbox.id)
+    values = {
+        b"MESSAGES": now.messages,
+        b"UNSEEN": now.unseen,
+        b"UIDNEXT": now.uidnext,
+        b"UIDVALIDITY": now.uidvalidity,
+        b"HIGHESTMODSEQ": now.modseq,
+        b"SIZE": now.size,
+        b"APPENDLIMIT": connection.imap.max_message_bytes,
+    }
+    if not _COUNTED.isdisjoint(asked):
+        values |= _counted(connection, mailbox)
+    if b"HIGHESTMODSEQ" in asked:
+        connection.use_condstore()  # RFC 7162 §3.1: asking for it turns CONDSTORE on
+    each = b" ".join(b"%s %d" % (item, values[item]) for item in asked)
+    connection.wire.write(b"* STATUS %s (%s)\r\n" % (connection.quoted(mailbox.name), each))
+
+
+def _counted(connection: Connection, mailbox: Mailbox) -> dict[bytes, int]:
+    messages = connection.store.changes(mailbox.id, 0).messages
+    first = connection.imap.recent.first(mailbox.id)
+    deleted = [m for m in connection.work.each(messages) if flags.DELETED in m.flags]
+    return {
+        b"RECENT": len(messages) - bisect_left(messages, first, key=_uid),
+        b"DELETED": len(deleted),
+        b"DELETED-STORAGE": sum(message.size for message in deleted),
+    }
+
+
+def _uid(message: Message) -> int:
+    return message.uid
+
+
+def status(connection: Connection, parser: Parser) -> str:
+    name = parser.mailbox()
+    parser.space()
+    asked = items(parser)
+    parser.end()
+    tell(connection, existing(connection, name), asked)
+    return "Status completed."
+
+
+COMMANDS = {b"STATUS": Command(status, AUTHENTICATED)}
