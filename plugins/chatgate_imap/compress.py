@@ -26,7 +26,7 @@ class Deflate:
         self._more = False
         self._synced = False
 
-    def pack(self, data: bytes) -> bytes:
+    def pack(self, data: bytes | memoryview) -> bytes:
         """Deflate and flush, so that the client can read all of it now."""
         if self._packer is None:
             # 8 KB window: mail here is encrypted, there is little to find further back.

@@ -71,9 +71,9 @@ class Connection:
     def __init__(self, imap: Imap, session: Session, sock: Any) -> None:
         options = imap.options
         self.imap, self.session = imap, session
-        self.wire = Wire(sock, options.command_seconds, options.stall_seconds)
-        self.wire.deadline = time.monotonic() + options.login_seconds
         self.work = Work(options.command_work_seconds)
+        self.wire = Wire(sock, options.command_seconds, options.stall_seconds, self.work, imap.unsent)
+        self.wire.deadline = time.monotonic() + options.login_seconds
         self.view: View | None = None
         self.changed = False
         self._watch: Any = None

@@ -46,6 +46,9 @@ class ImapOptions:
         131072, "Octets in a command, literals included unless it is APPEND; 10 000 UIDs, one by one, need 110 000."
     )
     max_inflight_bytes: int = option(268435456, "Octets of unfinished messages of all connections; more is refused.")
+    max_unsent_bytes: int = option(
+        67108864, "Octets of answers that wait to be taken, of all connections; past it the slowest are cut off."
+    )
     max_mailboxes: int = option(100, "Mailboxes of one account, INBOX included.")
     max_metadata_bytes: int = option(4096, "Octets in the value of a METADATA entry.")
     compress_level: int = option(3, "zlib level of COMPRESS=DEFLATE, 1 to 9; 0 does not offer it.")

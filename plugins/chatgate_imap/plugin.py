@@ -10,6 +10,7 @@ from chatgate.api import Gateway, Server, Session, hookimpl
 from .connection import Connection
 from .options import ImapOptions
 from .recent import Recent
+from .unsent import Unsent
 
 _ALWAYS = ("IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE")
 _LOGGED_IN = (
@@ -29,6 +30,7 @@ class Imap:
         self.recent = Recent()
         self.max_message_bytes = gateway.config.core.max_message_bytes
         self.in_flight = 0  # octets of messages that are being received
+        self.unsent = Unsent(options.max_unsent_bytes)
         self._connections: Counter[int] = Counter()
         self._servers: dict[str, Server] = {}
 

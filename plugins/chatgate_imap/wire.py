@@ -12,8 +12,11 @@ import gevent
 from gevent.event import Event
 from gevent.ssl import SSLSocket
 
+from chatgate.api import Work
+
 from .answers import Bye, Closed, No
 from .compress import Deflate
+from .unsent import Unsent
 
 CHUNK = 16384  # one TLS record; the buffer exists only while there is something to read
 SEND_CHUNK = 131072
@@ -38,6 +41,7 @@ class Wire:
     event: set it to end the sleep of `wait`. timeout: seconds to wait for input between commands.
     deadline: the moment (time.monotonic) when waiting ends all the same, or None.
     stall: seconds a client may pause inside a literal, or leave its side of the line full.
+    work: others get their turn amid long answers. unsent: what waits to be sent, of all connections.
     """
 
     __slots__ = (
@@ -46,6 +50,8 @@ class Wire:
         "timeout",
         "deadline",
         "stall",
+        "_work",
+        "_unsent",
         "_in",
         "_out",
         "_gathered",
@@ -54,12 +60,13 @@ class Wire:
         "_watcher",
     )
 
-    def __init__(self, sock: Any, timeout: float, stall: float) -> None:
+    def __init__(self, sock: Any, timeout: float, stall: float, work: Work, unsent: Unsent) -> None:
         self.sock = sock
         self.event = Event()
         self.timeout = timeout
         self.deadline: float | None = None
         self.stall = stall
+        self._work, self._unsent = work, unsent
         self._in = bytearray()
         self._out: list[bytes] = []
         self._gathered = 0
@@ -73,7 +80,7 @@ class Wire:
         """Say this with the next flush; b"" is nothing."""
         if not data:
             return
-        if len(data) > SEND_CHUNK:  # sent as it is: 30 MB shall not be copied to stand beside their brackets
+        if len(data) > SEND_CHUNK:  # sent as it is: it shall not be copied to stand beside its brackets
             self.flush()
             self._send(data)
             return
@@ -91,23 +98,26 @@ class Wire:
             self._send(data)
 
     def _send(self, data: bytes) -> None:
-        if self._deflate is not None:
-            data = self._deflate.pack(data)
+        """In pieces: no client waits long while another one's is deflated, and `stall` is for each."""
+        view = memoryview(data)
+        for start in range(0, len(view), SEND_CHUNK):
+            piece = view[start : start + SEND_CHUNK]
+            self._send_piece(piece if self._deflate is None else memoryview(self._deflate.pack(piece)))
+            self._work.turn()
+
+    def _send_piece(self, piece: memoryview) -> None:
         try:
-            view = memoryview(data)
             # Tried at once first: sendall() asks the kernel for its buffer size and starts a timer each time.
-            # TLS wants a write that did not go out repeated at the same length, so this is the first of the pieces.
+            # TLS wants a write that did not go out repeated at the same length.
             self.sock.settimeout(0.0)
             try:
-                sent = self.sock.send(view[:SEND_CHUNK])
+                sent = self.sock.send(piece)
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 sent = 0
-            if sent == len(data):
-                return
-            # In pieces, as the time-out of sendall() is for the whole of it, and 30 MB over a bad line take longer.
-            self.sock.settimeout(self.stall)
-            for start in range(sent, len(data), SEND_CHUNK):
-                self.sock.sendall(view[start : start + SEND_CHUNK])
+            if sent < len(piece):
+                self.sock.settimeout(self.stall)
+                with self._unsent.waits(len(piece)):  # all of it is kept until then
+                    self.sock.sendall(piece[sent:])
         except OSError as error:
             raise Closed from error
 

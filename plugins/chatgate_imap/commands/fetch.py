@@ -121,7 +121,6 @@ def _write(wire: Wire, begin: bytes, pieces: list[bytes | Slice], source: Source
                 except StoreError as error:
                     raise Closed from error
                 wire.write(_without_nul(octets))
-                source.work.turn()
         else:
             wire.write(_without_nul(piece))
     wire.write(b")\r\n")
