@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable
 
 import gevent
 
+from chatgate import faults
+
+log = logging.getLogger("chatgate.background")
+
 
 class Background:
-    """One greenlet from start to stop: `run`, which goes on for ever and keeps to itself what goes wrong. At stop it
-    is killed wherever it waits (gevent.GreenletExit).
+    """One greenlet from start to stop: `run`, which goes on for ever. When it ends all the same, whether it raises or
+    returns, that is logged, and it is begun anew, after waits that grow from `shortest` to `longest` seconds while it
+    does not last that long itself. At stop it is killed wherever it waits (gevent.GreenletExit).
     """
 
     listening: list[str] = []
+    shortest, longest = 1.0, 300.0
 
     def __init__(self, name: str, run: Callable[[], object]) -> None:
         self.name, self._run = name, run
@@ -22,8 +30,25 @@ class Background:
         pass
 
     def start(self) -> None:
-        self._greenlet = gevent.spawn(self._run)
+        self._greenlet = gevent.spawn(self._keep_running)
 
     def stop(self, seconds: float) -> None:
         if self._greenlet is not None:
             self._greenlet.kill(timeout=seconds)
+
+    def _keep_running(self) -> None:
+        wait = self.shortest
+        while True:
+            begun = time.monotonic()
+            error, at = "none", "?"
+            try:
+                self._run()
+            except BaseException as caught:
+                if faults.thrown_in(caught):
+                    raise
+                error, at = type(caught).__name__, faults.where(caught)
+            if time.monotonic() - begun >= self.longest:
+                wait = self.shortest
+            log.error("service ended service=%s error=%s at=%s again_in=%.0fs", self.name, error, at, wait)
+            gevent.sleep(wait)
+            wait = min(wait * 2, self.longest)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from chatgate import names
+from chatgate import factories, faults, names
 
 GROUP = "chatgate"
 CORE = "chatgate"
@@ -72,6 +72,7 @@ class CoreOptions:
     observer_seconds: float = option(
         5.0, "Seconds each plugin may take over what it is told, such as that a message is stored; then it is cut off."
     )
+    check_seconds: float = option(300.0, "Seconds each plugin's part of `chatgate check` may take.")
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
     proxy_protocol_from: tuple[str, ...] = option(
@@ -98,22 +99,37 @@ class CoreOptions:
 
 @dataclass(frozen=True)
 class Enabled:
-    """A plugin that conf.d enables, ready to be made: factory(gateway, options)."""
+    """A plugin that conf.d enables, ready to be made: factory(gateway, options). optional: when it cannot be used, the
+    gateway runs without it.
+    """
 
     name: str
     factory: Any
     options: Any
     order: int = 50
     source: str = "(in code)"
+    optional: bool = False
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An optional plugin that cannot be used. reason: for the operator. seen: its class was there to be looked at."""
+
+    name: str
+    reason: str
+    seen: bool = True
 
 
 @dataclass(frozen=True)
 class Config:
-    """What the folder says. folder: holds conf.d/, data/ and tls/. plugins: in asking order."""
+    """What the folder says. folder: holds conf.d/, data/ and tls/. plugins: in asking order. left_out: optional ones
+    that cannot be used.
+    """
 
     folder: Path
     core: CoreOptions
     plugins: tuple[Enabled, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
 
 
 def installed() -> dict[str, list[importlib.metadata.EntryPoint]]:
@@ -162,6 +178,7 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
     found, known = files(folder), installed()
     core: CoreOptions | None = None
     enabled: list[Enabled] = []
+    left_out: list[LeftOut] = []
     for name, paths in found.items():
         if len(paths) > 1:
             problems.append(f"{paths[1]}: plugin '{name}' has another file, {paths[0].name}")
@@ -169,25 +186,48 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
         path = paths[0]
         if name == CORE:
             core = read(path, CoreOptions, problems, environ, _overrides(environ))
-        elif name not in known:
-            problems.append(f"{path}: no plugin '{name}' is installed{_did_you_mean(name, [*known, CORE])}")
-        elif len(known[name]) > 1:
-            problems.append(f"{path}: two installed packages offer a plugin '{name}'; remove one")
+            continue
+        wrong: list[str] = []
+        factory = _factory(name, path, known, wrong)
+        options = None if factory is None else read(path, factory.Options, wrong, environ)
+        optional = _is_optional(path)
+        if optional and factory is not None and (hook := factories.refuses(factory)):
+            problems.append(f"{path}: optional: not for '{name}', for what it refuses ({hook}) would pass without it")
+        if wrong and optional:
+            left_out.append(LeftOut(name, "; ".join(wrong), seen=factory is not None))
+        elif wrong:
+            problems += wrong
         else:
-            try:
-                factory = known[name][0].load()
-            except Exception as error:
-                problems.append(f"{path}: plugin '{name}' cannot be imported: {type(error).__name__}: {error}")
-                continue
-            options = read(path, factory.Options, problems, environ)
-            enabled.append(Enabled(name, factory, options, int(path.name[:2]), str(path)))
+            enabled.append(Enabled(name, factory, options, int(path.name[:2]), str(path), optional))
     if CORE not in found:
         problems.append(f"{folder}/conf.d/00-{CORE}.toml: missing; it names the mail domain")
     problems += _one_port_twice(enabled)
     if problems:
         raise ConfigError(problems)
     assert core is not None
-    return Config(folder, core, tuple(sorted(enabled, key=lambda e: (e.order, e.name))))
+    return Config(folder, core, tuple(sorted(enabled, key=lambda e: (e.order, e.name))), tuple(left_out))
+
+
+def _factory(name: str, path: Path, known: dict[str, list[importlib.metadata.EntryPoint]], problems: list[str]) -> Any:
+    """What makes the plugin; None after adding to `problems` what is wrong with it."""
+    points = known.get(name, [])
+    if not points:
+        problems.append(f"{path}: no plugin '{name}' is installed{_did_you_mean(name, [*known, CORE])}")
+    elif len(points) > 1:
+        problems.append(f"{path}: two installed packages offer a plugin '{name}'; remove one")
+    else:
+        try:
+            return factories.load(points[0])
+        except factories.Unusable as error:
+            problems.append(f"{path}: plugin '{name}' {error}")
+    return None
+
+
+def _is_optional(path: Path) -> bool:
+    try:
+        return tomllib.loads(path.read_text("utf-8")).get("optional") is True
+    except (OSError, ValueError):
+        return False
 
 
 def _one_port_twice(plugins: list[Enabled]) -> list[str]:
@@ -234,6 +274,8 @@ def read(
     known = {field.name: field for field in dataclasses.fields(options)}
     moved: Mapping[str, str] = getattr(options, "moved", {})
     values |= overrides or {}
+    if options is not CoreOptions and type(values.pop("optional", False)) is not bool:  # see `load`
+        problems.append(f"{path}:{_line_of('optional', text)}: optional: must be true or false")
 
     def place(key: str) -> str:
         return _ENVIRONMENT[key] if key in (overrides or {}) else f"{path}:{_line_of(key, text)}: {key}"
@@ -261,7 +303,11 @@ def read(
     except ValueError as error:  # from the dataclass's own __post_init__, usually "key: what is wrong"
         key, _, rest = str(error).partition(": ")
         problems.append(f"{place(key)}: {rest}" if key in values else f"{path}: {error}")
-        return None
+    except BaseException as error:
+        if faults.thrown_in(error):
+            raise
+        problems.append(f"{path}: {faults.told(error)}")
+    return None
 
 
 def _typed(value: Any, kind: Any, folder: Path, environ: Mapping[str, str]) -> Any:

@@ -12,15 +12,23 @@ from typing import Any, Literal, Protocol
 
 import gevent.event
 
-from chatgate import names, net
+from chatgate import faults, names, net
+from chatgate.background import Background
 from chatgate.board import Board
-from chatgate.confd import Config
+from chatgate.confd import Config, Enabled, LeftOut
+from chatgate.factories import refuses
 from chatgate.hub import Hub, PluginError
 from chatgate.intake import Intake
+from chatgate.records import StoreError
 from chatgate.session import Session
 from chatgate.store import Store
 
 log = logging.getLogger("chatgate.gateway")
+
+UNGUARDED = "no enabled plugin is a gate: unencrypted mail is taken and delivered (shipped: gate)"
+_DAY = 86400
+# Seconds that services get to stop beyond those they were told.
+_GRACE = 5.0
 
 
 @dataclass(frozen=True)
@@ -38,6 +46,10 @@ class Problem:
 
     level: Literal["error", "warning"]
     text: str
+
+
+class UnsafeError(PluginError):
+    """A plugin that must not be left out."""
 
 
 class Service(Protocol):
@@ -69,14 +81,36 @@ class Gateway:
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.services: list[Any] = []
         self.stopping = gevent.event.Event()
-        loaded = []
-        for enabled in config.plugins:
-            try:
-                loaded.append((enabled.name, enabled.factory(self, enabled.options)))
-            except ValueError as error:
-                raise PluginError(f"{enabled.source}: {error}") from error
-        self.hub.load(loaded)
+        self.left_out = list(config.left_out)
+        self._load()
         self.intake = Intake(self)
+
+    def _load(self) -> None:
+        """Make the plugins. Raises PluginError; an optional one that cannot be made is left out instead."""
+        for one in self.left_out:
+            log.error("plugin left out plugin=%s: %s", one.name, one.reason)
+        made = []
+        for enabled in self.config.plugins:
+            try:
+                plugin = _made(self, enabled)
+                if enabled.optional and (hook := refuses(plugin)):
+                    raise UnsafeError(f"{enabled.source}: optional: what it refuses ({hook}) would pass without it")
+                made.append((enabled.name, plugin))
+            except PluginError as error:
+                self._leave_out(enabled.name, error)
+        self.hub.load(made, self._leave_out)
+        unseen = [one for one in self.left_out if not one.seen]
+        if unseen and not self.hub.guarded:
+            raise PluginError(f"{unseen[0].reason}; it may be the gate, and there is no other one: nothing is served")
+
+    def _leave_out(self, name: str, error: Exception) -> None:
+        """Go on without this plugin, loudly, if that is allowed; else raises the error."""
+        if isinstance(error, UnsafeError) or not any(p.optional for p in self.config.plugins if p.name == name):
+            raise error
+        log.error("plugin left out plugin=%s: %s", name, error)
+        self.left_out.append(LeftOut(name, str(error)))
+        if self.hub.has(name):
+            self.hub.remove(self.hub.plugin(name))
 
     def path(self, *parts: str) -> Path:
         """A path inside the gateway's folder; absolute ones stay as they are."""
@@ -148,25 +182,105 @@ class Gateway:
         """Open the store, bind every listener, then accept. Raises PluginError or BindError; then nothing runs."""
         try:
             _ = self.store, self.tls
-            for services in self.hub.call("services", gateway=self):
-                self.services += services
-            for service in self.services:
-                service.bind()
-            for service in self.services:
-                service.start()
+            groups = self._services()
+            self.services += [service for _, services in groups for service in services]
+            for step in ("bind", "start"):
+                for plugin, services in groups:
+                    self._take(step, plugin, services)
         except BaseException:
             self.stop()
             raise
 
+    def _services(self) -> list[tuple[str, list[Any]]]:
+        """What shall run, by plugin."""
+        groups = []
+        for said in self.hub.survey("services", None, gateway=self):
+            if said.failure is not None:
+                self._leave_out(said.plugin, said.failure)
+            elif said.answer:
+                groups.append((said.plugin, list(said.answer)))
+        if not self.hub.guarded:
+            log.warning(UNGUARDED)
+            groups.append(("", [Background("no gate", _remind)]))
+        return groups
+
+    def _take(self, step: str, plugin: str, services: list[Any]) -> None:
+        """One step towards running, with all services of a plugin or, where it may be left out, with none."""
+        try:
+            for service in services:
+                try:
+                    getattr(service, step)()
+                except (PluginError, net.BindError, StoreError):
+                    raise
+                except BaseException as error:
+                    if faults.thrown_in(error):
+                        raise
+                    what = f"plugin {plugin}: service {service.name}: {step}: {faults.told(error)}"
+                    raise PluginError(what) from error
+        except (PluginError, net.BindError, StoreError) as error:
+            self._leave_out(plugin, error)
+            self._stop(services)
+            self.services = [service for service in self.services if service not in services]
+            services.clear()
+
+    def check(self) -> list[Problem]:
+        """What the plugins find wrong, and what is wrong with the plugins."""
+        found = [Problem("warning", f"{one.name} is left out: {one.reason}") for one in self.left_out]
+        if not self.hub.guarded:
+            found.append(Problem("warning", UNGUARDED))
+        for said in self.hub.survey("check", self.config.core.check_seconds, gateway=self):
+            if said.failure is not None:
+                found.append(Problem("error", str(said.failure)))
+            else:
+                found += said.answer or ()
+        return found
+
     def stop(self) -> None:
         """Stop accepting, let what is in flight finish within `stop_seconds`, close the store."""
         self.stopping.set()
-        stops = [gevent.spawn(service.stop, self.config.core.stop_seconds) for service in reversed(self.services)]
-        gevent.joinall(stops)
+        self._stop(self.services)
         self.services = []
         if "store" in self.__dict__:
-            self.store.close()
-            del self.__dict__["store"]
+            store = self.__dict__.pop("store")
+            store.close()
+
+    def _stop(self, services: list[Any]) -> None:
+        """All at the same time; nobody's failure keeps the others, or the store, from ending well."""
+        seconds = self.config.core.stop_seconds
+        stops = {gevent.spawn(_stopped, service, seconds): service for service in reversed(services)}
+        gevent.joinall(list(stops), timeout=seconds + _GRACE)
+        for greenlet, service in stops.items():
+            if not greenlet.dead:
+                log.error("service does not stop service=%s", service.name)
+                greenlet.kill(block=False)
+
+
+def _remind() -> None:
+    while True:
+        gevent.sleep(_DAY)
+        log.warning(UNGUARDED)
+
+
+def _made(gateway: Gateway, enabled: Enabled) -> Any:
+    """Raises PluginError that names the file."""
+    try:
+        return enabled.factory(gateway, enabled.options)
+    except (ValueError, PluginError) as error:
+        raise PluginError(f"{enabled.source}: {error}") from error
+    except BaseException as error:
+        if faults.thrown_in(error):
+            raise
+        raise PluginError(f"{enabled.source}: plugin '{enabled.name}': {faults.told(error)}") from error
+
+
+def _stopped(service: Any, seconds: float) -> None:
+    try:
+        service.stop(seconds)
+    except BaseException as error:
+        if faults.thrown_in(error):
+            raise
+        kind, at = type(error).__name__, faults.where(error)
+        log.error("service failed to stop service=%s error=%s at=%s", service.name, kind, at)
 
 
 def sd_notify(state: str) -> None:

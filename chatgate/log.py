@@ -47,6 +47,6 @@ def setup(level: str, plugins: Iterable[Enabled]) -> None:
 
 
 def _uncaught(context: Any, kind: Any, value: Any, trace: Any) -> None:
-    if kind is not None and issubclass(kind, gevent.GreenletExit | KeyboardInterrupt | SystemExit):
+    if kind is not None and issubclass(kind, gevent.GreenletExit):
         return
     logging.getLogger("chatgate").error("greenlet failed", exc_info=(kind, value, trace))

@@ -44,7 +44,9 @@ def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: i
     if options is not None:
         values = {f.name: ("127.0.0.1:0",) for f in dataclasses.fields(options) if confd.is_listener(f)}
     number = getattr(factory, "order", 50) if order is None else order
-    return confd.Enabled(name, factory, options(**values | (settings or {})) if options else None, number)
+    given = dict(settings or {})
+    optional = given.pop("optional", False)
+    return confd.Enabled(name, factory, options(**values | given) if options else None, number, optional=optional)
 
 
 def config(

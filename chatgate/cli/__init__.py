@@ -122,7 +122,9 @@ class Cli(click.Group):
     def _of_plugins(self, ctx: click.Context) -> click.Group:
         found, folder = click.Group(), _folder(ctx)
         if confd.is_gateway(folder.path):
-            folder.gateway.hub.call("commands", cli=found, gateway=folder.gateway)
+            for said in folder.gateway.hub.survey("commands", None, cli=found, gateway=folder.gateway):
+                if said.failure is not None:  # the others' commands are there all the same
+                    click.echo(f"chatgate: {said.failure}", err=True)
         return found
 
 

@@ -19,9 +19,7 @@ def command(folder: Folder, as_json: bool) -> None:
     """
     gateway = folder.gateway
     _ = gateway.store, gateway.tls
-    problems = [problem for found in gateway.hub.call("check", gateway=gateway) for problem in found]
-    if not gateway.hub.implements("filter"):
-        click.echo("chatgate: warning: no enabled plugin filters messages; cleartext will pass", err=True)
+    problems = gateway.check()
     data = {"plugins": [p.name for p in gateway.config.plugins], "problems": [vars(p) for p in problems]}
     lines = [f"{p.level}: {p.text}" for p in problems]
     lines.append(f"{len(gateway.config.plugins)} plugins enabled, {len(problems) or 'no'} problems")

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import click
 
-from chatgate import confd, names
+from chatgate import confd, factories, names
 from chatgate.cli import Folder, fail
 
 # What a new gateway runs. Everything else that is installed waits for `chatgate plugins enable`.
@@ -53,6 +53,8 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
     try:
         write(folder.path, settings, local, listen)
         folder.gateway.certificate()
+    except factories.Unusable as error:
+        fail(str(error), 1)
     except FileExistsError:
         fail(f"{folder.path}/conf.d is there already; nothing was changed", 1)
     except OSError as error:
@@ -76,7 +78,7 @@ def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | N
         (path / name).mkdir(mode=0o700, exist_ok=True)
     write_core(path, core)
     for name in PLUGINS:
-        factory = known[name][0].load()
+        factory = factories.load(known[name][0])
         settings = addresses(factory.Options, local, listen) if local or listen else {}
         write_plugin(path, name, factory, settings)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from chatgate import confd
+from chatgate import confd, factories
 from chatgate.cli import Folder, fail, json_option, show
 from chatgate.cli.init import summary, write_plugin
 
@@ -23,9 +23,9 @@ def list_(folder: Folder, as_json: bool) -> None:
     rows = []
     for name, points in sorted(confd.installed().items()):
         try:
-            about = summary(points[0].load())
-        except Exception as error:  # a broken plugin is listed with its trouble
-            about = f"cannot be imported: {type(error).__name__}: {error}"
+            about = summary(factories.load(points[0]))
+        except factories.Unusable as error:  # a broken plugin is listed with its trouble
+            about = str(error)
         paths = [path.name for path in enabled.get(name, [])]
         rows.append({"name": name, "enabled": bool(paths), "file": paths[0] if paths else None, "about": about})
     show(rows, as_json, [f"{'on ' if r['enabled'] else 'off'}  {r['name']:<14} {r['about']}" for r in rows])
@@ -48,7 +48,9 @@ def enable(folder: Folder, name: str) -> None:
         if disabled:
             path = disabled[0].rename(disabled[0].with_suffix(""))
         else:
-            path = write_plugin(folder.path, name, known[name][0].load())
+            path = write_plugin(folder.path, name, factories.load(known[name][0]))
+    except factories.Unusable as error:
+        fail(f"plugin '{name}' {error}", 1)
     except OSError as error:
         fail(f"cannot write {error.filename}: {error.strerror}", 1)
     click.echo(f"Enabled by {path}; restart the gateway.")

@@ -12,7 +12,7 @@ import gevent
 
 from chatgate import __version__, confd, log
 from chatgate.cli import Folder, fail
-from chatgate.gateway import Gateway, sd_notify
+from chatgate.gateway import UNGUARDED, Gateway, sd_notify
 from chatgate.hub import PluginError
 from chatgate.listeners import BindError
 
@@ -26,6 +26,9 @@ def command(folder: Folder) -> None:
     finish; SIGHUP loads certificates and the log level anew.
     """
     return_memory()
+    # What a greenlet raises ends that greenlet, with a line in the log. gevent would let SystemExit end the process.
+    hub = gevent.get_hub()
+    hub.SYSTEM_ERROR, hub.NOT_ERROR = (), (gevent.GreenletExit,)
     gateway = folder.gateway
     # Before anything is open, so that a signal at any moment stops in good order.
     gevent.signal_handler(signal.SIGTERM, gateway.stopping.set)
@@ -70,9 +73,12 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3), malloc.h
 def summary(gateway: Gateway) -> list[str]:
     """What is on, where it listens, what is off and why."""
     lines = [f"chatgate {__version__} for {gateway.domain}, host {gateway.hostname}, in {gateway.config.folder}"]
+    left_out = {one.name for one in gateway.left_out}
     for plugin in gateway.config.plugins:
-        lines.append(f"  on   {plugin.name}")
-    on = {plugin.name for plugin in gateway.config.plugins}
+        if plugin.name not in left_out:
+            lines.append(f"  on   {plugin.name}")
+    lines += [f"  LEFT OUT  {one.name}: {one.reason}" for one in gateway.left_out]
+    on = {plugin.name for plugin in gateway.config.plugins} | left_out
     for name in sorted(confd.installed()):
         if name not in on:
             lines.append(f"  off  {name:<14} installed, but conf.d has no file for it")
@@ -81,6 +87,8 @@ def summary(gateway: Gateway) -> list[str]:
             lines.append(f"  {service.name:<14} listens on {', '.join(service.listening)}")
         elif hasattr(service, "addresses"):
             lines.append(f"  {service.name:<14} off: no address is configured")
+    if not gateway.hub.guarded:
+        lines.append(f"  WARNING: {UNGUARDED}")
     return lines
 
 

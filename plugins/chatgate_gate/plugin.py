@@ -40,6 +40,7 @@ class Gate:
     """
 
     Options = GateOptions
+    gate = True
     order = 30  # before filters that cost more, such as DKIM with its DNS queries
 
     def __init__(self, gateway: Gateway, options: GateOptions) -> None:

@@ -26,6 +26,13 @@ def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalGateway]:
         yield make(smtp=NO_RATE).start()
 
 
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalGateway]:
+    """One for all tests of a module, not running, for tests that leave it as it was."""
+    for make in gateways(tmp_path_factory.mktemp("folder")):
+        yield make()
+
+
 def gateways(folder: Path) -> Iterator[Make]:
     made: list[LocalGateway] = []
 
