@@ -44,7 +44,7 @@ class Background:
             try:
                 self._run()
             except BaseException as caught:
-                if faults.thrown_in(caught):
+                if isinstance(caught, gevent.GreenletExit) and faults.thrown_in(caught):
                     raise
                 error, at = type(caught).__name__, faults.where(caught)
             if time.monotonic() - begun >= self.longest:

@@ -19,6 +19,7 @@ from chatgate.confd import Config, Enabled, LeftOut
 from chatgate.factories import refuses
 from chatgate.hub import Hub, PluginError
 from chatgate.intake import Intake
+from chatgate.listeners import BindError
 from chatgate.records import StoreError
 from chatgate.session import Session
 from chatgate.store import Store
@@ -210,14 +211,14 @@ class Gateway:
             for service in services:
                 try:
                     getattr(service, step)()
-                except (PluginError, net.BindError, StoreError):
+                except (PluginError, BindError, StoreError):
                     raise
                 except BaseException as error:
                     if faults.thrown_in(error):
                         raise
-                    what = f"plugin {plugin}: service {service.name}: {step}: {faults.told(error)}"
+                    what = f"plugin {plugin}: service {_name(service)}: {step}: {faults.told(error)}"
                     raise PluginError(what) from error
-        except (PluginError, net.BindError, StoreError) as error:
+        except (PluginError, BindError, StoreError) as error:
             self._leave_out(plugin, error)
             self._stop(services)
             self.services = [service for service in self.services if service not in services]
@@ -251,7 +252,7 @@ class Gateway:
         gevent.joinall(list(stops), timeout=seconds + _GRACE)
         for greenlet, service in stops.items():
             if not greenlet.dead:
-                log.error("service does not stop service=%s", service.name)
+                log.error("service does not stop service=%s", _name(service))
                 greenlet.kill(block=False)
 
 
@@ -273,6 +274,10 @@ def _made(gateway: Gateway, enabled: Enabled) -> Any:
         raise PluginError(f"{enabled.source}: plugin '{enabled.name}': {faults.told(error)}") from error
 
 
+def _name(service: Any) -> str:
+    return str(getattr(service, "name", type(service).__name__))
+
+
 def _stopped(service: Any, seconds: float) -> None:
     try:
         service.stop(seconds)
@@ -280,7 +285,7 @@ def _stopped(service: Any, seconds: float) -> None:
         if faults.thrown_in(error):
             raise
         kind, at = type(error).__name__, faults.where(error)
-        log.error("service failed to stop service=%s error=%s at=%s", service.name, kind, at)
+        log.error("service failed to stop service=%s error=%s at=%s", _name(service), kind, at)
 
 
 def sd_notify(state: str) -> None:

@@ -2,13 +2,15 @@
 
 import socket
 import ssl
+import sys
 from pathlib import Path
 
+import gevent
 import pytest
 
-from chatgate.api import BindError, PluginError, hookimpl
+from chatgate.api import BindError, PluginError, Problem, hookimpl
 from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway, sd_notify
+from chatgate.gateway import UNGUARDED, Gateway, sd_notify
 from chatgate.testing import client_tls, config, port
 
 
@@ -62,6 +64,134 @@ def test_when_one_cannot_bind_nothing_runs(gateway_factory):
 def test_a_gateway_without_store_or_certificate_says_which_plugin_brings_one(gateway_factory, plugins, missing):
     with pytest.raises(PluginError, match=missing):
         gateway_factory(*plugins)
+
+
+class Ends:
+    """A plugin whose service ends badly, in the way that a test names."""
+
+    def __init__(self, gateway, options):
+        self.listening, self.name = [], "ends"
+
+    def bind(self):
+        pass
+
+    def start(self):
+        pass
+
+    @hookimpl
+    def chatgate_services(self):
+        return [self]
+
+
+class Exits(Ends):
+    def stop(self, seconds):
+        sys.exit(3)
+
+
+class Raises(Ends):
+    def stop(self, seconds):
+        raise RuntimeError("secret")
+
+
+class Hangs(Ends):
+    def stop(self, seconds):
+        gevent.sleep(1000)
+
+
+@pytest.mark.parametrize("ends", [Exits, Raises, Hangs])
+def test_a_service_that_does_not_stop_keeps_neither_the_others_nor_the_store(
+    gateway_factory, ends, caplog, monkeypatch
+):
+    monkeypatch.setattr("chatgate.gateway._GRACE", 0.05)
+    log = []
+    gateway = gateway_factory("tls", "maildb", ends, recording(log), core={"stop_seconds": 0.2})
+    close, closed = gateway.store.close, []
+    monkeypatch.setattr(gateway.store, "close", lambda: closed.append(1) or close())
+    with gevent.Timeout(30):
+        gateway.stop()
+    assert sorted(log[4:]) == ["stop one", "stop two"]
+    assert closed == [1]
+    assert "service=ends" in caplog.text and "secret" not in caplog.text
+
+
+class Taken(Ends):
+    """Its port is taken."""
+
+    def bind(self):
+        raise BindError("cannot listen on somewhere: taken")
+
+    def stop(self, seconds):
+        pass
+
+    @hookimpl
+    def chatgate_capabilities(self):
+        return ["XTAKEN"]
+
+
+def test_an_optional_plugin_that_cannot_start_is_asked_no_more(gateway_factory, caplog):
+    with pytest.raises(BindError):
+        gateway_factory("tls", "maildb", Taken)
+    log = []
+    gateway = gateway_factory("tls", "maildb", recording(log), Taken, taken={"optional": True})
+    assert [(one.name, one.reason) for one in gateway.left_out] == [("taken", "cannot listen on somewhere: taken")]
+    assert "plugin left out plugin=taken: cannot listen on somewhere: taken" in caplog.text
+    assert gateway.hub.notify("capabilities", session=None) == [] and not gateway.hub.has("taken")
+    assert log == ["bind one", "bind two", "start one", "start two"]
+    assert any("taken is left out" in problem.text for problem in gateway.check())
+    assert "ends" not in [service.name for service in gateway.services]
+
+
+class Refuses(Ends):
+    @hookimpl(specname="chatgate_connect")
+    def anything(self):
+        raise AssertionError
+
+
+def test_a_plugin_that_refuses_cannot_be_optional(gateway_factory):
+    with pytest.raises(PluginError, match="chatgate_connect"):
+        gateway_factory("tls", "maildb", Refuses, refuses={"optional": True})
+
+
+def test_one_plugins_check_does_not_hide_what_the_others_found(gateway_factory):
+    class Bad:
+        def __init__(self, gateway, options):
+            pass
+
+        @hookimpl
+        def chatgate_check(self):
+            sys.exit(1)
+
+    class Slow(Bad):
+        @hookimpl
+        def chatgate_check(self):
+            gevent.sleep(1000)
+
+    class Good(Bad):
+        @hookimpl
+        def chatgate_check(self):
+            return [Problem("error", "found")]
+
+    gateway = gateway_factory("tls", "maildb", Bad, Slow, Good, core={"check_seconds": 0.1})
+    with gevent.Timeout(30):
+        texts = {problem.text: problem.level for problem in gateway.check()}
+    assert texts.pop("found") == "error"
+    for name in ("bad", "slow"):
+        assert [level for text, level in texts.items() if f"plugin {name}: check: " in text] == ["error"]
+
+
+def test_a_gateway_without_a_gate_warns_at_start_and_every_day(gateway_factory, caplog, monkeypatch):
+    monkeypatch.setattr("chatgate.gateway._DAY", 0.01)
+    gateway = gateway_factory("tls", "maildb")
+    with gevent.Timeout(20):
+        while caplog.text.count(UNGUARDED) < 3:
+            gevent.sleep(0.01)
+    assert Problem("warning", UNGUARDED) in gateway.check()
+
+
+def test_a_gateway_with_a_gate_has_nothing_to_say(gateway_factory, caplog):
+    gateway = gateway_factory()
+    assert gateway.hub.guarded and UNGUARDED not in caplog.text
+    assert UNGUARDED not in [problem.text for problem in gateway.check()]
 
 
 def test_options_that_do_not_fit_together_name_the_file():
