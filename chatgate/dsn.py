@@ -29,13 +29,14 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
     """The notification to the sender of a message. domain: the mail domain it is from. content: the message; of it only
     some header fields are quoted, with the Message-ID, by which Delta Chat finds the message and marks it as failed.
 
-    Delta Chat shows the first part as what went wrong, and reads mail of this kind from a "mailer-daemon" only.
+    Delta Chat shows subject and first part as what went wrong, and reads mail of this kind from a "mailer-daemon" only.
+    Since 2.50 it reads none unless `force_encryption` is off, and says nothing of single members of groups.
     """
     boundary = secrets.token_hex(12)
     lines = [
         f"From: Mail delivery <mailer-daemon@{domain}>",
         f"To: <{sender}>",
-        "Subject: Message not delivered",
+        "Subject: Not delivered to everybody",
         time.strftime("Date: %a, %d %b %Y %H:%M:%S +0000", time.gmtime()),
         f"Message-ID: <{secrets.token_hex(16)}@{domain}>",
         "Auto-Submitted: auto-replied",
@@ -67,9 +68,9 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
 
 
 def _words(failures: Sequence[Failure]) -> list[str]:
-    lines = ["Your message was not delivered to:", ""]
+    lines = ["These have not got your message:", ""]
     lines += [f"{_ascii(failure.recipient)}: {failure.reason}" for failure in failures]
-    return [*lines, "", "Everybody else you sent it to has got it."]
+    return [*lines, "", "All others you sent it to have."]
 
 
 def _ascii(text: str) -> str:

@@ -23,3 +23,9 @@ def test_cmping(way: str, tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server", "cmping")
     output = inside(tmp_path, HOSTS[way], "ping.py", way, seconds=60)
     assert "5 transmitted, 5 received, 0.00% loss" in output
+
+
+def test_a_group_with_a_member_without_room(tmp_path: Path) -> None:
+    needs("deltachat_rpc_client", "deltachat_rpc_server")
+    output = inside(tmp_path, HOSTS["domain"], "group.py", seconds=90)
+    assert "alice's app shows: " in output
