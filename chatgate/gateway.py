@@ -17,6 +17,7 @@ from chatgate.background import Background
 from chatgate.board import Board
 from chatgate.confd import Config, Enabled, LeftOut
 from chatgate.factories import refuses
+from chatgate.hold import FolderInUse, Hold
 from chatgate.hub import Hub, PluginError
 from chatgate.intake import Intake
 from chatgate.listeners import BindError
@@ -84,6 +85,7 @@ class Gateway:
         self.stopping = gevent.event.Event()
         self.left_out = list(config.left_out)
         self._load()
+        self._hold: Hold | None = None
         self.intake = Intake(self)
 
     def _load(self) -> None:
@@ -182,6 +184,12 @@ class Gateway:
     def start(self) -> None:
         """Open the store, bind every listener, then accept. Raises PluginError or BindError; then nothing runs."""
         try:
+            self._hold = Hold(self.config.folder)
+        except FolderInUse as error:
+            raise PluginError(str(error)) from None
+        except OSError as error:
+            raise PluginError(f"{self.config.folder} cannot be written: {error.strerror}") from error
+        try:
             _ = self.store, self.tls
             groups = self._services()
             self.services += [service for _, services in groups for service in services]
@@ -244,6 +252,9 @@ class Gateway:
         if "store" in self.__dict__:
             store = self.__dict__.pop("store")
             store.close()
+        if self._hold is not None:
+            self._hold.release()
+            self._hold = None
 
     def _stop(self, services: list[Any]) -> None:
         """All at the same time; nobody's failure keeps the others, or the store, from ending well."""
