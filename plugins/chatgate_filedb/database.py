@@ -17,10 +17,14 @@ import peewee
 
 from chatgate.api import PluginError
 
+log = logging.getLogger("chatgate.filedb")
+
 # peewee logs every statement with its parameters at debug level, and those are secrets.
 logging.getLogger("peewee").setLevel(logging.WARNING)
 
 ERRORS = (sqlite3.Error, peewee.PeeweeException)
+
+_SPOILT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
 T = TypeVar("T")
 
@@ -29,9 +33,12 @@ class FileDatabase:
     """owner: of the file, the plugin's name. models: its tables, bound to no database. version: of the schema, kept in
     SQLite's user_version. durable: what `run` wrote survives a power cut; without it the last seconds may be lost, at a
     tenth of the time. busy_seconds: patience with another process that writes; only the file's thread waits.
+    replaceable: what it holds comes back by itself, so that a gateway that finds it spoilt sets it aside and begins a
+    new one.
 
     Opened at the first use, which may raise PluginError, and again when used after `close`. It is also a service of
-    the gateway: one that returns it in `chatgate_services` has it opened at the start and closed at the end.
+    the gateway: one that returns it in `chatgate_services` has it opened at the start and closed at the end. One that
+    cannot be opened is no reason to stop mail: the log and `check` tell of it, and each use tries again.
     """
 
     listening: list[str] = []
@@ -45,8 +52,10 @@ class FileDatabase:
         version: int = 1,
         durable: bool = True,
         busy_seconds: float = 10.0,
+        replaceable: bool = False,
     ) -> None:
         self.name, self.path = owner, path
+        self._replaceable, self._serves = replaceable, False
         self._models, self._version = models, version
         self._durable, self._busy_seconds = durable, busy_seconds
         self._opened: tuple[peewee.SqliteDatabase, gevent.threadpool.ThreadPool] | None = None
@@ -64,6 +73,9 @@ class FileDatabase:
         with self._lock:
             database, thread = self.open()
             result, error = thread.apply(_transaction, (database, work, "IMMEDIATE" if writes else "DEFERRED"))
+            if self._is_spoilt(error):
+                self._close()
+                self._set_aside(error)
         if error is not None:
             raise error
         return result
@@ -71,14 +83,20 @@ class FileDatabase:
     def close(self) -> None:
         """After the jobs that were asked for."""
         with self._lock:
-            if self._opened is not None:
-                (database, thread), self._opened = self._opened, None
-                thread.apply(database.close)
-                thread.kill()
+            self._close()
+
+    def _close(self) -> None:
+        if self._opened is not None:
+            (database, thread), self._opened = self._opened, None
+            thread.apply(database.close)
+            thread.kill()
 
     def bind(self) -> None:
-        """Raises PluginError: a file that cannot be used is found at start."""
-        self.open()
+        self._serves = True
+        try:
+            self.open()
+        except PluginError as error:
+            log.error("goes on without: %s", error)
 
     def start(self) -> None:
         pass
@@ -87,6 +105,32 @@ class FileDatabase:
         self.close()
 
     def _connect(self) -> peewee.SqliteDatabase:
+        try:
+            return self._connected()
+        except PluginError as error:
+            if not self._is_spoilt(error.__cause__):
+                raise
+            self._set_aside(error)
+        return self._connected()
+
+    def _is_spoilt(self, error: BaseException | None) -> bool:
+        """Only the gateway replaces a file; commands leave it as it is."""
+        while error is not None and not hasattr(error, "sqlite_errorcode"):
+            error = error.__context__  # peewee's, around SQLite's own
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        return self._serves and self._replaceable and code in _SPOILT
+
+    def _set_aside(self, error: BaseException | None) -> None:
+        """Raises PluginError."""
+        log.error("set aside as %s.spoilt, a new one is begun: %s", self.path.name, error)
+        try:
+            self.path.replace(f"{self.path}.spoilt")
+            for ending in ("-wal", "-shm"):
+                Path(f"{self.path}{ending}").unlink(missing_ok=True)
+        except OSError as failed:
+            raise PluginError(f"{self.name}: {self.path} cannot be set aside: {failed.strerror}") from failed
+
+    def _connected(self) -> peewee.SqliteDatabase:
         # thread_safe=False: peewee would keep one connection per thread. check_same_thread=False: opened here, used
         # there.
         database = peewee.SqliteDatabase(
@@ -95,6 +139,7 @@ class FileDatabase:
                 "journal_mode": "wal",
                 "synchronous": "full" if self._durable else "normal",
                 "journal_size_limit": 16 << 20,
+                "secure_delete": 1,  # what is deleted is overwritten
             },
             thread_safe=False,
             autoconnect=False,

@@ -75,7 +75,7 @@ class Accounts(Mailboxes):
                 tx.execute("INSERT INTO subscription (account_id, name) VALUES (?, ?)", (cursor.lastrowid, name))
             return Account(cursor.lastrowid, *columns)
 
-        return self.writer.run(work)
+        return self.writer.run(work, grows=True)
 
     def set_secret(self, account_id: int, secret: str) -> None:
         self._update(account_id, secret=secret)

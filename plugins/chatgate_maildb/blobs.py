@@ -19,6 +19,7 @@ import gevent
 import gevent.threadpool
 
 from chatgate_maildb.database import Unavailable
+from chatgate_maildb.reserve import DiskFull, is_full
 
 log = logging.getLogger("chatgate.maildb")
 
@@ -42,7 +43,7 @@ class Blobs:
             self._threads.apply(self._write, (name, content))
         except OSError as error:
             log.error("body file not written: %s", error.strerror)
-            raise Unavailable() from error
+            raise (DiskFull if is_full(error) else Unavailable)() from error
         return name
 
     def read(self, name: str, size: int) -> bytes | None:

@@ -76,6 +76,7 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
         "journal_mode": "wal",
         "synchronous": "full",  # WAL's default in many builds, "normal", loses the last commits in a power cut
         "foreign_keys": 1,
+        "secure_delete": 1,  # what is deleted is overwritten; off or on by default, as whoever built SQLite wanted
         "journal_size_limit": 64 << 20,
         "temp_store": "memory",
         "wal_autocheckpoint": 10_000,  # pages, for when checkpoints.py cannot keep up

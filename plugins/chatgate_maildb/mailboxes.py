@@ -82,7 +82,7 @@ class Mailboxes(Part):
             use = special_use or _free_use(tx, account_id, FIRST.get(name, ""))
             return insert(tx, account_id, name, next_uidvalidity(tx), use)
 
-        return self.writer.run(work)
+        return self.writer.run(work, grows=True)
 
     def rename_mailbox(self, account_id: int, old: str, new: str) -> None:
         """Raises NoSuchMailbox, MailboxExists, StoreError."""
@@ -158,7 +158,7 @@ class Mailboxes(Part):
                 raise StoreError("Too many subscriptions")
             table.insert(account=account_id, name=name).on_conflict_ignore().execute(tx.database)
 
-        self.writer.run(work)
+        self.writer.run(work, grows=wanted)
 
     def annotations(self, account_id: int, mailbox: str) -> dict[str, bytes]:
         sql = "SELECT entry, value FROM annotation WHERE account_id=? AND mailbox=?"
@@ -183,7 +183,7 @@ class Mailboxes(Part):
             for entry, value in kept.items():
                 table.insert(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
 
-        self.writer.run(work)
+        self.writer.run(work, grows=value is not None)
 
 
 def _names(tx: Transaction, account_id: int) -> dict[str, int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Collection, Iterable, Sequence
+from functools import partial
 from typing import Literal
 
 from chatgate.api import (
@@ -142,7 +143,7 @@ class Messages(Part):
             return stored
 
         try:
-            return self.writer.run(work)
+            return self.writer.run(work, grows=True)
         except Unavailable:
             raise  # perhaps it is on disk after all, and its file must not go; if not, the sweep takes it
         except Exception:
@@ -204,4 +205,5 @@ class Messages(Part):
         return self.writer.run(work)
 
     def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
-        return self.writer.run(lambda tx: rows.copy(tx, mailbox_id, uids, target_id, move, self.quota))
+        work = partial(rows.copy, source_id=mailbox_id, uids=uids, target_id=target_id, move=move, quota=self.quota)
+        return self.writer.run(work, grows=not move)

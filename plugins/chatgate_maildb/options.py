@@ -28,4 +28,7 @@ class MailDbOptions:
     )
     tombstone_days: int = option(0, "Days for which nobody but its owner can have a removed address. 0: for ever.")
     busy_seconds: float = option(10.0, "Seconds to wait while another process, such as a command, writes.")
+    reserve_bytes: int = option(
+        32_000_000, "Octets kept free in the file 'reserve', so that mail can be deleted on a full disk. 0: none."
+    )
     min_free_bytes: int = option(200_000_000, "'chatgate check' warns when the disk has fewer octets free.")

@@ -26,6 +26,7 @@ from chatgate.api import (
     hookimpl,
 )
 from chatgate_maildb.options import MailDbOptions
+from chatgate_maildb.reserve import DiskFull
 from chatgate_maildb.store import MailStore
 from chatgate_maildb.toomuch import TooMuch
 from chatgate_maildb.wakeups import Wakeups
@@ -104,6 +105,8 @@ class MailDb:
                 for delivery in error.full:
                     self._too_much.note(delivery.account_id, len(content))
             return Reply(452, "4.2.2", "Mailbox is full, try again later", imap="OVERQUOTA")
+        except DiskFull as error:
+            return Reply(452, "4.3.1", str(error), imap="UNAVAILABLE")
         except NoSuchMailbox:  # it was there a moment ago; asked again, the client hears that at RCPT
             return Reply(451, "4.2.1", "Mailbox is gone", imap="TRYCREATE")
         except StoreError:

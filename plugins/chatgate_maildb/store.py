@@ -18,6 +18,7 @@ from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.messages import Messages
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.removal import Removal
+from chatgate_maildb.reserve import Reserve
 from chatgate_maildb.retention import Retention
 from chatgate_maildb.writer import Writer
 
@@ -46,6 +47,7 @@ class MailStore(Accounts, Messages, Removal, Retention):
         super().__init__()
         self.folder, self.options, self._closed = folder, options, False
         database.make_folder(folder)
+        reserve = Reserve(folder, options.reserve_bytes)
         with ExitStack() as opened:  # closed again when something later fails
             self._presence = opened.enter_context(closing(database.Presence(folder)))
             writing = opened.enter_context(closing(database.connect(folder, writing=True)))
@@ -55,7 +57,7 @@ class MailStore(Accounts, Messages, Removal, Retention):
             self.checkpoints = Checkpoints(database.connect(folder, writing=True))
             opened.pop_all()
         self.blobs = Blobs(folder / "blobs")
-        self.writer = Writer(writing, post, self.blobs.remove, self.checkpoints, options.busy_seconds)
+        self.writer = Writer(writing, post, self.blobs.remove, self.checkpoints, reserve, options.busy_seconds)
         if self._presence.alone:
             self.blobs.sweep(self._wanted, age=0)
             self._presence.share()

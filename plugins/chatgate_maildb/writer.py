@@ -24,6 +24,7 @@ from peewee import SqliteDatabase
 from chatgate.api import StoreError, give_turn
 from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.database import ERRORS, Unavailable
+from chatgate_maildb.reserve import DiskFull, Reserve, is_full
 
 log = logging.getLogger("chatgate.maildb")
 
@@ -34,6 +35,9 @@ _SLICE = 0.01
 
 # Seconds after which a patient job has waited long enough.
 _PATIENCE = 0.1
+
+# Seconds from one look at a full disk to the next.
+_LOOK = 1.0
 
 
 class Transaction:
@@ -55,12 +59,17 @@ class Transaction:
 
 
 class _Job:
-    """error: what the work raised, once it was tried. result: what it returned."""
+    """line: where it waits. grows: it takes space. error: what the work raised, once it was tried. result: what it
+    returned.
+    """
 
-    __slots__ = ("abandoned", "answer", "asked", "begun", "error", "result", "work")
+    __slots__ = ("abandoned", "answer", "asked", "begun", "error", "grows", "line", "result", "work")
 
-    def __init__(self, work: Callable[[Transaction], Any]) -> None:
-        self.work = work
+    def __init__(
+        self, work: Callable[[Transaction], Any], line: collections.deque[_Job], grows: bool = False
+    ) -> None:
+        self.work, self.line, self.grows = work, line, grows
+        line.append(self)
         self.answer = gevent.event.AsyncResult()
         self.abandoned = self.begun = False
         self.asked = time.monotonic()
@@ -76,7 +85,8 @@ class _Job:
 
 class Writer:
     """post: called with each changed mailbox id, in the hub's thread, after the commit. drop: called with the names of
-    files that are not needed any more. busy_seconds: patience with another process that writes.
+    files that are not needed any more. reserve: for jobs that do not grow, on a full disk. busy_seconds: patience with
+    another process that writes.
     """
 
     def __init__(
@@ -85,11 +95,13 @@ class Writer:
         post: Callable[[int], None],
         drop: Callable[[list[str]], None],
         checkpoints: Checkpoints,
+        reserve: Reserve,
         busy_seconds: float,
     ) -> None:
         database.timeout = 0  # waiting inside SQLite would stop the hub: _begin waits instead
         self._database, self._post, self._drop = database, post, drop
-        self._connection, self._checkpoints = database.connection(), checkpoints
+        self._connection, self._checkpoints, self._reserve = database.connection(), checkpoints, reserve
+        self._looked = 0.0
         self._busy_seconds = busy_seconds
         self._queue: collections.deque[_Job] = collections.deque()
         self._patient: collections.deque[_Job] = collections.deque()
@@ -100,21 +112,21 @@ class Writer:
         self._threads = gevent.threadpool.ThreadPool(1)
         self._greenlet = gevent.spawn(self._loop)
 
-    def run(self, work: Callable[[Transaction], T], patient: bool = False) -> T:
+    def run(self, work: Callable[[Transaction], T], patient: bool = False, grows: bool = False) -> T:
         """Run the job in a transaction and return its result when that is on disk. What the job raises is raised, and
-        its changes are undone; other jobs are not harmed. Raises Unavailable when the database fails.
+        its changes are undone; other jobs are not harmed. Raises Unavailable when the database fails, DiskFull when
+        there is no space. The job may be run a second time, when the first transaction met a full disk.
 
         A caller that is interrupted before its job began takes the job back. Once it began, the caller waits for the
         commit in any case: to say "try again" of what is on disk a moment later would double a message. Its time-out
         is then spent, while a greenlet that is killed still dies.
 
         patient: let others go first. Such a job shares its transaction with no other one of its kind, so that nobody
-        who comes amid it waits for more.
+        who comes amid it waits for more. grows: it adds what people may do without on a full disk.
         """
         if self._closing:
             raise StoreError("the mail store is closed")
-        job = _Job(work)
-        (self._patient if patient else self._queue).append(job)
+        job = _Job(work, self._patient if patient else self._queue, grows)
         self._wake.set()
         killed: BaseException | None = None
         while True:
@@ -135,7 +147,7 @@ class Writer:
 
     def later(self, work: Callable[[Transaction], object]) -> None:
         """Run the job with the next transaction, whenever that comes, and tell nobody: for what is worth no commit."""
-        self._later.append(_Job(work))
+        _Job(work, self._later)
 
     def close(self) -> None:
         """Finish what was asked for, then stop."""
@@ -166,6 +178,9 @@ class Writer:
         """
         done: list[_Job] = []
         transaction = Transaction(self._database)
+        if self._reserve.spent and time.monotonic() > self._looked + _LOOK:
+            self._threads.apply(self._reserve.regain)
+            self._looked = time.monotonic()
         try:
             self._begin()
             end = time.monotonic() + _SLICE
@@ -210,6 +225,9 @@ class Writer:
             return
         job.begun = True
         done.append(job)
+        if job.grows and self._reserve.spent:
+            job.error = DiskFull()
+            return
         dropped = len(transaction.dropped)
         try:
             self._connection.execute("SAVEPOINT job")
@@ -230,16 +248,26 @@ class Writer:
 
     def _give_up(self, error: Exception, jobs: list[_Job]) -> None:
         """The transaction is lost: everyone in it hears so, and the next one gets a clean connection. When it could
-        not even begin, that is everyone who waits.
+        not even begin, that is everyone who waits. On a full disk those that take no space are tried again with that of
+        the reserve.
         """
         log.error("commit failed: %s", error)
         try:
             self._connection.rollback()
         except ERRORS as another:
             log.error("rollback failed: %s", another)
+        full = is_full(error)
+        if full and self._reserve.spend():
+            for job in reversed(jobs):
+                if job.grows:
+                    job.answer.set_exception(DiskFull())
+                else:
+                    job.error = None
+                    job.line.appendleft(job)
+            return
         if not jobs:
             jobs = [*self._queue, *self._patient]
             self._queue.clear()
             self._patient.clear()
         for job in jobs:
-            job.answer.set_exception(Unavailable())
+            job.answer.set_exception(DiskFull() if full else Unavailable())

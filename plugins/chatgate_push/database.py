@@ -48,5 +48,6 @@ class State(peewee.Model):
 
 
 def database(path: Path) -> FileDatabase:
-    """A power cut may cost the last seconds: hints, no mail, and tokens that clients set again."""
-    return FileDatabase("push", path, (Token, Waiting, State), durable=False, busy_seconds=_BUSY_SECONDS)
+    """A power cut may cost the last seconds, a spoilt file all: hints, no mail, and tokens that clients set again."""
+    tables = (Token, Waiting, State)
+    return FileDatabase("push", path, tables, durable=False, busy_seconds=_BUSY_SECONDS, replaceable=True)

@@ -84,7 +84,7 @@ class Keeper:
         return self._run("reading", lambda database: tokens.values(database, digests, days), writes=False)
 
     def load(self) -> None:
-        """Queue what waited before a restart. Raises PluginError."""
+        """Queue what waited before a restart, if it can be read."""
         now = self._clock()
         oldest = now - self._options.give_up_hours * 3600
 
@@ -95,10 +95,10 @@ class Keeper:
             metrics = State.select(State.value).where(State.name == METRICS).scalar(database)
             return given_up, list(rows.execute(database)), metrics
 
-        try:
-            given_up, rows, metrics = self._database.run(work)
-        except ERRORS as error:
-            raise PluginError(f"push: {self._database.path} cannot be read: {error}") from error
+        found = self._run("loading", work, writes=True)
+        if found is None:
+            return
+        given_up, rows, metrics = found
         if metrics is not None:
             self._metrics.load(metrics)
         self._metrics.add("given_up", given_up)
@@ -193,7 +193,7 @@ class Keeper:
         """None: the database failed. When that begins and when it ends is in the log, not each time."""
         try:
             result = self._database.run(work, writes=writes)
-        except ERRORS as error:
+        except (*ERRORS, PluginError) as error:
             if what not in self._failing:
                 log.error("push database: %s fails: %s", what, error)
                 self._failing.add(what)

@@ -63,15 +63,13 @@ class Sender:
         self._stopping = False
 
     def bind(self) -> None:
-        """Raises PluginError."""
-        self._database.open()
+        self._database.bind()
         try:
             self._client.prepare()
         except OSError as error:  # no reason to refuse mail
             log.error("no notification can be sent: ca_file cannot be used: %s", error.strerror)
 
     def start(self) -> None:
-        """Raises PluginError."""
         self.keeper.load()
         self._greenlets = [gevent.spawn(self.keeper.run), gevent.spawn(self._dispatch)]
 

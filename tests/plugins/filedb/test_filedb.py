@@ -116,7 +116,7 @@ def test_a_newer_file_is_refused(make):
     newer.bind()
     newer.stop(1)
     with pytest.raises(PluginError, match=r"notes: .*notes.db was written by a newer program \(schema 2\)"):
-        make().bind()
+        make().run(texts)
 
 
 @pytest.mark.parametrize("spoil", ["garbage", "folder"])
@@ -136,3 +136,66 @@ def test_nothing_of_it_is_logged(make, caplog):
     caplog.set_level(logging.DEBUG)
     make().run(add("secret"))
     assert "secret" not in caplog.text
+
+
+def test_a_file_that_cannot_be_used_is_named_at_start_and_stops_nobody(make, tmp_path, caplog):
+    path = tmp_path / "data" / "notes.db"
+    path.mkdir(parents=True)
+    database = make()
+    database.bind()
+    assert "goes on without: notes: " in caplog.text and str(path) in caplog.text
+    path.rmdir()
+    assert database.run(texts) == []
+
+
+@pytest.mark.parametrize("when", ["at start", "while it is used"])
+def test_a_spoilt_file_is_set_aside_where_what_it_holds_comes_back(make, tmp_path, caplog, when):
+    path = tmp_path / "data" / "notes.db"
+    database = make(replaceable=True)
+    if when == "while it is used":
+        database.bind()
+        database.run(add("one"))
+        database.close()
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(b"no database" * 1000)
+    if when == "at start":
+        database.bind()
+    assert database.run(texts) == []
+    database.run(add("two"))
+    assert (tmp_path / "data" / "notes.db.spoilt").read_bytes().startswith(b"no database")
+    assert "set aside as notes.db.spoilt" in caplog.text
+
+
+def test_a_page_that_turns_out_to_be_spoilt(make, tmp_path):
+    database = make(replaceable=True)
+    database.bind()
+    for number in range(2000):
+        database.run(add(f"a text long enough to fill pages {number}"))
+    database.close()
+    path = tmp_path / "data" / "notes.db"
+    octets = bytearray(path.read_bytes())
+    octets[4096:] = b"\xff" * (len(octets) - 4096)  # all but the page with the schema
+    path.write_bytes(octets)
+    with pytest.raises(ERRORS):
+        database.run(texts)
+    assert database.run(texts) == []
+
+
+def test_only_the_gateway_replaces_a_spoilt_file(make, tmp_path):
+    path = tmp_path / "data" / "notes.db"
+    path.parent.mkdir()
+    path.write_bytes(b"no database" * 1000)
+    with pytest.raises(PluginError):
+        make(replaceable=True).run(texts)
+    with pytest.raises(PluginError):
+        make().run(texts)
+    assert path.read_bytes().startswith(b"no database")
+
+
+def test_what_is_deleted_is_overwritten(make, tmp_path):
+    database = make()
+    database.run(add("a secret of somebody"))
+    database.run(lambda db: Note.delete().execute(db))
+    database.run(lambda db: db.execute_sql("SELECT 1"))
+    database.close()
+    assert b"a secret of somebody" not in (tmp_path / "data" / "notes.db").read_bytes()

@@ -392,11 +392,15 @@ def test_expired_tokens_are_forgotten_after_a_while(gateway):
     assert {t.token for t in tokens(gateway).all()} == {recent.token, eternal.token} and old.token
 
 
-def test_a_file_that_cannot_be_used_is_named_at_start(gateway_factory, tmp_path):
+def test_a_file_that_cannot_be_used_is_named_at_start_and_stops_no_mail(gateway_factory, tmp_path, caplog):
+    """It holds what only the operator can restore, so it is left as it is."""
     (tmp_path / "data").mkdir()
     (tmp_path / "data/invite.db").write_text("this is not a database" * 100)
+    gateway = gateway_factory("tls", "maildb", "passwordless", Invite)
+    assert "goes on without: invite: " in caplog.text and "invite.db" in caplog.text
     with pytest.raises(PluginError, match=r"invite: .*invite\.db"):
-        gateway_factory("tls", "maildb", "passwordless", Invite)
+        tokens(gateway).all()
+    assert (tmp_path / "data/invite.db").read_text().startswith("this is not")
 
 
 def test_a_newer_file_is_left_alone(tmp_path):
@@ -436,6 +440,7 @@ def test_the_landing_page_of_a_closed_server_leads_to_the_invitations(gateway, g
     _, page = ask(gateway, "/")
     assert 'href="/invite"' in page and "by invitation only" in page
     assert "dclogin:" not in page and "<svg" not in page
+    gateway.stop()
     without = gateway_factory("tls", "maildb", "passwordless", "smtp", "imap", "site", **CLOSED)
     _, page = ask(without, "/")
     assert 'href="/invite"' not in page and "takes no new accounts." in page and "by invitation" not in page
