@@ -36,9 +36,6 @@ _SLICE = 0.01
 # Seconds after which a patient job has waited long enough.
 _PATIENCE = 0.1
 
-# Seconds from one look at a full disk to the next.
-_LOOK = 1.0
-
 
 class Transaction:
     """What a job works with. execute: of the sqlite3 connection. database: the same one for peewee queries.
@@ -101,7 +98,6 @@ class Writer:
         database.timeout = 0  # waiting inside SQLite would stop the hub: _begin waits instead
         self._database, self._post, self._drop = database, post, drop
         self._connection, self._checkpoints, self._reserve = database.connection(), checkpoints, reserve
-        self._looked = 0.0
         self._busy_seconds = busy_seconds
         self._queue: collections.deque[_Job] = collections.deque()
         self._patient: collections.deque[_Job] = collections.deque()
@@ -178,9 +174,8 @@ class Writer:
         """
         done: list[_Job] = []
         transaction = Transaction(self._database)
-        if self._reserve.spent and time.monotonic() > self._looked + _LOOK:
+        if self._reserve.spent:
             self._threads.apply(self._reserve.regain)
-            self._looked = time.monotonic()
         try:
             self._begin()
             end = time.monotonic() + _SLICE

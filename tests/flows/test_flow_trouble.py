@@ -36,8 +36,8 @@ def received(gateway: LocalGateway, login: Login) -> list[bytes]:
 def test_a_full_disk_refuses_for_now_and_loses_nothing(local_gateway: Make) -> None:
     # Without the sweeper's marks, which refuse long before.
     marks = {"no_accounts_below_bytes": 0, "no_large_mail_below_bytes": 0}
-    gateway = local_gateway(smtp=NO_RATE, sweeper=marks)
-    small_disk = f'mount -t tmpfs -o size=6m none {gateway.folder}/data && exec "$@"'
+    gateway = local_gateway(smtp=NO_RATE, sweeper=marks, maildb={"reserve_bytes": 1_000_000})
+    small_disk = f'mount -t tmpfs -o size=8m none {gateway.folder}/data && exec "$@"'
     gateway.start(under=("unshare", "-m", "sh", "-c", small_disk, "sh"))
     assert gateway.process is not None
     # as seen from outside of its mount namespace
@@ -58,6 +58,12 @@ def test_a_full_disk_refuses_for_now_and_loses_nothing(local_gateway: Make) -> N
         else:
             raise AssertionError("the disk is full, and still it takes mail")
     assert received(gateway, alice) == kept, "what was acknowledged can be read on a full disk"
+    reader = gateway.imap(alice)
+    reader.select("INBOX")
+    reader.store("1", "+FLAGS", "(\\Deleted)")
+    reader.expunge()
+    assert received(gateway, alice) == kept[1:], "and deleted"
+    del kept[0]
     (data / "ballast").unlink()
     for octets in (3_000, 100_000):
         kept.append(send(gateway, alice, octets))
