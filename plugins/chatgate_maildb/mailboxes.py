@@ -183,7 +183,7 @@ class Mailboxes(Part):
             for entry, value in kept.items():
                 table.insert(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
 
-        self.writer.run(work, grows=value is not None)
+        self.writer.run(work, grows=bool(kept))
 
 
 def _names(tx: Transaction, account_id: int) -> dict[str, int]:
