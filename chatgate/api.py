@@ -46,6 +46,7 @@ from chatgate.session import Credentials, Session
 from chatgate.store import Content, Store
 from chatgate.turns import TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.units import iso_day, octets
+from chatgate.uploads import Upload, Uploads
 
 __all__ = [
     "UNAVAILABLE",
@@ -85,6 +86,8 @@ __all__ = [
     "StoreError",
     "Stored",
     "TooMuchWork",
+    "Upload",
+    "Uploads",
     "Usage",
     "Work",
     "address_literal",

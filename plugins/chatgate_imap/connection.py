@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from chatgate.api import (
@@ -18,6 +19,7 @@ from chatgate.api import (
     Store,
     StoreError,
     TooMuchWork,
+    Upload,
     Work,
 )
 
@@ -25,8 +27,9 @@ from . import names
 from .answers import Bad, Bye, Closed, No, Refusal, tagged
 from .commands import COMMANDS, Command
 from .parser import Parser
+from .reading import LiteralRefused, read_command
 from .view import View
-from .wire import LiteralRefused, Wire
+from .wire import Wire
 
 if TYPE_CHECKING:
     from .plugin import Imap
@@ -64,7 +67,6 @@ class Connection:
         "login_failures",
         "_bad",
         "_commands_left",
-        "_reserved",
         "_capabilities",
     )
 
@@ -72,7 +74,8 @@ class Connection:
         options = imap.options
         self.imap, self.session = imap, session
         self.work = Work(options.command_work_seconds)
-        self.wire = Wire(sock, options.command_seconds, options.stall_seconds, self.work, imap.unsent)
+        seconds = options.command_seconds, options.stall_seconds
+        self.wire = Wire(sock, *seconds, self.work, imap.unsent, self._begin_upload)
         self.wire.deadline = time.monotonic() + options.login_seconds
         self.view: View | None = None
         self.changed = False
@@ -84,7 +87,6 @@ class Connection:
         self.login_failures = 0
         self._bad = 0
         self._commands_left = options.max_commands_before_login
-        self._reserved = 0  # octets of the command being read that count as in flight
         self._capabilities: bytes | None = None
         session.on_stop = self.wire.stop
 
@@ -148,7 +150,7 @@ class Connection:
         try:
             swallow = 2 * self.imap.max_message_bytes if known else 0
             longest = options.max_line_bytes if known else min(options.max_line_bytes, _LOGIN_LINE)
-            parts = self.wire.command(longest, self._admit, swallow)
+            parts = read_command(self.wire, longest, self._admit, swallow)
             self._execute(parts, known)
         except LiteralRefused as refused:
             found = _COMMAND.match(refused.line)
@@ -156,9 +158,7 @@ class Connection:
             self._answer(refused.refusal.line())
             self._misbehaved()
         finally:
-            if self._reserved:
-                self.imap.in_flight -= self._reserved
-                self._reserved = 0
+            self.wire.large.release()
 
     def _execute(self, parts: list[bytes], known: bool) -> None:
         found = _COMMAND.match(parts[0])
@@ -220,6 +220,10 @@ class Connection:
         if self._bad >= (limit if self.session.account is not None else min(limit, 5)):
             raise Bye("Too many invalid commands")
 
+    def _begin_upload(self, drop: Callable[[], None]) -> Upload:
+        account = self.session.account
+        return self.imap.uploads.begin(self.session.network if account is None else account.id, drop)
+
     def _admit(self, parts: list[bytes], size: int) -> None:
         """Only APPEND brings a message, and only after login. Raises No."""
         options = self.imap.options
@@ -229,10 +233,6 @@ class Connection:
         elif _APPEND.match(parts[0]):
             if size + sum(map(len, parts[1:])) > self.imap.max_message_bytes + _LOGIN_LITERAL:
                 raise No("Literal too large", "TOOBIG")
-            if self.imap.in_flight + size > options.max_inflight_bytes:
-                raise No("Too many messages are being saved at the moment, please try again later", "UNAVAILABLE")
-            self._reserved += size
-            self.imap.in_flight += size
         elif size + sum(map(len, parts)) > options.max_line_bytes:
             raise No("Literal too large", "TOOBIG")
 

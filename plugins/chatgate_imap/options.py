@@ -19,9 +19,7 @@ class ImapOptions:
         ("XCHATMAIL",),
         "Capabilities announced after login besides those of IMAP. Delta Chat up to 2.59 looks for XCHATMAIL.",
     )
-    max_connections: int = option(
-        10000, "Open connections of people who have logged in, at each of the two listeners."
-    )
+    max_connections: int = option(10000, "Open connections of people who have logged in, at each of the two listeners.")
     max_unauthenticated: int = option(
         1000,
         "Open connections at each listener on which nobody has logged in. When there are more, the oldest one of "
@@ -36,7 +34,10 @@ class ImapOptions:
     command_work_seconds: float = option(
         30.0, "Seconds a command may compute, waiting not counted; then it ends with NO [LIMIT]."
     )
-    stall_seconds: float = option(120.0, "Seconds a client may pause inside a literal, or not read what is sent.")
+    min_upload_rate: int = option(1000, "Octets a second that must come of a literal or a long command line.")
+    stall_seconds: float = option(
+        120.0, "Seconds a literal may fall behind min_upload_rate, or a client not read what is sent."
+    )
     keepalive_seconds: float = option(120.0, "Seconds between signs of life in IDLE. Delta Chat needs less than 300.")
     login_failure_seconds: float = option(1.0, "Seconds the answer to a wrong password is held back.")
     max_login_failures: int = option(4, "Wrong passwords on one connection before it is cut off.")
@@ -45,7 +46,11 @@ class ImapOptions:
     max_line_bytes: int = option(
         131072, "Octets in a command, literals included unless it is APPEND; 10 000 UIDs, one by one, need 110 000."
     )
-    max_inflight_bytes: int = option(268435456, "Octets of unfinished messages of all connections; more is refused.")
+    max_inflight_bytes: int = option(
+        268435456,
+        "Octets that unfinished commands and messages of all connections together may take in memory; when they are "
+        "more, whoever holds much and sends slowly is refused for now.",
+    )
     max_unsent_bytes: int = option(
         67108864, "Octets of answers that wait to be taken, of all connections; past it the slowest are cut off."
     )
@@ -56,5 +61,7 @@ class ImapOptions:
     def __post_init__(self) -> None:
         if self.compress_level > 9:
             raise ValueError("compress_level must be from 0 to 9")
+        if self.min_upload_rate < 1:
+            raise ValueError("min_upload_rate must be 1 at least")
         if self.max_line_bytes < 8192:
             raise ValueError("max_line_bytes must be 8192 at least")  # RFC 7162 §4

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from chatgate.api import Gateway, Server, Session, hookimpl
+from chatgate.api import Gateway, Server, Session, Uploads, hookimpl
 
 from .connection import Connection
 from .options import ImapOptions
@@ -29,8 +29,8 @@ class Imap:
         self.gateway, self.options = gateway, options
         self.recent = Recent()
         self.max_message_bytes = gateway.config.core.max_message_bytes
-        self.in_flight = 0  # octets of messages that are being received
         self.unsent = Unsent(options.max_unsent_bytes)
+        self.uploads = Uploads(options.max_inflight_bytes, options.min_upload_rate, options.stall_seconds)
         self._connections: Counter[int] = Counter()
         self._servers: dict[str, Server] = {}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import ssl
 import time
 from collections.abc import Callable
@@ -14,24 +13,13 @@ from gevent.ssl import SSLSocket
 
 from chatgate.api import Work
 
-from .answers import Bye, Closed, No
+from .answers import Bye, Closed
 from .compress import Deflate
+from .large import FULL, Begin, Large
 from .unsent import Unsent
 
 CHUNK = 16384  # one TLS record; the buffer exists only while there is something to read
 SEND_CHUNK = 131072
-_LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
-
-# Asked with what has come so far and the size of the next literal. Raises No when it must not come.
-Admit = Callable[[list[bytes], int], None]
-
-
-class LiteralRefused(Exception):
-    """line: how the command began; it wants this refusal for its tagged answer."""
-
-    def __init__(self, line: bytes, refusal: No) -> None:
-        super().__init__()
-        self.line, self.refusal = line, refusal
 
 
 class Wire:
@@ -40,8 +28,9 @@ class Wire:
 
     event: set it to end the sleep of `wait`. timeout: seconds to wait for input between commands.
     deadline: the moment (time.monotonic) when waiting ends all the same, or None.
-    stall: seconds a client may pause inside a literal, or leave its side of the line full.
+    stall: seconds a client may leave its side of the line full.
     work: others get their turn amid long answers. unsent: what waits to be sent, of all connections.
+    large: the memory of the command that is being read.
     """
 
     __slots__ = (
@@ -52,6 +41,7 @@ class Wire:
         "stall",
         "_work",
         "_unsent",
+        "large",
         "_in",
         "_out",
         "_gathered",
@@ -60,8 +50,9 @@ class Wire:
         "_watcher",
     )
 
-    def __init__(self, sock: Any, timeout: float, stall: float, work: Work, unsent: Unsent) -> None:
+    def __init__(self, sock: Any, timeout: float, stall: float, work: Work, unsent: Unsent, begin: Begin) -> None:
         self.sock = sock
+        self.large = Large(begin, self._drop)
         self.event = Event()
         self.timeout = timeout
         self.deadline: float | None = None
@@ -193,70 +184,32 @@ class Wire:
             end = self._in.find(b"\n", start)
             if end >= 0:
                 break
+            seconds = self.timeout
+            if start > CHUNK:
+                if self.large.dropped:
+                    raise Bye(*FULL)
+                seconds = self.large.came(len(self._in) - start)
             start = len(self._in)
             if start > limit:
                 raise Bye("Command line too long", "TOOBIG")
-            self._fill(self.timeout)
+            self._fill(seconds)
         if end > limit:
             raise Bye("Command line too long", "TOOBIG")
         line = bytes(self._in[:end])
         del self._in[: end + 1]
         return line[:-1] if line.endswith(b"\r") else line
 
-    def _take(self, size: int, keep: bool) -> bytes:
-        """The next `size` octets, dropped unless `keep`. Memory grows with what has come, not with what was said."""
-        parts: list[bytes] = []
-        while size > 0:
-            if not self._in:
-                self._fill(self.stall)
-            part = bytes(self._in[:size])
-            del self._in[:size]
-            size -= len(part)
-            if keep:
-                parts.append(part)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+    def some(self, most: int, seconds: float) -> bytes:
+        """What comes next, one octet to `most`. Raises Closed, and Bye when nothing comes within these seconds."""
+        if not self._in:
+            self._fill(seconds)
+        piece = bytes(self._in[:most])
+        del self._in[:most]
+        return piece
 
-    def command(self, line_limit: int, admit: Admit, swallow: int) -> list[bytes]:
-        """The next command: its first line, then by turns a literal and the line that went on behind it.
-
-        swallow: the largest literal (of LITERAL+) that is read and thrown away when it is not admitted.
-        Raises Bye, Closed, and LiteralRefused, after which the next command can be read.
-        """
-        line = self.line(line_limit)
-        if line[-1:] != b"}":
-            return [line]
-        parts = [line]
-        total = len(line)
-        refusal: No | None = None
-        while (match := _LITERAL.search(line)) is not None:
-            size, demanded = int(match[2]), not match[3]
-            if refusal is None:
-                try:
-                    if match[1]:
-                        raise No("Literals with NUL are not possible", "UNKNOWN-CTE")  # literal8, RFC 3516
-                    admit(parts, size)
-                except No as error:
-                    refusal = error
-            if refusal is not None:
-                if demanded:
-                    break  # no continuation: the client hears the tagged answer instead and sends no literal
-                if size > swallow:
-                    self.write(parts[0].split(b" ", 1)[0][:64] + b" BAD [TOOBIG] Literal too large\r\n")
-                    raise Bye("Literal too large", "TOOBIG")
-                self._take(size, keep=False)
-            else:
-                if demanded:
-                    self.write(b"+ Ready for literal\r\n")
-                parts.append(self._take(size, keep=True))
-            line = self.line(line_limit)
-            total += len(line)
-            if total > line_limit or len(parts) > 2000:
-                raise Bye("Command line too long", "TOOBIG")
-            if refusal is None:
-                parts.append(line)
-        if refusal is None:
-            return parts
-        raise LiteralRefused(parts[0], refusal)
+    def _drop(self) -> None:
+        if len(self._in) > CHUNK:  # it is amid a long line, which will be refused
+            self._in.clear()
 
     # ------------------------------------------------------------------------------------------ waiting
 

@@ -24,10 +24,11 @@ class SmtpOptions:
     max_held: int = option(500, "Answers that may be held back at the same time; more messages are refused for now.")
     max_held_per_account: int = option(10, "Of these for one account.")
     max_inflight_bytes: int = option(
-        536870912,
-        "Octets of unfinished messages of all connections together; more is refused for now. "
-        "While a message is stored it can take three times its octets in memory.",
+        268435456,
+        "Octets that unfinished messages of all accounts together may take in memory; when they are more, whoever "
+        "holds much and sends slowly is refused for now. While a message is stored it can take three times its octets.",
     )
+    max_inflight_bytes_mx: int = option(268435456, "The same for messages of other servers.")
     max_connections: int = option(
         1000, "Open connections at mx, and at each of the other listeners those of people who have logged in."
     )
@@ -51,7 +52,10 @@ class SmtpOptions:
     max_login_failures: int = option(3, "Wrong passwords on one connection before it is cut off.")
     login_seconds: float = option(60.0, "Seconds a client of submission may take until it is logged in.")
     command_seconds: float = option(300.0, "Seconds a client may take for its next command, and to take our reply.")
-    data_idle_seconds: float = option(180.0, "Seconds without any octet of a message that is being sent.")
+    min_upload_rate: int = option(1000, "Octets a second that must come of a message.")
+    data_idle_seconds: float = option(
+        60.0, "Seconds a message may stand still, or by which it may fall behind min_upload_rate, until it is cut off."
+    )
     data_seconds: float = option(3600.0, "Seconds a whole message may take; slow phones send large files.")
 
     def __post_init__(self) -> None:
@@ -62,6 +66,7 @@ class SmtpOptions:
             "max_errors",
             "max_hops",
             "max_login_failures",
+            "min_upload_rate",
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 or more")

@@ -15,6 +15,7 @@ from chatgate.api import (
     Reply,
     Server,
     Session,
+    Uploads,
     address_literal,
     fields,
     hookimpl,
@@ -22,7 +23,6 @@ from chatgate.api import (
 )
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Stream, run
-from chatgate_smtp.limits import Budget
 from chatgate_smtp.options import SmtpOptions
 from chatgate_smtp.protocol import Protocol
 from chatgate_smtp.rate import Rate
@@ -54,9 +54,14 @@ class Smtp:
         self.gateway, self.options = gateway, options
         self.hostname = address_literal(gateway.hostname) or gateway.hostname
         self.max_message_bytes = gateway.config.core.max_message_bytes
-        if options.max_inflight_bytes < self.max_message_bytes:
-            raise ValueError("max_inflight_bytes: must be max_message_bytes of 00-chatgate.toml or more")
-        self.budget = Budget(options.max_inflight_bytes)
+        for name in ("max_inflight_bytes", "max_inflight_bytes_mx"):
+            if getattr(options, name) < self.max_message_bytes:
+                raise ValueError(f"{name}: must be max_message_bytes of 00-chatgate.toml or more")
+        # By whether accounts send: other servers leave them their part of the memory.
+        self.uploads = {
+            submits: Uploads(octets, options.min_upload_rate, options.data_idle_seconds)
+            for submits, octets in ((True, options.max_inflight_bytes), (False, options.max_inflight_bytes_mx))
+        }
         self.rate = Rate(
             options.max_user_send_per_minute,
             options.max_user_send_burst_size,

@@ -6,11 +6,10 @@ import re
 import time
 from typing import Any
 
-from chatgate.api import Envelope, Reply, normal_address, valid_address
+from chatgate.api import Envelope, Reply, Upload, normal_address, valid_address
 from chatgate_smtp.data import TOO_BIG, Data
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Goodbye
-from chatgate_smtp.limits import Share
 from chatgate_smtp.login import Login
 from chatgate_smtp.rate import Turn
 
@@ -142,8 +141,6 @@ class Protocol(Login):
             await self.push("554 5.5.1 No valid recipients")
         elif arg:
             await self.push("501 5.5.4 Syntax: DATA")
-        elif self.plugin.budget.free <= 0:
-            await self.say(NO_MEMORY)
         else:
             await self.push(b"354 End data with <CR><LF>.<CR><LF>")
             taken = False
@@ -158,8 +155,10 @@ class Protocol(Login):
 
     def _take_message(self, envelope: Envelope) -> Reply:
         data = Data(self.plugin.max_message_bytes)
-        with Share(self.plugin.budget) as share:
-            self._receive(data, share)
+        owner = self.client.account.id if self.client.account is not None else self.client.network
+        with self.plugin.uploads[self.submits].begin(owner, lambda: data.refuse(NO_MEMORY)) as upload:
+            self._receive(data, upload)
+            upload.finish()
             content = data.content(self.options.max_line_bytes)
             if isinstance(content, Reply):
                 return content
@@ -167,14 +166,14 @@ class Protocol(Login):
             self.stream.flush()
             return self.plugin.gateway.intake.accept(self.client, envelope)
 
-    def _receive(self, data: Data, share: Share) -> None:
-        options, stream = self.options, self.stream
-        deadline = time.monotonic() + options.data_seconds
+    def _receive(self, data: Data, upload: Upload) -> None:
+        stream = self.stream
+        deadline = time.monotonic() + self.options.data_seconds
         ended = False
         while not ended:
-            ended = data.feed(stream.read(min(deadline, time.monotonic() + options.data_idle_seconds)))
-            if not share.become(data.held):
-                data.refuse(NO_MEMORY)
+            before = data.received
+            ended = data.feed(stream.read(min(deadline, upload.deadline)))
+            upload.came(data.received - before, data.held)
             if data.refusal is not None and data.received > 2 * self.plugin.max_message_bytes:
                 raise Goodbye(line(data.refusal))  # it would never end
         stream.unread(data.rest)

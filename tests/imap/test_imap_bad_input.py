@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import resource
 import socket
 import struct
@@ -96,22 +97,87 @@ def test_memory_is_taken_as_octets_come_not_as_they_are_announced(small, own_gat
         client.sock.close()
 
 
-def test_all_unfinished_messages_together(own_gateway):
-    gateway = own_gateway(imap={"max_inflight_bytes": 1000})
-    first, second = Client(gateway), Client(gateway)
-    for client in (first, second):
-        client.do("LOGIN a@example.org passpass1")
-    first.send(b"a APPEND INBOX {600}\r\n")
-    assert first.line().startswith(b"+")
-    assert second.fails(b"APPEND INBOX {600+}\r\n" + b"x" * 600).startswith(b"NO [UNAVAILABLE]")
-    first.send(b"x" * 600 + b"\r\n")
-    assert first.line().startswith(b"a OK")
-    second.append(b"x" * 600)
-    second.send(b"a APPEND INBOX {600}\r\n")
-    second.line()
-    second.sock.close()
-    gevent.sleep(0.1)
-    first.append(b"x" * 1000)
+FULL = b"NO [UNAVAILABLE] Too many messages are being saved"
+
+
+def filled(gateway, free):
+    for _ in range(500):
+        if gateway.hub.plugin("imap").uploads.free == free:
+            return
+        gevent.sleep(0.01)
+    raise AssertionError(gateway.hub.plugin("imap").uploads.free)
+
+
+def logged_in(gateway, *names):
+    clients = [Client(gateway) for _ in names]
+    for client, name in zip(clients, names, strict=True):
+        client.do(f"LOGIN {name}@example.org passpass1")
+    return clients
+
+
+def test_what_is_announced_takes_nothing(own_gateway):
+    """Nine APPEND {31000000} without data kept everybody from saving."""
+    gateway = own_gateway(imap={"max_inflight_bytes": 100_000})
+    for client in logged_in(gateway, *["evil"] * 9):
+        client.send(b"a APPEND INBOX {31000000}\r\n")
+        assert client.line().startswith(b"+")
+    (honest,) = logged_in(gateway, "honest")
+    honest.append(b"x" * 90_000)
+
+
+@pytest.mark.parametrize("kind", [b"{60000}", b"{60000+}"])
+def test_when_memory_is_full_who_stands_still_gives_way(own_gateway, kind):
+    gateway = own_gateway(imap={"max_inflight_bytes": 100_000})
+    slow, fast = logged_in(gateway, "slow", "fast")
+    slow.send(b"a APPEND INBOX " + kind + b"\r\n")
+    if b"+" not in kind:
+        assert slow.line().startswith(b"+")
+    slow.send(b"x" * 50_000)
+    filled(gateway, 50_000)
+    gevent.sleep(0.3)
+    fast.append(b"x" * 80_000)
+    slow.send(b"x" * 10_000 + b"\r\n")
+    assert slow.line().startswith(b"a " + FULL)
+    slow.append(b"x" * 60_000)  # in step, and welcome now
+    slow.send(b"a APPEND INBOX {60000}\r\n")
+    slow.line()
+    slow.send(b"x" * 50_000)
+    filled(gateway, 50_000)
+    slow.sock.close()
+    filled(gateway, 100_000)
+
+
+def test_literals_that_are_thrown_away_take_no_memory_and_must_keep_the_pace(own_gateway):
+    gateway = own_gateway(imap={"max_inflight_bytes": 100_000, "min_upload_rate": 1000, "stall_seconds": 0.5})
+    patient, slow = logged_in(gateway, "patient", "slow")
+    patient.send(b"a NOOP {400000+}\r\n")
+    for _ in range(20):
+        patient.send(b"x" * 20_000)
+        gevent.sleep(0.01)
+        assert gateway.hub.plugin("imap").uploads.free == 100_000
+    patient.send(b"\r\n")
+    assert patient.line().startswith(b"a NO [TOOBIG]")
+    slow.send(b"a NOOP {400000+}\r\n")
+    for _ in range(30):
+        with contextlib.suppress(OSError):
+            slow.send(b"x" * 10)  # 200 octets a second
+        gevent.sleep(0.05)
+    assert slow.line().startswith(b"* BYE") and slow.closed()
+
+
+def test_long_lines_count_too(own_gateway):
+    gateway = own_gateway(imap={"max_inflight_bytes": 100_000})
+    evil = logged_in(gateway, *["evil"] * 4)
+    for client in evil:
+        client.send(b"a NOOP " + b"x" * 60_000)
+    gevent.sleep(0.3)
+    assert gateway.hub.plugin("imap").uploads.free >= 0
+    (honest,) = logged_in(gateway, "honest")
+    honest.append(b"x" * 90_000)
+    for client in evil:
+        client.send(b"x\r\n")
+    answers = [client.line() for client in evil]
+    assert any(answer.startswith(b"* BYE [UNAVAILABLE]") for answer in answers)
 
 
 def test_a_pause_inside_a_literal(small):

@@ -152,11 +152,11 @@ def test_a_message_that_stalls_times_out(sender, limit):
     client.send("half a message")
     assert client.line() == "421 4.4.2 Timeout, closing connection"
     assert client.ended() and client.fake.mails == []
-    assert client.gateway.hub.plugin("smtp").budget.free == 536870912
+    assert client.gateway.hub.plugin("smtp").uploads[True].free == 268435456
 
 
 def test_a_message_that_trickles_may_take_its_time_but_no_more(sender):
-    client = sender(data_idle_seconds=0.3, data_seconds=0.8, command_seconds=0.2)
+    client = sender(min_upload_rate=10, data_idle_seconds=0.3, data_seconds=0.8, command_seconds=0.2)
     client.start_mail()
     for _ in range(5):
         client.send("line")

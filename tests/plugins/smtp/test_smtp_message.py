@@ -1,5 +1,7 @@
 """DATA over real sockets: where it ends, what is refused, and that the session is in step afterwards."""
 
+import contextlib
+
 import gevent
 import pytest
 from smtp_wire import ALICE, BOB, Wire
@@ -99,7 +101,7 @@ def test_too_much_is_read_to_its_end_and_refused(sender):
     client.send(b"NOOP\r\nQUIT\r\n.\r\n")
     assert client.reply() == (552, "5.3.4 Message exceeds maximum size")
     assert client.alive() and client.fake.mails == []
-    assert client.gateway.hub.plugin("smtp").budget.free == 536870912
+    assert client.gateway.hub.plugin("smtp").uploads[True].free == 268435456
     client.start_mail()
     assert client.ask("small", ".").startswith("250 ")
 
@@ -158,30 +160,77 @@ def test_refused_recipients_are_no_errors(sender):
     assert client.ask("RCPT TO:<bob@example.org>").startswith("250 ")
 
 
-def test_unfinished_mail_of_all_connections_is_bounded(started):
-    gateway, fake = started(max_inflight_bytes=100_000, core={"max_message_bytes": 100_000})
-    budget = gateway.hub.plugin("smtp").budget
-    with Wire(gateway).hello().login() as one, Wire(gateway).hello().login() as two:
-        one.start_mail()
-        one.send(b"x" * 998 + b"\r\n")
-        one.send((b"x" * 98 + b"\r\n") * 700)
-        two.start_mail()
-        two.send((b"y" * 98 + b"\r\n") * 900 + b".\r\n")
-        assert two.reply() == (452, "4.3.1 Too much mail at once, try again later")
-        assert two.alive()
-        one.send(b".\r\n")
-        assert one.reply()[0] == 250
-        assert budget.free == 100_000
-        two.start_mail()
-        two.send((b"y" * 98 + b"\r\n") * 900 + b".\r\n")
-        assert two.reply()[0] == 250
-        one.start_mail()
-        one.send((b"x" * 98 + b"\r\n") * 700)
-        gevent.sleep(0.05)
-        assert budget.free < 100_000
-    gevent.sleep(0.05)
-    assert budget.free == 100_000  # also of clients that went away
-    assert [len(mail.content) for mail in fake.mails] == [71_000, 90_000]
+FULL = (452, "4.3.1 Too much mail at once, try again later")
+SMALL = {"max_inflight_bytes": 100_000, "max_inflight_bytes_mx": 100_000, "core": {"max_message_bytes": 100_000}}
+
+
+def lines(octets):
+    return (b"x" * 98 + b"\r\n") * (octets // 100)
+
+
+def when(so):
+    for _ in range(500):
+        if so():
+            return
+        gevent.sleep(0.01)
+    raise AssertionError("it never came to that")
+
+
+def test_unfinished_mail_of_all_connections_is_bounded_and_the_slowest_gives_way(started):
+    gateway, fake = started(**SMALL)
+    uploads = gateway.hub.plugin("smtp").uploads[True]
+    with Wire(gateway).hello().login() as slow, Wire(gateway).hello().login("fast@example.org") as fast:
+        slow.start_mail()
+        slow.send(lines(70_000))
+        when(lambda: uploads.free == 30_000)
+        gevent.sleep(0.3)
+        fast.start_mail("fast@example.org")
+        fast.send(lines(90_000) + b".\r\n")
+        assert fast.reply()[0] == 250
+        slow.send(b"the rest\r\n.\r\n")
+        assert slow.reply() == FULL
+        assert slow.alive() and uploads.free == 100_000
+        slow.start_mail()
+        slow.send(lines(70_000))
+        when(lambda: uploads.free == 30_000)
+    when(lambda: uploads.free == 100_000)  # also of clients that went away
+    assert [len(mail.content) for mail in fake.mails] == [90_000]
+
+
+def test_mail_of_strangers_leaves_room_for_that_of_accounts(started):
+    """32 of them with half a message each took it all from everybody for as long as they liked."""
+    gateway, _ = started(**SMALL)
+    uploads = gateway.hub.plugin("smtp").uploads
+    evil = [Wire(gateway, "mx").hello().start_tls() for _ in range(4)]
+    for client in evil:
+        client.start_mail("evil@example.com").send(lines(24_000))
+    when(lambda: uploads[False].free == 4_000)
+    with Wire(gateway).hello().login() as client, Wire(gateway, "mx").hello().start_tls() as server:
+        client.start_mail()
+        client.send(lines(90_000) + b".\r\n")
+        assert client.reply()[0] == 250
+        gevent.sleep(2)
+        server.start_mail("friend@example.net")
+        server.send(lines(50_000) + b".\r\n")
+        assert server.reply()[0] == 250
+    for client in evil:
+        client.close()
+
+
+def test_a_message_that_comes_too_slowly_is_cut_off_and_one_that_keeps_the_pace_is_not(started):
+    gateway, fake = started(min_upload_rate=1000, data_idle_seconds=0.5)
+    with Wire(gateway).hello().login() as slow, Wire(gateway).hello().login() as steady:
+        slow.start_mail()
+        steady.start_mail()
+        cut = gevent.spawn(slow.line)
+        for _ in range(30):
+            with contextlib.suppress(OSError):
+                slow.send(b"x" * 8 + b"\r\n")  # 200 octets a second
+            steady.send(b"x" * 198 + b"\r\n")  # 4000
+            gevent.sleep(0.05)
+        assert cut.get(timeout=5) == "421 4.4.2 Timeout, closing connection"
+        assert steady.ask(".").startswith("250 ")
+    assert len(fake.mails) == 1
 
 
 def test_a_refusal_of_the_filter_is_the_answer(sender):

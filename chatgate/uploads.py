@@ -1,0 +1,106 @@
+"""Memory for what clients are sending: a budget that fills with what has come, and a pace that senders must keep."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Hashable
+
+# Seconds over which the present pace of an upload is measured.
+_PACE_SECONDS = 5.0
+
+
+class Uploads:
+    """What the unfinished uploads of one kind may hold together. Each kind has a budget of its own, so that mail from
+    strangers leaves room for that of accounts.
+
+    octets: in all. free: what is left of it. min_rate: octets a second that an upload must bring; slack_seconds: by how
+    much it may fall behind, at the beginning and whenever it stands still.
+
+    When the memory is full, whoever holds much and brings little goes first: the upload that, at its present pace,
+    would need the longest for what its owner holds. So clients that send half a message and then next to nothing, or
+    many at once, lose theirs before anybody else does.
+    """
+
+    def __init__(
+        self, octets: int, min_rate: float, slack_seconds: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.free = octets
+        self.min_rate, self.slack_seconds, self.clock = min_rate, slack_seconds, clock
+        self._unfinished: set[Upload] = set()
+        self._owners: Counter[Hashable] = Counter()
+
+    def begin(self, owner: Hashable, drop: Callable[[], None]) -> Upload:
+        """An upload. owner: who sends it, such as an account or `Session.network`. drop: lets go of all that is held,
+        at once and without blocking; the client is to be told then that it may try again later.
+        """
+        return Upload(self, owner, drop)
+
+    def _hold(self, upload: Upload, octets: int) -> None:
+        more, upload.held = octets - upload.held, octets
+        self.free -= more
+        self._owners[upload.owner] += more
+        if not self._owners[upload.owner]:
+            del self._owners[upload.owner]
+        if octets and not upload.finished:
+            self._unfinished.add(upload)
+        else:
+            self._unfinished.discard(upload)
+        while self.free < 0 and more > 0 and self._unfinished:
+            slowest = max(self._unfinished, key=self._seconds)
+            slowest.dropped = True
+            self._hold(slowest, 0)
+            slowest.drop()
+
+    def _seconds(self, upload: Upload) -> float:
+        return self._owners[upload.owner] / max(upload.pace(), 1.0)
+
+
+class Upload:
+    """One message, or other large input, on its way in; what it holds is given back at the end of the `with`, or by
+    `close`.
+
+    held: octets in memory. dropped: the memory is needed for others, and `drop` has been called.
+    deadline: the moment (of the clock) at which it has been too slow, if nothing comes until then.
+    """
+
+    __slots__ = ("owner", "drop", "held", "dropped", "finished", "deadline", "_uploads", "_pace", "_began", "_at")
+
+    def __init__(self, uploads: Uploads, owner: Hashable, drop: Callable[[], None]) -> None:
+        self._uploads, self.owner, self.drop = uploads, owner, drop
+        self.held = 0
+        self.dropped = self.finished = False
+        self._pace = 0.0
+        self._began = self._at = uploads.clock()
+        self.deadline = self._at + uploads.slack_seconds
+
+    def came(self, octets: int, held: int) -> None:
+        """So much has come, and so much is held now. This or other uploads may be dropped for it."""
+        uploads = self._uploads
+        now = uploads.clock()
+        self._pace = self._pace * math.exp((self._at - now) / _PACE_SECONDS) + octets / _PACE_SECONDS
+        self._at = now
+        self.deadline = min(self.deadline + octets / uploads.min_rate, now + uploads.slack_seconds)
+        if not self.dropped and held != self.held:
+            uploads._hold(self, held)
+
+    def pace(self) -> float:
+        """Octets a second that come at present, or have come since it began if that is later."""
+        now = self._uploads.clock()
+        measured = 1.0 - math.exp(-max(now - self._began, 1.0) / _PACE_SECONDS)
+        return self._pace * math.exp((self._at - now) / _PACE_SECONDS) / measured
+
+    def finish(self) -> None:
+        """All has come: from here on it is not dropped, as somebody works on it."""
+        self.finished = True
+        self._uploads._hold(self, self.held)
+
+    def close(self) -> None:
+        self._uploads._hold(self, 0)
+
+    def __enter__(self) -> Upload:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()

@@ -1,0 +1,87 @@
+"""A command with its literals (RFC 3501 §4.3, RFC 7888), taken from the wire."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from .answers import Bye, No
+from .large import FULL
+from .wire import Wire
+
+_LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
+_MAX_PARTS = 2000
+
+# Asked with what has come so far and the size of the next literal. Raises No when it must not come.
+Admit = Callable[[list[bytes], int], None]
+
+
+class LiteralRefused(Exception):
+    """line: how the command began; it wants this refusal for its tagged answer."""
+
+    def __init__(self, line: bytes, refusal: No) -> None:
+        super().__init__()
+        self.line, self.refusal = line, refusal
+
+
+def read_command(wire: Wire, line_limit: int, admit: Admit, swallow: int) -> list[bytes]:
+    """The next command: its first line, then by turns a literal and the line that went on behind it. To be followed by
+    `wire.large.release()`.
+
+    swallow: the largest literal (of LITERAL+) that is read and thrown away when it is not admitted.
+    Raises Bye, Closed, and LiteralRefused, after which the next command can be read.
+    """
+    line = wire.line(line_limit)
+    if line[-1:] != b"}":
+        return [line]
+    large = wire.large
+    parts = large.parts = [line]
+    total = len(line)
+    refusal: No | None = None
+    while (match := _LITERAL.search(line)) is not None:
+        size, demanded = int(match[2]), not match[3]
+        if refusal is None:
+            try:
+                if match[1]:
+                    raise No("Literals with NUL are not possible", "UNKNOWN-CTE")  # literal8, RFC 3516
+                admit(parts, size)
+            except No as error:
+                refusal = error
+        if refusal is not None:
+            if demanded:
+                break  # no continuation: the client hears the tagged answer instead and sends no literal
+            if size > swallow:
+                wire.write(parts[0].split(b" ", 1)[0][:64] + b" BAD [TOOBIG] Literal too large\r\n")
+                raise Bye("Literal too large", "TOOBIG")
+        elif demanded:
+            wire.write(b"+ Ready for literal\r\n")
+        _take(wire, size, keep=refusal is None)
+        line = wire.line(line_limit)
+        total += len(line)
+        if large.dropped and refusal is None:
+            refusal = No(*FULL)
+        if total > line_limit or len(parts) > _MAX_PARTS:
+            raise Bye("Command line too long", "TOOBIG")
+        if refusal is None:
+            parts.append(line)
+    if refusal is not None:
+        raise LiteralRefused(parts[0], refusal)
+    large.finish()
+    return parts
+
+
+def _take(wire: Wire, size: int, keep: bool) -> None:
+    """The next `size` octets, as one more part, or thrown away unless `keep`. Memory grows with what has come, not with
+    what was said.
+    """
+    large = wire.large
+    seconds = large.came(0, keep)
+    while size > 0:
+        piece = wire.some(size, seconds)
+        size -= len(piece)
+        if keep and not large.dropped:
+            large.pieces.append(piece)
+        seconds = large.came(len(piece), keep)
+    if keep:
+        large.parts.append(large.pieces[0] if len(large.pieces) == 1 else b"".join(large.pieces))
+    large.pieces.clear()
