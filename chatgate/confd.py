@@ -310,6 +310,13 @@ def read(
     return None
 
 
+def secrets_in(path: Path, options: type) -> list[str]:
+    """The keys of Secret fields whose values stand in this file itself, not in the environment or another file."""
+    values = tomllib.loads(path.read_text("utf-8"))
+    kinds = get_type_hints(options)
+    return [key for key, value in values.items() if kinds.get(key) is Secret and isinstance(value, str) and value]
+
+
 def _typed(value: Any, kind: Any, folder: Path, environ: Mapping[str, str]) -> Any:
     """The value as this type. Raises ValueError with a few words that never repeat a secret."""
     if isinstance(value, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 from collections.abc import Callable
@@ -79,6 +80,8 @@ class Gateway:
         self.config = config
         self.domain = config.core.domain.lower()
         self.hostname = config.core.hostname or names.bare(self.domain)
+        self.read_only = False  # while `chatgate check` looks: nobody may write, not even make what is missing
+        self._loaded = b""  # of the certificate and key in use, their hash
         self.board = Board()
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.services: list[Any] = []
@@ -122,6 +125,8 @@ class Gateway:
     @cached_property
     def store(self) -> Store:
         """Opened at first use. Raises PluginError when no plugin brings one or it cannot be opened."""
+        if self.read_only:
+            raise PluginError("the store is not open while `chatgate check` looks, as opening it writes")
         store = self.hub.call("open_store", gateway=self)
         if store is None:
             raise PluginError("no store: enable a plugin that brings one (shipped: maildb)")
@@ -141,16 +146,22 @@ class Gateway:
             raise PluginError("no TLS certificate: enable a plugin that has one (shipped: tls)")
         return certificate
 
-    def reload_certificate(self) -> None:
-        """Connections that come from now on get the certificate that is on disk now. Raises PluginError."""
-        self._load_certificate(self.tls)
+    def reload_certificate(self) -> bool:
+        """Connections that come from now on get the certificate that is on disk now. False: it is the one they got
+        before. Raises PluginError.
+        """
+        before, context = self._loaded, self.tls
+        self._load_certificate(context)
+        return self._loaded != before
 
     def _load_certificate(self, context: Any) -> None:
         certificate = self.certificate()
         try:
+            loaded = certificate.chain.read_bytes() + certificate.key.read_bytes()
             context.load_cert_chain(certificate.chain, certificate.key)
         except OSError as error:
             raise PluginError(f"cannot load {certificate.chain}: {error.strerror or type(error).__name__}") from error
+        self._loaded = hashlib.sha256(loaded).digest()
 
     def server(
         self,

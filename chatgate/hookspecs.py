@@ -53,7 +53,9 @@ def chatgate_open_store(gateway: Gateway) -> Store | None:
 
 @hookspec(firstresult=True)
 def chatgate_certificate(gateway: Gateway) -> Certificate | None:
-    """Who has the TLS certificate? Asked by `init`, at start and at SIGHUP. No answer: the gateway does not start."""
+    """Who has the TLS certificate? Asked by `init`, at start and at SIGHUP, and by who needs to know more of it. No
+    answer: the gateway does not start. One that is missing may be made, but not while `gateway.read_only` is set.
+    """
 
 
 @hookspec

@@ -1,13 +1,15 @@
 """Logging: one line per event, `time level logger event key=value …`, on standard error.
 
 The rules hold for everybody's plugin: no message content, password, token or client IP at any level; addresses at debug
-only.
+only. The journal of systemd gets the level as its priority, too, and notes the time itself.
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
+import threading
 import time
 from collections.abc import Iterable
 from typing import Any
@@ -16,11 +18,39 @@ import gevent
 
 from chatgate.confd import Enabled
 
+# What an operator asked for is answered at every level.
+ANSWERS = logging.getLogger("chatgate.answers")
+
+# sd-daemon(3): the number of syslog(3) before a line.
+_PRIORITIES = ((logging.CRITICAL, 2), (logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6))
+
+
+def in_journal(environ: Any = os.environ) -> bool:
+    """Is standard error connected to the journal of systemd? By systemd.exec(5), JOURNAL_STREAM."""
+    try:
+        there = os.fstat(2)
+    except OSError:
+        return False
+    return environ.get("JOURNAL_STREAM") == f"{there.st_dev}:{there.st_ino}"
+
+
+def priority(level: int) -> str:
+    """Before a line for the journal; elsewhere nothing."""
+    if not in_journal():
+        return ""
+    return next((f"<{number}>" for least, number in _PRIORITIES if level >= least), "<7>")
+
 
 class _Formatter(logging.Formatter):
     def __init__(self) -> None:
         self.converter = time.gmtime
-        super().__init__("%(asctime)sZ %(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        when = "" if in_journal() else "%(asctime)sZ "
+        super().__init__(f"{when}%(levelname)s %(name)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        line = text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+        return priority(record.levelno) + line
 
     def formatException(self, ei: Any) -> str:
         """Where it happened and what kind it was; never its text, which may hold what a client sent."""
@@ -42,11 +72,24 @@ def setup(level: str, plugins: Iterable[Enabled]) -> None:
     logging.root.setLevel(logging.WARNING)
     for package in {"chatgate"} | packages:
         logging.getLogger(package).setLevel(level.upper())
+    ANSWERS.setLevel(logging.INFO)
+    _catch_the_rest()
+
+
+def _catch_the_rest() -> None:
+    """What nobody caught is one line, too: not a page, and no text of clients."""
+    logging.captureWarnings(True)
     # gevent would print the greenlet with its arguments, among them a client's address.
-    gevent.get_hub().print_exception = _uncaught
+    gevent.get_hub().print_exception = lambda context, *error: _uncaught("greenlet failed", *error)
+    if sys.excepthook is sys.__excepthook__:  # nobody else's, such as a test's
+        sys.excepthook = lambda *error: _uncaught("failed", *error)
+    if threading.excepthook is threading.__excepthook__:
+        threading.excepthook = lambda a: _uncaught("thread failed", a.exc_type, a.exc_value, a.exc_traceback)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = lambda a: _uncaught("clean-up failed", a.exc_type, a.exc_value, a.exc_traceback)
 
 
-def _uncaught(context: Any, kind: Any, value: Any, trace: Any) -> None:
-    if kind is not None and issubclass(kind, gevent.GreenletExit):
+def _uncaught(what: str, kind: Any, value: Any, trace: Any) -> None:
+    if kind is not None and issubclass(kind, gevent.GreenletExit | KeyboardInterrupt):
         return
-    logging.getLogger("chatgate").error("greenlet failed", exc_info=(kind, value, trace))
+    logging.getLogger("chatgate").error(what, exc_info=(kind, value, trace))

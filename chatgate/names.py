@@ -74,7 +74,7 @@ def _hint(text: str) -> str:
 
 class Listener(NamedTuple):
     """host: "*" for all addresses, an IP address or a name; for a Unix socket "unix", and `port` is its path. str() is
-    as `net.bind` takes it.
+    as `listeners.bind` takes it.
     """
 
     host: str

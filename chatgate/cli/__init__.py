@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -29,7 +30,7 @@ class Failure(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         for line in self.lines:
-            click.echo(f"chatgate: {line}", err=True)
+            click.echo(f"{log.priority(logging.ERROR)}chatgate: {line}", err=True)
 
 
 def fail(lines: str | list[str], code: int) -> NoReturn:

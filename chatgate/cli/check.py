@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
 import click
 
+from chatgate import confd
 from chatgate.cli import Folder, json_option, show
+from chatgate.gateway import Gateway, Problem
 
 
 @click.command("check")
@@ -15,13 +18,42 @@ from chatgate.cli import Folder, json_option, show
 def command(folder: Folder, as_json: bool) -> None:
     """Check the configuration, the certificate, the stored data and whatever else the plugins know to check.
 
+    Writes nothing, and may run beside a running gateway or on a folder that can only be read.
+
     Exit code 0: sound, perhaps with warnings. 1: an error that would keep mail from flowing. 2: wrong configuration.
     """
     gateway = folder.gateway
-    _ = gateway.store, gateway.tls
+    gateway.read_only = True
     problems = gateway.check()
+    problems += [Problem("error", text) for text in _nobody_brings(gateway)]
+    problems += [Problem("warning", text) for text in _open_secrets(gateway)]
     data = {"plugins": [p.name for p in gateway.config.plugins], "problems": [vars(p) for p in problems]}
     lines = [f"{p.level}: {p.text}" for p in problems]
-    lines.append(f"{len(gateway.config.plugins)} plugins enabled, {len(problems) or 'no'} problems")
+    lines.append(f"{_count(len(gateway.config.plugins), 'plugin')} enabled, {_count(len(problems), 'problem')}")
     show(data, as_json, lines)
     sys.exit(any(p.level == "error" for p in problems))
+
+
+def _nobody_brings(gateway: Gateway) -> list[str]:
+    """What a gateway does not start without."""
+    needed = (("open_store", "a store", "maildb"), ("certificate", "a TLS certificate", "tls"))
+    return [
+        f"no enabled plugin brings {what}; the one that is shipped is {shipped}"
+        for hook, what, shipped in needed
+        if not gateway.hub.implements(hook)
+    ]
+
+
+def _open_secrets(gateway: Gateway) -> list[str]:
+    """Files of conf.d that every user of this machine can read, with a secret in them, a line each."""
+    found = []
+    for plugin in gateway.config.plugins:
+        path = Path(plugin.source)
+        keys = ", ".join(confd.secrets_in(path, type(plugin.options)))
+        if keys and path.stat().st_mode & 0o004:
+            found.append(f"{path}: every user of this machine can read {keys}; run 'chmod 600 {path}'")
+    return found
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number or 'no'} {what}{'' if number == 1 else 's'}"

@@ -10,8 +10,9 @@ import sys
 import click
 import gevent
 
-from chatgate import __version__, confd, log
+from chatgate import __version__, confd
 from chatgate.cli import Folder, fail
+from chatgate.cli.reload import reload
 from chatgate.gateway import UNGUARDED, Gateway, sd_notify
 from chatgate.hub import PluginError
 from chatgate.listeners import BindError
@@ -33,7 +34,7 @@ def command(folder: Folder) -> None:
     # Before anything is open, so that a signal at any moment stops in good order.
     gevent.signal_handler(signal.SIGTERM, gateway.stopping.set)
     gevent.signal_handler(signal.SIGINT, gateway.stopping.set)
-    gevent.signal_handler(signal.SIGHUP, reload, folder, gateway)
+    gevent.signal_handler(signal.SIGHUP, reload, gateway)
     try:
         gateway.start()
     except (PluginError, BindError) as error:
@@ -90,16 +91,3 @@ def summary(gateway: Gateway) -> list[str]:
     if not gateway.hub.guarded:
         lines.append(f"  WARNING: {UNGUARDED}")
     return lines
-
-
-def reload(folder: Folder, gateway: Gateway) -> None:
-    """SIGHUP: what is wrong is logged, and the gateway goes on with what it had."""
-    try:
-        gateway.reload_certificate()
-        config = confd.load(folder.path)
-        log.setup(config.core.log_level, gateway.config.plugins)
-    except confd.ConfigError as error:
-        for problem in error.problems:
-            click.echo(f"chatgate: {problem}", err=True)
-    except PluginError as error:
-        click.echo(f"chatgate: {error}", err=True)

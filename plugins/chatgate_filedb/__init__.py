@@ -5,5 +5,6 @@ a schema version, threads, and errors in one line.
 """
 
 from chatgate_filedb.database import ERRORS, FileDatabase
+from chatgate_filedb.looking import untouched
 
-__all__ = ["ERRORS", "FileDatabase"]
+__all__ = ["ERRORS", "FileDatabase", "untouched"]

@@ -16,6 +16,7 @@ import gevent.threadpool
 import peewee
 
 from chatgate.api import PluginError
+from chatgate_filedb.looking import untouched
 
 log = logging.getLogger("chatgate.filedb")
 
@@ -56,6 +57,7 @@ class FileDatabase:
     ) -> None:
         self.name, self.path = owner, path
         self._replaceable, self._serves = replaceable, False
+        self.read_only = False  # for `chatgate check`, which writes nothing: set it before the first use
         self._models, self._version = models, version
         self._durable, self._busy_seconds = durable, busy_seconds
         self._opened: tuple[peewee.SqliteDatabase, gevent.threadpool.ThreadPool] | None = None
@@ -72,7 +74,8 @@ class FileDatabase:
         """
         with self._lock:
             database, thread = self.open()
-            result, error = thread.apply(_transaction, (database, work, "IMMEDIATE" if writes else "DEFERRED"))
+            kind = "IMMEDIATE" if writes and not self.read_only else "DEFERRED"
+            result, error = thread.apply(_transaction, (database, work, kind))
             if self._is_spoilt(error):
                 self._close()
                 self._set_aside(error)
@@ -134,19 +137,18 @@ class FileDatabase:
         # thread_safe=False: peewee would keep one connection per thread. check_same_thread=False: opened here, used
         # there.
         database = peewee.SqliteDatabase(
-            str(self.path),
-            pragmas={
-                "journal_mode": "wal",
-                "synchronous": "full" if self._durable else "normal",
-                "journal_size_limit": 16 << 20,
-                "secure_delete": 1,  # what is deleted is overwritten
-            },
+            untouched(self.path) if self.read_only else str(self.path),
+            uri=self.read_only,
+            pragmas={"query_only": 1} if self.read_only else self._pragmas(),
             thread_safe=False,
             autoconnect=False,
             timeout=self._busy_seconds,
             check_same_thread=False,
         )
         try:
+            if self.read_only:
+                database.connect()
+                return database  # of whatever schema: what cannot be read is the reader's to tell
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # SQLite gives its -wal and -shm files the permissions of the database file.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -158,6 +160,14 @@ class FileDatabase:
         except ERRORS as error:
             raise PluginError(f"{self.name}: {self.path} cannot be opened: {error}") from error
         return database
+
+    def _pragmas(self) -> dict[str, Any]:
+        return {
+            "journal_mode": "wal",
+            "synchronous": "full" if self._durable else "normal",
+            "journal_size_limit": 16 << 20,
+            "secure_delete": 1,  # what is deleted is overwritten
+        }
 
     def _prepare(self, database: peewee.SqliteDatabase) -> None:
         ((found,),) = database.execute_sql("PRAGMA user_version").fetchall()

@@ -71,7 +71,9 @@ class Invite:
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> Sequence[Problem] | None:
-        self.tokens.all()
+        self._database.read_only = gateway.read_only
+        if self._database.path.exists():
+            self.tokens.all()
         if not gateway.hub.has("passwordless"):
             return [Problem("warning", "invite: only the plugin passwordless asks for invitations")]
         return None

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from chatgate_filedb import untouched
 from peewee import SqliteDatabase
 
+from chatgate_maildb import migrations
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.database import ERRORS, connect
 
@@ -38,26 +40,57 @@ _RULES = {
 }
 
 
+def look(folder: Path, blobs: Blobs) -> list[str]:
+    """`problems` of a store that this process has not open, without writing anything. One that an older program wrote
+    is brought to its new form at the next start; until then only SQLite's own marks of damage are looked at.
+    """
+    file = folder / "mail.db"
+    if not file.exists():
+        return []  # made at the first start
+    database = SqliteDatabase(
+        untouched(file), uri=True, pragmas={"query_only": 1}, thread_safe=False, autoconnect=False, timeout=5
+    )
+    try:
+        database.connect()
+        database.execute_sql("SELECT count(*) FROM sqlite_master")  # is it a database at all?
+        version = migrations.version(database)
+        if version > migrations.VERSION:
+            return [f"{file} has schema version {version}, this program knows versions up to {migrations.VERSION}"]
+        return _problems(database, blobs) if version == migrations.VERSION else _damaged(database)
+    except ERRORS as error:
+        return [f"{file} cannot be read: {error}"]
+    finally:
+        database.close()
+
+
 def problems(folder: Path, blobs: Blobs) -> list[str]:
     """What is wrong, a line each. Takes long on a large database: run it in a thread. Others may write meanwhile."""
     database = connect(folder, writing=False)
     try:
-        with database.atomic():  # one state for all that follows
-            found = _rows(database)
-            files = database.execute_sql("SELECT id, file, size FROM body WHERE file IS NOT NULL").fetchall()
-        for body_id, name, size in files:
-            there = blobs.size(name)
-            if there != size and database.execute_sql("SELECT 1 FROM body WHERE id=?", (body_id,)).fetchall():
-                found.append(f"file {blobs.path(name)} is {'missing' if there is None else 'damaged'}: body {body_id}")
-        return found
+        return _problems(database, blobs)
     except ERRORS as error:
         return [f"the database cannot be read: {error}"]
     finally:
         database.close()
 
 
+def _problems(database: SqliteDatabase, blobs: Blobs) -> list[str]:
+    with database.atomic():  # one state for all that follows
+        found = _rows(database)
+        files = database.execute_sql("SELECT id, file, size FROM body WHERE file IS NOT NULL").fetchall()
+    for body_id, name, size in files:
+        there = blobs.size(name)
+        if there != size and database.execute_sql("SELECT 1 FROM body WHERE id=?", (body_id,)).fetchall():
+            found.append(f"file {blobs.path(name)} is {'missing' if there is None else 'damaged'}: body {body_id}")
+    return found
+
+
+def _damaged(database: SqliteDatabase) -> list[str]:
+    return [line for (line,) in database.execute_sql("PRAGMA integrity_check(20)") if line != "ok"]
+
+
 def _rows(database: SqliteDatabase) -> list[str]:
-    found = [line for (line,) in database.execute_sql("PRAGMA integrity_check(20)") if line != "ok"]
+    found = _damaged(database)
     for table, _, parent, _ in database.execute_sql("PRAGMA foreign_key_check").fetchmany(20):
         found.append(f"a row of {table} refers to a missing row of {parent}")
     for what, sql in _RULES.items():

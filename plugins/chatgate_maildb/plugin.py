@@ -25,6 +25,8 @@ from chatgate.api import (
     StoreError,
     hookimpl,
 )
+from chatgate_maildb import integrity
+from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.reserve import DiskFull
 from chatgate_maildb.store import MailStore
@@ -133,8 +135,13 @@ class MailDb:
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:
-        found = [Problem("error", f"maildb: {line}") for line in gateway.store.integrity()]
-        disk = os.statvfs(self._folder)
+        if gateway.read_only:
+            blobs = Blobs(self._folder / "blobs")
+            lines = gevent.get_hub().threadpool.apply(integrity.look, (self._folder, blobs))
+        else:
+            lines = gateway.store.integrity()
+        found = [Problem("error", f"maildb: {line}") for line in lines]
+        disk = os.statvfs(self._folder if self._folder.exists() else gateway.path())
         free = disk.f_bavail * disk.f_frsize
         if free < self.options.min_free_bytes:
             found.append(Problem("warning", f"maildb: only {free // 1_000_000} MB are free on the disk with the mail"))

@@ -104,7 +104,8 @@ class Push:
         cli.add_command(command.make(self._database))
 
     @hookimpl
-    def chatgate_check(self) -> list[Problem]:
+    def chatgate_check(self, gateway: Gateway) -> list[Problem]:
+        self._database.read_only = gateway.read_only
         found = self._late() if self._database.path.exists() else []
         if self._client.secure:
             found += self._authorities()

@@ -36,7 +36,7 @@ class Seen:
 
 
 def look(chain: Path, key: Path, names: Sequence[str]) -> Seen:
-    """Raises PluginError when the files are not a certificate and its key."""
+    """Raises PluginError when the files are not a certificate and its key; they can be read."""
     server = _server(chain, key)
     leaf = _LEAF.search(chain.read_text("utf-8", "replace"))
     assert leaf is not None  # or OpenSSL had not loaded it
@@ -63,11 +63,6 @@ def look(chain: Path, key: Path, names: Sequence[str]) -> Seen:
 
 
 def _server(chain: Path, key: Path) -> ssl.SSLContext:
-    for path in (chain, key):
-        try:
-            path.open("rb").close()
-        except OSError as error:
-            raise PluginError(f"{path}: {error.strerror}") from error
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         # Without a password function OpenSSL would ask for one at the terminal.

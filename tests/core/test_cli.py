@@ -23,7 +23,7 @@ def run(tmp_path):
 
     def invoke(*args, code=0, input=None):
         result = CliRunner().invoke(cli, ["--dir", str(folder), *args], input=input)
-        assert result.exit_code == code, result.output + repr(result.exception)
+        assert code in (None, result.exit_code), result.output + repr(result.exception)
         return result.output
 
     invoke.folder = folder
@@ -211,3 +211,34 @@ def test_a_new_account_comes_with_a_link_and_a_qr_code(run):
     run("plugins", "disable", "site")
     run("plugins", "disable", "selfservice")
     assert json.loads(run("accounts", "create", "someuser3", "--json", "--qr"))["link"] is None
+
+
+def test_check_warns_of_secrets_that_everybody_can_read(run):
+    run("init", "--domain", "d.test")
+    run("plugins", "enable", "turn")
+    path = next((run.folder / "conf.d").glob("*-turn.toml"))
+
+    def warned():
+        problems = json.loads(run("check", "--json", code=None))["problems"]
+        return [p["text"] for p in problems if "chmod" in p["text"]]
+
+    path.chmod(0o644)
+    assert warned() == [], "no secret is set"
+    path.write_text('secret = "hush"\n')
+    assert warned() == [f"{path}: every user of this machine can read secret; run 'chmod 600 {path}'"]
+    path.chmod(0o600)
+    assert warned() == []
+
+
+def test_check_counts_in_english(run):
+    run("init", "--domain", "_d.test")
+    assert run("check").endswith("11 plugins enabled, no problems\n")
+    (run.folder / "no-create").touch()
+    assert run("check").endswith("11 plugins enabled, 1 problem\n")
+
+
+@pytest.mark.parametrize(("plugin", "what"), [("tls", "a TLS certificate"), ("maildb", "a store")])
+def test_check_says_what_a_gateway_does_not_start_without(run, plugin, what):
+    run("init", "--domain", "d.test")
+    run("plugins", "disable", plugin)
+    assert f"error: no enabled plugin brings {what}" in run("check", code=1)

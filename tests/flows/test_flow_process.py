@@ -184,10 +184,12 @@ def test_a_damaged_store_is_one_clear_line(local_gateway: Make) -> None:
     assert str(body) in found.stdout
     database = gateway.folder / "data" / "mail.db"
     database.write_bytes(os.urandom(database.stat().st_size))
-    for command in ("serve", "check"):
-        done = gateway.run(command)
-        assert done.returncode == 1
-        assert str(database) in one_line(done)
+    done = gateway.run("serve")
+    assert done.returncode == 1
+    assert str(database) in one_line(done)
+    done = gateway.run("check")
+    assert done.returncode == 1
+    assert f"error: maildb: {database} cannot be read: " in done.stdout
 
 
 def test_init_where_nobody_may_write_is_one_clear_line(tmp_path: Path) -> None:
@@ -248,3 +250,117 @@ def test_help_needs_no_folder(tmp_path: Path) -> None:
     assert done.returncode == 0
     for name in ("init", "serve", "check", "accounts", "plugins"):
         assert f"\n  {name} " in done.stdout
+
+
+def told(gateway: LocalGateway, number: int = 1) -> list[str]:
+    """What it says after another SIGHUP, to the line that sums it up."""
+    said = len(gateway.output())
+    gateway.signal(signal.SIGHUP)
+    end = time.monotonic() + 20
+    while "reload: " not in gateway.output()[said:]:
+        assert time.monotonic() < end, "says nothing"
+        time.sleep(0.02)
+    return gateway.output()[said:].splitlines()
+
+
+def test_sighup_says_what_it_did_and_what_waits(local_gateway: Make) -> None:
+    gateway, other = local_gateway(), local_gateway()
+    gateway.start()
+    (line,) = told(gateway)
+    assert line.endswith(
+        "reload: the certificate is the same; the log level is the same, warning; nothing waits for a restart"
+    )
+    for name in ("cert.pem", "key.pem"):
+        shutil.copy(other.folder / "tls" / name, gateway.folder / "tls" / name)
+    gateway.set("chatgate", log_level='"info"', stop_seconds="3.0")
+    gateway.set("smtp", max_recipients="7")
+    gateway.run("plugins", "disable", "ping")
+    gateway.run("plugins", "enable", "invite")
+    (line,) = told(gateway)
+    for text in (
+        "new certificate",
+        "log level info, before warning",
+        "restart",
+        "smtp: max_recipients",
+        "stop_seconds",
+    ):
+        assert text in line
+    assert "ping (disabled)" in line and "invite (enabled)" in line
+
+
+def test_sighup_survives_whatever_is_wrong_now(local_gateway: Make) -> None:
+    gateway = local_gateway().start()
+    before = gateway.certificate()
+    (gateway.folder / "tls" / "cert.pem").unlink()
+    (gateway.folder / "tls" / "cert.pem").mkdir()
+    gateway.set("smtp", max_recipients='"many"', nonsense="1")
+    lines = told(gateway)
+    assert len(lines) == 4, lines  # the certificate, two mistakes, the sum
+    assert "the certificate in use is kept; the configuration has mistakes and is not used" in lines[-1]
+    shutil.rmtree(gateway.folder / "conf.d")
+    assert "no gateway in" in told(gateway)[1]
+    assert gateway.certificate() == before
+    assert "Traceback" not in gateway.output()
+
+
+def contents(folder: Path) -> dict[Path, tuple[bytes, int, int]]:
+    """Every file with its content, time and permissions."""
+    found = {}
+    for path in (folder, *folder.rglob("*")):
+        stat = path.lstat()
+        found[path] = (path.read_bytes() if path.is_file() else b"", stat.st_mtime_ns, stat.st_mode)
+    return found
+
+
+def test_check_writes_nothing(local_gateway: Make) -> None:
+    gateway = local_gateway()
+    gateway.run("plugins", "enable", "invite")
+    (gateway.folder / "tls" / "cert.pem").unlink()
+    for name in ("data", "tls"):
+        shutil.rmtree(gateway.folder / name)
+    before = contents(gateway.folder)
+    assert gateway.run("check").returncode == 0, "a folder that was never used"
+    assert contents(gateway.folder) == before
+    gateway.start()
+    alice = gateway.account()
+    with gateway.submissions(alice) as sender:
+        sender.sendmail(alice[0], alice[0], pgp_message(alice[0], alice[0], 90_000))
+    done = gateway.run("check")
+    assert done.returncode == 0, done.stdout
+    assert gateway.stop() == 0
+    before = contents(gateway.folder)
+    assert gateway.run("check").returncode == 0
+    assert contents(gateway.folder) == before
+
+
+def test_check_beside_the_remains_of_a_crash_looks_at_all_and_writes_nothing(local_gateway: Make) -> None:
+    gateway = local_gateway().start()
+    alice = gateway.account()
+    with gateway.submissions(alice) as sender:
+        sender.sendmail(alice[0], alice[0], pgp_message(alice[0], alice[0], 90_000))
+    gateway.kill()
+
+    def mail() -> dict[Path, tuple[bytes, int, int]]:
+        # The index of the log of SQLite is no data: it is made anew from the log.
+        folder = gateway.folder / "data"
+        return {path: facts for path, facts in contents(folder).items() if not path.name.endswith("-shm")}
+
+    before = mail()
+    assert any(path.name == "mail.db-wal" and facts[0] for path, facts in before.items())
+    assert gateway.run("check").returncode == 0
+    assert mail() == before
+    (body,) = (path for path in (gateway.folder / "data" / "blobs").rglob("*") if path.is_file())
+    body.unlink()
+    found = gateway.run("check")
+    assert found.returncode == 1 and str(body) in found.stdout, "what only the log knows is looked at, too"
+
+
+def test_check_of_a_folder_that_can_only_be_read(local_gateway: Make) -> None:
+    gateway = local_gateway().start()
+    gateway.account()
+    assert gateway.stop() == 0
+    mount = f'mount --bind {gateway.folder} {gateway.folder} && mount -o remount,ro,bind {gateway.folder} && exec "$@"'
+    if os.geteuid() or subprocess.run(["unshare", "-m", "sh", "-c", mount, "sh", "true"]).returncode:
+        pytest.skip("needs root and a mount namespace")
+    done = gateway.run("check", under=("unshare", "-m", "sh", "-c", mount, "sh"))
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -271,3 +271,98 @@ def test_a_new_certificate_is_taken_by_a_running_gateway(tmp_path):
     (tmp_path / "tls/key.pem").unlink()
     with pytest.raises(PluginError):
         gw.reload_certificate()
+
+
+@pytest.mark.parametrize("inside", (False, True))
+def test_a_named_certificate_that_is_missing_is_one_clear_error_and_nothing_is_made(tmp_path, inside):
+    (tmp_path / "gw").mkdir()
+    where = tmp_path / ("gw" if inside else "live")
+    gw = gateway(tmp_path / "gw", certificate=str(where / "fullchain.pem"), key=str(where / "privkey.pem"))
+    with pytest.raises(PluginError, match=r"fullchain\.pem: No such file or directory; conf\.d names it") as caught:
+        gw.certificate()
+    assert check(gw) == [("error", str(caught.value))]
+    assert list((tmp_path / "gw").iterdir()) == [] and not (tmp_path / "live").exists()
+
+
+@pytest.mark.parametrize("dangling", (False, True))
+def test_links_out_of_the_folder_are_left_alone(tmp_path, dangling, monkeypatch):
+    """As an operator may set them to the files of an ACME client."""
+    live, folder = tmp_path / "live", tmp_path / "gw"
+    monkeypatch.setattr(selfsigned, "YEARS", 3 / 365)
+    live.mkdir()
+    if not dangling:  # self-signed, expiring and for another name: inside it would be renewed
+        selfsigned.make(live / "cert.pem", live / "key.pem", ["other.example"])
+    (folder / "tls").mkdir(parents=True)
+    for name in ("cert.pem", "key.pem"):
+        (folder / "tls" / name).symlink_to(live / name)
+    before = {path: path.read_bytes() for path in live.iterdir()}
+    gw = gateway(folder)
+    if dangling:
+        with pytest.raises(PluginError, match=r"cert\.pem: No such file"):
+            gw.certificate()
+    else:
+        assert gw.certificate().self_signed
+    assert all(level == "error" or "expires" in text for level, text in check(gw))
+    assert {path: path.read_bytes() for path in live.iterdir()} == before
+    assert (folder / "tls/cert.pem").is_symlink()
+
+
+def test_an_expiring_self_signed_certificate_outside_is_shown_but_not_renewed(tmp_path, monkeypatch):
+    monkeypatch.setattr(selfsigned, "YEARS", 3 / 365)
+    chain, key = tmp_path / "live/cert.pem", tmp_path / "live/key.pem"
+    selfsigned.make(chain, key, ["example.org"])
+    before = chain.read_bytes()
+    (tmp_path / "gw").mkdir()
+    assert gateway(tmp_path / "gw", certificate=str(chain), key=str(key)).certificate().self_signed
+    assert chain.read_bytes() == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody who may not read it")
+def test_a_certificate_that_may_not_be_read_is_one_clear_error(tmp_path):
+    """certbot's folder is for root alone."""
+    live = tmp_path / "live"
+    selfsigned.make(live / "fullchain.pem", live / "privkey.pem", ["example.org"])
+    live.chmod(0)
+    (tmp_path / "gw").mkdir()
+    code = (
+        "import sys, pathlib; from chatgate_tls import Tls, TlsOptions\n"
+        "from chatgate.confd import *; from chatgate.gateway import Gateway; from chatgate.hub import PluginError\n"
+        "where = dict(certificate=sys.argv[2] + '/fullchain.pem', key=sys.argv[2] + '/privkey.pem')\n"
+        "plugins = (Enabled('tls', Tls, TlsOptions(**where)),)\n"
+        "gateway = Gateway(Config(pathlib.Path(sys.argv[1]), CoreOptions('example.org'), plugins))\n"
+        "print(*(p.text for found in gateway.hub.call('check', gateway=gateway) for p in found))\n"
+        "try: gateway.certificate()\n"
+        "except PluginError as error: print(error)"
+    )
+    command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", sys.executable, "-c", code]
+    path = os.pathsep.join(p for p in sys.path if p)
+    done = subprocess.run(
+        [*command, str(tmp_path / "gw"), str(live)],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    )
+    live.chmod(0o700)
+    checked, raised = done.stdout.splitlines()
+    assert (
+        checked
+        == raised
+        == (
+            f"{live}/fullchain.pem: Permission denied for user root; copy certificate and key to {tmp_path}/gw/tls "
+            "at each renewal, as docs/operate.md shows"
+        )
+    )
+    assert list((tmp_path / "gw").iterdir()) == []
+
+
+def test_nothing_is_made_or_renewed_while_check_looks(tmp_path, monkeypatch):
+    gw = gateway(tmp_path)
+    gw.read_only = True
+    with pytest.raises(PluginError, match="made at the first start"):
+        gw.certificate()
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(selfsigned, "YEARS", 3 / 365)
+    gateway(tmp_path).certificate()
+    before = (tmp_path / "tls/cert.pem").read_bytes()
+    monkeypatch.setattr(selfsigned, "YEARS", 10)
+    assert gw.certificate().self_signed and (tmp_path / "tls/cert.pem").read_bytes() == before

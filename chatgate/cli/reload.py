@@ -1,0 +1,71 @@
+"""What SIGHUP does to a gateway that serves: the certificate and the log level are read anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from typing import Any
+
+import gevent
+
+from chatgate import confd, log
+from chatgate.gateway import Gateway
+from chatgate.hub import PluginError
+
+_ANYTHING = (Exception, SystemExit, gevent.Timeout)  # whatever a plugin may do, the gateway lives on
+
+
+def reload(gateway: Gateway) -> None:
+    """Each part for itself; what is wrong with one is a line in the log, and the gateway goes on with what it had. One
+    more line says what was done and what waits for a restart.
+    """
+    done = [part(gateway) for part in (_certificate, _settings)]
+    log.ANSWERS.info("reload: %s", "; ".join(done))
+
+
+def _certificate(gateway: Gateway) -> str:
+    try:
+        return "new certificate" if gateway.reload_certificate() else "the certificate is the same"
+    except PluginError as error:
+        log.ANSWERS.error("%s", error)
+    except _ANYTHING:
+        log.ANSWERS.error("the certificate cannot be read", exc_info=True)
+    return "the certificate in use is kept"
+
+
+def _settings(gateway: Gateway) -> str:
+    try:
+        config = confd.load(gateway.config.folder)
+        before = logging.getLevelName(logging.getLogger("chatgate").level).lower()
+        log.setup(config.core.log_level, gateway.config.plugins)
+    except confd.ConfigError as error:
+        for problem in error.problems:
+            log.ANSWERS.error("%s", problem)
+        return "the configuration has mistakes and is not used"
+    except _ANYTHING:
+        log.ANSWERS.error("the configuration cannot be read", exc_info=True)
+        return "the configuration is not used"
+    level = config.core.log_level.lower()
+    done = f"log level {level}, before {before}" if level != before else f"the log level is the same, {level}"
+    waiting = _changes(gateway.config, config)
+    return f"{done}; {'a restart is needed for ' + ', '.join(waiting) if waiting else 'nothing waits for a restart'}"
+
+
+def _changes(old: confd.Config, new: confd.Config) -> list[str]:
+    """Names of what differs, never values."""
+    found = [name for name in _differing(old.core, new.core) if name != "log_level"]
+    was, now = ({plugin.name: plugin for plugin in config.plugins} for config in (old, new))
+    found += [f"{name} (enabled)" for name in now if name not in was]
+    found += [f"{name} (disabled)" for name in was if name not in now]
+    for name in (name for name in now if name in was):
+        found += [f"{name}: {key}" for key in _differing(was[name].options, now[name].options)]
+        if was[name].order != now[name].order:
+            found.append(f"{name} (its place in the order)")
+    return found
+
+
+def _differing(old: Any, new: Any) -> list[str]:
+    if type(old) is not type(new) or not dataclasses.is_dataclass(old):
+        return [] if old == new else ["its options"]
+    names = (field.name for field in dataclasses.fields(old))
+    return [name for name in names if getattr(old, name) != getattr(new, name)]
