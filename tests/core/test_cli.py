@@ -224,7 +224,7 @@ def test_check_warns_of_secrets_that_everybody_can_read(run):
 
     path.chmod(0o644)
     assert warned() == [], "no secret is set"
-    path.write_text('secret = "hush"\n')
+    path.write_text('secret = "hush-a-secret-that-is-long-enough"\n')
     assert warned() == [f"{path}: every user of this machine can read secret; run 'chmod 600 {path}'"]
     path.chmod(0o600)
     assert warned() == []
