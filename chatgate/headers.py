@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+_LONGEST_LINE = 990
+
 
 @dataclass(frozen=True, slots=True)
 class Remove:
@@ -83,4 +85,19 @@ def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
 
 
 def _line(edit: Replace | Prepend) -> bytes:
-    return f"{edit.name}: {edit.value}\r\n".encode("ascii", "backslashreplace")
+    line = f"{edit.name}: {edit.value}".encode("ascii", "backslashreplace")
+    if len(line) > _LONGEST_LINE:  # RFC 5322 §2.1.1
+        line = b"\r\n ".join(_pieces(line))
+    return line + b"\r\n"
+
+
+def _pieces(line: bytes) -> Iterator[bytes]:
+    """The line cut at blanks into pieces short enough to be folded; a word that is too long stays whole."""
+    piece, *words = line.split(b" ")
+    for word in words:
+        if len(piece) + len(word) < _LONGEST_LINE:
+            piece += b" " + word
+        else:
+            yield piece
+            piece = word
+    yield piece

@@ -11,8 +11,6 @@ import re
 from collections.abc import Set
 from typing import NamedTuple
 
-from chatgate.api import normal_address
-
 _FTEXT = bytes(range(33, 58)) + bytes(range(59, 127))  # RFC 5322 §2.2: field names are printable ASCII but ":"
 _CONTROLS = bytes(range(9)) + bytes((11, 12)) + bytes(range(14, 32)) + b"\x7f"  # all but TAB, LF, CR
 
@@ -91,10 +89,15 @@ class Header:
 
     def get(self, name: bytes) -> bytes | None:
         """The unfolded value of the field with this lower-case name, or None. Raises Malformed if it is there twice."""
+        raw = self.unfolded(name)
+        return None if raw is None else raw.strip(b" \t")
+
+    def unfolded(self, name: bytes) -> bytes | None:
+        """The same with the blanks around it."""
         if name in self._repeated:
             raise Malformed(f"more than one {name.decode()} field")
         lines = self._raw.get(name)
-        return None if lines is None else b"".join(lines).strip(b" \t")
+        return None if lines is None else b"".join(lines)
 
     def parameters(self, name: bytes, default: bytes = b"") -> tuple[bytes, dict[bytes, bytes]]:
         """A field like Content-Type as (lower-case value, parameters by lower-case name). Raises Malformed."""
@@ -171,7 +174,7 @@ def address(value: bytes) -> str | None:
     """
     match = _MAILBOX.fullmatch(value) if len(value) <= 2000 else None
     found = match and (match[1] or match[2])
-    return normal_address(found.decode()) if found and len(found) <= 320 else None
+    return found.decode() if found and len(found) <= 320 else None
 
 
 def before_blank_lines(text: bytes, limit: int = 8) -> int:

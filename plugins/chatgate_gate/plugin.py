@@ -7,8 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from chatgate.api import UNAVAILABLE, Edit, Envelope, Gateway, Problem, Reply, Session, hookimpl, option
-from chatgate_gate import cleanup
+from chatgate.api import (
+    UNAVAILABLE,
+    Edit,
+    Envelope,
+    Gateway,
+    Problem,
+    Reply,
+    Session,
+    hookimpl,
+    normal_address,
+    option,
+)
+from chatgate_gate import outer
 from chatgate_gate.check import MAX_HEADER, Kind, Verdict, inspect
 from chatgate_gate.second_opinion import SecondOpinion, Unavailable
 
@@ -25,6 +36,10 @@ class GateOptions:
     max_header: int = option(MAX_HEADER, "Octets the header of a message may have.")
     cleartext_recipients: tuple[str, ...] = option(
         (), "Addresses that may get unencrypted mail from other servers, if all recipients of a message are among them."
+    )
+    keep_headers: tuple[str, ...] = option(
+        (),
+        "Names of header fields that stay on encrypted mail, besides those that clients need. Anybody can read them.",
     )
     second_opinion: bool = option(False, "Let GnuPG look at each encrypted message too. Costs a process for each.")
     gpg: str = option("gpg", "The GnuPG program for the second opinion.")
@@ -47,10 +62,13 @@ class Gate:
         self._gateway = gateway
         self._options = options
         self._cleartext = frozenset(address.lower() for address in options.cleartext_recipients)
+        self._keep = frozenset(name.lower().encode() for name in options.keep_headers)
 
     @hookimpl
     def chatgate_receive(self, envelope: Envelope) -> Sequence[Edit]:
-        return cleanup.SUBMISSION if envelope.submitted else cleanup.DELIVERY
+        if not envelope.submitted and self._may_get_cleartext(envelope):
+            return outer.CLEARTEXT
+        return outer.edits(envelope, self._keep, self._options.max_header)
 
     @hookimpl
     def chatgate_filter(self, session: Session, envelope: Envelope) -> Reply | None:
@@ -72,9 +90,10 @@ class Gate:
             return Reply(554, "5.6.0", f"Failed to parse message: {verdict.reason}")
         if verdict.sender is None:
             return Reply(554, "5.6.0", f"Invalid FROM header: {_printable(verdict.from_field)}")
-        if not envelope.submitted and verdict.sender.lower().endswith("@" + self._gateway.domain):
+        sender = normal_address(verdict.sender).lower()
+        if not envelope.submitted and sender.endswith("@" + self._gateway.domain):
             return FORGED
-        if verdict.sender.lower() != envelope.sender.lower():
+        if sender != envelope.sender.lower():
             if envelope.submitted:
                 for_whom = _printable(envelope.sender.encode())
                 return Reply(550, "5.7.1", f"Invalid FROM <{verdict.sender}> for <{for_whom}>")

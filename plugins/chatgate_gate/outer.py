@@ -1,0 +1,227 @@
+"""What remains of a message's own header: the fields that Delta Chat and mail programs with OpenPGP need, each in a
+form of its own and no longer than real ones are. Everybody on the way can read them, so all others go.
+
+Nothing here refuses: a field that is not in its form goes too, or is written anew. See docs/gate.md.
+"""
+
+from __future__ import annotations
+
+import binascii
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from chatgate.api import Edit, Envelope, Remove, Replace, normal_address
+from chatgate_gate import mime, openpgp
+from chatgate_gate.mime import Header, Malformed
+
+_SUBJECT = b"[...]"  # as Delta Chat writes; clients encrypt the real one
+_NOBODY = b'"hidden-recipients": ;'  # as Delta Chat writes
+
+# Octets. Real ones are shorter, but for threads and lists without end, of which the nearest and none remain.
+_MAX_AROUND = 3  # blanks around a value
+_MAX_NAME = 120  # in From; 30 letters beyond ASCII
+_MAX_SUBJECT = 500
+_MAX_ID = 200
+_MAX_ANSWERED, _MAX_REFERENCES = 400, 1000  # a thread's nearest ten messages
+_MAX_RECIPIENTS = 4000  # a hundred
+_MAX_KEY = 24_000  # in base64; RSA with 4096 bits takes 4000, a post-quantum key with its signatures 16 000
+
+_ID = rb"<[!-;=?-~]{1,%d}>" % _MAX_ID  # RFC 5322 §3.6.4, without blanks and comments
+_IDS = re.compile(rb"%b(?:[ \t]{1,4}%b)*" % (_ID, _ID))
+_ANY_ID = re.compile(_ID)
+_DATED = re.compile(rb"(" + mime.DATE + rb")(?: \([A-Za-z0-9+:-]{1,10}\))?")
+_LIST_ID = re.compile(rb"<[A-Za-z0-9._-]{1,100}>")  # RFC 2919
+_AUTOCRYPT = re.compile(
+    rb"addr=([^;\s]{1,320});[ \t]{0,3}(?:prefer-encrypt=(?:mutual|nopreference);[ \t]{0,3})?"
+    rb"keydata=[ \t]{0,3}([A-Za-z0-9+/=]+(?:[ \t]{1,3}[A-Za-z0-9+/=]+)*)"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mail:
+    """What the forms look at. sender: in From, as it stands. recipients: of the envelope, in lower case."""
+
+    sender: bytes
+    submitted: bool
+    recipients: Collection[str]
+
+
+# A form takes the unfolded value, not an empty one, and gives what shall stand there: it, another, None for nothing.
+_Form = Callable[[bytes, _Mail], bytes | None]
+
+
+def _closed(pattern: bytes) -> _Form:
+    matches = re.compile(pattern).fullmatch
+    return lambda value, mail: value if matches(value) else None
+
+
+def _incoming(form: _Form) -> _Form:
+    """For fields that only forwarders, mailing lists and servers write."""
+    return lambda value, mail: None if mail.submitted else form(value, mail)
+
+
+def _from(value: bytes, mail: _Mail) -> bytes:
+    """Names stay on mail from elsewhere only, where a person wants to know who writes."""
+    free = len(value) - len(mail.sender)
+    if not mail.sender or free in (0, 2) or (not mail.submitted and free <= _MAX_NAME):
+        return value
+    return b"<%b>" % mail.sender
+
+
+def _recipients(value: bytes, mail: _Mail) -> bytes | None:
+    """Addresses without names. Of what our accounts send only those that the message goes to."""
+    if value[:1] + value[-1:] == b"<>" and value[1:-1].decode("latin-1").lower() in mail.recipients:
+        return value
+    found = mime.addresses(value) if len(value) <= 2 * _MAX_RECIPIENTS else []
+    if mail.submitted:
+        found = [address for address in found if normal_address(address.lower().decode()) in mail.recipients]
+    plain = b", ".join(b"<%b>" % address for address in found)
+    if not plain or len(plain) > _MAX_RECIPIENTS:
+        return None
+    return value if len(value) <= len(plain) else plain
+
+
+def _to(value: bytes, mail: _Mail) -> bytes:
+    return value if value == _NOBODY else _recipients(value, mail) or _NOBODY
+
+
+def _address(value: bytes, mail: _Mail) -> bytes | None:
+    found = mime.address(value)
+    return None if found is None else b"<%b>" % found.encode()
+
+
+def _subject(value: bytes, mail: _Mail) -> bytes:
+    return _SUBJECT if mail.submitted or len(value) > _MAX_SUBJECT else value
+
+
+def _date(value: bytes, mail: _Mail) -> bytes | None:
+    match = _DATED.fullmatch(value)
+    return match and match[1]
+
+
+def _ids(most: int) -> _Form:
+    """Message-IDs: the last ones, if they are more octets than that."""
+
+    def form(value: bytes, mail: _Mail) -> bytes | None:
+        if len(value) <= most and _IDS.fullmatch(value):
+            return value
+        kept, octets = [], 0
+        for found in reversed(_ANY_ID.findall(value)):
+            octets += len(found) + 1
+            if octets > most:
+                break
+            kept.append(found)
+        return b" ".join(reversed(kept)) or None
+
+    return form
+
+
+def _list_id(value: bytes, mail: _Mail) -> bytes | None:
+    match = _LIST_ID.search(value)
+    return match and match[0]
+
+
+def _autocrypt(value: bytes, mail: _Mail) -> bytes | None:
+    """The sender's public key (Autocrypt §2.1), and no other's."""
+    match = _AUTOCRYPT.fullmatch(value)
+    if not match or match[1].lower() != mail.sender.lower():
+        return None
+    key = match[2].translate(None, b" \t")
+    if len(key) > _MAX_KEY or len(match[2]) > len(key) * 11 // 10 + 10:
+        return None
+    try:
+        return value if openpgp.is_public_key(binascii.a2b_base64(key, strict_mode=True)) else None
+    except binascii.Error:
+        return None
+
+
+def _type(kind: bytes, *parameter: bytes) -> _Form:
+    """This type with this parameter and its boundary; the gate's filter has more to say to it."""
+    fixed = (kind, *parameter)
+    usual = re.compile(rb";[ \t]{1,3}".join((*map(re.escape, fixed), rb'boundary="[^"\s]{1,70}"')), re.IGNORECASE)
+
+    def form(value: bytes, mail: _Mail) -> bytes | None:
+        if usual.fullmatch(value):
+            return value
+        try:
+            declared = mime.content_type(Header(b"Content-Type: %b\r\n" % value))
+        except Malformed:
+            return value
+        return b"; ".join((*fixed, b'boundary="%b"' % declared.boundary))
+
+    return form
+
+
+_COMMON: dict[bytes, _Form] = {
+    b"from": _from,
+    b"to": _to,
+    b"cc": _recipients,
+    b"reply-to": _incoming(_address),
+    b"sender": _incoming(_address),
+    b"date": _date,
+    b"message-id": _closed(_ID),
+    b"x-microsoft-original-message-id": _incoming(_closed(_ID)),  # Outlook gives messages an ID of its own
+    b"in-reply-to": _ids(_MAX_ANSWERED),
+    b"references": _ids(_MAX_REFERENCES),
+    b"subject": _subject,
+    b"mime-version": lambda value, mail: b"1.0",
+    b"content-transfer-encoding": _closed(rb"(?i:7bit|8bit|binary)"),
+    b"auto-submitted": _closed(rb"(?i:no|auto-(?:generated|replied|notified))"),
+    b"chat-version": _closed(rb"[0-9.]{1,8}"),
+    b"precedence": _incoming(_closed(rb"(?i:bulk|list|junk)")),
+    b"list-id": _incoming(_list_id),
+}
+_ENCRYPTED = _COMMON | {
+    b"content-type": _type(b"multipart/encrypted", b'protocol="application/pgp-encrypted"'),
+    b"autocrypt": _autocrypt,
+    b"chat-is-post-message": _closed(rb"1"),
+}
+_MIXED = _COMMON | {
+    b"content-type": _type(b"multipart/mixed"),
+    b"subject": lambda value, mail: _SUBJECT,
+    b"autocrypt": _autocrypt,
+    b"secure-join": _closed(rb"v[cg]-request"),
+    b"secure-join-invitenumber": _closed(rb"[A-Za-z0-9_-]{1,64}"),
+    b"autocrypt-setup-message": _closed(rb"v1"),
+    b"chat-verified": _closed(rb"[01]"),
+}
+_REPORT = _COMMON | {
+    b"content-type": _type(b"multipart/report", b'report-type="delivery-status"'),
+    b"x-failed-recipients": _recipients,
+}
+_KINDS = {b"multipart/encrypted": _ENCRYPTED, b"multipart/mixed": _MIXED, b"multipart/report": _REPORT}
+
+
+# For people who may get mail that is not encrypted: all of it, but what was for servers on the way.
+CLEARTEXT: tuple[Edit, ...] = (Remove("DKIM-Signature"), Remove("Authentication-Results"), Remove("Received"))
+
+_NAMES = {b"mime-version": "MIME-Version"}  # others are written as title() does
+
+
+def edits(envelope: Envelope, keep: Collection[bytes], max_header: int) -> list[Edit]:
+    """What makes the header one of those fields. Nothing for a message that the gate's filter refuses anyway.
+
+    keep: lower-case names of more fields, which stay as they are.
+    """
+    try:
+        header, _ = mime.split(envelope.content, max_header)
+        forms = _KINDS.get((header.get(b"content-type") or b"").partition(b";")[0].strip(b" \t").lower())
+        sender = mime.address(header.get(b"from") or b"")
+    except Malformed:
+        return []
+    if forms is None or sender is None:
+        return []
+    mail = _Mail(sender.encode(), envelope.submitted, {address.lower() for address in envelope.recipients})
+    found: list[Edit] = []
+    for name in header.names:
+        if name in keep:
+            continue
+        form, raw = forms.get(name), None if header.repeated(name) else header.unfolded(name)
+        value = raw.strip(b" \t") if form and raw else b""
+        left = form(value, mail) if form and value else None
+        if raw is None or left is None:
+            found.append(Remove(name.decode()))
+        elif left != value or len(raw) > len(value) + _MAX_AROUND:
+            found.append(Replace(_NAMES.get(name) or name.decode().title(), left.decode()))
+    return found

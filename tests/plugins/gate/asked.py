@@ -1,0 +1,29 @@
+"""The gate as the intake sees it."""
+
+from types import SimpleNamespace
+
+from chatgate_gate.plugin import Gate, GateOptions
+
+from chatgate.envelope import Envelope
+from chatgate.headers import edited
+from chatgate.hub import Hub
+from chatgate.session import Session
+
+ALICE, BOB = "alice@example.org", "bob@example.org"
+
+
+class Asked:
+    """What one gate says to messages, behind the core's hub. stored: the last one as it would be kept."""
+
+    def __init__(self, tmp_path, **options):
+        self.gate = Gate(SimpleNamespace(path=tmp_path.joinpath, domain="chat.test"), GateOptions(**options))
+        self.hub = Hub(30)
+        self.hub.load([("gate", self.gate)])
+
+    def __call__(self, content, *, submitted, sender=ALICE, recipients=(BOB,)):
+        self.envelope = Envelope(sender=sender, recipients=list(recipients), content=content, submitted=submitted)
+        session = Session(service="submission" if submitted else "mx", peer="192.0.2.1")
+        edits = [e for some in self.hub.ask("receive", session=session, envelope=self.envelope) for e in some]
+        self.stored = edited(content, edits)
+        reply = self.hub.ask("filter", session=session, envelope=self.envelope)
+        return None if reply is None else f"{reply.code} {reply}"
