@@ -57,13 +57,14 @@ class Message(NamedTuple):
 
 class Changes(NamedTuple):
     """What happened in a mailbox since a modseq. messages: new and changed ones by ascending uid.
-    expunged: UIDs gone since then. Asked since 0: the whole mailbox, and no expunged.
+    expunged: UIDs gone since then; None where that is not known any more, and when asked since 0: `messages` is then
+    the whole mailbox.
     """
 
     modseq: int
     uidnext: int
     messages: Sequence[Message]
-    expunged: Sequence[int]
+    expunged: Sequence[int] | None
 
 
 class Status(NamedTuple):

@@ -28,6 +28,7 @@ from .answers import Bad, Bye, Closed, No, Refusal, tagged
 from .commands import COMMANDS, Command
 from .parser import Parser
 from .reading import LiteralRefused, read_command
+from .reminder import Reminder
 from .view import View
 from .wire import Wire
 
@@ -46,7 +47,7 @@ class Connection:
     """State of a connection: not authenticated (no account), authenticated, selected (a view).
 
     tag: of the command being run. closing: say goodbye after it. condstore: RFC 7162, on for later SELECTs too.
-    utf8: the client has enabled UTF8=ACCEPT (RFC 6855).
+    qresync: so too (§3.2). utf8: the client has enabled UTF8=ACCEPT (RFC 6855).
     work: what a command that may take long steps on (see `Work`); past its bound the answer is NO.
     changed: the board said that something happened in the selected mailbox, or
         something could not be told yet.
@@ -63,7 +64,9 @@ class Connection:
         "tag",
         "closing",
         "condstore",
+        "qresync",
         "utf8",
+        "reminder",
         "login_failures",
         "_bad",
         "_commands_left",
@@ -83,7 +86,9 @@ class Connection:
         self.tag = b"*"
         self.closing = False
         self.condstore = False
+        self.qresync = False
         self.utf8 = False
+        self.reminder = Reminder()
         self.login_failures = 0
         self._bad = 0
         self._commands_left = options.max_commands_before_login
@@ -244,10 +249,11 @@ class Connection:
         self._watch = self.imap.gateway.board.watch(mailbox.id, self._on_change)
         self.changed = False
         try:
-            self.view = View(self.store, mailbox, self.imap.recent, read_only, self.condstore)
-        except StoreError:
+            self.view = View(self.store, mailbox, self.imap.recent, read_only, self.work)
+        except (StoreError, TooMuchWork):
             self.deselect()
             raise
+        self.view.condstore, self.view.qresync = self.condstore, self.qresync
         return self.view
 
     def deselect(self) -> None:
@@ -265,12 +271,14 @@ class Connection:
         """What the client is to be told of the mailbox now, see `View.sync`."""
         if self.view is None:
             return []
-        self.changed = False
+        self.changed, uidnext = False, self.view.uidnext
         try:
             lines = self.view.sync(expunges, flag_changes, with_uid, **own)
         except NoSuchMailbox:
             raise Bye("The selected mailbox was deleted") from None
         self.changed |= self.view.owes
+        if self.view.uidnext != uidnext and self.view.uids:
+            self.reminder.told(self.view.mailbox.id, self.view.uids[-1])
         return lines
 
     # ------------------------------------------------------------------------------------------ for commands
@@ -282,6 +290,13 @@ class Connection:
     def quoted(self, name: str) -> bytes:
         """A mailbox name as this client reads it."""
         return names.quoted(name, self.utf8)
+
+    def use_qresync(self) -> None:
+        """From now on the client is told UIDs instead of numbers of what is gone (RFC 7162 §3.2.3)."""
+        self.use_condstore()
+        self.qresync = True
+        if self.view is not None:
+            self.view.qresync = True
 
     def use_condstore(self) -> None:
         """From now on the client is told modseqs, for this mailbox and later ones (RFC 7162 §3.1)."""

@@ -4,7 +4,11 @@ after a restart nobody knows, and then "this message SHOULD be considered recent
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import OrderedDict
+from collections.abc import Sequence
+
+from . import sets
 
 _REMEMBERED = 100_000  # mailboxes; one forgotten shows its messages as recent once more
 
@@ -30,3 +34,29 @@ class Recent:
         if mailbox_id in self._first:
             self._first.move_to_end(mailbox_id)
         return first
+
+
+class Own:
+    """The UIDs that are \\Recent for one session, in ranges: a claim goes from one UID up to the next one to come."""
+
+    __slots__ = ("_ranges",)
+
+    def __init__(self) -> None:
+        self._ranges: list[tuple[int, int]] = []
+
+    def add(self, first: int, end: int) -> None:
+        """All from `first` up to but not `end`, as far as they are above those there are."""
+        if self._ranges:
+            first = max(first, self._ranges[-1][1] + 1)
+        if first >= end:
+            return
+        if self._ranges and self._ranges[-1][1] == first - 1:
+            first = self._ranges.pop()[0]
+        self._ranges.append((first, end - 1))
+
+    def __contains__(self, uid: int) -> bool:
+        return sets.holds(self._ranges, uid)
+
+    def count(self, uids: Sequence[int]) -> int:
+        """How many of these ascending UIDs."""
+        return sum(bisect_right(uids, last) - bisect_left(uids, first) for first, last in self._ranges)

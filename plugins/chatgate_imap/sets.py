@@ -31,7 +31,7 @@ def parse(text: bytes) -> Ranges:
     else:
         pairs = (part.partition(b":") for part in parts)
         ranges = [(int(low), int(high or low)) for low, _, high in pairs]
-    if max(map(max, ranges)) > _LARGEST:
+    if any(last > _LARGEST or first > _LARGEST for first, last in ranges):
         raise Bad("Invalid message number")
     return ranges
 
@@ -82,17 +82,53 @@ def holds(ranges: Ranges, number: int) -> bool:
     return at >= 0 and ranges[at][0] <= number <= ranges[at][1]
 
 
-def compact(numbers: Iterable[int]) -> bytes:
-    """`1:3,7` for numbers in any order."""
-    parts = []
-    first = last = None
-    for number in sorted(numbers):
-        if last is not None and number <= last + 1:
+def spans(numbers: Iterable[int]) -> Ranges:
+    """As few ranges as hold just these numbers, which are ascending."""
+    found: Ranges = []
+    first = last = 0
+    for number in numbers:
+        if last and number <= last + 1:
             last = number
             continue
-        if first is not None:
-            parts.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
+        if last:
+            found.append((first, last))
         first = last = number
-    if first is not None:
-        parts.append(b"%d" % first if first == last else b"%d:%d" % (first, last))
-    return b",".join(parts)
+    if last:
+        found.append((first, last))
+    return found
+
+
+def gaps(numbers: Iterable[int], end: int) -> Ranges:
+    """What lies between these ascending numbers, from 1 up to but not `end`."""
+    found, following = [], 1
+    for number in numbers:
+        if number > following:
+            found.append((following, number - 1))
+        following = number + 1
+    if end > following:
+        found.append((following, end - 1))
+    return found
+
+
+def common(one: Ranges, other: Ranges) -> Ranges:
+    """What is in both of these ordered ranges."""
+    found, left, right = [], 0, 0
+    while left < len(one) and right < len(other):
+        first, last = max(one[left][0], other[right][0]), min(one[left][1], other[right][1])
+        if first <= last:
+            found.append((first, last))
+        if one[left][1] < other[right][1]:
+            left += 1
+        else:
+            right += 1
+    return found
+
+
+def text(ranges: Ranges) -> bytes:
+    """As it is written in an answer."""
+    return b",".join(b"%d" % first if first == last else b"%d:%d" % (first, last) for first, last in ranges)
+
+
+def compact(numbers: Iterable[int]) -> bytes:
+    """`1:3,7` for numbers in any order."""
+    return text(spans(sorted(numbers)))

@@ -2,81 +2,91 @@
 
 from __future__ import annotations
 
-from array import array
-from bisect import bisect_left
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 
-from chatgate.api import Mailbox, Message, Store
+from chatgate.api import Changes, Mailbox, Message, Store, Work
 
 from . import flags, sets
-from .recent import Recent
+from .messages import Messages
+from .recent import Own, Recent
 
 
 class View:
     """messages[n - 1] has the sequence number n. A message enters together with the EXISTS that announces it, and
     leaves together with its EXPUNGE, so the numbers are what the client thinks they are at every moment.
 
-    recent: UIDs that are \\Recent for this session. fetched: UIDs whose content the client has read.
-    condstore: the client wants MODSEQ (RFC 7162 §3.1).
+    recent: what is \\Recent for this session. recents_told: how many of these the client knows of.
+    fetched: UIDs whose content the client has read.
+    condstore: the client wants MODSEQ (RFC 7162 §3.1). qresync: and VANISHED in place of EXPUNGE (§3.2.10).
+    first_unseen: the sequence number of the first message without \\Seen when it was opened, 0 for none.
+    work: what takes long steps on it.
     """
 
     __slots__ = (
         "mailbox",
         "read_only",
         "messages",
-        "uids",
         "uidnext",
         "modseq",
         "recent",
+        "recents_told",
         "fetched",
         "condstore",
+        "qresync",
         "known_keywords",
+        "first_unseen",
+        "work",
         "_gone",
         "_untold",
         "_store",
         "_recent_of",
     )
 
-    def __init__(self, store: Store, mailbox: Mailbox, recent_of: Recent, read_only: bool, condstore: bool) -> None:
-        """Raises NoSuchMailbox."""
+    def __init__(self, store: Store, mailbox: Mailbox, recent_of: Recent, read_only: bool, work: Work) -> None:
+        """Raises NoSuchMailbox, TooMuchWork."""
         self._store, self.mailbox, self._recent_of = store, mailbox, recent_of
-        self.read_only, self.condstore = read_only, condstore
+        self.read_only, self.work = read_only, work
+        self.condstore = self.qresync = False
         changes = store.changes(mailbox.id, 0)
-        self.messages: list[Message] = list(changes.messages)
-        self.uids = array("I", [message.uid for message in self.messages])
         self.modseq, self.uidnext = changes.modseq, changes.uidnext
-        self.recent: set[int] = self._new_recent(changes.uidnext)
+        self.messages = Messages()
+        self.first_unseen, kinds = 0, set()
+        for message in work.each(changes.messages):
+            self.messages.append(message)
+            kinds.add(message.flags)
+            if not self.first_unseen and flags.SEEN not in message.flags:
+                self.first_unseen = len(self.messages)
+        self.known_keywords = frozenset[str]().union(*map(flags.keywords, kinds))
+        self.recent, self.recents_told = Own(), 0
+        self.recents()
         self.fetched: set[int] = set()
-        self.known_keywords: frozenset[str] = frozenset(self._keywords())
         self._gone: set[int] = set()  # expunged, EXPUNGE not sent yet
         self._untold: set[int] = set()  # flags changed, FETCH not sent yet
 
-    def _new_recent(self, uidnext: int) -> set[int]:
+    def recents(self) -> bool:
+        """Claim what is new in the view; is the number of recent ones another than the client knows?"""
         mailbox_id = self.mailbox.id
-        first = self._recent_of.first(mailbox_id) if self.read_only else self._recent_of.claim(mailbox_id, uidnext)
-        return set(self.uids[bisect_left(self.uids, first) :])
-
-    def _keywords(self) -> set[str]:
-        seen = {message.flags for message in self.messages}
-        return set().union(*map(flags.keywords, seen))
+        first = self._recent_of.first(mailbox_id)
+        if not self.read_only:
+            self._recent_of.claim(mailbox_id, self.uidnext)
+        self.recent.add(first, self.uidnext)
+        before, self.recents_told = self.recents_told, self.recent.count(self.uids)
+        return self.recents_told != before
 
     # ------------------------------------------------------------------------------------------ looking
 
+    @property
+    def uids(self) -> Sequence[int]:
+        """Of all messages, ascending."""
+        return self.messages.uids
+
     def __len__(self) -> int:
         return len(self.messages)
-
-    def first_unseen(self) -> int:
-        """The sequence number of the first message without \\Seen, 0 for none."""
-        return next((n for n, m in enumerate(self.messages, 1) if flags.SEEN not in m.flags), 0)
 
     def positions(self, text: bytes, by_uid: bool) -> list[int]:
         """Positions in `messages` for a sequence set. Raises Bad."""
         ranges = sets.parse(text)
         return sets.by_uid(ranges, self.uids) if by_uid else sets.by_number(ranges, len(self.messages))
-
-    def position(self, uid: int) -> int | None:
-        at = bisect_left(self.uids, uid)
-        return at if at < len(self.uids) and self.uids[at] == uid else None
 
     def spelling(self, wanted: Collection[str]) -> frozenset[str]:
         """The flags with keywords spelt as this mailbox has them already: they have no case (RFC 9051 §2.3.2)."""
@@ -126,16 +136,19 @@ class View:
         if changes.modseq != self.modseq:
             last = self.uids[-1] if self.uids else 0
             for message in changes.messages:
+                self.work.turn()
                 if message.uid > last:
                     arrived.append(message)
-                elif (at := self.position(message.uid)) is not None and self.messages[at].modseq != message.modseq:
+                elif (at := self.messages.position(message.uid)) is None or message.modseq == self.messages.modseq(at):
+                    continue
+                else:
                     self.messages[at] = message
                     if message.modseq == silent:
                         unsaid.add(message.uid)
                     elif message.modseq != own:
                         self._untold.add(message.uid)
-            self.modseq = changes.modseq
-            self._gone.update(uid for uid in changes.expunged if self.position(uid) is not None)
+            self.modseq, self.uidnext = changes.modseq, changes.uidnext
+            self._gone.update(self._lost(changes))
             lines += self.learn(set().union(*(flags.keywords(message.flags) for message in changes.messages)))
         told = set(wanted)
         if self.condstore:
@@ -144,12 +157,22 @@ class View:
             told |= self._untold
             self._untold.clear()
         self._untold -= self._gone
-        lines += [self._flags_line(uid, with_uid, unsaid) for uid in sorted(told - self._gone)]
+        lines += [self.flags_line(uid, with_uid, unsaid) for uid in sorted(told - self._gone)]
         if expunges and self._gone:
             lines += self._expunge()
         if arrived:
-            lines += self._arrive(arrived, changes.uidnext)
+            for message in arrived:
+                self.messages.append(message)
+            lines.append(b"* %d EXISTS\r\n" % len(self.messages))
+        if self.recents():
+            lines.append(b"* %d RECENT\r\n" % self.recents_told)
         return lines
+
+    def _lost(self, changes: Changes) -> Iterable[int]:
+        """The UIDs of the view that are gone by these changes."""
+        if changes.expunged is not None:
+            return [uid for uid in changes.expunged if self.messages.position(uid) is not None]
+        return set(self.uids).difference(message.uid for message in changes.messages)
 
     def learn(self, keywords: set[str]) -> list[bytes]:
         """A keyword the client has not seen yet is announced before it is used."""
@@ -164,42 +187,35 @@ class View:
         """
         lines = []
         for uid in sorted(self._gone.intersection(uids)):
-            at = self.position(uid)
+            at = self.messages.position(uid)
             assert at is not None
-            old = self.messages[at].flags
+            old = self.messages.flags(at)
             new = old | changed if how == "add" else old - changed if how == "remove" else changed
             self.messages[at] = self.messages[at]._replace(flags=new)
-            lines.append(self._flags_line(uid, with_uid, ()))
+            lines.append(self.flags_line(uid, with_uid, ()))
         return lines
 
-    def _flags_line(self, uid: int, with_uid: bool, unsaid: Collection[int]) -> bytes:
-        at = self.position(uid)
-        assert at is not None
-        message = self.messages[at]
+    def flags_line(self, uid: int, with_uid: bool = True, unsaid: Collection[int] = ()) -> bytes:
+        """The FETCH response with its flags, but for those `unsaid`; b"" if it is not in the view."""
+        at = self.messages.position(uid)
+        if at is None:
+            return b""
         items = []
         if with_uid or self.condstore:
             items.append(b"UID %d" % uid)
         if uid not in unsaid:
-            items.append(b"FLAGS " + flags.wire(message.flags, uid in self.recent))
+            items.append(b"FLAGS " + flags.wire(self.messages.flags(at), uid in self.recent))
         if self.condstore:
-            items.append(b"MODSEQ (%d)" % message.modseq)
+            items.append(b"MODSEQ (%d)" % self.messages.modseq(at))
         return b"* %d FETCH (%s)\r\n" % (at + 1, b" ".join(items))
 
     def _expunge(self) -> list[bytes]:
         """From the highest number down: so no number has to be corrected for those that went before."""
-        gone = sorted((at for uid in self._gone if (at := self.position(uid)) is not None), reverse=True)
-        for at in gone:
-            del self.messages[at], self.uids[at]
-        self.recent -= self._gone
+        gone = [
+            (uid, at) for uid in sorted(self._gone, reverse=True) if (at := self.messages.position(uid)) is not None
+        ]
         self._gone.clear()
-        return [b"* %d EXPUNGE\r\n" % (at + 1) for at in gone]
-
-    def _arrive(self, arrived: list[Message], uidnext: int) -> list[bytes]:
-        self.messages += arrived
-        self.uids.extend(message.uid for message in arrived)
-        fresh = self._new_recent(uidnext)
-        self.recent |= fresh
-        lines = [b"* %d EXISTS\r\n" % len(self.messages)]
-        if fresh:
-            lines.append(b"* %d RECENT\r\n" % len(self.recent))
-        return lines
+        self.messages.remove(at for _, at in gone)
+        if self.qresync:
+            return [b"* VANISHED %s\r\n" % sets.compact(uid for uid, _ in gone)]
+        return [b"* %d EXPUNGE\r\n" % (at + 1) for _, at in gone]

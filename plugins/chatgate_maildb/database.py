@@ -6,8 +6,7 @@ import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +129,6 @@ class Reader:
             return list(query.tuples().execute(self._database))
         except ERRORS as error:
             raise self._failed(error) from error
-
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """All reads inside see one state: a commit may happen between two statements, in another thread."""
-        self.rows("BEGIN")
-        try:
-            yield
-        finally:
-            self._connection.rollback()  # nothing to lose, and unlike COMMIT it ends the transaction whatever happened
 
     def _failed(self, error: Exception) -> Unavailable:
         log.error("read failed: %s", error)

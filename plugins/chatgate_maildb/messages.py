@@ -20,6 +20,7 @@ from chatgate.api import (
     Status,
     Stored,
     StoreError,
+    Work,
     split,
 )
 from chatgate_maildb import rows
@@ -30,9 +31,10 @@ from chatgate_maildb.part import Part
 from chatgate_maildb.writer import Transaction
 
 _LIST = "SELECT uid, modseq, flags, size, date FROM message "
-_ALL = _LIST + "WHERE mailbox_id=? ORDER BY uid"
-# Told which index to use: without statistics SQLite would rather walk the whole mailbox than sort a few rows.
-_SINCE = _LIST + "INDEXED BY message_modseq WHERE mailbox_id=? AND modseq>? ORDER BY uid"
+_PIECE = _LIST + "WHERE mailbox_id=? AND uid>? AND uid<? ORDER BY uid LIMIT ?"
+# Told which index to use: without statistics SQLite would rather walk the whole mailbox.
+_SINCE = _LIST + "INDEXED BY message_modseq WHERE mailbox_id=? AND modseq>? LIMIT ?"
+_AT_ONCE = 1000  # rows read before others get a turn
 _BODY = """SELECT body.size, body.header_size, body.file, body.data FROM message JOIN body ON body.id=message.body_id
     WHERE mailbox_id=? AND uid=?"""
 
@@ -41,29 +43,50 @@ _STEP = """UPDATE mailbox SET modseq=modseq+?, unseen=unseen-? WHERE id=? AND ac
 _FLAG = "UPDATE message SET flags=?, modseq=? WHERE mailbox_id=? AND uid IN (SELECT value FROM json_each(?))"
 
 
+def _message(row: tuple) -> Message:
+    uid, modseq, flags, size, date = row
+    # Half the cost of Message(…), which counts when a mailbox of thousands is opened.
+    return _new(Message, (uid, modseq, parsed(flags), size, date))
+
+
+_new = tuple.__new__
+
+
 class Messages(Part):
     def status(self, mailbox_id: int) -> Status:
         return Status._make(self._mailbox(mailbox_id, "messages, unseen, uidnext, uidvalidity, modseq, octets"))
 
     def changes(self, mailbox_id: int, since: int = 0) -> Changes:
-        """When `since` lies before what is remembered of expunged messages (see `expire`), `expunged` names every UID
-        that is not there now, as RFC 7162 §3.2.7 allows: more than was asked for, never less.
+        """A large mailbox is read in pieces, with turns between them. What is changed meanwhile may be among it or not;
+        it is told when asked again since the modseq of the answer, which was read first.
         """
-        # Sessions look after each command, and mostly there is nothing: that needs no snapshot, only this one row.
+        # Sessions look after each command, and mostly there is nothing: that needs no more than this one row.
         modseq, uidnext, history = self._mailbox(mailbox_id, "modseq, uidnext, history")
         if since >= modseq:
             return Changes(modseq, uidnext, [], [])
-        with self.reader.snapshot():
-            modseq, uidnext, history = self._mailbox(mailbox_id, "modseq, uidnext, history")
-            if since <= 0:
-                found, gone = self.reader.rows(_ALL, (mailbox_id,)), []
-            else:
-                found = self.reader.rows(_SINCE, (mailbox_id, since))
-                gone = self._expunged(mailbox_id, since) if since >= history else self._missing(mailbox_id, uidnext)
-        # Half the cost of Message(…), which counts when a mailbox of thousands is opened.
-        new = tuple.__new__
-        messages = [new(Message, (uid, at, parsed(flags), size, date)) for uid, at, flags, size, date in found]
+        if since <= 0 or since < history:
+            return Changes(modseq, uidnext, self._window(mailbox_id, -1, uidnext), None)
+        gone = self._expunged(mailbox_id, since)
+        found = self.reader.rows(_SINCE, (mailbox_id, since, _AT_ONCE))
+        if len(found) < _AT_ONCE:
+            messages = [message for message in sorted(map(_message, found)) if message.uid < uidnext]
+        else:
+            messages = self._window(mailbox_id, since, uidnext)
         return Changes(modseq, uidnext, messages, gone)
+
+    def _window(self, mailbox_id: int, since: int, uidnext: int) -> list[Message]:
+        """Those that have a higher modseq, by UID."""
+        messages: list[Message] = []
+        last, work = 0, None
+        while last < uidnext - 1:
+            found = self.reader.rows(_PIECE, (mailbox_id, last, uidnext, _AT_ONCE))
+            messages += [_message(row) for row in found if row[1] > since]
+            if len(found) < _AT_ONCE:
+                break
+            last = found[-1][0]
+            work = work or Work()
+            work.turn()
+        return messages
 
     def _mailbox(self, mailbox_id: int, columns: str) -> tuple:
         found = self.reader.rows(f"SELECT {columns} FROM mailbox WHERE id=? AND account_id IS NOT NULL", (mailbox_id,))
@@ -74,10 +97,6 @@ class Messages(Part):
     def _expunged(self, mailbox_id: int, since: int) -> list[int]:
         sql = "SELECT uid FROM expunged WHERE mailbox_id=? AND modseq>? ORDER BY uid"
         return [uid for (uid,) in self.reader.rows(sql, (mailbox_id, since))]
-
-    def _missing(self, mailbox_id: int, uidnext: int) -> list[int]:
-        there = {uid for (uid,) in self.reader.rows("SELECT uid FROM message WHERE mailbox_id=?", (mailbox_id,))}
-        return [uid for uid in range(1, uidnext) if uid not in there]
 
     def content(self, mailbox_id: int, uid: int) -> bytes | None:
         for size, _, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):

@@ -141,3 +141,34 @@ def test_stopping_says_goodbye(own_gateway, service):
         assert client.line().startswith(b"* BYE [UNAVAILABLE]")
         assert client.closed()
     stopping.get()
+
+
+def _exists_before_keepalive(client):
+    """The number of EXISTS lines that IDLE tells before it has nothing more to say."""
+    client.start("IDLE")
+    assert client.line() == b"+ idling"  # before anything else
+    count = 0
+    while not (line := client.line()).startswith(b"* OK Still here"):
+        count += line.endswith(b" EXISTS")
+    client.send(b"DONE\r\n")
+    client.finish()
+    return count
+
+
+def test_what_was_never_fetched_is_told_once_more(client):
+    """Delta Chat fetches 500 messages at once, and would leave the rest of what it found at SELECT lying."""
+    for _ in range(4):
+        client.append(b"Subject: x\r\n\r\n")
+    client.do("SELECT INBOX")
+    client.do("UID FETCH 1:2 (UID)")
+    assert _exists_before_keepalive(client) == 1
+    assert _exists_before_keepalive(client) == 0  # who does not fetch is not told for ever
+    client.do("SELECT INBOX")
+    assert _exists_before_keepalive(client) == 0  # nor who selects it again
+    client.do("UID FETCH 3 (UID)")
+    assert _exists_before_keepalive(client) == 1
+    client.do("UID FETCH 4:600 (UID)")
+    assert _exists_before_keepalive(client) == 0
+    client.append(b"Subject: x\r\n\r\n")
+    client.do("NOOP")
+    assert _exists_before_keepalive(client) == 0  # heard of it just now

@@ -420,9 +420,9 @@ def test_expunge_and_uid_expunge(client):
         client.append(b"Subject: x\r\n\r\n", extra="(\\Deleted) ")
     client.append(b"Subject: y\r\n\r\n")
     client.do("SELECT INBOX")
-    assert client.do("UID EXPUNGE 2:3,5") == [b"* 3 EXPUNGE", b"* 2 EXPUNGE"]
+    assert client.do("UID EXPUNGE 2:3,5") == [b"* 3 EXPUNGE", b"* 2 EXPUNGE", b"* 3 RECENT"]
     assert client.do("UID EXPUNGE 99") == []
-    assert client.do("EXPUNGE") == [b"* 2 EXPUNGE", b"* 1 EXPUNGE"]
+    assert client.do("EXPUNGE") == [b"* 2 EXPUNGE", b"* 1 EXPUNGE", b"* 1 RECENT"]
     assert client.do("EXPUNGE") == []
     assert client.fails("UID EXPUNGE").startswith(b"BAD")
     assert client.fails("EXPUNGE 1").startswith(b"BAD")

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from chatgate.api import Message, StoreError
 
 from .. import fetch as items
-from .. import flags
-from ..answers import Closed, No
+from .. import flags, sets
+from ..answers import Bad, Closed, No
 from ..fetch import Plan
 from ..parser import Parser
 from ..sections import Slice
 from ..source import Gone, Source
 from ..view import View
 from ..wire import SEND_CHUNK, Wire
-from .select import selected
+from .select import selected, tell_vanished
 from .table import SELECTED, Command
 
 if TYPE_CHECKING:
@@ -30,27 +30,54 @@ def uid_fetch(connection: Connection, parser: Parser) -> str:
     return _fetch(connection, parser, by_uid=True)
 
 
-def _arguments(parser: Parser) -> tuple[bytes, Plan, int | None]:
-    """The set, the items, and the modseq of CHANGEDSINCE."""
+def _arguments(parser: Parser) -> tuple[bytes, Plan, int | None, bool]:
+    """The set, the items, the modseq of CHANGEDSINCE, and whether VANISHED is there."""
     numbers = parser.sequence_set()
     parser.space()
     rest = parser.rest()
     if len(rest) <= items.CACHED_LENGTH and parser.one_line and b"CHANGEDSINCE" not in rest.upper():
-        return numbers, items.cached(rest), None
+        return numbers, items.cached(rest), None, False
     plan = items.parse(parser)
-    since = parser.modifier("FETCH", "CHANGEDSINCE")
+    since, vanished = _modifiers(parser)
     parser.end()
-    return numbers, plan, since
+    return numbers, plan, since, vanished
+
+
+def _modifiers(parser: Parser) -> tuple[int | None, bool]:
+    since, vanished = None, False
+    if not parser.skip(b" ("):
+        return since, vanished
+    while True:
+        word = parser.keyword()
+        if word == "CHANGEDSINCE":
+            parser.space()
+            since = parser.number()
+        elif word == "VANISHED":
+            vanished = True
+        else:
+            raise Bad("Unknown FETCH modifier")
+        if parser.skip(b")"):
+            break
+        parser.space()
+    if since is None:
+        raise Bad("VANISHED needs CHANGEDSINCE")
+    return since, vanished
 
 
 def _fetch(connection: Connection, parser: Parser, by_uid: bool) -> str:
     view = selected(connection)
-    numbers, plan, since = _arguments(parser)
+    numbers, plan, since, vanished = _arguments(parser)
+    if vanished and not (by_uid and connection.qresync):
+        raise Bad("VANISHED is for UID FETCH after ENABLE QRESYNC")
     positions = view.positions(numbers, by_uid)
     if since is not None or plan.modseq:
-        connection.condstore = view.condstore = True
+        connection.use_condstore()
     if since is not None:
-        positions = [at for at in positions if view.messages[at].modseq > since]
+        positions = [at for at in positions if view.messages.modseq(at) > since]
+    if vanished and since is not None:
+        tell_vanished(connection, view, since, sets.ordered(sets.parse(numbers), view.uidnext - 1))
+    if positions:
+        connection.reminder.fetched(view.mailbox.id, view.uids[positions[-1]])
     newly_seen: set[int] = set()
     if plan.sets_seen and not view.read_only:
         newly_seen = _see(connection, view, positions)
@@ -62,7 +89,7 @@ def _fetch(connection: Connection, parser: Parser, by_uid: bool) -> str:
 
 def _see(connection: Connection, view: View, positions: list[int]) -> set[int]:
     """Give them \\Seen, as reading a body without PEEK does. Returns the UIDs that did not have it."""
-    unseen = [view.uids[at] for at in positions if flags.SEEN not in view.messages[at].flags]
+    unseen = [view.uids[at] for at in positions if flags.SEEN not in view.messages.flags(at)]
     if not unseen:
         return set()
     done = connection.store.set_flags(view.mailbox.id, unseen, "add", [flags.SEEN])

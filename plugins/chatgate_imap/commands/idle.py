@@ -31,6 +31,8 @@ def idle(connection: Connection, parser: Parser) -> str:
         if due or connection.changed:
             # Also when the board said nothing: its word may be lost on the way from another process.
             lines = connection.news(expunges=True)
+            if not spoke:
+                lines += _reminder(connection)
         if due and spoke and not lines:
             lines = [b"* OK Still here\r\n"]
         if due or lines:
@@ -41,6 +43,14 @@ def idle(connection: Connection, parser: Parser) -> str:
     if wire.line(1000).upper() != b"DONE":
         raise Bad("Expected DONE")
     return "Idle completed."
+
+
+def _reminder(connection: Connection) -> list[bytes]:
+    view = connection.view
+    if view is None or not view.uids or not connection.reminder.due(view.mailbox.id, view.uids[-1]):
+        return []
+    connection.reminder.told(view.mailbox.id, view.uids[-1])
+    return [b"* %d EXISTS\r\n" % len(view)]
 
 
 COMMANDS = {b"IDLE": Command(idle, AUTHENTICATED, looks=False)}

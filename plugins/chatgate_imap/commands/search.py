@@ -26,7 +26,7 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
     view = selected(connection)
     key, uses_modseq = keys.parse(parser, keys.Context(len(view), view.uids[-1] if view.uids else 0))
     if uses_modseq:
-        connection.condstore = view.condstore = True
+        connection.use_condstore()
     work, store, mailbox_id = connection.work, connection.store, view.mailbox.id
     hits: list[int] = []
     modseq, missing = 0, False

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from chatgate.api import Mailbox
+from chatgate.api import Changes, Mailbox
 
+from .. import sets
 from ..answers import Bad, No
 from ..parser import Parser
+from ..sets import Ranges
 from ..view import View
 from .table import AUTHENTICATED, SELECTED, Command
 
@@ -46,35 +49,105 @@ def examine(connection: Connection, parser: Parser) -> str:
 
 
 def _open(connection: Connection, parser: Parser, read_only: bool) -> str:
-    connection.deselect()  # the old mailbox is closed even when this fails (RFC 3501 §6.3.1)
+    if connection.view is not None:
+        connection.deselect()  # the old mailbox is closed even when this fails (RFC 3501 §6.3.1)
+        connection.wire.write(b"* OK [CLOSED] The mailbox before is closed.\r\n")  # RFC 7162 §3.2.11
     name = parser.mailbox()
-    if parser.skip(b" ("):
-        _parameters(connection, parser)
+    known = _parameters(connection, parser) if parser.skip(b" (") else None
     parser.end()
     mailbox = existing(connection, name)
     view = connection.select(mailbox, read_only)
     lines = view.flag_lines()
-    lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), len(view.recent)))
-    if unseen := view.first_unseen():
-        lines.append(b"* OK [UNSEEN %d] First unseen.\r\n" % unseen)
+    lines.append(b"* %d EXISTS\r\n* %d RECENT\r\n" % (len(view), view.recents_told))
+    if view.first_unseen:
+        lines.append(b"* OK [UNSEEN %d] First unseen.\r\n" % view.first_unseen)
     lines.append(
         b"* OK [UIDVALIDITY %d] UIDs valid\r\n"
         b"* OK [UIDNEXT %d] Predicted next UID\r\n"
         b"* OK [HIGHESTMODSEQ %d] Highest\r\n" % (mailbox.uidvalidity, view.uidnext, view.modseq)
     )
     connection.wire.write(b"".join(lines))
+    if known is not None and known.uidvalidity == mailbox.uidvalidity:
+        _tell_since(connection, view, known)
     return "[READ-ONLY] Examine completed." if read_only else "[READ-WRITE] Select completed."
 
 
-def _parameters(connection: Connection, parser: Parser) -> None:
-    """RFC 4466 select parameters; CONDSTORE (RFC 7162 §3.1.8) is the only one we have."""
+@dataclass(frozen=True)
+class _Known:
+    """What a client knows of a mailbox by an earlier session. uids: those it has, None for any."""
+
+    uidvalidity: int
+    modseq: int
+    uids: Ranges | None
+
+
+def _parameters(connection: Connection, parser: Parser) -> _Known | None:
+    """RFC 4466 select parameters: CONDSTORE (RFC 7162 §3.1.8) and QRESYNC (§3.2.5)."""
+    known = None
     while True:
-        if parser.keyword() != "CONDSTORE":
-            raise Bad("Unknown SELECT parameter")
-        connection.condstore = True
+        word = parser.keyword()
+        if word == "CONDSTORE":
+            connection.use_condstore()
+        elif word == "QRESYNC" and connection.qresync:
+            known = _known(parser)
+        else:
+            raise Bad("Not enabled" if word == "QRESYNC" else "Unknown SELECT parameter")
         if parser.skip(b")"):
-            return
+            return known
         parser.space()
+
+
+def _known(parser: Parser) -> _Known:
+    """` (uidvalidity modseq [uids] [(numbers uids)])`. The last, by which a server may find out that it need not tell
+    so much, we do not need: expunged messages are remembered one by one.
+    """
+    parser.expect(b" (")
+    uidvalidity = parser.number()
+    parser.space()
+    modseq, uids = parser.number(), None
+    more = parser.skip(b" ")
+    if more and parser.peek() != b"(":
+        uids = _uids(parser)
+        more = parser.skip(b" ")
+    if more:
+        parser.expect(b"(")
+        _uids(parser)
+        parser.space()
+        _uids(parser)
+        parser.expect(b")")
+    parser.expect(b")")
+    return _Known(uidvalidity, modseq, uids)
+
+
+def _uids(parser: Parser) -> Ranges:
+    text = parser.sequence_set()
+    if b"*" in text:
+        raise Bad("* is nothing that can be known")
+    return sets.ordered(sets.parse(text), 0)
+
+
+def _tell_since(connection: Connection, view: View, known: _Known) -> None:
+    changes = tell_vanished(connection, view, known.modseq, known.uids)
+    for message in changes.messages:
+        connection.work.turn()
+        if known.uids is None or sets.holds(known.uids, message.uid):
+            connection.wire.write(view.flags_line(message.uid))
+
+
+def tell_vanished(connection: Connection, view: View, since: int, known: Ranges | None) -> Changes:
+    """Write which of the known UIDs (None: any) are gone since a modseq (RFC 7162 §3.2.10.1). Not those that the view
+    still has: they are told as any other expunge. Returns what else changed.
+    """
+    changes = connection.store.changes(view.mailbox.id, since)
+    if changes.expunged is None:
+        gone = sets.gaps(view.uids, view.uidnext)
+    else:
+        gone = sets.spans(uid for uid in changes.expunged if view.messages.position(uid) is None)
+    if known is not None:
+        gone = sets.common(gone, known)
+    if gone:
+        connection.wire.write(b"* VANISHED (EARLIER) %s\r\n" % sets.text(gone))
+    return changes
 
 
 def close(connection: Connection, parser: Parser) -> str:
@@ -95,18 +168,24 @@ def unselect(connection: Connection, parser: Parser) -> str:
 
 def expunge(connection: Connection, parser: Parser) -> str:
     parser.end()
-    connection.store.expunge(writable(connection).mailbox.id)
-    return "Expunge completed."
+    return _expunge(connection, None, with_uid=False)
 
 
 def uid_expunge(connection: Connection, parser: Parser) -> str:
     text = parser.sequence_set()
     parser.end()
     view = writable(connection)
-    uids = [view.uids[at] for at in view.positions(text, by_uid=True)]
-    if uids:
-        connection.store.expunge(view.mailbox.id, uids)
-    return "Expunge completed."
+    return _expunge(connection, [view.uids[at] for at in view.positions(text, by_uid=True)], with_uid=True)
+
+
+def _expunge(connection: Connection, uids: list[int] | None, with_uid: bool) -> str:
+    view = writable(connection)
+    gone = connection.store.expunge(view.mailbox.id, uids) if uids is None or uids else []
+    if not (gone and view.qresync):
+        return "Expunge completed."
+    # All is told before the answer, so that the client may take this for what it knows (RFC 7162 §3.2.7).
+    connection.wire.write(b"".join(connection.news(expunges=True, with_uid=with_uid)))
+    return f"[HIGHESTMODSEQ {view.modseq}] Expunge completed."
 
 
 COMMANDS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from ..answers import Bad, No
@@ -55,19 +56,22 @@ def id_(connection: Connection, parser: Parser) -> str:
     return "ID completed."
 
 
+_ENABLED: dict[str, Callable[[Connection], None]] = {
+    "CONDSTORE": lambda connection: connection.use_condstore(),
+    "QRESYNC": lambda connection: connection.use_qresync(),
+}
+
+
 def enable(connection: Connection, parser: Parser) -> str:
     """RFC 5161. Words we do not know are passed over, as it asks."""
     words = [parser.keyword()]
     while parser.skip(b" "):
         words.append(parser.keyword())
     parser.end()
-    enabled = b""
-    if "CONDSTORE" in words:
-        connection.condstore = True
-        if connection.view is not None:
-            connection.view.condstore = True
-        enabled = b" CONDSTORE"
-    connection.wire.write(b"* ENABLED%s\r\n" % enabled)
+    known = [word for word in dict.fromkeys(words) if word in _ENABLED]
+    for word in known:
+        _ENABLED[word](connection)
+    connection.wire.write(b"* ENABLED%s\r\n" % "".join(f" {word}" for word in known).encode())
     return "Enabled."
 
 

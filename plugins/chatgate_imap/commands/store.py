@@ -39,7 +39,7 @@ def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
     view = writable(connection)
     positions = view.positions(numbers, by_uid)
     if unchanged_since is not None:
-        connection.condstore = view.condstore = True
+        connection.use_condstore()
     if not positions:
         return "Store completed."
     uids = [view.uids[at] for at in positions]

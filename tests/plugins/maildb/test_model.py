@@ -122,7 +122,8 @@ class MailMachine(RuleBasedStateMachine):
         if move:
             for uid in found:
                 del source.messages[uid]
-        copied = self.store.copy(self.id(owner, name), [*found, 99], self.id(owner, other), move)
+        assert not self.store.copy(self.id(owner, name), [*found, 99], self.id(owner, other), move).uids
+        copied = self.store.copy(self.id(owner, name), found, self.id(owner, other), move)
         assert (list(copied.uids), list(copied.copies)) == (found, copies)
 
     @rule(
@@ -180,8 +181,9 @@ class MailMachine(RuleBasedStateMachine):
         """The client catches up."""
         box = self.model[owner, name]
         told = self.store.changes(self.id(owner, name), box.since)
-        assert box.since or not told.expunged
-        for uid in told.expunged:
+        if told.expunged is None:
+            box.client.clear()
+        for uid in told.expunged or ():
             box.client.pop(uid, None)
         box.client |= {m.uid: m.flags for m in told.messages}
         box.since = told.modseq
