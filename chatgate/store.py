@@ -137,6 +137,10 @@ class Store(Protocol):
         """
         ...
 
+    def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
+        """Several messages, each for one mailbox, in one transaction: all or none. Raises OverQuota, NoSuchMailbox."""
+        ...
+
     def changes(self, mailbox_id: int, since: int = 0) -> Changes:
         """Raises NoSuchMailbox."""
         ...

@@ -236,8 +236,10 @@ class Connection:
             if size > _LOGIN_LITERAL:
                 raise No("Literal too large")
         elif _APPEND.match(parts[0]):
-            if size + sum(map(len, parts[1:])) > self.imap.max_message_bytes + _LOGIN_LITERAL:
+            if size > self.imap.max_message_bytes:
                 raise No("Literal too large", "TOOBIG")
+            if size + sum(map(len, parts[1:])) > 2 * self.imap.max_message_bytes:
+                raise No("Too much for one command, please send the messages one by one", "LIMIT")
         elif size + sum(map(len, parts)) > options.max_line_bytes:
             raise No("Literal too large", "TOOBIG")
 
@@ -290,6 +292,10 @@ class Connection:
     def quoted(self, name: str) -> bytes:
         """A mailbox name as this client reads it."""
         return names.quoted(name, self.utf8)
+
+    def use_utf8(self) -> None:
+        """From now on mailbox names are in UTF-8, both ways (RFC 6855 §3)."""
+        self.utf8 = True
 
     def use_qresync(self) -> None:
         """From now on the client is told UIDs instead of numbers of what is gone (RFC 7162 §3.2.3)."""

@@ -15,6 +15,7 @@ _ASTRING = re.compile(rb'[^(){ %*"\\\x00-\x1f\x7f-\xff]+')
 _LIST_MAILBOX = re.compile(rb'[^(){ "\\\x00-\x1f\x7f-\xff]+')
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 _LITERAL = re.compile(rb"\{(\d+)\+?\}$")
+_LITERAL8 = re.compile(rb"~\{(\d+)\+?\}$")
 _NUMBER = re.compile(rb"\d{1,20}")
 _FLAG = re.compile(rb'\\?[^(){ %*"\\\]\x00-\x1f\x7f-\xff]+')
 _DATE = re.compile(rb'("?)(\d{1,2})-([A-Za-z]{3})-(\d{4})\1(?=[ )]|$)')
@@ -117,13 +118,20 @@ class Parser:
         if quoted is not None:
             text = quoted[1]
             return re.sub(rb"\\(.)", rb"\1", text) if b"\\" in text else text
-        if self.match(_LITERAL) is not None and not self.one_line:
-            literal = self._parts[self._at + 1]
-            self._at += 2
-            self.line = self._parts[self._at]
-            self.pos = 0
-            return literal
-        raise Bad("Expected a string")
+        return self._literal(_LITERAL, "a string")
+
+    def literal8(self) -> bytes:
+        """A literal of any octets (RFC 3516 §2)."""
+        return self._literal(_LITERAL8, "a literal8")
+
+    def _literal(self, pattern: re.Pattern[bytes], what: str) -> bytes:
+        if self.match(pattern) is None or self.one_line:
+            raise Bad(f"Expected {what}")
+        literal = self._parts[self._at + 1]
+        self._at += 2
+        self.line = self._parts[self._at]
+        self.pos = 0
+        return literal
 
     def astring(self) -> bytes:
         found = self.match(_ASTRING)

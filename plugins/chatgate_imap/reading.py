@@ -10,6 +10,9 @@ from .large import FULL
 from .wire import Wire
 
 _LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
+# Where a literal8 may stand: the values of RFC 5464, the messages of RFC 6855 §4.
+_SETMETADATA = re.compile(rb"[^ ]+ SETMETADATA ", re.I)
+_UTF8 = re.compile(rb" UTF8 \(~\{\d+\+?\}$", re.I)
 _MAX_PARTS = 2000
 
 # Asked with what has come so far and the size of the next literal. Raises No when it must not come.
@@ -42,7 +45,7 @@ def read_command(wire: Wire, line_limit: int, admit: Admit, swallow: int) -> lis
         size, demanded = int(match[2]), not match[3]
         if refusal is None:
             try:
-                if match[1]:
+                if match[1] and not (_SETMETADATA.match(parts[0]) or _UTF8.search(line)):
                     raise No("Literals with NUL are not possible", "UNKNOWN-CTE")  # literal8, RFC 3516
                 admit(parts, size)
             except No as error:

@@ -48,6 +48,8 @@ class _Keys:
     def program(self) -> Key:
         parser = self._parser
         if parser.rest()[:8].upper() == b"CHARSET ":
+            if parser.utf8:
+                raise Bad("After ENABLE UTF8=ACCEPT no charset is named")  # RFC 6855 §3
             parser.pos += 8
             self._charset = parser.astring().decode("ascii", "replace").upper()
             if self._charset not in CHARSETS:

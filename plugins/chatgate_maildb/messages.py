@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -38,6 +38,10 @@ _AT_ONCE = 1000  # rows read before others get a turn
 _BODY = """SELECT body.size, body.header_size, body.file, body.data FROM message JOIN body ON body.id=message.body_id
     WHERE mailbox_id=? AND uid=?"""
 
+# size, header_size, file, data
+_Body = tuple[int, int, str | None, bytes | None]
+_BODY_ROW = "INSERT INTO body (size, header_size, file, data) VALUES (?, ?, ?, ?)"
+
 _STEP = """UPDATE mailbox SET modseq=modseq+?, unseen=unseen-? WHERE id=? AND account_id IS NOT NULL
     RETURNING modseq"""
 _FLAG = "UPDATE message SET flags=?, modseq=? WHERE mailbox_id=? AND uid IN (SELECT value FROM json_each(?))"
@@ -50,6 +54,15 @@ def _message(row: tuple) -> Message:
 
 
 _new = tuple.__new__
+
+
+def _row(tx: Transaction, body_id: int, size: int, delivery: Delivery, now: int) -> Stored:
+    """Put a message with this body into a mailbox that has room. now: its date if the delivery has none."""
+    flags, box = normal(delivery.flags), delivery.mailbox_id
+    uid, modseq, uidvalidity = rows.grow(tx, box, 1, SEEN not in flags, size, None)
+    date = now if delivery.date is None else delivery.date
+    tx.execute(rows.INSERT, (box, uid, body_id, modseq, text(flags), size, date))
+    return Stored(delivery, uid, uidvalidity, modseq)
 
 
 class Messages(Part):
@@ -133,27 +146,16 @@ class Messages(Part):
             raise Unavailable()  # `check` tells the operator which file is damaged
 
     def store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool = False) -> list[Stored]:
-        size = len(content)
-        header, body = split(content)
-        header_size = len(header) + (2 if body else 0)
-        file = self.blobs.write(content) if size > self.options.blob_bytes else None
-        data = content if file is None else None
-        now = int(time.time())
+        body, now = self._body(content), int(time.time())
 
         def work(tx: Transaction) -> list[Stored]:
-            insert = "INSERT INTO body (size, header_size, file, data) VALUES (?, ?, ?, ?)"
-            body_id = tx.execute(insert, (size, header_size, file, data)).lastrowid
+            body_id = tx.execute(_BODY_ROW, body).lastrowid
             stored, full = [], []
             for delivery in deliveries:
-                if not rows.has_room(tx, delivery.account_id, size - delivery.beyond, self.quota):
+                if rows.has_room(tx, delivery.account_id, len(content) - delivery.beyond, self.quota):
+                    stored.append(_row(tx, body_id, len(content), delivery, now))
+                else:
                     full.append(delivery)
-                    continue
-                flags = normal(delivery.flags)
-                box, unseen = delivery.mailbox_id, SEEN not in flags
-                uid, modseq, uidvalidity = rows.grow(tx, box, 1, unseen, size, None)
-                date = now if delivery.date is None else delivery.date
-                tx.execute(rows.INSERT, (box, uid, body_id, modseq, text(flags), size, date))
-                stored.append(Stored(delivery, uid, uidvalidity, modseq))
             if full and not (partial and stored):
                 raise OverQuota("Mailbox is full", full)
             if not stored:
@@ -161,13 +163,47 @@ class Messages(Part):
             rows.share(tx, body_id, len(stored))
             return stored
 
+        return self._written([body], work)
+
+    def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
+        bodies: list[_Body] = []
+        now = int(time.time())
+
+        def work(tx: Transaction) -> list[Stored]:
+            stored = []
+            for body, (content, delivery) in zip(bodies, messages, strict=True):
+                if not rows.has_room(tx, delivery.account_id, len(content) - delivery.beyond, self.quota):
+                    raise OverQuota("Mailbox is full", [delivery])
+                body_id = tx.execute(_BODY_ROW, body).lastrowid
+                stored.append(_row(tx, body_id, len(content), delivery, now))
+                tx.breathe()
+            return stored
+
+        try:
+            for content, _ in messages:
+                bodies.append(self._body(content))
+        except Exception:
+            self._drop(bodies)
+            raise
+        return self._written(bodies, work)
+
+    def _body(self, content: bytes) -> _Body:
+        """What a row of the content holds: size, size of the header, file, data. Writes the file of a large one."""
+        size = len(content)
+        header, rest = split(content)
+        file = self.blobs.write(content) if size > self.options.blob_bytes else None
+        return size, len(header) + (2 if rest else 0), file, content if file is None else None
+
+    def _drop(self, bodies: Sequence[_Body]) -> None:
+        self.blobs.remove([file for _, _, file, _ in bodies if file is not None])
+
+    def _written(self, bodies: Sequence[_Body], work: Callable[[Transaction], list[Stored]]) -> list[Stored]:
         try:
             return self.writer.run(work, grows=True)
         except Unavailable:
             raise  # perhaps it is on disk after all, and its file must not go; if not, the sweep takes it
         except Exception:
-            if file is not None:
-                self.blobs.remove([file])
+            self._drop(bodies)
             raise
 
     def set_flags(

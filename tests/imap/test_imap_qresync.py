@@ -63,7 +63,6 @@ def test_select_tells_what_happened(two):
         "(1 1 1:* )",
         "(1 1 1 1)",
         "(1 1 1 (1))",
-
         "(1 1 1 (1 1)",
         "(x 1)",
     ):

@@ -1,11 +1,13 @@
-"""APPEND: the client brings a message (RFC 3501 §6.3.11, RFC 4315, RFC 7889)."""
+"""APPEND: the client brings messages (RFC 3501 §6.3.11; several: RFC 3502; RFC 4315, RFC 6855, RFC 7889)."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
-from chatgate.api import Delivery, Reply
+from chatgate.api import Delivery, Mailbox, NoSuchMailbox, OverQuota, Reply, Stored, StoreError
 
+from .. import sets
 from ..answers import No
 from ..parser import Parser
 from .select import existing
@@ -14,10 +16,33 @@ from .table import AUTHENTICATED, Command
 if TYPE_CHECKING:
     from ..connection import Connection
 
+_UTF8 = re.compile(rb"UTF8 \(", re.I)
+
+# Flags, date, content
+_Message = tuple[frozenset[str], int | None, bytes]
+
 
 def append(connection: Connection, parser: Parser) -> str:
     name = parser.mailbox()
     parser.space()
+    messages = [_message(parser)]
+    while parser.rest().strip() and parser.skip(b" "):
+        messages.append(_message(parser))
+    parser.end()
+    mailbox = existing(connection, name, "TRYCREATE")
+    for _, _, content in messages:
+        if len(content) > connection.imap.max_message_bytes:
+            raise No("Message too large", "TOOBIG")
+        if not content:
+            raise No("Message is empty", "CANNOT")
+        if b"\0" in content:
+            raise No("Message has a NUL octet", "CANNOT")
+    stored = (_one if len(messages) == 1 else _several)(connection, mailbox, messages)
+    uids = sets.compact(one.uid for one in stored).decode()
+    return f"[APPENDUID {stored[0].uidvalidity} {uids}] Append completed."
+
+
+def _message(parser: Parser) -> _Message:
     flags: frozenset[str] = frozenset()
     if parser.peek() == b"(":
         flags = parser.flags()
@@ -26,24 +51,41 @@ def append(connection: Connection, parser: Parser) -> str:
     if parser.peek() == b'"':
         date = parser.date_time()
         parser.space()
-    content = parser.string()
-    parser.end()
-    mailbox = existing(connection, name, "TRYCREATE")
-    if len(content) > connection.imap.max_message_bytes:
-        raise No("Message too large", "TOOBIG")
-    if not content:
-        raise No("Message is empty", "CANNOT")
-    if b"\0" in content:
-        raise No("Message has a NUL octet", "CANNOT")
+    if parser.match(_UTF8) is None:
+        return flags, date, parser.string()
+    content = parser.literal8()
+    parser.expect(b")")
+    return flags, date, content
+
+
+def _deliveries(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Delivery]:
     account = connection.account
-    delivery = Delivery(account.address, mailbox.id, account.id, flags, date)
-    stored = connection.hub.ask("store", content=content, deliveries=[delivery], partial=False)
+    return [Delivery(account.address, mailbox.id, account.id, flags, date) for flags, date, _ in messages]
+
+
+def _one(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Stored]:
+    deliveries = _deliveries(connection, mailbox, messages)
+    stored = connection.hub.ask("store", content=messages[0][2], deliveries=deliveries, partial=False)
     if stored is None:
         raise No("Nobody stores messages here", "UNAVAILABLE")
     if isinstance(stored, Reply):
         code = "OVERQUOTA" if stored.code == 552 else "UNAVAILABLE" if stored.temporary else "CANNOT"
         raise No(stored.text, stored.imap or code)
-    return f"[APPENDUID {stored[0].uidvalidity} {stored[0].uid}] Append completed."
+    return stored
+
+
+def _several(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Stored]:
+    """All or none (RFC 3502 §6.3.11), so they go to the store together: the hook takes one content at a time."""
+    deliveries = _deliveries(connection, mailbox, messages)
+    contents = [content for _, _, content in messages]
+    try:
+        return connection.store.store_all(list(zip(contents, deliveries, strict=True)))
+    except NoSuchMailbox:
+        raise No("Mailbox does not exist", "TRYCREATE") from None
+    except OverQuota:
+        raise
+    except StoreError as error:
+        raise No(str(error), "UNAVAILABLE") from None
 
 
 COMMANDS = {b"APPEND": Command(append, AUTHENTICATED)}

@@ -129,7 +129,7 @@ def setmetadata(connection: Connection, parser: Parser) -> str:
     while True:
         entry = _entry(parser)
         parser.space()
-        values.append((entry, parser.nstring()))
+        values.append((entry, parser.literal8() if parser.peek() == b"~" else parser.nstring()))
         if len(values) > _MAX_ENTRIES:
             raise No("Too many entries", "METADATA TOOMANY")
         if parser.skip(b")"):

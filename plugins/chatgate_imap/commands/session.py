@@ -59,6 +59,7 @@ def id_(connection: Connection, parser: Parser) -> str:
 _ENABLED: dict[str, Callable[[Connection], None]] = {
     "CONDSTORE": lambda connection: connection.use_condstore(),
     "QRESYNC": lambda connection: connection.use_qresync(),
+    "UTF8=ACCEPT": lambda connection: connection.use_utf8(),
 }
 
 
