@@ -310,6 +310,15 @@ def read(
     return None
 
 
+def missing_in(path: Path, options: type) -> list[str]:
+    """The keys that must be set and are not, in a file of conf.d; none when it cannot be read."""
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
+        return []
+    return [f.name for f in dataclasses.fields(options) if f.default is dataclasses.MISSING and f.name not in values]
+
+
 def secrets_in(path: Path, options: type) -> list[str]:
     """The keys of Secret fields whose values stand in this file itself, not in the environment or another file."""
     values = tomllib.loads(path.read_text("utf-8"))

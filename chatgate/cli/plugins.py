@@ -45,15 +45,15 @@ def enable(folder: Folder, name: str) -> None:
         fail(f"'{name}' is enabled already by {paths[0]}", 1)
     disabled = sorted((folder.path / "conf.d").glob(f"??-{name}.toml.off"))
     try:
-        if disabled:
-            path = disabled[0].rename(disabled[0].with_suffix(""))
-        else:
-            path = write_plugin(folder.path, name, factories.load(known[name][0]))
+        factory = factories.load(known[name][0])
+        path = disabled[0].rename(disabled[0].with_suffix("")) if disabled else write_plugin(folder.path, name, factory)
     except factories.Unusable as error:
         fail(f"plugin '{name}' {error}", 1)
     except OSError as error:
         fail(f"cannot write {error.filename}: {error.strerror}", 1)
-    click.echo(f"Enabled by {path}; restart the gateway.")
+    missing = confd.missing_in(path, factory.Options)
+    first = f"set {' and '.join(missing)} in it, then " if missing else ""
+    click.echo(f"Enabled by {path}; {first}restart the gateway.")
 
 
 @command.command()

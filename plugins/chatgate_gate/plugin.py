@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from chatgate.api import (
     UNAVAILABLE,
@@ -122,11 +124,14 @@ class Gate:
 
     @hookimpl
     def chatgate_check(self) -> Sequence[Problem]:
-        if self._options.second_opinion:
-            try:
-                _ = self._second_opinion
-            except Unavailable as error:
-                return [Problem("error", f"gate: second_opinion is on, but {error}: all encrypted mail is refused")]
+        if not self._options.second_opinion:
+            return []
+        try:
+            with tempfile.TemporaryDirectory() as home:  # nothing is left in the gateway's folder
+                SecondOpinion(self._options.gpg, Path(home), self._options.gpg_seconds, 1)
+        except Unavailable as error:
+            text = f"gate: second_opinion is on, but {error}: all encrypted mail is refused. Install gnupg"
+            return [Problem("error", text)]
         return []
 
 

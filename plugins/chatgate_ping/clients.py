@@ -6,6 +6,7 @@ import imaplib
 import re
 import smtplib
 import time
+from typing import Any
 
 from chatgate.api import PluginError
 from chatgate_ping.places import Login, Place
@@ -19,6 +20,28 @@ class Lost(Exception):
     """This message did not make it; str() says where. The connection must be made anew."""
 
 
+class _Smtp(smtplib.SMTP):
+    """Connected to a place."""
+
+    def __init__(self, place: Place, ehlo: str, timeout: float) -> None:
+        self._place = place
+        super().__init__(place.host, place.port, ehlo, timeout=timeout)
+
+    def _get_socket(self, host: str, port: int, timeout: float) -> Any:
+        return self._place.connect(timeout)
+
+
+class _Imap(imaplib.IMAP4):
+    """Connected to a place."""
+
+    def __init__(self, place: Place, timeout: float) -> None:
+        self._place = place
+        super().__init__(place.host, place.port, timeout=timeout)
+
+    def _create_socket(self, timeout: float) -> Any:
+        return self._place.connect(timeout)
+
+
 class Submitter:
     """Raises PluginError when it cannot connect or log in."""
 
@@ -27,12 +50,7 @@ class Submitter:
         # Delta Chat's EHLO. Left alone, smtplib looks our name up in the DNS.
         ehlo = "[127.0.0.1]"
         try:
-            if place.security == "ssl":
-                self._smtp: smtplib.SMTP = smtplib.SMTP_SSL(
-                    place.host, place.port, ehlo, timeout=timeout, context=place.tls
-                )
-            else:
-                self._smtp = smtplib.SMTP(place.host, place.port, ehlo, timeout=timeout)
+            self._smtp = _Smtp(place, ehlo, timeout)
             if place.security == "starttls":
                 self._smtp.starttls(context=place.tls)
             self._smtp.login(login.address, login.password)
@@ -65,12 +83,7 @@ class Waiter:
         place = login.server.imap
         self._timeout = timeout
         try:
-            if place.security == "ssl":
-                self._imap: imaplib.IMAP4 = imaplib.IMAP4_SSL(
-                    place.host, place.port, ssl_context=place.tls, timeout=timeout
-                )
-            else:
-                self._imap = imaplib.IMAP4(place.host, place.port, timeout=timeout)
+            self._imap = _Imap(place, timeout)
             if place.security == "starttls":
                 self._imap.starttls(place.tls)
             self._imap.login(login.address, login.password)

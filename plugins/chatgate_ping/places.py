@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ipaddress
+import socket
 import ssl
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,12 +26,27 @@ class Tls:
 
 @dataclass(frozen=True)
 class Place:
-    """security: "ssl" (TLS at once), "starttls" or "plain"."""
+    """security: "ssl" (TLS at once), "starttls" or "plain". proxies: networks from which the gateway awaits a PROXY
+    header, and this machine may be among them.
+    """
 
     host: str
     port: int
     security: str
     tls: Any = field(repr=False)
+    proxies: tuple[str, ...] = ()
+
+    def connect(self, timeout: float) -> Any:
+        """A socket, with TLS where that comes first. timeout: seconds. Raises OSError."""
+        sock = socket.create_connection((self.host, self.port), timeout)
+        try:
+            here = ipaddress.ip_address(sock.getsockname()[0].partition("%")[0])
+            if any(here in ipaddress.ip_network(network) for network in self.proxies):
+                sock.sendall(b"PROXY UNKNOWN\r\n")  # "for nobody else": then we count as who we are
+            return self.tls.wrap_socket(sock, server_hostname=self.host) if self.security == "ssl" else sock
+        except BaseException:
+            sock.close()
+            raise
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -66,7 +83,8 @@ def _own(gateway: Gateway, plugin: str, services: tuple[tuple[str, str], ...], t
         for address in getattr(options, service, ()):
             host, _, port = address.rpartition(":")
             if not address.startswith("unix:"):
-                return Place(_reachable(host.strip("[]")), int(port), security, tls)
+                proxies = gateway.config.core.proxy_protocol_from
+                return Place(_reachable(host.strip("[]")), int(port), security, tls, proxies)
     names = " or ".join(service for service, _ in services)
     raise PluginError(f"cannot ping: the plugin '{plugin}' is not enabled or has no address for {names}")
 

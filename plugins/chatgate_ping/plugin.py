@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from chatgate.api import Gateway, hookimpl, option
+from chatgate.api import Gateway, Problem, hookimpl, option
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,13 @@ class Ping:
 
     def __init__(self, gateway: Gateway, options: PingOptions) -> None:
         self.gateway, self.options = gateway, options
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        if shutil.which(self.options.gpg):
+            return []
+        text = f"ping: there is no program {self.options.gpg!r}, so 'chatgate ping' cannot run: install gnupg"
+        return [Problem("warning", text)]
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:

@@ -1,5 +1,7 @@
 """The command line: init, check, plugins, accounts; each mistake one clear line and the right exit code."""
 
+import dataclasses
+import importlib.metadata
 import json
 import os
 import stat
@@ -242,3 +244,29 @@ def test_check_says_what_a_gateway_does_not_start_without(run, plugin, what):
     run("init", "--domain", "d.test")
     run("plugins", "disable", plugin)
     assert f"error: no enabled plugin brings {what}" in run("check", code=1)
+
+
+def test_enabling_a_plugin_says_which_keys_must_be_set(run, monkeypatch):
+    @dataclasses.dataclass(frozen=True)
+    class Options:
+        name: str = confd.required("Who.")
+        place: str = confd.required("Where.")
+        limit: int = confd.option(3, "How many.")
+
+    class Needy:
+        """Needs to be told."""
+
+    Needy.Options = Options
+    point = importlib.metadata.EntryPoint("needy", "nowhere:Needy", "chatgate")
+    monkeypatch.setattr(importlib.metadata.EntryPoint, "load", lambda self: Needy)
+    monkeypatch.setattr(confd, "installed", lambda: {"needy": [point]})
+    (run.folder / "conf.d").mkdir(parents=True)
+    assert "set name and place in it, then restart" in run("plugins", "enable", "needy")
+    path = run.folder / "conf.d/50-needy.toml"
+    assert "# name = …  (must be set)" in path.read_text()
+    path.write_text('name = "x"\n')
+    run("plugins", "disable", "needy")
+    assert "set place in it, then" in run("plugins", "enable", "needy")
+    path.write_text('name = "x"\nplace = "y"\n')
+    run("plugins", "disable", "needy")
+    assert run("plugins", "enable", "needy") == f"Enabled by {path}; restart the gateway.\n"

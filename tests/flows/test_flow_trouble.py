@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import os
 import shutil
 import smtplib
@@ -83,5 +84,45 @@ def test_more_connections_than_file_descriptors_do_not_end_it(local_gateway: Mak
     for sock in socks:
         sock.close()
     body = send(gateway, alice, 3_000)
+    assert received(gateway, alice) == [body]
+    assert "Traceback" not in gateway.output()
+
+
+def test_it_starts_with_an_expired_certificate_and_says_so(local_gateway: Make) -> None:
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    gateway = local_gateway()
+    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
+    subject, issuer = (x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)]) for text in ("us", "some CA"))
+    certificate = (
+        x509.CertificateBuilder(issuer, subject, key.public_key(), 1)
+        .not_valid_before(now - datetime.timedelta(90))
+        .not_valid_after(now - datetime.timedelta(2))
+        .sign(key, hashes.SHA256())
+    )
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    (gateway.folder / "tls/cert.pem").write_bytes(certificate.public_bytes(pem))
+    (gateway.folder / "tls/key.pem").write_bytes(key.private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    assert gateway.run("check").returncode == 1
+    gateway.start()
+    assert "expired 2 days ago" in gateway.output()
+    gateway.account()
+
+
+@pytest.mark.skipif(not CAN_MOUNT, reason="needs root and a mount namespace for a small disk")
+def test_it_starts_on_a_full_disk(local_gateway: Make) -> None:
+    gateway = local_gateway(smtp=NO_RATE)
+    gateway.start()
+    alice = gateway.account()
+    body = send(gateway, alice, 3_000)
+    assert gateway.stop() == 0
+    folder = gateway.folder
+    disk = f"mount -t tmpfs -o size=48m none {folder.parent}/disk && cp -a {folder}/. {folder.parent}/disk"
+    fill = f"cat /dev/zero > {folder.parent}/disk/ballast 2>/dev/null"
+    (folder.parent / "disk").mkdir()
+    script = f'{disk} && {{ {fill}; mount --bind {folder.parent}/disk {folder} && exec "$@"; }}'
+    gateway.start(under=("unshare", "-m", "sh", "-c", script, "sh"))
     assert received(gateway, alice) == [body]
     assert "Traceback" not in gateway.output()
