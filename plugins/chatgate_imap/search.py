@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from . import flags, sets, text, words
@@ -29,10 +30,17 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What sequence sets mean now: how many messages there are, the last UID, UIDs that are \\Recent."""
+    """What sequence sets mean now: how many messages there are, the last UID, and the UIDs of `$` (RFC 5182)."""
 
     count: int
     last_uid: int
+    saved: Sequence[int] = ()
+
+
+def charset(parser: Parser) -> None:
+    """The name of the charset of the strings that follow: those that we know are read alike. Raises No."""
+    if parser.astring().decode("ascii", "replace").upper() not in CHARSETS:
+        raise No("Charset not known", "BADCHARSET (US-ASCII UTF-8)")
 
 
 class _Keys:
@@ -40,7 +48,6 @@ class _Keys:
 
     def __init__(self, parser: Parser, context: Context) -> None:
         self._parser, self._context = parser, context
-        self._charset = "US-ASCII"
         self._count = 0
         self._wanted = text.Wanted()
         self.uses_modseq = False
@@ -51,9 +58,7 @@ class _Keys:
             if parser.utf8:
                 raise Bad("After ENABLE UTF8=ACCEPT no charset is named")  # RFC 6855 §3
             parser.pos += 8
-            self._charset = parser.astring().decode("ascii", "replace").upper()
-            if self._charset not in CHARSETS:
-                raise No("Charset not known", "BADCHARSET (US-ASCII UTF-8)")
+            charset(parser)
             parser.space()
         key = self._sequence(0)
         parser.end()
@@ -112,7 +117,11 @@ class _Keys:
 
     def _numbers(self, by_uid: bool) -> Key:
         largest = self._context.last_uid if by_uid else self._context.count
-        ranges = sets.parse(self._parser.sequence_set())
+        written = self._parser.sequence_set()
+        if written == sets.SAVED:
+            saved = sets.spans(self._context.saved)
+            return Key(CHEAP, lambda source, number: sets.holds(saved, source.uid))
+        ranges = sets.parse(written)
         if not largest:
             return _NOTHING
         merged = sets.ordered(ranges, largest)
@@ -146,6 +155,14 @@ class _Keys:
         day = self._parser.date()
         first, last = day + low * _DAY, day + high * _DAY
         return Key(CHEAP, lambda source, number: first <= source.date < last)
+
+    def age(self, younger: bool) -> Key:
+        """INTERNALDATE at most or at least so many seconds ago (RFC 5032)."""
+        seconds = self._parser.number()
+        if not seconds:
+            raise Bad("An interval is more than nothing")
+        border = time.time() - seconds
+        return Key(CHEAP, lambda source, number: source.date >= border if younger else source.date <= border)
 
     def sent(self, low: int, high: int) -> Key:
         """The Date field's day as written there, its zone disregarded."""
@@ -189,7 +206,7 @@ class _Keys:
         return Key(BODY, test)
 
 
-_SET_START = frozenset((b"%c" % c) for c in b"0123456789*")
+_SET_START = frozenset((b"%c" % c) for c in b"0123456789*$")
 _NOTHING = Key(CHEAP, lambda source, number: False)
 _EVER = 4_000_000  # days, more than there are
 
@@ -227,6 +244,8 @@ _WITH_ARGUMENT: dict[str, Callable[[_Keys], Key]] = {
     "BEFORE": lambda keys: keys.arrival(-_EVER, 0),
     "ON": lambda keys: keys.arrival(0, 1),
     "SINCE": lambda keys: keys.arrival(0, _EVER),
+    "OLDER": lambda keys: keys.age(False),
+    "YOUNGER": lambda keys: keys.age(True),
     "SENTBEFORE": lambda keys: keys.sent(-_EVER, 0),
     "SENTON": lambda keys: keys.sent(0, 1),
     "SENTSINCE": lambda keys: keys.sent(0, _EVER),

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 from .answers import Bad
 
+SAVED = b"$"  # stands for what a SEARCH has saved (RFC 5182)
 STAR = 0  # stands for "*"; no message has number 0
 MAX_RANGES = 20_000
 

@@ -19,7 +19,7 @@ class View:
     fetched: UIDs whose content the client has read.
     condstore: the client wants MODSEQ (RFC 7162 §3.1). qresync: and VANISHED in place of EXPUNGE (§3.2.10).
     first_unseen: the sequence number of the first message without \\Seen when it was opened, 0 for none.
-    work: what takes long steps on it.
+    saved: UIDs that a SEARCH has saved (RFC 5182), ascending. work: what takes long steps on it.
     """
 
     __slots__ = (
@@ -36,6 +36,7 @@ class View:
         "known_keywords",
         "first_unseen",
         "work",
+        "saved",
         "_gone",
         "_untold",
         "_store",
@@ -60,6 +61,7 @@ class View:
         self.recent, self.recents_told = Own(), 0
         self.recents()
         self.fetched: set[int] = set()
+        self.saved: Sequence[int] = ()
         self._gone: set[int] = set()  # expunged, EXPUNGE not sent yet
         self._untold: set[int] = set()  # flags changed, FETCH not sent yet
 
@@ -85,6 +87,8 @@ class View:
 
     def positions(self, text: bytes, by_uid: bool) -> list[int]:
         """Positions in `messages` for a sequence set. Raises Bad."""
+        if text == sets.SAVED:
+            return [at for uid in self.saved if (at := self.messages.position(uid)) is not None]
         ranges = sets.parse(text)
         return sets.by_uid(ranges, self.uids) if by_uid else sets.by_number(ranges, len(self.messages))
 

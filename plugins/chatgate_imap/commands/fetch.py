@@ -75,7 +75,8 @@ def _fetch(connection: Connection, parser: Parser, by_uid: bool) -> str:
     if since is not None:
         positions = [at for at in positions if view.messages.modseq(at) > since]
     if vanished and since is not None:
-        tell_vanished(connection, view, since, sets.ordered(sets.parse(numbers), view.uidnext - 1))
+        known = sets.spans(view.saved) if numbers == sets.SAVED else sets.ordered(sets.parse(numbers), view.uidnext - 1)
+        tell_vanished(connection, view, since, known)
     if positions:
         connection.reminder.fetched(view.mailbox.id, view.uids[positions[-1]])
     newly_seen: set[int] = set()

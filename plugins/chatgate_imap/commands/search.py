@@ -1,17 +1,72 @@
-"""SEARCH and UID SEARCH."""
+"""SEARCH (RFC 3501 §6.4.4, RFC 4731, RFC 5182), SORT and THREAD (RFC 5256), each also by UID."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from .. import search as keys
+from .. import sets, sorting, threads
+from ..answers import Bad
 from ..parser import Parser
 from ..source import Gone, Source
+from ..view import View
 from .select import selected
 from .table import SELECTED, Command
 
 if TYPE_CHECKING:
     from ..connection import Connection
+
+_RETURN = {"MIN", "MAX", "ALL", "COUNT", "SAVE"}
+
+
+class _Hits:
+    """numbers: of the messages found, ascending. missing: others expunged some that had to be looked into."""
+
+    def __init__(self, connection: Connection, key: keys.Key, look: Callable[[int, Source], object]) -> None:
+        """look: at each message found, with its number. Raises TooMuchWork."""
+        view, work = selected(connection), connection.work
+        self.numbers: list[int] = []
+        self.missing = False
+        for number, message in enumerate(work.each(view.messages), 1):
+            source = Source(message, message.uid in view.recent, work, connection.store, view.mailbox.id)
+            try:
+                if key.test(source, number):
+                    look(number, source)
+                    self.numbers.append(number)
+            except Gone:
+                self.missing = True
+            finally:
+                source.close()
+
+    def answer(self, name: str) -> str:
+        code = "[EXPUNGEISSUED] " if self.missing else ""  # RFC 5530 §3
+        return f"{code}{name} completed."
+
+
+def _program(connection: Connection, parser: Parser, charset: bool = False) -> tuple[keys.Key, bool]:
+    """The search keys, and whether MODSEQ is among them, which turns CONDSTORE on. charset: one stands before them."""
+    view = selected(connection)
+    if charset:
+        keys.charset(parser)
+        parser.space()
+    context = keys.Context(len(view), view.uids[-1] if view.uids else 0, view.saved)
+    key, uses_modseq = keys.parse(parser, context)
+    if uses_modseq:
+        connection.use_condstore()
+    return key, uses_modseq
+
+
+def _nothing(number: int, source: Source) -> None:
+    pass
+
+
+def _named(view: View, number: int, by_uid: bool) -> int:
+    return view.uids[number - 1] if by_uid else number
+
+
+def _modseq(view: View, numbers: list[int]) -> int:
+    return max((view.messages.modseq(number - 1) for number in numbers), default=0)
 
 
 def search(connection: Connection, parser: Parser) -> str:
@@ -24,34 +79,125 @@ def uid_search(connection: Connection, parser: Parser) -> str:
 
 def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
     view = selected(connection)
-    key, uses_modseq = keys.parse(parser, keys.Context(len(view), view.uids[-1] if view.uids else 0))
-    if uses_modseq:
-        connection.use_condstore()
-    work, store, mailbox_id = connection.work, connection.store, view.mailbox.id
-    hits: list[int] = []
-    modseq, missing = 0, False
-    for number, message in enumerate(work.each(view.messages), 1):
-        source = Source(message, message.uid in view.recent, work, store, mailbox_id)
-        try:
-            hit = key.test(source, number)
-        except Gone:
-            hit, missing = False, True
-        finally:
-            source.close()
-        if hit:
-            hits.append(message.uid if by_uid else number)
-            modseq = max(modseq, message.modseq)
-    write = connection.wire.write
-    write(b"* SEARCH")
-    for number in hits:
-        work.turn()
-        write(b" %d" % number)
-    write(b" (MODSEQ %d)\r\n" % modseq if uses_modseq and hits else b"\r\n")
-    # Others expunged some that had to be looked into (RFC 5530 §3).
-    return "[EXPUNGEISSUED] Search completed." if missing else "Search completed."
+    options = _options(parser)
+    key, uses_modseq = _program(connection, parser)
+    saves = options is not None and "SAVE" in options
+    if saves:
+        view.saved = []  # also when it fails from here on (RFC 5182 §2.1)
+    hits = _Hits(connection, key, _nothing)
+    if options is None:
+        modseq = _modseq(view, hits.numbers) if uses_modseq else 0
+        _list(connection, b"SEARCH", hits.numbers, by_uid, modseq)
+        return hits.answer("Search")
+    told = _told(hits.numbers, options)
+    if saves:
+        view.saved = [view.uids[number - 1] for number in told]
+    if options != {"SAVE"}:
+        modseq = _modseq(view, told) if uses_modseq else 0
+        connection.wire.write(_extended(connection, hits.numbers, options, by_uid, modseq))
+    return hits.answer("Search")
+
+
+def _options(parser: Parser) -> set[str] | None:
+    """Of `RETURN (…) `; None where there is none, and the answer is as it always was (RFC 4731 §3.1)."""
+    if parser.rest()[:8].upper() != b"RETURN (":
+        return None
+    parser.pos += 8
+    options: set[str] = set()
+    while not parser.skip(b")"):
+        if options:
+            parser.space()
+        options.add(parser.keyword())
+    if not options <= _RETURN:
+        raise Bad("Unknown SEARCH return option")
+    parser.space()
+    return options or {"ALL"}
+
+
+def _told(numbers: list[int], options: set[str]) -> list[int]:
+    """What is saved, and what MODSEQ is the highest of: not all, where only the ends are asked for."""
+    if not numbers or options & {"ALL", "COUNT"} or not options & {"MIN", "MAX"}:
+        return numbers
+    ends = {"MIN": numbers[0], "MAX": numbers[-1]}
+    return sorted({ends[option] for option in options & ends.keys()})
+
+
+def _extended(connection: Connection, numbers: list[int], options: set[str], by_uid: bool, modseq: int) -> bytes:
+    view = selected(connection)
+    parts = [b'* ESEARCH (TAG "%s")' % connection.tag]
+    if by_uid:
+        parts.append(b"UID")
+    if numbers and "MIN" in options:
+        parts.append(b"MIN %d" % _named(view, numbers[0], by_uid))
+    if numbers and "MAX" in options:
+        parts.append(b"MAX %d" % _named(view, numbers[-1], by_uid))
+    if numbers and "ALL" in options:
+        parts.append(b"ALL " + sets.text(sets.spans(_named(view, number, by_uid) for number in numbers)))
+    if "COUNT" in options:
+        parts.append(b"COUNT %d" % len(numbers))
+    if modseq:
+        parts.append(b"MODSEQ %d" % modseq)
+    return b" ".join(parts) + b"\r\n"
+
+
+def _list(connection: Connection, kind: bytes, numbers: list[int], by_uid: bool, modseq: int) -> None:
+    view, write = selected(connection), connection.wire.write
+    write(b"* " + kind)
+    for number in numbers:
+        connection.work.turn()
+        write(b" %d" % _named(view, number, by_uid))
+    write(b" (MODSEQ %d)\r\n" % modseq if modseq else b"\r\n")
+
+
+def sort(connection: Connection, parser: Parser) -> str:
+    return _sort(connection, parser, by_uid=False)
+
+
+def uid_sort(connection: Connection, parser: Parser) -> str:
+    return _sort(connection, parser, by_uid=True)
+
+
+def _sort(connection: Connection, parser: Parser, by_uid: bool) -> str:
+    compared = sorting.parse(parser)
+    parser.space()
+    key, uses_modseq = _program(connection, parser, charset=True)
+    found: dict[int, tuple] = {}
+    hits = _Hits(connection, key, lambda number, source: found.setdefault(number, compared(source)))
+    # As they stand in the mailbox where they are equal: sorting keeps that.
+    ordered = list(connection.work.ordered(hits.numbers, key=found.__getitem__))
+    _list(connection, b"SORT", ordered, by_uid, _modseq(selected(connection), ordered) if uses_modseq else 0)
+    return hits.answer("Sort")
+
+
+def thread(connection: Connection, parser: Parser) -> str:
+    return _thread(connection, parser, by_uid=False)
+
+
+def uid_thread(connection: Connection, parser: Parser) -> str:
+    return _thread(connection, parser, by_uid=True)
+
+
+def _thread(connection: Connection, parser: Parser, by_uid: bool) -> str:
+    if parser.keyword() != "REFERENCES":
+        raise Bad("Unknown threading algorithm")
+    parser.space()
+    key, _ = _program(connection, parser, charset=True)
+    view, write = selected(connection), connection.wire.write
+    items = threads.Items()
+    hits = _Hits(connection, key, lambda number, source: items.add(source, _named(view, number, by_uid)))
+    pieces = threads.threads(items, connection.work)
+    write(b"* THREAD" + (b" " if items else b""))
+    for piece in pieces:
+        write(piece)
+    write(b"\r\n")
+    return hits.answer("Thread")
 
 
 COMMANDS = {
     b"SEARCH": Command(search, SELECTED, looks=False, expunges=False),
     b"UID SEARCH": Command(uid_search, SELECTED, looks=False, by_uid=True),
+    b"SORT": Command(sort, SELECTED, looks=False, expunges=False),
+    b"UID SORT": Command(uid_sort, SELECTED, looks=False, by_uid=True),
+    b"THREAD": Command(thread, SELECTED, looks=False, expunges=False),
+    b"UID THREAD": Command(uid_thread, SELECTED, looks=False, by_uid=True),
 }
