@@ -13,6 +13,7 @@ See docs/writing-plugins.md.
 
 from chatgate.addresses import address_literal, normal_address, valid_address
 from chatgate.background import Background
+from chatgate.board import account_key
 from chatgate.confd import Secret, option, required
 from chatgate.envelope import Envelope
 from chatgate.gateway import Certificate, Gateway, Problem, Service
@@ -90,6 +91,7 @@ __all__ = [
     "Uploads",
     "Usage",
     "Work",
+    "account_key",
     "address_literal",
     "bare",
     "bind",

@@ -1,8 +1,13 @@
-"""The board: "mailbox M changed", from whoever changed it to whoever watches it."""
+"""The board: "mailbox M changed" or "account A changed", from whoever changed it to whoever watches it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+
+def account_key(account_id: int) -> int:
+    """What stands for an account on the board, where mailboxes go by their ids: a negative number."""
+    return -account_id
 
 
 class Watch:
@@ -23,13 +28,17 @@ class Watch:
 
 
 class Board:
-    """Wake-ups carry no content: what changed is read from the store by modseq, so a posting can never be too many
-    for a watcher (its callback only sets a flag), a lost one costs time but no mail, and a board that spans processes
-    can take this one's place.
+    """Wake-ups carry no content: what changed is read from the store (of a mailbox by modseq), so a posting can never
+    be too many for a watcher (its callback only sets a flag), a lost one costs time but no mail, and a board that spans
+    processes can take this one's place.
+
+    on_account: told the id of each account that is posted; set by the gateway, which ends sessions, see `Logins`. One
+    for all, as a watch of its own would be memory for each idle connection.
     """
 
     def __init__(self) -> None:
         self._watches: dict[int, set[Watch]] = {}
+        self.on_account: Callable[[int], None] | None = None
 
     def watch(self, mailbox_id: int, callback: Callable[[], None]) -> Watch:
         """Call `callback` at each posting for this mailbox; it must not block or raise: set an event."""
@@ -37,7 +46,11 @@ class Board:
         self._watches.setdefault(mailbox_id, set()).add(watch)
         return watch
 
-    def post(self, mailbox_id: int) -> None:
-        """Wake the watchers of this mailbox. Call it in the hub's thread, after the commit."""
-        for watch in tuple(self._watches.get(mailbox_id, ())):
+    def post(self, key: int) -> None:
+        """Wake the watchers of this mailbox, by its id, or account, by its `account_key`. Call it in the hub's thread,
+        after the commit.
+        """
+        if key < 0 and self.on_account is not None:
+            self.on_account(-key)
+        for watch in tuple(self._watches.get(key, ())):
             watch.callback()

@@ -22,6 +22,7 @@ from chatgate.hold import FolderInUse, Hold
 from chatgate.hub import Hub, PluginError
 from chatgate.intake import Intake
 from chatgate.listeners import BindError
+from chatgate.logins import Logins
 from chatgate.records import StoreError
 from chatgate.session import Session
 from chatgate.store import Store
@@ -83,6 +84,7 @@ class Gateway:
         self.read_only = False  # while `chatgate check` looks: nobody may write, not even make what is missing
         self._loaded = b""  # of the certificate and key in use, their hash
         self.board = Board()
+        self.logins = Logins(self.board, lambda address: self.store.account(address))
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.services: list[Any] = []
         self.stopping = gevent.event.Event()
@@ -190,6 +192,7 @@ class Gateway:
             gateways=gateways,
             handshake_seconds=core.handshake_seconds,
             proxies=core.proxy_protocol_from,
+            logins=self.logins,
         )
 
     def start(self) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chatgate import dsn
 from chatgate.envelope import Envelope
 from chatgate.headers import edited
+from chatgate.net import STOPPING
 from chatgate.records import Delivery
 from chatgate.reply import UNAVAILABLE, Reply
 from chatgate.session import Session
@@ -33,6 +34,8 @@ class Intake:
         """A 2xx Reply is a promise: the message is on disk for every recipient, or, where an account of ours sends it,
         a notice in its INBOX says who had no room for it. Any other Reply: the sender shall try again or give up.
         """
+        if session.ending is not None and session.ending is not STOPPING:
+            return session.ending  # the login does not hold any more; who only stops lets finish what is in flight
         for stage in (self._receive, self._filter):
             refusal = stage(session, envelope)
             if refusal is not None:

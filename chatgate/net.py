@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import logging
 import socket as stdsocket
 import time
@@ -16,7 +15,9 @@ from gevent.server import StreamServer
 
 from chatgate import peers
 from chatgate.listeners import bind, shown
+from chatgate.logins import Logins
 from chatgate.proxy import read_proxy_header
+from chatgate.reply import Reply
 from chatgate.seats import Seat, Seats
 from chatgate.session import Session
 
@@ -29,6 +30,8 @@ _PATIENCE = 30.0
 # How long and for how much a connection that we have ended is read, so that the client gets our last words.
 _LINGER_SECONDS = 2.0
 _LINGER_CHUNKS, _CHUNK = 64, 16384
+
+STOPPING = Reply(421, "4.3.2", "Shutting down, try again later", imap="UNAVAILABLE")
 
 
 def tls_context() -> ssl.SSLContext:
@@ -52,7 +55,7 @@ class Server:
     then have a room of their own beside the other one. max_per_address: of these, in each room, from one client. All
     count from accept; see `chatgate.seats`. Who finds no place gets `busy` (bytes, may be empty) and is closed.
     proxies: networks whose connections begin with a PROXY protocol header. gateways: networks of reverse proxies of
-    another kind; theirs are not counted by address.
+    another kind; theirs are not counted by address. logins: of the gateway; ends sessions of people who are logged in.
     """
 
     def __init__(
@@ -69,13 +72,15 @@ class Server:
         handshake_seconds: float = 20.0,
         proxies: tuple[str, ...] = (),
         gateways: tuple[str, ...] = (),
+        logins: Logins | None = None,
     ) -> None:
         self.name, self.addresses, self.tls = name, addresses, tls
         self._handle, self._busy, self._handshake_seconds = handle, busy, handshake_seconds
         self._proxies, self._gateways = peers.Networks(proxies), peers.Networks(gateways)
-        logins = max_unauthenticated is not None
+        self._logins = logins
+        patience = _PATIENCE if max_unauthenticated is None else 0.0
         strangers = max_connections if max_unauthenticated is None else max_unauthenticated
-        self._seats = Seats(name, strangers, max_connections, max_per_address, 0.0 if logins else _PATIENCE)
+        self._seats = Seats(name, strangers, max_connections, max_per_address, patience)
         self._servers: list[StreamServer] = []
         self._pool = gevent.pool.Group()
         self._connections: dict[Any, _Connection] = {}  # by greenlet
@@ -111,8 +116,8 @@ class Server:
         for greenlet, connection in list(self._connections.items()):
             if connection.session is None:
                 greenlet.kill(block=False)  # nothing is in flight there
-            elif connection.session.on_stop:
-                connection.session.on_stop()
+            else:
+                connection.session.end(STOPPING)
         self._pool.join(seconds)
         self._pool.kill(timeout=1)
 
@@ -131,7 +136,7 @@ class Server:
     def _serve(self, sock: Any, address: Any) -> None:
         """Nothing may escape: gevent would print the greenlet with the peer's address."""
         greenlet = gevent.getcurrent()
-        connection = self._connections[greenlet] = _Connection(sock)
+        connection = self._connections[greenlet] = _Connection(sock, self._seats, self._logins)
         try:
             session = self._begin(connection, address)
             if session is not None:
@@ -142,8 +147,7 @@ class Server:
             pass  # the client went away, or is none
         finally:
             _end(connection.sock)
-            if connection.seat is not None:
-                self._seats.leave(connection.seat)
+            connection.leave()
             del self._connections[greenlet]
             _close(connection.sock)
 
@@ -166,8 +170,7 @@ class Server:
             if self.tls is not None:
                 connection.sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 connection.sock.do_handshake()
-        on_login = functools.partial(self._seats.log_in, seat)
-        connection.session = Session(self.name, peer, tls=self.tls is not None, on_login=on_login)
+        connection.session = Session(self.name, peer, tls=self.tls is not None, connection=connection)
         return connection.session
 
     def _speak(self, session: Session, connection: _Connection) -> None:
@@ -201,12 +204,25 @@ class Server:
 class _Connection:
     """sock: as it is now, clear or with TLS. session: None before it begins to speak."""
 
-    __slots__ = ("sock", "seat", "session")
+    __slots__ = ("sock", "seat", "session", "_seats", "_logins")
 
-    def __init__(self, sock: Any) -> None:
-        self.sock = sock
+    def __init__(self, sock: Any, seats: Seats, logins: Logins | None) -> None:
+        self.sock, self._seats, self._logins = sock, seats, logins
         self.seat: Seat | None = None
         self.session: Session | None = None
+
+    def logged_in(self) -> None:
+        if self.seat is not None:
+            self._seats.log_in(self.seat)
+        if self.session is not None and self._logins is not None:
+            self._logins.enter(self.session)
+
+    def leave(self) -> None:
+        """It is over."""
+        if self.session is not None and self._logins is not None:
+            self._logins.leave(self.session)
+        if self.seat is not None:
+            self._seats.leave(self.seat)
 
     def cut(self) -> None:
         """Whatever it waits for, it sees the end of the connection now. (Not close: its greenlet is amid a call.)"""

@@ -6,10 +6,11 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 from chatgate import peers
 from chatgate.records import Account
+from chatgate.reply import Reply
 
 _KEY = secrets.token_bytes(32)
 
@@ -22,18 +23,32 @@ class Credentials:
     password: str = field(repr=False)
 
 
+class Connection(Protocol):
+    """What a session is told to, and by what its connection can be ended."""
+
+    def logged_in(self) -> None:
+        """`session.account` was set."""
+        ...
+
+    def cut(self) -> None: ...
+
+
 class Session:
     """One client connection, from accept to close.
 
     service: the listener it came in by: "submission", "mx", "imap", "http" ….
     peer: the client's IP address, for limits only; "" behind a unix socket. It must never be logged or stored.
-    account: of whoever has logged in. From then on the connection has its place among those of people who are known.
+    account: of whoever has logged in, as the store has it. From then on the connection has its place among those of
+        people who are known, and ends when the login does not hold any more, see `chatgate.logins`.
     id: eight hex digits that tie log lines together; says nothing about the client.
-    on_stop: set by the protocol plugin; called once, must not block, when the gateway stops: wake up and say goodbye.
+    on_stop: set by the protocol plugin; called once, must not block, when the session shall end, as the gateway stops
+        or the login does not hold any more: wake up and say goodbye with the text of `ending`. Connections that then
+        do not close are cut.
+    ending: why, as a Reply; None as long as all is well. No further command is run with it.
     stash: private notes of plugins, each under a key of its own, such as its name.
     """
 
-    __slots__ = ("service", "peer", "tls", "on_stop", "stash", "id", "_account", "_on_login")
+    __slots__ = ("service", "peer", "tls", "on_stop", "ending", "stash", "id", "_account", "_connection")
 
     def __init__(
         self,
@@ -41,13 +56,14 @@ class Session:
         peer: str,
         tls: bool = False,
         account: Account | None = None,
-        on_login: Callable[[], None] | None = None,
+        connection: Connection | None = None,
     ) -> None:
         self.service, self.peer, self.tls = service, peer, tls
         self.on_stop: Callable[[], None] | None = None
+        self.ending: Reply | None = None
         self.stash: dict[str, Any] = {}
         self.id = secrets.token_hex(4)
-        self._account, self._on_login = account, on_login
+        self._account, self._connection = account, connection
 
     def __repr__(self) -> str:
         return f"Session({self.service}, {self.id})"
@@ -59,8 +75,20 @@ class Session:
     @account.setter
     def account(self, account: Account | None) -> None:
         self._account = account
-        if account is not None and self._on_login is not None:
-            self._on_login()
+        if account is not None and self._connection is not None:
+            self._connection.logged_in()
+
+    def end(self, why: Reply) -> None:
+        """Have the plugin say goodbye. From any greenlet; never blocks. The first reason counts."""
+        if self.ending is None:
+            self.ending = why
+            if self.on_stop is not None:
+                self.on_stop()
+
+    def cut(self) -> None:
+        """End the connection without a word, if it is still there."""
+        if self._connection is not None:
+            self._connection.cut()
 
     @property
     def client(self) -> str:

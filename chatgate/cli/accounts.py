@@ -190,7 +190,10 @@ def create(folder: Folder, address: str, password: str | None, quota: int | None
 @json_option
 @click.pass_obj
 def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json: bool) -> None:
-    """Set an account's password; print it and the link by which Delta Chat logs in with it."""
+    """Set an account's password; print it and the link by which Delta Chat logs in with it.
+
+    Connections that are open end at once.
+    """
     gateway = folder.gateway
     account = _account(gateway, address)
     chosen, _ = _password(password)
@@ -207,7 +210,7 @@ def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json
 def disable(folder: Folder, address: str, reason: str) -> None:
     """Refuse logins to an account and mail from it, both with a reason, and mail for it; nothing is lost.
 
-    An IMAP connection that is open may go on with the account's own mailboxes until it closes.
+    Connections that are open end at once.
     """
     if problem := text_problem(reason):
         fail(f"--reason: {problem}", 2)

@@ -93,7 +93,7 @@ class Connection:
         self._bad = 0
         self._commands_left = options.max_commands_before_login
         self._capabilities: bytes | None = None
-        session.on_stop = self.wire.stop
+        session.on_stop = self._stop
 
     @property
     def account(self) -> Account:
@@ -123,6 +123,8 @@ class Connection:
         try:
             self._greet()
             while not self.closing:
+                if self.session.ending is not None:  # there may be commands here already, for which nobody waits
+                    raise Bye(self.session.ending.text, self.session.ending.imap)
                 self._serve_one()
             self.wire.flush()
         except Bye as bye:
@@ -135,6 +137,10 @@ class Connection:
             self.deselect()
             self.wire.close()
             self.imap.left(self.session)
+
+    def _stop(self) -> None:
+        assert self.session.ending is not None
+        self.wire.stop(Bye(self.session.ending.text, self.session.ending.imap))
 
     def _goodbye(self, bye: Bye) -> None:
         try:

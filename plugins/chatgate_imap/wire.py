@@ -46,7 +46,7 @@ class Wire:
         "_out",
         "_gathered",
         "_deflate",
-        "_stopping",
+        "_bye",
         "_watcher",
     )
 
@@ -62,7 +62,7 @@ class Wire:
         self._out: list[bytes] = []
         self._gathered = 0
         self._deflate: Deflate | None = None
-        self._stopping = False
+        self._bye: Bye | None = None
         self._watcher: Any = None
 
     # ------------------------------------------------------------------------------------------ out
@@ -172,8 +172,8 @@ class Wire:
             if left <= 0:
                 raise Bye("Disconnected for inactivity")
             self.event.clear()
-            if self._stopping:
-                raise Bye("Server is shutting down, please come back", "UNAVAILABLE")
+            if self._bye is not None:
+                raise self._bye
             self._sleep(left)
             promising = True
 
@@ -225,8 +225,8 @@ class Wire:
         self.flush()
         if self.has_line or (self._ready() and self._read_line()):
             return True
-        if self._stopping:
-            raise Bye("Server is shutting down, please come back", "UNAVAILABLE")
+        if self._bye is not None:
+            raise self._bye
         self._sleep(seconds)
         return self._read_line()
 
@@ -237,9 +237,11 @@ class Wire:
                 raise Bye("Command line too long", "TOOBIG")
         return self.has_line
 
-    def stop(self) -> None:
-        """The next time it would have to wait for the client, say goodbye instead. From any greenlet; never blocks."""
-        self._stopping = True
+    def stop(self, bye: Bye) -> None:
+        """The next time it would have to wait for the client, or for its next command, say this instead. From any
+        greenlet; never blocks.
+        """
+        self._bye = bye
         self.event.set()
 
     # ------------------------------------------------------------------------------------------ layers

@@ -13,6 +13,7 @@ from chatgate.api import (
     AddressGone,
     StoreError,
     Usage,
+    account_key,
     give_turn,
     normal_address,
     valid_address,
@@ -78,20 +79,27 @@ class Accounts(Mailboxes):
         return self.writer.run(work, grows=True)
 
     def set_secret(self, account_id: int, secret: str) -> None:
-        self._update(account_id, secret=secret)
+        self._update(account_id, {"secret": secret}, tell=True)
 
     def set_last_login(self, account_id: int, day: int) -> None:
-        self._update(account_id, last_login=day)
+        self._update(account_id, {"last_login": day})
 
     def set_disabled(self, account_id: int, reason: str) -> None:
-        self._update(account_id, disabled=reason)
+        self._update(account_id, {"disabled": reason}, tell=True)
 
     def set_quota(self, account_id: int, octets: int | None) -> None:
-        self._update(account_id, quota=octets)
+        self._update(account_id, {"quota": octets})
 
-    def _update(self, account_id: int, **columns: str | int | None) -> None:
+    def _update(self, account_id: int, columns: dict[str, str | int | None], tell: bool = False) -> None:
+        """tell: the account's sessions may have to end."""
         query = models.Account.update(columns).where(models.Account.id == account_id)
-        self.writer.run(lambda tx: query.execute(tx.database))
+
+        def work(tx: Transaction) -> None:
+            query.execute(tx.database)
+            if tell:
+                tx.changed.add(account_key(account_id))
+
+        self.writer.run(work)
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
         """From the first transaction on nobody sees it; then its mail is removed piece by piece."""
@@ -104,7 +112,7 @@ class Accounts(Mailboxes):
                 if tombstone:
                     sql = "INSERT OR REPLACE INTO tombstone (hash, secret, day) VALUES (?, ?, ?)"
                     tx.execute(sql, (self._hash(address), "" if final else secret, today()))
-            tx.changed.update(ids)
+            tx.changed.update(ids, [account_key(account_id)])
             return ids
 
         self.purge(self.writer.run(work))

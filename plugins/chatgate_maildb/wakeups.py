@@ -1,6 +1,7 @@
 """From a command that changes mailboxes beside a running gateway to the sessions there that watch them.
 
-The gateway listens on a socket in the store's folder; commands send it the ids of mailboxes. These are hints, like all
+The gateway listens on a socket in the store's folder; commands send it what they post: ids of mailboxes, and the keys
+of accounts, whose sessions may have to end. These are hints, like all
 on the board: when one is lost, sessions see the change at their next look.
 """
 
@@ -19,7 +20,7 @@ from chatgate.api import Background, BindError
 
 log = logging.getLogger("chatgate.maildb")
 
-_ID = struct.Struct("=Q")
+_KEY = struct.Struct("=q")
 _LONGEST = 107  # octets of a socket's path (unix(7))
 
 
@@ -33,12 +34,12 @@ class Wakeups(Background):
         self._sending.setblocking(False)
         self._listening: socket.socket | None = None
 
-    def post(self, mailbox_id: int) -> None:
+    def post(self, key: int) -> None:
         """Tell this process's sessions, and the gateway's where that is another process. Returns at once."""
-        self._post(mailbox_id)
+        self._post(key)
         if self._listening is None:
             with contextlib.suppress(OSError), self._path() as path:  # nobody is there, or too much comes at once
-                self._sending.sendto(_ID.pack(mailbox_id), path)
+                self._sending.sendto(_KEY.pack(key), path)
 
     def bind(self) -> None:
         """Raises BindError."""
@@ -61,10 +62,10 @@ class Wakeups(Background):
     def _receive(self) -> None:
         assert self._listening is not None
         while True:
-            message = self._listening.recv(_ID.size)
-            if len(message) == _ID.size:
+            message = self._listening.recv(_KEY.size)
+            if len(message) == _KEY.size:
                 try:
-                    self._post(*_ID.unpack(message))
+                    self._post(*_KEY.unpack(message))
                 except Exception as error:
                     log.error("a watcher failed: %s", type(error).__name__)
 

@@ -39,7 +39,8 @@ _PATIENCE = 0.1
 
 class Transaction:
     """What a job works with. execute: of the sqlite3 connection. database: the same one for peewee queries.
-    changed: mailboxes to post on the board. dropped: body files that nobody needs once this is committed.
+    changed: mailboxes, and keys of accounts, to post on the board. dropped: body files that nobody needs once this is
+    committed.
     """
 
     __slots__ = ("changed", "database", "dropped", "execute")
@@ -81,9 +82,9 @@ class _Job:
 
 
 class Writer:
-    """post: called with each changed mailbox id, in the hub's thread, after the commit. drop: called with the names of
-    files that are not needed any more. reserve: for jobs that do not grow, on a full disk. busy_seconds: patience with
-    another process that writes.
+    """post: called with each changed mailbox id and account key, in the hub's thread, after the commit. drop: called
+    with the names of files that are not needed any more. reserve: for jobs that do not grow, on a full disk.
+    busy_seconds: patience with another process that writes.
     """
 
     def __init__(
@@ -189,9 +190,9 @@ class Writer:
         except Exception as error:
             self._give_up(error, done)
             return
-        for mailbox_id in transaction.changed:
+        for key in transaction.changed:
             try:
-                self._post(mailbox_id)
+                self._post(key)
             except Exception as error:
                 log.error("a watcher failed: %s", type(error).__name__)
         for job in done:

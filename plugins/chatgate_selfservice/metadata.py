@@ -32,11 +32,8 @@ def set_(gateway: Gateway, session: Session, mailbox: str, entry: str, value: by
         password = (value or b"").decode()  # as it is read at LOGIN; NIL is refused as too short
     except UnicodeDecodeError:
         return Reply(501, "5.5.4", "A password is text in UTF-8", imap="CANNOT")
-    answer = set_password(gateway, account, password)
-    changed = gateway.store.account(account.address)
-    if answer.accepts and changed is not None and changed.id == account.id:
-        session.account = changed  # this connection knows the new one
-    return answer
+    with gateway.logins.changing(session):  # this connection knows the new one; the others end
+        return set_password(gateway, account, password)
 
 
 def _account(gateway: Gateway, session: Session) -> Account | Reply:

@@ -24,9 +24,6 @@ _CHUNKS_A_TURN = 16
 # A command line that is longer than this many octets is not even passed over.
 _MAX_SKIPPED = 1 << 20
 
-_STOPPING = "421 4.3.2 Shutting down, try again later"
-
-
 class BadLine(Exception):
     """A command line that cannot be one; str() is the reply. The session goes on."""
 
@@ -53,7 +50,7 @@ class Stream:
         self._work = 0
         self._greenlet = gevent.getcurrent()
         self._waits_for_command = False
-        self._stopping = False
+        self._last_words: str | None = None
         # time.monotonic() after which no further command is awaited
         self.login_deadline: float | None = None
 
@@ -62,7 +59,7 @@ class Stream:
     async def readuntil(self) -> bytes:
         """The next command line with its CR LF. Raises BadLine and Goodbye."""
         end = self._input.find(b"\n", self._at)
-        if end < 0 or self._stopping:
+        if end < 0 or self._last_words is not None:
             end = self._await_line()
         self._work += 1
         if self._work >= _LINES_A_TURN:
@@ -85,8 +82,8 @@ class Stream:
             deadline = min(deadline, self.login_deadline)
         too_long = False
         skipped = 0
-        if self._stopping:
-            raise Goodbye(_STOPPING)
+        if self._last_words is not None:
+            raise Goodbye(self._last_words)
         while True:
             rest = self._input[self._at :]
             if b"\r" in rest[:-1]:
@@ -159,19 +156,19 @@ class Stream:
     def pause(self, seconds: float) -> None:
         """Let the client wait for its answer. Raises Goodbye when the gateway stops."""
         self.flush()
-        if self._stopping:
-            raise Goodbye(_STOPPING)
+        if self._last_words is not None:
+            raise Goodbye(self._last_words)
         self._waits_for_command = True
         try:
             gevent.sleep(seconds)
         finally:
             self._waits_for_command = False
 
-    def stop(self) -> None:
-        """The gateway stops: wake the session if it waits for a command, else let it finish what it does. For
-        `Session.on_stop`: does not block.
+    def stop(self, last_words: str) -> None:
+        """Wake the session if it waits for a command, else let it finish what it does; then it ends with this line.
+        For `Session.on_stop`: does not block.
         """
-        self._stopping = True
+        self._last_words = last_words
         gevent.get_hub().loop.run_callback(self._interrupt)
 
     # ------------------------------------------------------------------------------------------ inside
@@ -179,7 +176,7 @@ class Stream:
     def _interrupt(self) -> None:
         # In the hub's own greenlet: while the flag is set the session is parked in recv or pause and nowhere else.
         if self._waits_for_command:
-            self._greenlet.throw(Goodbye(_STOPPING))
+            self._greenlet.throw(Goodbye(self._last_words))
 
     def _receive(self, deadline: float, for_command: bool = False) -> bytes:
         if self._output:
@@ -187,8 +184,8 @@ class Stream:
         self._work += _LINES_A_TURN // _CHUNKS_A_TURN
         if self._work >= _LINES_A_TURN:
             self._give_turn()
-        if for_command and self._stopping:  # since the last look: both of the above may have taken time
-            raise Goodbye(_STOPPING)
+        if for_command and self._last_words is not None:  # since the last look: both of the above may have taken time
+            raise Goodbye(self._last_words)
         left = deadline - time.monotonic()
         if left <= 0:
             raise Goodbye("421 4.4.2 Timeout, closing connection")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chatgate.api import (
+    UNAVAILABLE,
     Account,
     Envelope,
     Gateway,
@@ -90,7 +91,7 @@ class Smtp:
     def serve(self, session: Session, sock: Any) -> None:
         """One connection, from accept to close."""
         stream = Stream(sock, self.options.max_command_bytes, self.options.command_seconds)
-        session.on_stop = stream.stop
+        session.on_stop = lambda: stream.stop(line(session.ending or UNAVAILABLE))
         if session.service != "mx":
             stream.login_deadline = time.monotonic() + self.options.login_seconds
         try:

@@ -92,6 +92,41 @@ def test_a_deleted_account_s_open_connections_can_do_nothing_more(gateway: Local
         sender.sendmail(alice[0], bob[0], pgp_message(alice[0], bob[0]))
 
 
+@pytest.mark.parametrize(
+    ("what", "word"),
+    [
+        (("passwd", "{}"), b"* BYE [EXPIRED] The password was changed"),
+        (("disable", "{}", "--reason", "Please call"), b"* BYE [CONTACTADMIN] Please call"),
+        (("delete", "{}", "--yes"), b"* BYE"),
+    ],
+)
+def test_open_connections_end_at_once(gateway: LocalGateway, what: tuple[str, ...], word: bytes) -> None:
+    """Whatever they are at: waiting for a command, idling in a mailbox, amid a message. Others notice nothing."""
+    alice, bob = gateway.account(), gateway.account()
+    sender, writer, reader, idler = (
+        gateway.submissions(alice), gateway.submissions(alice), gateway.imap(alice), gateway.imap(alice),
+    )  # fmt: skip
+    other, others = gateway.imap(bob), gateway.submissions(bob)
+    idler.select("INBOX")
+    writer.mail(alice[0]), writer.rcpt(bob[0])
+    assert writer.docmd("DATA")[0] == 354
+    writer.send(b"From: <" + alice[0].encode() + b">\r\n")
+    with pytest.raises((imaplib.IMAP4.abort, AssertionError)), idler.idling():
+        command(gateway, *(word.format(alice[0]) for word in what))
+        assert idler.waits_for(rb"^\*").startswith(word)
+    assert reader.readline().startswith(word)
+    code, text = sender.getreply()
+    assert code == 421 and text.startswith(b"4.7.0 ")
+    with pytest.raises((smtplib.SMTPException, OSError)):
+        writer.send(b"\r\nx\r\n.\r\n")
+        code, text = writer.getreply()
+        assert code == 421
+        writer.noop()
+        raise smtplib.SMTPServerDisconnected
+    assert others.noop()[0] == 250 and other.noop()[0] == "OK"
+    assert other.select("INBOX") == ("OK", [b"0"])
+
+
 def test_an_app_that_idles_is_told_at_once_of_what_a_command_removes(gateway: LocalGateway) -> None:
     """Nobody else does anything, and IDLE's own look is two minutes away."""
     alice = gateway.account()

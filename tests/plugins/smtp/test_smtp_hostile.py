@@ -341,7 +341,7 @@ def test_a_stop_while_a_session_is_about_to_wait_is_not_missed(busy_in, monkeypa
     stream = Stream(ours, 1000, 5)
 
     def busy():
-        stream.stop()
+        stream.stop("421 4.3.2 Shutting down")
         gevent.sleep(0.01)
 
     monkeypatch.setattr(stream, busy_in, busy)

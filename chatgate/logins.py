@@ -1,0 +1,111 @@
+"""Who is logged in, and the end of sessions whose login does not hold any more."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+import gevent
+
+from chatgate.board import Board
+from chatgate.records import Account, StoreError
+from chatgate.reply import UNAVAILABLE, Reply
+from chatgate.session import Session
+
+log = logging.getLogger("chatgate.logins")
+
+# No text with "authentication", see chatgate.reply. EXPIRED: "access is no longer permitted using that passphrase"
+# (RFC 5530 §3).
+CHANGED = Reply(421, "4.7.0", "The password was changed, log in with the new one", imap="EXPIRED")
+GONE = Reply(421, "4.7.0", "This account does not exist any more")
+
+# Seconds that a session has for its last words. Then the connection is cut, whatever its plugin or client is at.
+_GRACE = 5.0
+
+
+class Logins:
+    """Sessions by account, from the login to the end of the connection.
+
+    They end when the password was changed or the account disabled or removed, whoever did it, in whatever process: the
+    board says that something about the account changed, and the account is looked up. find: in the store, by address.
+    """
+
+    def __init__(self, board: Board, find: Callable[[str], Account | None]) -> None:
+        self._find = find
+        self._sessions: dict[int, tuple[Session, ...]] = {}  # tuples of one take the least memory
+        self._changing: set[Session] = set()
+        board.on_account = self._doubt
+
+    @property
+    def accounts(self) -> Collection[int]:
+        """Ids of those with a session."""
+        return self._sessions.keys()
+
+    def enter(self, session: Session) -> None:
+        """`session.account` was set, for the first time or anew. Looked up once more: a password takes its time to be
+        verified, and the account may have changed meanwhile.
+        """
+        assert session.account is not None
+        others = self._sessions.get(session.account.id, ())
+        if session not in others:
+            self._sessions[session.account.id] = (*others, session)
+        self._judge(session)
+
+    def leave(self, session: Session) -> None:
+        """The connection is over."""
+        if session.account is None:
+            return
+        account_id = session.account.id
+        left = tuple(one for one in self._sessions.get(account_id, ()) if one is not session)
+        if left:
+            self._sessions[account_id] = left
+        else:
+            self._sessions.pop(account_id, None)
+
+    @contextmanager
+    def changing(self, session: Session) -> Iterator[None]:
+        """Amid this the session changes its own account by its own wish. It does not end for that, and takes the
+        account over as it is then.
+        """
+        self._changing.add(session)
+        try:
+            yield
+        finally:
+            self._changing.discard(session)
+            account = session.account
+            current = self._find(account.address) if account is not None else None
+            if account is not None and current is not None and current.id == account.id and current != account:
+                session.account = current
+            if account is not None:
+                self._judge(session)
+
+    def _doubt(self, account_id: int) -> None:
+        """Called by the board: must not block."""
+        if account_id in self._sessions:
+            gevent.spawn(self._judge_all, account_id)
+
+    def _judge_all(self, account_id: int) -> None:
+        for session in self._sessions.get(account_id, ()):
+            self._judge(session)
+
+    def _judge(self, session: Session) -> None:
+        if session in self._changing or session.account is None or session.ending is not None:
+            return
+        try:
+            verdict = _verdict(session.account, self._find(session.account.address))
+        except StoreError:  # who cannot be asked about is not let in either
+            verdict = UNAVAILABLE
+        if verdict is not None:
+            log.info("login ended session=%s: %s", session.id, "unknown" if verdict is UNAVAILABLE else "changed")
+            session.end(verdict)
+            gevent.spawn_later(_GRACE, session.cut)
+
+
+def _verdict(account: Account, current: Account | None) -> Reply | None:
+    """Why a login as `account` does not hold any more; None: it does."""
+    if current is None or current.id != account.id:
+        return GONE
+    if current.disabled:
+        return Reply(421, "4.7.0", current.disabled, imap="CONTACTADMIN")
+    return CHANGED if current.secret != account.secret else None
