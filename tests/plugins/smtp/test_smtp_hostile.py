@@ -203,6 +203,7 @@ def test_a_half_closed_client_gets_its_answers(wire):
 @pytest.mark.parametrize("when", ["greeting", "auth", "mail", "data"])
 def test_a_client_that_vanishes_leaves_nothing(started, caplog, when, reset):
     gateway, fake = started()
+    caplog.clear()  # of what is said at the start
     service = next(service for service in gateway.services if service.name == "submissions")
     client = Wire(gateway).hello()
     if when == "auth":
