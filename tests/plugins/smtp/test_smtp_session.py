@@ -362,7 +362,7 @@ def test_metadata_says_how_many_recipients_a_message_may_have(started):
 
 def test_check(started, monkeypatch):
     gateway, _ = started(submissions=(), submission=())
-    assert [service.name for service in gateway.services] == ["mx"]
+    assert "mx" in [s.name for s in gateway.services] and "submissions" not in [s.name for s in gateway.services]
     smtp = gateway.hub.plugin("smtp")
     assert [problem.level for problem in smtp.chatgate_check()] == ["warning"]
     monkeypatch.setattr("importlib.metadata.version", lambda name: "2.0")
