@@ -31,7 +31,8 @@ _COMMENT = rb'\([^()<>@\\"]*\)'
 _PHRASE = rb'(?:"(?:[^"\\]|\\.)*"|' + _COMMENT + rb'|[^"()<>@,;:\\\[\]])*'
 _MAILBOX = re.compile(rb"(?:" + _PHRASE + rb"<" + _ADDR_SPEC + rb">|" + _ADDR_SPEC + rb")[ \t]*(?:" + _COMMENT + rb")?")
 _ALONE = re.compile(_ADDR_SPEC)
-_BETWEEN = re.compile(rb"[ \t,;:<>()]+")
+# A colon ends a group's name, but not where it stands in an IPv6 address.
+_BETWEEN = re.compile(rb"(?:[ \t,;<>()]|:(?![0-9A-Fa-f:.]{1,60}\]))+")
 # Quoted strings and comments. What is opened and never closed goes too, so that no octet is looked at twice.
 _NOISE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|\([^()]*\)', re.S)
 
@@ -155,7 +156,8 @@ def content_type(header: Header) -> ContentType:
 
 def addresses(value: bytes) -> list[bytes]:
     """The addresses of a field like To (RFC 5322 §3.4) without names, comments and groups, as far as they are clear."""
-    return [word for word in _BETWEEN.split(_NOISE.sub(b"", value)) if _ALONE.fullmatch(word)]
+    words = _BETWEEN.split(_NOISE.sub(b"", value))
+    return [word for word in words if _ALONE.fullmatch(word)]
 
 
 def check_plain(header: Header) -> None:

@@ -63,10 +63,9 @@ def _incoming(form: _Form) -> _Form:
 
 def _from(value: bytes, mail: _Mail) -> bytes:
     """Names stay on mail from elsewhere only, where a person wants to know who writes."""
-    free = len(value) - len(mail.sender)
-    if not mail.sender or free in (0, 2) or (not mail.submitted and free <= _MAX_NAME):
-        return value
-    return b"<%b>" % mail.sender
+    plain = b"<%b>" % mail.sender
+    named = not mail.submitted and len(value) <= len(mail.sender) + _MAX_NAME
+    return value if named or value in (plain, mail.sender) else plain
 
 
 def _recipients(value: bytes, mail: _Mail) -> bytes | None:
@@ -79,7 +78,8 @@ def _recipients(value: bytes, mail: _Mail) -> bytes | None:
     plain = b", ".join(b"<%b>" % address for address in found)
     if not plain or len(plain) > _MAX_RECIPIENTS:
         return None
-    return value if len(value) <= len(plain) else plain
+    as_usual = value.translate(None, b"<> \t") == b",".join(found) and len(value) <= len(plain) + len(found)
+    return value if as_usual else plain
 
 
 def _to(value: bytes, mail: _Mail) -> bytes:
@@ -223,5 +223,6 @@ def edits(envelope: Envelope, keep: Collection[bytes], max_header: int) -> list[
         if raw is None or left is None:
             found.append(Remove(name.decode()))
         elif left != value or len(raw) > len(value) + _MAX_AROUND:
-            found.append(Replace(_NAMES.get(name) or name.decode().title(), left.decode()))
+            text = left.decode("ascii", "replace").replace("\ufffd", "?")  # 8-bit characters, in names and subjects
+            found.append(Replace(_NAMES.get(name) or name.decode().title(), text))
     return found
