@@ -62,9 +62,9 @@ def required(help: str) -> Any:
 
 @dataclass(frozen=True)
 class CoreOptions:
-    domain: str = required("Mail domain: the part of every address behind the @. An IP literal stands in brackets.")
-    hostname: str = option("", "Name or IP address that clients connect to. Empty: the domain.")
-    log_level: str = option("warning", "debug, info, warning or error. Addresses appear at debug only.")
+    domain: str = required("The mail domain, behind the @ of every address: a host name or an IP address.")
+    hostname: str = option("", "The name or IP address that clients connect to. Empty: the domain.")
+    log_level: str = option("warning", "What is logged: debug, info, warning or error. Addresses appear at debug only.")
     hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
     max_message_bytes: int = option(
         52428800, "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB."

@@ -67,7 +67,7 @@ def show(data: Any, as_json: bool, lines: list[str]) -> None:
     click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
 
 
 class Cli(click.Group):
@@ -144,9 +144,9 @@ def _folder(ctx: click.Context) -> Folder:
     envvar="CHATGATE_DIR",
     default=".",
     is_eager=True,
-    show_default="the current folder",
+    show_default="the current one",
     type=click.Path(file_okay=False, readable=False, path_type=Path),
-    help="The gateway's folder, with conf.d/, data/ and tls/. Also from CHATGATE_DIR.",
+    help="The gateway's folder, which holds conf.d/, data/ and tls/. CHATGATE_DIR can name it, too.",
 )
 @click.version_option(__version__, prog_name="chatgate")
 @click.pass_context

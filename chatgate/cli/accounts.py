@@ -48,7 +48,7 @@ class Quota(Size):
 
 @click.group("accounts")
 def command() -> None:
-    """List, make, change, remove, export and import accounts.
+    """Look after accounts.
 
     An ADDRESS may be given without its domain.
     """
@@ -96,13 +96,20 @@ def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
 
 
 @command.command("list")
-@click.option("--after", default="", metavar="ADDRESS", help="Begin behind this address (for paging).")
-@click.option("--limit", default=0, type=click.IntRange(0), metavar="N", help="At most N accounts; 0 for all.")
-@click.option("--match", default="", metavar="TEXT", help="Only addresses that contain this.")
-@click.option("--disabled/--enabled", default=None, help="Only accounts that are disabled, or that are not.")
-@click.option("--idle", type=click.IntRange(0), metavar="DAYS", help="Only those not logged in to for so many days.")
-@click.option("--never", is_flag=True, help="Only those that nobody has ever logged in to.")
-@click.option("--larger", type=Size(), help="Only those that keep more than this, such as 100M.")
+@click.option("--after", default="", metavar="ADDRESS", help="Begin with the address that follows this one.")
+@click.option("--limit", default=0, type=click.IntRange(0), metavar="N", help="List at most N accounts, or all with 0.")
+@click.option("--match", default="", metavar="TEXT", help="List only addresses that contain this text.")
+@click.option(
+    "--disabled/--enabled", default=None, help="List only accounts that are disabled, or only those that are not."
+)
+@click.option(
+    "--idle",
+    type=click.IntRange(0),
+    metavar="DAYS",
+    help="List only accounts that nobody has logged in to for so many days.",
+)
+@click.option("--never", is_flag=True, help="List only accounts that nobody has ever logged in to.")
+@click.option("--larger", type=Size(), help="List only accounts that keep more than this, such as 100M.")
 @json_option
 @click.pass_obj
 def list_(
@@ -116,9 +123,10 @@ def list_(
     larger: int | None,
     as_json: bool,
 ) -> None:
-    """Accounts by address, with the day of the last login and what they store.
+    """List accounts, with their last login and what they keep.
 
-    To page, give the last address shown as --after: accounts that come and go in between move nothing.
+    The order is that of the addresses. For the next page, give the last address shown as --after: accounts that come
+    and go in between shift nothing.
     """
     gateway, today = folder.gateway, int(time.time()) // 86400
     wanted: list[Callable[[Account], bool]] = []
@@ -149,7 +157,7 @@ def list_(
 @json_option
 @click.pass_obj
 def show_(folder: Folder, address: str, as_json: bool) -> None:
-    """What is kept about one account."""
+    """Show what is kept about one account."""
     gateway = folder.gateway
     account = _account(gateway, address)
     facts = _facts(gateway, account)
@@ -169,7 +177,10 @@ def show_(folder: Folder, address: str, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def create(folder: Folder, address: str, password: str | None, quota: int | None, qr: bool, as_json: bool) -> None:
-    """Make an account; print its password and the link by which Delta Chat logs in to it."""
+    """Make an account.
+
+    Its password is printed, and the link by which Delta Chat logs in to it.
+    """
     gateway = folder.gateway
     chosen, generated = _password(password)
     address = _full(gateway, address)
@@ -190,9 +201,10 @@ def create(folder: Folder, address: str, password: str | None, quota: int | None
 @json_option
 @click.pass_obj
 def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json: bool) -> None:
-    """Set an account's password; print it and the link by which Delta Chat logs in with it.
+    """Set an account's password.
 
-    Connections that are open end at once.
+    It is printed, and the link by which Delta Chat logs in with it. Connections that are open end at
+    once.
     """
     gateway = folder.gateway
     account = _account(gateway, address)
@@ -205,10 +217,12 @@ def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json
 
 @command.command()
 @click.argument("address")
-@click.option("--reason", default=_REASON, show_default=True, help="What its owner is told.")
+@click.option("--reason", default=_REASON, show_default=True, help="What the owner of the account is told.")
 @click.pass_obj
 def disable(folder: Folder, address: str, reason: str) -> None:
-    """Refuse logins to an account and mail from it, both with a reason, and mail for it; nothing is lost.
+    """Refuse logins to an account, and mail from it and for it.
+
+    Whoever tries to log in is told the reason. Nothing is lost.
 
     Connections that are open end at once.
     """
@@ -237,7 +251,10 @@ def enable(folder: Folder, address: str) -> None:
 @json_option
 @click.pass_obj
 def quota(folder: Folder, address: str, size: int | None, as_json: bool) -> None:
-    """Show what an account may keep, or set it: SIZE is such as 500M or 2G, "none" for no limit, or "default"."""
+    """Show or set how much an account may keep.
+
+    SIZE is a number of octets such as 500M or 2G, "none" for no limit, or "default" for what conf.d says.
+    """
     gateway = folder.gateway
     account = _account(gateway, address)
     if size != -1:
@@ -251,15 +268,15 @@ def quota(folder: Folder, address: str, size: int | None, as_json: bool) -> None
 
 @command.command()
 @click.argument("address")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option("--free", is_flag=True, help="Let anybody have the address afterwards, not only its owner.")
 @click.option("--final", is_flag=True, help="Let nobody have the address afterwards, not even its owner.")
 @click.pass_obj
 def delete(folder: Folder, address: str, yes: bool, free: bool, final: bool) -> None:
     """Delete an account with all its mail.
 
-    Nobody else can take the address; its owner can come back with the same password, and an app that is still online
-    does so at once. With --free also for an account that is gone already: then only the address is given free.
+    Afterwards nobody else can take the address, but its owner can come back with the same password, and an app that is
+    still online does so at once. With --free, an address whose account is gone already can be given free, too.
     """
     if free and final:
         fail("--free or --final, not both", 2)

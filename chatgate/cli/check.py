@@ -16,11 +16,13 @@ from chatgate.gateway import Gateway, Problem
 @json_option
 @click.pass_obj
 def command(folder: Folder, as_json: bool) -> None:
-    """Check the configuration, the certificate, the stored data and whatever else the plugins know to check.
+    """Look for what is wrong with the gateway.
 
-    Writes nothing, and may run beside a running gateway or on a folder that can only be read.
+    It checks the configuration, the certificate, the stored mail and whatever else the plugins know to check. It writes
+    nothing, and works beside a running gateway and on a folder that can only be read.
 
-    Exit code 0: sound, perhaps with warnings. 1: an error that would keep mail from flowing. 2: wrong configuration.
+    The exit code is 0 when all is well or there are only warnings, 1 when an error would keep mail from flowing, and 2
+    when the configuration is wrong.
     """
     gateway = folder.gateway
     gateway.read_only = True

@@ -33,15 +33,25 @@ LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 9
 
 
 @click.command("init")
-@click.option("--domain", required=True, metavar="D", help="Mail domain: a name, _test.name or an IP address.")
-@click.option("--hostname", metavar="H", help="Name or IP address clients connect to, if it is not the domain.")
-@click.option("--local", is_flag=True, help="For this computer only: 127.0.0.1 and ports above 1024.")
-@click.option("--listen", metavar="ADDR", help="Listen on this IP address only, instead of on all.")
+@click.option(
+    "--domain",
+    required=True,
+    metavar="D",
+    help="The mail domain: a host name, a name such as _test.example, or an IP address.",
+)
+@click.option(
+    "--hostname", metavar="H", help="The name or IP address that clients connect to, if it is not the domain."
+)
+@click.option(
+    "--local", is_flag=True, help="Make it for this computer only: it listens on 127.0.0.1, on ports above 1024."
+)
+@click.option("--listen", metavar="ADDR", help="Listen on this IP address only, not on all.")
 @click.pass_obj
 def command(folder: Folder, domain: str, hostname: str | None, local: bool, listen: str | None) -> None:
-    """Write the gateway's folder: conf.d/ with every setting explained, data/, tls/ with a certificate.
+    """Make the folder of a new gateway.
 
-    Nothing is overwritten: a folder that has a conf.d is refused.
+    It holds conf.d/ with every setting explained, data/, and tls/ with a certificate. Nothing is overwritten: a folder
+    that has a conf.d is refused.
     """
     settings = {"domain": _given("--domain", names.mail_domain, domain)}
     if hostname:

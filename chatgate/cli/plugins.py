@@ -11,14 +11,17 @@ from chatgate.cli.init import summary, write_plugin
 
 @click.group("plugins")
 def command() -> None:
-    """List, enable and disable plugins. A file in conf.d enables a plugin, from the next start on."""
+    """List, enable and disable plugins.
+
+    A file in conf.d enables a plugin, from the next start of the gateway on.
+    """
 
 
 @command.command("list")
 @json_option
 @click.pass_obj
 def list_(folder: Folder, as_json: bool) -> None:
-    """Every installed plugin, enabled or not, with what it does."""
+    """List all installed plugins, and say what each does."""
     enabled = confd.files(folder.path)
     rows = []
     for name, points in sorted(confd.installed().items()):
@@ -35,7 +38,10 @@ def list_(folder: Folder, as_json: bool) -> None:
 @click.argument("name")
 @click.pass_obj
 def enable(folder: Folder, name: str) -> None:
-    """Write conf.d/NN-NAME.toml with every setting explained."""
+    """Turn a plugin on.
+
+    Its file in conf.d is written, with every setting explained, or the one that `disable` put aside gets its name back.
+    """
     if not confd.is_gateway(folder.path):
         fail(confd.none_there(folder.path), 2)
     known = confd.installed()
@@ -60,7 +66,10 @@ def enable(folder: Folder, name: str) -> None:
 @click.argument("name")
 @click.pass_obj
 def disable(folder: Folder, name: str) -> None:
-    """Rename the plugin's file to NN-NAME.toml.off, so that its settings are kept."""
+    """Turn a plugin off, and keep its settings.
+
+    Its file in conf.d gets another name, which ends with .off.
+    """
     paths = confd.files(folder.path).get(name)
     if not paths:
         fail(f"'{name}' is not enabled", 1)

@@ -23,8 +23,8 @@ from chatgate.listeners import BindError
 def command(folder: Folder) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
 
-    Prints what is enabled and on which ports, then a line "chatgate: ready". SIGTERM lets transactions in flight
-    finish; SIGHUP loads certificates and the log level anew.
+    It prints what is enabled and on which ports, then the line "chatgate: ready". SIGTERM lets transactions in flight
+    finish. SIGHUP loads the certificate and the log level anew, and the log says what that changed.
     """
     return_memory()
     # What a greenlet raises ends that greenlet, with a line in the log. gevent would let SystemExit end the process.

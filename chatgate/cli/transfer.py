@@ -37,7 +37,9 @@ _NAME = re.compile(r"[!-?A-~]{1,64}")
 @click.argument("file", default="-", type=click.Path(dir_okay=False, allow_dash=True))
 @click.pass_obj
 def export(folder: Folder, file: str) -> None:
-    """Write all accounts with their password hashes to FILE, or to standard output. Mail is not in it.
+    """Write all accounts, without mail, to a file.
+
+    With them go the hashes of their passwords. Without a FILE, they go to standard output.
 
     Keep the file to yourself: with it somebody could guess passwords as fast as their computers allow.
     """
@@ -68,14 +70,14 @@ def _lines(gateway: Gateway) -> Iterator[str]:
 
 @click.command("import")
 @click.argument("file", default="-", type=click.File("r", encoding="utf-8"))
-@click.option("--replace", is_flag=True, help="Give accounts that are there already what the file says of them.")
+@click.option("--replace", is_flag=True, help="Change accounts that are there already to what the file says of them.")
 @click.pass_obj
 def import_(folder: Folder, file: TextIO, replace: bool) -> None:
-    """Make the accounts that `export` wrote to FILE, or those that come on standard input.
+    """Make the accounts that `export` wrote.
 
-    Accounts that are there already stay as they are; --replace changes all but the day they were made. Accounts that
-    were removed here come back only if the file has the password that they had, and never after a final deletion. The
-    file is read to its end before anything is changed.
+    They are read from FILE, or from standard input, to the end before anything is changed. Accounts that are there
+    already stay as they are; --replace changes all but the day they were made. Accounts that were removed here come
+    back only if the file has the password that they had, and never after a final deletion.
     """
     store, domain = folder.gateway.store, folder.gateway.domain
     try:
@@ -116,7 +118,7 @@ def _rows(lines: Iterable[str], domain: str, today: int) -> Iterator[dict[str, A
 
 
 def _problem(row: dict[str, Any], domain: str, today: int) -> str:
-    """What of an account no server can have written; "" for nothing."""
+    """What is wrong with a row of the file, as no server can have written it; "" if nothing is."""
     name, secret, disabled = row["address"].removesuffix("@" + domain), row["secret"], row["disabled"]
     if name == row["address"] or not _NAME.fullmatch(name):
         return f"address: not of an account of {domain}"

@@ -50,8 +50,9 @@ class GateOptions:
 
 
 class Gate:
-    """Decides by the content alone (see `chatgate_gate.inspect`) and by the sender's address.
+    """The gate: only end-to-end encrypted mail leaves and arrives.
 
+    It decides by the content alone (see `chatgate_gate.inspect`) and by the sender's address.
     That a message from elsewhere comes from the domain in its From field is not looked at here: it is the work of a
     DKIM filter, without which anyone can write a bounce that passes.
     """

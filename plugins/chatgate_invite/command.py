@@ -19,7 +19,7 @@ from chatgate_invite.tokens import Tokens, good, normal
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _LONGEST_NOTE = 200
 
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
 
 
 def quota(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
@@ -62,16 +62,31 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
 
     @click.group("invite")
     def group() -> None:
-        """Invitations: they let people in even while the server takes no other new accounts."""
+        """Make and look after invitations.
+
+        They let people in even while the server takes no other new accounts.
+        """
 
     @group.command("create")
-    @click.option("--uses", default=1, type=click.IntRange(0, 10**6), help="How many accounts; 0 for any number.")
-    @click.option("--expires", callback=moment, metavar="WHEN", help="12h, 7d, 4w or a day, 2027-01-31; else never.")
-    @click.option("--quota", callback=quota, metavar="SIZE", help='What each may keep: 500M, or "none" for no limit.')
-    @click.option("--note", default="", callback=one_line, help="Words of your own, for the list.")
+    @click.option(
+        "--uses", default=1, type=click.IntRange(0, 10**6), help="How many accounts may come of it; 0 is any number."
+    )
+    @click.option(
+        "--expires",
+        callback=moment,
+        metavar="WHEN",
+        help="When it ends: after 12h, 7d or 4w, or with a day such as 2027-01-31. Without this it never ends.",
+    )
+    @click.option(
+        "--quota",
+        callback=quota,
+        metavar="SIZE",
+        help='How much each account may keep, such as 500M; "none" for no limit.',
+    )
+    @click.option("--note", default="", callback=one_line, help="Words of your own, which the list shows.")
     @_json
     def create(uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
-        """Make a token, and print it with all the ways to use it."""
+        """Make a token, and print the ways to use it."""
         token = tokens.create(uses, expires, quota, note)
         facts = _facts(token) | _ways(gateway, token)
         _show(facts, as_json, [token.token, *_about(facts)])
@@ -79,7 +94,7 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
     @group.command("list")
     @_json
     def list_(as_json: bool) -> None:
-        """All tokens with what is left of them."""
+        """List all tokens, with what is left of them."""
         rows = [_facts(token) for token in tokens.all()]
         form = "{:<14} {:>11} {:<17} {:>14} {}".format
         lines = [
@@ -91,17 +106,31 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
     @group.command("revoke")
     @click.argument("token")
     def revoke(token: str) -> None:
-        """Let nobody else in by this token. Accounts that came of it stay."""
+        """Let nobody else in by this token.
+
+        Accounts that came of it stay.
+        """
         if not normal(token) or not tokens.revoke(normal(token)):
             raise click.ClickException("there is no such token")
         click.echo("Revoked.")
 
     @group.command("qr")
     @click.argument("token")
-    @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
-    @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
+    @click.option(
+        "--png",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the QR code to this file, as a PNG picture.",
+    )
+    @click.option(
+        "--svg",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the QR code to this file, as an SVG picture.",
+    )
     def qr(token: str, png: Path | None, svg: Path | None) -> None:
-        """Show a token as a QR code and a link that make Delta Chat create an account."""
+        """Show a token as a QR code and a link.
+
+        They make Delta Chat create an account on this server.
+        """
         found = tokens.find(normal(token)) if normal(token) else None
         if found is None:
             raise click.ClickException("there is no such token")

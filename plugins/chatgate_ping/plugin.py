@@ -41,31 +41,46 @@ class Ping:
     def _command(self) -> click.Command:
         @click.command("ping")
         @click.option(
-            "-c", "--count", default=4, type=click.IntRange(0), show_default=True, help="Messages; 0: endless."
+            "-c",
+            "--count",
+            default=4,
+            type=click.IntRange(0),
+            show_default=True,
+            help="How many messages to send; 0 goes on for ever.",
         )
         @click.option(
-            "-i", "--interval", default=1.0, type=click.FloatRange(0), show_default=True, help="Seconds between them."
+            "-i",
+            "--interval",
+            default=1.0,
+            type=click.FloatRange(0),
+            show_default=True,
+            help="Seconds between two messages.",
         )
         @click.option(
             "--timeout",
             default=10.0,
             type=click.FloatRange(0.1),
             show_default=True,
-            help="Seconds to wait for each step.",
+            help="Seconds that each step may take.",
         )
         @click.option(
-            "-s", "--size", default=1000, type=click.IntRange(1, 20_000_000), show_default=True, help="Octets of text."
+            "-s",
+            "--size",
+            default=1000,
+            type=click.IntRange(1, 20_000_000),
+            show_default=True,
+            help="How many octets of text to encrypt.",
         )
         @click.option("--from", "sender", metavar="ACCOUNT", help="Send from this account instead of a new one.")
         @click.option("--to", "recipient", metavar="ACCOUNT", help="Send to this account instead of a new one.")
-        @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+        @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
         def ping(sender: str | None, recipient: str | None, as_json: bool, **plan: Any) -> None:
-            """Send encrypted messages through the running gateway, wait for them in IDLE, decrypt and compare them.
+            """Send encrypted messages through the gateway and time them.
 
-            Without --from and --to two accounts are made and, whatever happens, removed. ACCOUNT is an address of this
-            gateway (the password is asked for, or taken from CHATGATE_PING_FROM_PASSWORD and
-            CHATGATE_PING_TO_PASSWORD) or a dclogin: link of any server, which also tests the way between servers.
-            Exit code 0: every message arrived intact.
+            Each is submitted, awaited in IDLE, decrypted and compared. Without --from and --to, two accounts are made
+            and, whatever happens, removed. ACCOUNT is an address of this gateway (its password is asked for, or taken
+            from CHATGATE_PING_FROM_PASSWORD and CHATGATE_PING_TO_PASSWORD), or a dclogin: link of any server, which
+            also tests the way between servers. The exit code is 0 when every message arrived intact.
             """
             from chatgate_ping.run import Plan, run
 

@@ -58,12 +58,15 @@ def make(database: FileDatabase) -> click.Group:
 
     @click.group("push")
     def push() -> None:
-        """Notifications to phones."""
+        """See how phones are notified of new mail."""
 
     @push.command("status")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
     def status(as_json: bool) -> None:
-        """How many devices and waiting notifications there are, and what was sent since push.db was made."""
+        """Show what waits and what was sent.
+
+        The counts of what was sent go back to the day on which push.db was made.
+        """
         if not database.path.exists():
             raise click.ClickException(f"no {database.path} yet: start the gateway with the plugin first")
         try:

@@ -24,11 +24,22 @@ def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.C
     """The command `qr` for this gateway."""
 
     @click.command("qr")
-    @click.option("--png", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
-    @click.option("--svg", type=click.Path(dir_okay=False, path_type=Path), help="Write the QR code to this file.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    @click.option(
+        "--png",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the QR code to this file, as a PNG picture.",
+    )
+    @click.option(
+        "--svg",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the QR code to this file, as an SVG picture.",
+    )
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
     def qr(png: Path | None, svg: Path | None, as_json: bool) -> None:
-        """Show an invitation: the QR code and link that make Delta Chat create an account here."""
+        """Show an invitation as a QR code and a link.
+
+        They make Delta Chat create an account on this server.
+        """
         if facts.shut:
             click.echo(f"chatgate: warning: {facts.shut}", err=True)
         link, personal = inviter.link(), inviter.personal

@@ -20,7 +20,7 @@ from chatgate_site.wsgi import Site as Application
 
 
 class Site:
-    """The website: invitations with a QR code, POST /new, autoconfig, privacy page from the real settings."""
+    """The website: invitations with a QR code, POST /new, autoconfig, and a privacy page from the real settings."""
 
     Options = SiteOptions
     order = 70

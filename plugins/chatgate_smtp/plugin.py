@@ -38,8 +38,9 @@ NOT_OWNED = Reply(553, "5.7.1", "Sender address rejected: not owned by user")
 
 
 class Smtp:
-    """Submission with TLS from the start ("submissions") and after STARTTLS ("submission"), and "mx" for other
-    servers. These are the names that `Session.service` has.
+    """SMTP: accounts submit mail, and other servers deliver it.
+
+    `Session.service` is "submissions" (TLS from the start), "submission" (STARTTLS) or "mx" (other servers).
     """
 
     Options = SmtpOptions

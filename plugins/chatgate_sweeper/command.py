@@ -18,14 +18,15 @@ from chatgate_sweeper.sweep import RULES, Report, Sweep
 
 def make(gateway: Gateway, options: SweeperOptions) -> click.Command:
     @click.command("sweep")
-    @click.option("--dry-run", is_flag=True, help="Count what would go, change nothing.")
-    @click.option("--account", "address", metavar="ADDRESS", help="Only this account; the rules about messages and it.")
+    @click.option("--dry-run", is_flag=True, help="Count what would be removed, and remove nothing.")
+    @click.option("--account", "address", metavar="ADDRESS", help="Sweep this account only.")
     @click.option("--now", type=click.DateTime(), metavar="TIME", help="Sweep as if it were this time (UTC).")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
     def sweep(dry_run: bool, address: str | None, now: datetime.datetime | None, as_json: bool) -> None:
-        """Remove old mail and idle accounts now, by the rules in conf.d, and clean up.
+        """Remove old mail and idle accounts now.
 
-        Works beside a running gateway: apps that are connected are told at once.
+        It goes by the rules in conf.d, cleans up, and works beside a running gateway: apps that are connected are told
+        at once.
         """
         at = now.replace(tzinfo=datetime.UTC).timestamp() if now else time.time()
         account = _account(gateway, address) if address else None

@@ -59,7 +59,7 @@ class Service(Background):
 
     @property
     def _every(self) -> float:
-        """Never is some thirty years."""
+        """Seconds from one sweep to the next; for "never", more than any process lives."""
         return self._options.every_minutes * 60 or 1e9
 
     def sweep(self) -> Report:

@@ -12,11 +12,11 @@ def make(lines: Callable[[], list[str]]) -> click.Group:
 
     @click.group("turn")
     def turn() -> None:
-        """For the TURN server that calls go through."""
+        """Set up the TURN server that calls go through."""
 
     @turn.command("config")
     def config() -> None:
-        """Print what must be the same in coturn's turnserver.conf, with the shared secret.
+        """Print the settings that coturn must share.
 
         The rest of that file is contrib/coturn/turnserver.conf. The secret is made when there is none.
         """

@@ -4,11 +4,13 @@ import dataclasses
 import importlib.metadata
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -270,3 +272,36 @@ def test_enabling_a_plugin_says_which_keys_must_be_set(run, monkeypatch):
     path.write_text('name = "x"\nplace = "y"\n')
     run("plugins", "disable", "needy")
     assert run("plugins", "enable", "needy") == f"Enabled by {path}; restart the gateway.\n"
+
+
+def commands(group, context, path=()):
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield " ".join((*path, name)), command
+        if isinstance(command, click.Group):
+            yield from commands(command, context, (*path, name))
+
+
+def test_help_is_in_whole_sentences_that_fit_the_overview(run):
+    run("init", "--domain", "d.test")
+    for name in sorted(set(confd.installed()) - set(PLUGINS)):
+        run("plugins", "enable", name)
+    context = click.Context(cli, info_name="chatgate")
+    context.params["dir"] = run.folder
+    found = dict(commands(cli, context))
+    assert {"accounts create", "ping", "invite qr", "turn config", "sweep"} <= set(found)
+    for name, command in found.items():
+        first = command.help.strip().partition("\n\n")[0]
+        assert re.fullmatch(r"[A-Z].*\.", first), f"{name}: {first}"
+        assert not command.get_short_help_str(limit=65).endswith("..."), f"{name}: {first}"
+        for option in command.params:
+            if isinstance(option, click.Option):
+                assert re.match(r"[A-Z].*\.\Z", option.help, re.S), f"{name} {option.opts}: {option.help}"
+
+
+def test_every_plugin_and_setting_is_explained_in_whole_sentences():
+    for name, (point, *_) in confd.installed().items():
+        factory = point.load()
+        assert re.match(r"(?s)\S.*\.\Z", summary(factory)), f"{name}: {summary(factory)}"
+        for field in dataclasses.fields(factory.Options):
+            assert re.search(r"[.…]\Z", field.metadata["help"]), f"{name} {field.name}"
