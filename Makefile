@@ -14,25 +14,31 @@ help:
 	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
 	@echo "make clean   remove $(VENV) and caches; your $(DIR) stays"
 
+# One line of ours for what takes its time; what pip says itself only when it fails.
+PIP = $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install --root-user-action=ignore
+
 $(BIN)/python:
-	contrib/debian-packages $(PYTHON)
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip setuptools
+	@contrib/debian-packages $(PYTHON)
+	@echo "Making $(VENV), a virtual environment ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(PIP) --upgrade pip setuptools
 
 $(VENV)/serve.stamp: setup.py plugins | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --editable .
-	touch $@
+	@echo "Installing chatgate and what it needs into $(VENV) ..."
+	@$(PIP) --editable .
+	@touch $@
 
 $(VENV)/test.stamp: setup.py plugins | $(BIN)/python
-	contrib/debian-packages $(PYTHON) --test
-	$(BIN)/python -m pip install --quiet --editable '.[test]'
-	touch $@ $(VENV)/serve.stamp
+	@contrib/debian-packages $(PYTHON) --test
+	@echo "Installing chatgate and what its tests need into $(VENV) ..."
+	@$(PIP) --editable '.[test]'
+	@touch $@ $(VENV)/serve.stamp
 
 $(DIR)/conf.d: | $(VENV)/serve.stamp
-	$(BIN)/chatgate --dir $(DIR) init --domain 127.0.0.1 --local
+	@$(BIN)/chatgate --dir $(DIR) init --domain 127.0.0.1 --local
 
 serve: $(VENV)/serve.stamp | $(DIR)/conf.d
-	$(BIN)/chatgate --dir $(DIR) serve
+	@$(BIN)/chatgate --dir $(DIR) serve
 
 test: $(VENV)/test.stamp
 	$(BIN)/python tests/clients/fetch_cores.py

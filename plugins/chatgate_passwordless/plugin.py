@@ -143,7 +143,7 @@ class Passwordless:
             found.append(f"passwords of {_CLIENT_PASSWORD_LENGTH} characters are refused")
         problems = [Problem("warning", f"{text}; those are what Delta Chat invents for new accounts") for text in found]
         if self._freeze_path.exists():
-            problems.append(Problem("warning", f"{self._freeze_path} is there: no accounts are made"))
+            problems.append(Problem("warning", f"no accounts are made as long as {self._freeze_path} is there"))
         return problems
 
     # ------------------------------------------------------------------------------------------ logins
