@@ -44,6 +44,9 @@ def test_a_frozen_gateway_says_why(whole):
     frozen.touch()
     answer = whole.ask("/new", "POST")
     assert answer.status == 403 and "takes no new accounts" in answer.json["reason"]
+    page = whole.ask("/").text
+    assert "takes no new accounts at the moment. Please come back later" in " ".join(page.split())
+    assert "Open the invitation" not in page and "ready in a minute" not in page
     (shown,) = whole.gateway.hub.call("ready", gateway=whole.gateway)
     assert "takes no new accounts at the moment" in shown and "dcaccount:" not in shown
     group = click.Group()
