@@ -79,11 +79,12 @@ class Status(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """limit: octets the account may keep; 0 for no limit."""
+    """limit, message_limit: octets and messages the account may keep; 0 for no limit."""
 
     octets: int
     messages: int
     limit: int
+    message_limit: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -93,7 +93,9 @@ class Store(Protocol):
         ...
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
-        """Accounts that use at least this share of their quota, by ascending id, beginning behind the id `after`."""
+        """Accounts that use at least this share of their quota, of octets or of messages, by ascending id, beginning
+        behind the id `after`.
+        """
         ...
 
     def usage(self, account_id: int) -> Usage: ...
@@ -167,8 +169,8 @@ class Store(Protocol):
         ...
 
     def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:
-        """Remove messages (None: all) that carry \\Deleted, or with only_deleted=False whatever they carry.
-        Returns the UIDs that went.
+        """Remove messages (None: all) that carry \\Deleted, or with only_deleted=False whatever they carry. Many go in
+        several transactions. Returns the UIDs that went, ascending.
         """
         ...
 

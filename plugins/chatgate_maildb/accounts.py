@@ -30,8 +30,10 @@ _INSERT = f"INSERT INTO account ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?) ON 
 
 # Accounts looked at before other greenlets get a turn.
 _WINDOW = 500
-_WITH_OCTETS = f"""SELECT {_COLUMNS}, (SELECT ifnull(sum(octets), 0) FROM mailbox WHERE account_id=account.id)
-    FROM account WHERE id>? ORDER BY id LIMIT {_WINDOW}"""
+_WITH_USAGE = f"""SELECT {', '.join(f'account.{c.strip()}' for c in _COLUMNS.split(','))},
+    ifnull(sum(octets), 0), ifnull(sum(messages), 0)
+    FROM (SELECT * FROM account WHERE id>? ORDER BY id LIMIT {_WINDOW}) account
+    LEFT JOIN mailbox ON account_id=account.id GROUP BY account.id ORDER BY account.id"""
 
 
 class Accounts(Mailboxes):
@@ -142,17 +144,17 @@ class Accounts(Mailboxes):
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
         found: list[Account] = []
-        for *columns, octets in self._with_octets(after):
+        for *columns, octets, messages in self._with_usage(after):
             account = Account(*columns)
-            quota = self.quota(account.quota)
-            if quota and octets >= share * quota:
+            limit, most = self.quota.of(account.quota), self.quota.messages
+            if (limit and octets >= share * limit) or (most and messages >= share * most):
                 found.append(account)
                 if len(found) == limit:
                     break
         return found
 
-    def _with_octets(self, after: int) -> Iterator[tuple]:
-        while rows := self.reader.rows(_WITH_OCTETS, (after,)):
+    def _with_usage(self, after: int) -> Iterator[tuple]:
+        while rows := self.reader.rows(_WITH_USAGE, (after,)):
             yield from rows
             after = rows[-1][0]
             give_turn()
@@ -161,7 +163,7 @@ class Accounts(Mailboxes):
         sql = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1)
             FROM mailbox WHERE account_id=?1"""
         ((octets, messages, quota),) = self.reader.rows(sql, (account_id,))
-        return Usage(octets, messages, self.quota(quota))
+        return Usage(octets, messages, self.quota.of(quota), self.quota.messages)
 
 
 def _key(address: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Literal
 
@@ -152,7 +152,9 @@ class Messages(Part):
             body_id = tx.execute(_BODY_ROW, body).lastrowid
             stored, full = [], []
             for delivery in deliveries:
-                if rows.has_room(tx, delivery.account_id, len(content) - delivery.beyond, self.quota):
+                # A word of the server's own is one message beyond the limit, too.
+                more = (0 if delivery.beyond else 1, len(content) - delivery.beyond)
+                if rows.has_room(tx, delivery.account_id, *more, self.quota):
                     stored.append(_row(tx, body_id, len(content), delivery, now))
                 else:
                     full.append(delivery)
@@ -172,7 +174,7 @@ class Messages(Part):
         def work(tx: Transaction) -> list[Stored]:
             stored = []
             for body, (content, delivery) in zip(bodies, messages, strict=True):
-                if not rows.has_room(tx, delivery.account_id, len(content) - delivery.beyond, self.quota):
+                if not rows.has_room(tx, delivery.account_id, 1, len(content) - delivery.beyond, self.quota):
                     raise OverQuota("Mailbox is full", [delivery])
                 body_id = tx.execute(_BODY_ROW, body).lastrowid
                 stored.append(_row(tx, body_id, len(content), delivery, now))
@@ -249,15 +251,32 @@ class Messages(Part):
         return modseq
 
     def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:
-        def work(tx: Transaction) -> list[int]:
-            found = rows.select(tx, mailbox_id, uids)
+        """Of many messages some in each transaction: those who store meanwhile need not wait for all of them."""
+
+        def work(tx: Transaction, piece: Collection[int] | None) -> list[int]:
+            found = rows.select(tx, mailbox_id, piece)
             if only_deleted:
                 found = [row for row in found if DELETED in parsed(row[3])]
             gone = [row[0] for row in found]
             rows.remove(tx, [(mailbox_id, uid) for uid in gone], rows.drop_bodies)
             return gone
 
-        return self.writer.run(work)
+        gone: list[int] = []
+        for piece in self._pieces(mailbox_id, uids):
+            gone += self.writer.run(partial(work, piece=piece))
+        return gone
+
+    def _pieces(self, mailbox_id: int, uids: Collection[int] | None) -> Iterator[Collection[int] | None]:
+        """None for the whole mailbox, where that is small."""
+        if uids is None:
+            found = self.reader.rows("SELECT messages FROM mailbox WHERE id=?", (mailbox_id,))
+            if not found or found[0][0] <= _AT_ONCE:
+                yield None
+                return
+            uids = [message.uid for message in self.changes(mailbox_id).messages]
+        ordered = sorted(uids)
+        for start in range(0, len(ordered), _AT_ONCE):
+            yield ordered[start : start + _AT_ONCE]
 
     def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
         work = partial(rows.copy, source_id=mailbox_id, uids=uids, target_id=target_id, move=move, quota=self.quota)

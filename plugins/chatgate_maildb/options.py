@@ -11,6 +11,9 @@ from chatgate.api import option
 class MailDbOptions:
     folder: str = option("data", "Where mail is kept: the database, and blobs/ with large messages.")
     quota_bytes: int = option(500_000_000, "Octets of mail that one account may keep. 0: no limit.")
+    quota_messages: int = option(
+        50_000, "Messages that one account may keep: opening a mailbox costs time and memory for each. 0: no limit."
+    )
     full_minutes: float = option(
         30.0,
         "Minutes for which mail from other servers that do not say its size is refused for a mailbox alone that had no "

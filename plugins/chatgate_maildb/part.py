@@ -6,6 +6,7 @@ from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.database import Reader
 from chatgate_maildb.options import MailDbOptions
+from chatgate_maildb.rows import Quota
 from chatgate_maildb.writer import Writer
 
 
@@ -18,6 +19,6 @@ class Part:
     blobs: Blobs
     checkpoints: Checkpoints
 
-    def quota(self, own: int | None) -> int:
-        """Octets that an account may keep whose own quota is this one; 0 for no limit."""
-        return self.options.quota_bytes if own is None else own
+    @property
+    def quota(self) -> Quota:
+        return Quota(self.options.quota_bytes, self.options.quota_messages)

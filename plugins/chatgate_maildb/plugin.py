@@ -84,7 +84,8 @@ class MailDb:
         if envelope.submitted:
             return Reply(250, "2.1.5", "OK")
         usage, octets = self.gateway.store.usage(account.id), envelope.size or self._too_much.octets(account.id)
-        if usage.limit and usage.octets + max(octets, 1) > usage.limit:
+        full = usage.limit and usage.octets + max(octets, 1) > usage.limit
+        if full or (usage.message_limit and usage.messages >= usage.message_limit):
             return Reply(452, "4.2.2", f"{shown}mailbox is full, try again later", imap="OVERQUOTA")
         return Reply(250, "2.1.5", "OK")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from chatgate.api import Copied, NoSuchMailbox, OverQuota
 from chatgate_maildb.flags import SEEN, parsed
@@ -17,7 +17,21 @@ from chatgate_maildb.writer import Transaction
 # (uid, body_id, size, flags, modseq) of a message
 Row = tuple[int, int, int, str, int]
 
-Quota = Callable[[int | None], int]
+
+class Quota(NamedTuple):
+    """What an account may keep; 0 for no limit. octets: of one that has no quota of its own."""
+
+    octets: int
+    messages: int
+
+    def of(self, own: int | None) -> int:
+        """Octets for an account whose own quota is this one."""
+        return self.octets if own is None else own
+
+    def allows(self, own: int | None, octets: int, messages: int) -> bool:
+        limit = self.of(own)
+        return (not limit or octets <= limit) and (not self.messages or messages <= self.messages)
+
 
 # Rows handled before other greenlets get a turn.
 _CHUNK = 500
@@ -37,9 +51,12 @@ _SHRINK = """UPDATE mailbox SET modseq=modseq+1, messages=mailbox.messages-gone.
           json_extract(value, '$[2]') unseen, json_extract(value, '$[3]') octets FROM json_each(?)) gone
     WHERE mailbox.id=gone.id AND account_id IS NOT NULL RETURNING mailbox.id"""
 _SELECT = "SELECT uid, body_id, size, flags, modseq FROM message WHERE mailbox_id=?"
+_NEXT = f"{_SELECT} AND uid>? ORDER BY uid LIMIT {_CHUNK}"
+_THESE = _SELECT + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"
 # A pair of mailbox and UID travels as one number, which takes SQLite half the time of a pair in JSON.
 _PAIR = "list.value>>32, list.value&4294967295"
-_ROOM = "SELECT (SELECT sum(octets) FROM mailbox WHERE account_id=?1), (SELECT quota FROM account WHERE id=?1)"
+_ROOM = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1)
+    FROM mailbox WHERE account_id=?1"""
 INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 # CROSS JOIN: SQLite keeps this order, and looks up each UID instead of trying the list on each message.
 _COPY = f"""INSERT INTO message ({_COLUMNS}, fetched)
@@ -74,10 +91,15 @@ def chunks(tx: Transaction, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 def select(tx: Transaction, mailbox_id: int, uids: Collection[int] | None) -> list[Row]:
     """The rows of these UIDs (None: all) by ascending UID; unknown ones are passed over."""
+    found: list[Row] = []
     if uids is None:
-        return tx.execute(_SELECT + " ORDER BY uid", (mailbox_id,)).fetchall()
-    sql = _SELECT + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"
-    return tx.execute(sql, (mailbox_id, json.dumps(list(uids)))).fetchall()
+        while rows := tx.execute(_NEXT, (mailbox_id, found[-1][0] if found else 0)).fetchall():
+            found += rows
+            tx.breathe()
+        return found
+    for chunk in chunks(tx, sorted(uids)):
+        found += tx.execute(_THESE, (mailbox_id, json.dumps(chunk))).fetchall()
+    return found
 
 
 def _numbers(pairs: Iterable[tuple[int, int]]) -> str:
@@ -88,24 +110,23 @@ def unseen(rows: Iterable[Row]) -> int:
     return sum(SEEN not in parsed(row[3]) for row in rows)
 
 
-def has_room(tx: Transaction, account_id: int, octets: int, quota: Quota) -> bool:
+def has_room(tx: Transaction, account_id: int, messages: int, octets: int, quota: Quota) -> bool:
     """May an account keep so much more than it has?"""
-    ((kept, own),) = tx.execute(_ROOM, (account_id,)).fetchall()
-    limit = quota(own)
-    return not limit or (kept or 0) + octets <= limit
+    ((kept, count, own),) = tx.execute(_ROOM, (account_id,)).fetchall()
+    return quota.allows(own, kept + octets, count + messages)
 
 
 def grow(
     tx: Transaction, mailbox_id: int, messages: int, unseen: int, octets: int, quota: Quota | None
 ) -> tuple[int, int, int]:
-    """Room for new messages: (first UID, modseq, UIDVALIDITY). quota: the one of an account by its own setting; None:
-    room is not asked for. Raises NoSuchMailbox, OverQuota.
+    """Room for new messages: (first UID, modseq, UIDVALIDITY). quota: None: room is not asked for.
+    Raises NoSuchMailbox, OverQuota.
     """
     found = tx.execute(_GROW, (messages, unseen, octets, mailbox_id)).fetchall()
     if not found:
         raise NoSuchMailbox("No such mailbox")
     ((account_id, uid, modseq, uidvalidity),) = found
-    if quota is not None and not has_room(tx, account_id, 0, quota):
+    if quota is not None and not has_room(tx, account_id, 0, 0, quota):
         raise OverQuota("Mailbox is full")
     if messages:
         tx.changed.add(mailbox_id)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import click
 
 from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Service, Stored, hookimpl
-from chatgate_sweeper import command, service
+from chatgate_sweeper import command, rules, service
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.sweep import free_octets
 
@@ -59,6 +59,5 @@ class Sweeper:
     def chatgate_stored(self, stored: Sequence[Stored]) -> None:
         """Two numbers for each copy, 10 microseconds; the work is the service's."""
         for account_id in {s.delivery.account_id for s in stored}:
-            usage = self.gateway.store.usage(account_id)
-            if usage.limit and usage.octets * 100 >= usage.limit * self.options.evict_at_percent:
+            if rules.percent(self.gateway.store.usage(account_id)) >= self.options.evict_at_percent:
                 self.service.crowded(account_id)

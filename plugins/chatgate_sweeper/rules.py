@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from operator import attrgetter
 from typing import Literal
 
-from chatgate.api import Account, Kept, in_order, in_turns
+from chatgate.api import Account, Kept, Usage, in_order, in_turns
 from chatgate_sweeper.options import SweeperOptions
 
 DAY = 86400
@@ -66,13 +66,20 @@ def had_by_all(messages: Iterable[Kept]) -> set[Kept]:
     return found
 
 
-def evicted(messages: Iterable[Kept], quota: int, options: SweeperOptions, now: float) -> list[Kept]:
-    """What an account loses that keeps these messages (all of them) under this quota, in order: nothing below
-    `evict_at_percent`, else as many as bring it down to `evict_to_percent`, as far as they may go.
+def percent(usage: Usage) -> float:
+    """How full an account is, by octets or by messages, whichever is more."""
+    octets = usage.octets / usage.limit if usage.limit else 0.0
+    messages = usage.messages / usage.message_limit if usage.message_limit else 0.0
+    return max(octets, messages) * 100
+
+
+def evicted(messages: Iterable[Kept], usage: Usage, options: SweeperOptions, now: float) -> list[Kept]:
+    """What an account loses that keeps these messages (all of them) under the limits of this usage, in order: nothing
+    below `evict_at_percent`, else as many as bring it down to `evict_to_percent`, as far as they may go.
     """
     messages = list(messages)
-    octets = sum(kept.size for kept in messages)
-    if not quota or octets * 100 < quota * options.evict_at_percent:
+    octets, count = sum(kept.size for kept in messages), len(messages)
+    if percent(usage._replace(octets=octets, messages=count)) < options.evict_at_percent:
         return []
     had = had_by_all(messages)
 
@@ -83,8 +90,9 @@ def evicted(messages: Iterable[Kept], quota: int, options: SweeperOptions, now: 
     going: list[Kept] = []
     candidates = (kept for kept in in_turns(messages) if kept in had or not sheltered(kept, options, now))
     for kept in in_order(candidates, order):
-        if octets * 100 <= quota * options.evict_to_percent:
+        if percent(usage._replace(octets=octets, messages=count)) <= options.evict_to_percent:
             break
         going.append(kept)
         octets -= kept.size
+        count -= 1
     return going

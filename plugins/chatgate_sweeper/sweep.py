@@ -105,9 +105,9 @@ class Sweep:
 
     def evict(self, account_id: int) -> None:
         """Make room in an account that has come close to its quota; what is due anyway is not counted here."""
-        quota = self._store.usage(account_id).limit
+        usage = self._store.usage(account_id)
         kept = (k for k in in_turns(self._store.kept(account_id)) if not rules.due(k, self._options, self._now))
-        going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), quota, self._options, self._now)
+        going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), usage, self._options, self._now)
         self._remove(going, self.report.rules["quota"])
 
     def _remove_due(self) -> None:

@@ -120,10 +120,10 @@ def test_usage_is_the_sum_over_mailboxes(store, people):
     store.store(MAIL, [people.alice.inbox])
     trash = store.mailbox(people.alice.id, "Trash").id
     store.copy(people.alice.box, [1], trash)
-    assert store.usage(people.alice.id) == Usage(2 * len(MAIL), 2, 500_000_000)
+    assert store.usage(people.alice.id) == Usage(2 * len(MAIL), 2, 500_000_000, 50_000)
     store.expunge(trash, None, only_deleted=False)
-    assert store.usage(people.alice.id) == Usage(len(MAIL), 1, 500_000_000)
-    assert store.usage(99) == Usage(0, 0, 500_000_000)
+    assert store.usage(people.alice.id) == Usage(len(MAIL), 1, 500_000_000, 50_000)
+    assert store.usage(99) == Usage(0, 0, 500_000_000, 50_000)
 
 
 def test_disabling_and_enabling_again(store, people):

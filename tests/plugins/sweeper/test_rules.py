@@ -6,7 +6,7 @@ from chatgate_sweeper import SweeperOptions, rules
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from chatgate.api import Account, Kept
+from chatgate.api import Account, Kept, Usage
 
 DAY = 86400
 NOW = 1000 * DAY
@@ -23,6 +23,10 @@ messages = st.builds(
 )
 mailboxes = st.lists(messages, max_size=40, unique_by=lambda kept: (kept.mailbox_id, kept.uid))
 quotas = st.integers(0, 50 * LARGE)
+
+
+def under(quota, messages=0):
+    return Usage(0, 0, quota, messages)
 
 
 def size(kept):
@@ -47,13 +51,13 @@ def sheltered(kept, among):
 @example([Kept(1, 1, 100, NOW - 24 * 3600, 2), Kept(1, 2, 100, NOW - 24 * 3600 + 1, 1)], 200)
 @example([Kept(1, 1, 100, NOW + DAY, 0)], 100)
 def test_what_is_young_and_not_on_every_device_is_never_evicted(kept, quota):
-    going = rules.evicted(kept, quota, OPTIONS, NOW)
+    going = rules.evicted(kept, under(quota), OPTIONS, NOW)
     assert not any(sheltered(k, kept) or (not k.fetches and NOW - k.date < 24 * 3600) for k in going)
 
 
 @given(mailboxes, quotas)
 def test_eviction_begins_at_one_share_and_ends_at_the_other(kept, quota):
-    going = rules.evicted(kept, quota, OPTIONS, NOW)
+    going = rules.evicted(kept, under(quota), OPTIONS, NOW)
     assert len(set(going)) == len(going) and set(going) <= set(kept)
     left = size(kept) - size(going)
     if not quota or size(kept) < 0.75 * quota:
@@ -66,7 +70,7 @@ def test_eviction_begins_at_one_share_and_ends_at_the_other(kept, quota):
 
 @given(mailboxes, quotas)
 def test_what_all_devices_have_goes_first_then_large_then_the_oldest(kept, quota):
-    going = rules.evicted(kept, quota, OPTIONS, NOW)
+    going = rules.evicted(kept, under(quota), OPTIONS, NOW)
     staying = [k for k in kept if k not in going and not sheltered(k, kept)]
     for gone in going:
         for stays in staying:
@@ -88,7 +92,7 @@ def test_a_second_device_counts_from_its_coming_on():
 @given(mailboxes, quotas, st.randoms(use_true_random=False))
 def test_the_order_does_not_depend_on_the_order_of_reading(kept, quota, random):
     shuffled = random.sample(kept, len(kept))
-    assert rules.evicted(shuffled, quota, OPTIONS, NOW) == rules.evicted(kept, quota, OPTIONS, NOW)
+    assert rules.evicted(shuffled, under(quota), OPTIONS, NOW) == rules.evicted(kept, under(quota), OPTIONS, NOW)
 
 
 def test_a_mailbox_of_thousands_leaves_turns_to_others():
@@ -100,7 +104,7 @@ def test_a_mailbox_of_thousands_leaves_turns_to_others():
             gevent.sleep(0)
 
     task = gevent.spawn(other)
-    going = rules.evicted([Kept(1, n, 10, NOW - n, 1) for n in range(10_000)], 100_000, OPTIONS, NOW)
+    going = rules.evicted([Kept(1, n, 10, NOW - n, 1) for n in range(10_000)], under(100_000), OPTIONS, NOW)
     task.kill()
     assert len(going) == 3000 and len(turns) > 50
 
@@ -151,3 +155,20 @@ def test_idle_accounts():
 def test_options_that_contradict_each_other(options):
     with pytest.raises(ValueError):
         SweeperOptions(**options)
+
+
+@given(mailboxes, st.integers(1, 60))
+def test_an_account_with_too_many_messages_is_evicted_by_their_number(kept, most):
+    going = rules.evicted(kept, under(0, most), OPTIONS, NOW)
+    if len(kept) * 100 < most * OPTIONS.evict_at_percent:
+        assert going == []
+    else:
+        left = len(kept) - len(going)
+        free = [k for k in kept if k not in going and not sheltered(k, kept)]
+        assert left * 100 <= most * OPTIONS.evict_to_percent or not free
+        assert not going or (left + 1) * 100 > most * OPTIONS.evict_to_percent
+
+
+@pytest.mark.parametrize("usage, percent", [((50, 1, 100, 0), 50), ((50, 9, 100, 10), 90), ((50, 9, 0, 0), 0)])
+def test_how_full_an_account_is(usage, percent):
+    assert rules.percent(Usage(*usage)) == percent
