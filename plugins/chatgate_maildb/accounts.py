@@ -30,10 +30,10 @@ _INSERT = f"INSERT INTO account ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?) ON 
 
 # Accounts looked at before other greenlets get a turn.
 _WINDOW = 500
-_WITH_USAGE = f"""SELECT {', '.join(f'account.{c.strip()}' for c in _COLUMNS.split(','))},
-    ifnull(sum(octets), 0), ifnull(sum(messages), 0)
-    FROM (SELECT * FROM account WHERE id>? ORDER BY id LIMIT {_WINDOW}) account
-    LEFT JOIN mailbox ON account_id=account.id GROUP BY account.id ORDER BY account.id"""
+_WITH_USAGE = f"""SELECT {_COLUMNS},
+    (SELECT ifnull(sum(octets), 0) FROM mailbox WHERE account_id=account.id),
+    (SELECT ifnull(sum(messages), 0) FROM mailbox WHERE account_id=account.id)
+    FROM account WHERE id>? ORDER BY id LIMIT {_WINDOW}"""
 
 
 class Accounts(Mailboxes):
@@ -146,8 +146,8 @@ class Accounts(Mailboxes):
         found: list[Account] = []
         for *columns, octets, messages in self._with_usage(after):
             account = Account(*columns)
-            limit, most = self.quota.of(account.quota), self.quota.messages
-            if (limit and octets >= share * limit) or (most and messages >= share * most):
+            room, most = self.quota.of(account.quota), self.quota.messages
+            if (room and octets >= share * room) or (most and messages >= share * most):
                 found.append(account)
                 if len(found) == limit:
                     break

@@ -144,7 +144,7 @@ def test_an_account_may_have_a_quota_of_its_own(open_gateway):
         return Delivery(account.address, store.mailbox(account.id, "INBOX").id, account.id)
 
     store.set_quota(alice.id, 150)
-    assert store.account(alice.address).quota == 150 and store.usage(alice.id) == Usage(0, 0, 150)
+    assert store.account(alice.address).quota == 150 and store.usage(alice.id) == Usage(0, 0, 150, 50_000)
     store.store(bytes(140), [inbox(alice)])
     with pytest.raises(OverQuota):
         store.store(bytes(11), [inbox(alice)])
@@ -154,9 +154,9 @@ def test_an_account_may_have_a_quota_of_its_own(open_gateway):
         store.store(bytes(101), [inbox(bob)])
     store.set_quota(bob.id, 0)  # no limit
     store.store(bytes(1000), [inbox(bob)])
-    assert store.usage(bob.id) == Usage(1000, 1, 0)
+    assert store.usage(bob.id) == Usage(1000, 1, 0, 50_000)
     store.set_quota(alice.id, None)
-    assert store.usage(alice.id) == Usage(140, 1, 100)
+    assert store.usage(alice.id) == Usage(140, 1, 100, 50_000)
     with pytest.raises(OverQuota):
         store.store(b"x", [inbox(alice)])
 
@@ -264,7 +264,7 @@ def test_crowded_accounts(open_gateway):
 
 
 def test_looking_for_crowded_accounts_lets_others_have_their_turns(store, monkeypatch):
-    monkeypatch.setattr(accounts, "_WITH_OCTETS", accounts._WITH_OCTETS.replace("LIMIT 500", "LIMIT 3"))
+    monkeypatch.setattr(accounts, "_WITH_USAGE", accounts._WITH_USAGE.replace("LIMIT 500", "LIMIT 3"))
     for n in range(10):
         store.create_account(f"{n}@example.org", "")
     turns = []

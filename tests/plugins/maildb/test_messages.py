@@ -121,7 +121,7 @@ def test_quota_zero_is_no_limit(open_gateway):
     store = open_gateway(quota_bytes=0).store
     alice = store.create_account("alice@example.org", "")
     store.store(LARGE, [Delivery("", store.mailbox(alice.id, "INBOX").id, alice.id)])
-    assert store.usage(alice.id) == (len(LARGE), 1, 0)
+    assert store.usage(alice.id) == (len(LARGE), 1, 0, 50_000)
 
 
 def test_changes_tells_what_is_new_changed_and_gone(store, people):
