@@ -177,6 +177,7 @@ def test_live_sessions_are_told_expunge(gateway_factory):
         for _ in range(2):
             sender.sendmail(login[0], [login[0]], pgp_message(login[0], login[0]))
     assert client.select()[1] == [b"2"]
+    client.fetch("1:2", "(BODY.PEEK[])")
     client.send(b"a IDLE\r\n")
     assert client.readline().startswith(b"+")
     plugin = gateway.hub.plugin("sweeper")
