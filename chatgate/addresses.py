@@ -25,6 +25,11 @@ def valid_address(address: str) -> bool:
     return found is not None and (address_literal(found[1]) or "").lower() == found[1].lower()
 
 
+def shown_address(address: str) -> str:
+    """For a line of the log at debug. What is no address is not repeated: people also type passwords in its place."""
+    return address if valid_address(address) else "(malformed)"
+
+
 def normal_address(address: str) -> str:
     """The one spelling: an IP address behind the @ as a literal. People leave its brackets away, and IPv6 can be
     written in many ways. Everything else stays as it is; letter case counts nowhere.

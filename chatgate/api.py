@@ -11,7 +11,7 @@ A plugin is a class, named by an entry point in the group "chatgate":
 See docs/writing-plugins.md.
 """
 
-from chatgate.addresses import address_literal, normal_address, valid_address
+from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
 from chatgate.background import Background
 from chatgate.board import account_key
 from chatgate.confd import Secret, option, required
@@ -109,6 +109,7 @@ __all__ = [
     "option",
     "required",
     "shown",
+    "shown_address",
     "split",
     "valid_address",
 ]

@@ -36,6 +36,9 @@ class Intake:
         """
         if session.ending is not None and session.ending is not STOPPING:
             return session.ending  # the login does not hold any more; who only stops lets finish what is in flight
+        if log.isEnabledFor(logging.DEBUG):
+            to = ",".join(envelope.recipients)
+            log.debug("message id=%s from=<%s> to=%s session=%s", envelope.id, envelope.sender, to, session.id)
         for stage in (self._receive, self._filter):
             refusal = stage(session, envelope)
             if refusal is not None:

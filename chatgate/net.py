@@ -160,7 +160,11 @@ class Server:
         with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
             # A unix socket: whoever may write to it is trusted. So is a proxy, to send its header without delay.
             if self._proxies and (not peer or peer in self._proxies):
-                peer = peers.normal(read_proxy_header(sock)) or peer
+                try:
+                    peer = peers.normal(read_proxy_header(sock)) or peer
+                except ValueError as error:
+                    log.debug("connection refused service=%s: a proxy must say who the client is: %s", self.name, error)
+                    raise
             seat = Seat("" if peer in self._gateways else peer, connection.cut)
             if not self._seats.take(seat):
                 if self._busy and self.tls is None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from aiosmtpd import smtp
 
-from chatgate.api import Account, Credentials, Reply, login_refusal
+from chatgate.api import Account, Credentials, Reply, login_refusal, shown_address
 from chatgate_smtp.dialogue import Dialogue, line
 from chatgate_smtp.driver import Goodbye
 
@@ -70,6 +70,9 @@ class Login(Dialogue):
         if reply is None:
             return smtp.AuthResult(success=True, message="235 2.7.0 Logged in")
         log.info("login refused session=%s code=%d", self.client.id, reply.code)
+        log.debug(
+            "login refused session=%s address=%s", self.client.id, shown_address(auth_data.login.decode("latin-1"))
+        )
         return smtp.AuthResult(success=False, handled=False, message=line(reply))
 
     def _log_in(self, login: smtp.LoginPassword) -> Reply | None:

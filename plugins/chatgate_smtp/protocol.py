@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import time
 from typing import Any
 
-from chatgate.api import Envelope, Reply, Upload, normal_address, valid_address
+from chatgate.api import Envelope, Reply, Upload, normal_address, shown_address, valid_address
 from chatgate_smtp.data import TOO_BIG, Data
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Goodbye
 from chatgate_smtp.login import Login
 from chatgate_smtp.rate import Turn
+
+log = logging.getLogger("chatgate.smtp")
 
 # A blank behind the colon is wrong and common.
 _MAIL = re.compile(r"FROM: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
@@ -61,6 +64,9 @@ class Protocol(Login):
         if refusal is None:
             answer = self.hub.ask("sender", session=self.client, envelope=envelope, address=address)
             self.refusal = None if answer is None or answer.accepts else answer
+            if self.refusal is not None:
+                facts = self.client.id, self.refusal.code, shown_address(address)
+                log.debug("sender refused session=%s code=%d address=%s", *facts)
             self.envelope = envelope
             self.recipients_asked = 0
             await self.push(b"250 2.1.0 OK")
@@ -117,6 +123,8 @@ class Protocol(Login):
                 await self.push(b"250 2.1.5 OK")
                 return
             refusal = answer or self.plugin.nobody[self.submits]
+        facts = self.client.id, refusal.code, shown_address(address)
+        log.debug("recipient refused session=%s code=%d address=%s", *facts)
         await self.say(refusal, counts=False)
 
     def _take_turn(self, envelope: Envelope) -> None:

@@ -150,3 +150,44 @@ def test_nothing_is_printed_about_an_ordinary_day_at_the_default_level(
     said = len(gateway.output())
     a_day(gateway)
     assert printed(gateway)[said:] == ""
+
+
+@pytest.mark.parametrize("level", ("info", "debug"))
+def test_debug_tells_more_than_info(local_gateway: Make, level: str) -> None:
+    gateway = local_gateway(chatgate={"log_level": f'"{level}"'}).start()
+    alice = gateway.account()
+    stranger, missing = f"stranger1@{gateway.domain}", f"unknown12@{gateway.domain}"
+    with pytest.raises(imaplib.IMAP4.error):
+        gateway.imap((alice[0], "a wrong password"))
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        gateway.submissions((alice[0], "a wrong password"))
+    with pytest.raises(smtplib.SMTPAuthenticationError):
+        gateway.submissions(("typed at the wrong place", "a wrong password"))
+    with gateway.submissions(alice) as sender:
+        sender.sendmail(alice[0], alice[0], pgp_message(alice[0], alice[0]))
+        for from_, to in ((alice[0], missing), (stranger, alice[0])):
+            with pytest.raises((smtplib.SMTPRecipientsRefused, smtplib.SMTPSenderRefused)):
+                sender.sendmail(from_, to, pgp_message(from_, to))
+    lines = printed(gateway).splitlines()
+    logins = [line for line in lines if " INFO " in line and "login refused session=" in line and "code=535" in line]
+    assert len(logins) == 5, lines  # smtplib tries PLAIN and LOGIN
+    debug = [line for line in lines if " DEBUG " in line]
+    if level == "info":
+        assert not debug
+        return
+    assert sum("login refused session=" in line and f"address={alice[0]}" in line for line in debug) == 3
+    assert any("recipient refused" in line and f"code=550 address={missing}" in line for line in debug)
+    assert any("sender refused" in line and f"address={stranger}" in line for line in debug)
+    assert any(f"from=<{alice[0]}> to={alice[0]} " in line for line in debug)
+    assert not any("wrong place" in line or "wrong password" in line for line in lines)
+
+
+def test_debug_tells_of_a_missing_proxy_header(local_gateway: Make) -> None:
+    settings = {"log_level": '"debug"', "proxy_protocol_from": '["127.0.0.0/8"]'}
+    gateway = local_gateway(chatgate=settings).start()
+    sock = gateway.raw(SUBMISSIONS)
+    sock.sendall(b"\x16\x03\x01 this is TLS at once")
+    assert sock.recv(100) == b""
+    text = printed(gateway)
+    assert "service=submissions: a proxy must say who the client is: no PROXY header" in text
+    assert "127.0.0.1" not in text.partition("ready")[2]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import binascii
+import logging
 from typing import TYPE_CHECKING
 
 import gevent
 
-from chatgate.api import Account, Credentials, login_refusal
+from chatgate.api import Account, Credentials, login_refusal, shown_address
 
 from ..answers import Bad, Bye, No
 from ..parser import Parser
@@ -15,6 +16,8 @@ from .table import NOT_AUTHENTICATED, Command
 
 if TYPE_CHECKING:
     from ..connection import Connection
+
+log = logging.getLogger("chatgate.imap")
 
 
 def starttls(connection: Connection, parser: Parser) -> None:
@@ -71,6 +74,7 @@ def _log_in(connection: Connection, address: bytes, password: bytes) -> str:
     else:
         answer = imap.gateway.hub.ask("authenticate", session=session, credentials=credentials)
     if not isinstance(answer, Account):
+        log.debug("login refused session=%s address=%s", session.id, shown_address(address.decode("latin-1")))
         _refuse(connection, answer)
     if not imap.entered(session, answer.id):
         raise No("Too many connections of this account", "LIMIT")
@@ -83,6 +87,7 @@ def _log_in(connection: Connection, address: bytes, password: bytes) -> str:
 def _refuse(connection: Connection, answer: object) -> None:
     """Delta Chat takes a text with the word "authentication" for a wrong password, so only that one has it."""
     answer = login_refusal(answer)
+    log.info("login refused session=%s code=%d", connection.session.id, answer.code if answer is not None else 535)
     if answer is not None and answer.temporary:
         raise No(answer.text, answer.imap or "UNAVAILABLE")
     connection.login_failures += 1
