@@ -160,7 +160,7 @@ def test_it_is_no_open_relay(gateway: LocalGateway) -> None:
 def test_nobody_sends_in_another_s_name(gateway: LocalGateway) -> None:
     alice, bob = gateway.account(), gateway.account()
     with gateway.submissions(alice) as sender:
-        with pytest.raises(smtplib.SMTPSenderRefused):
+        with pytest.raises(smtplib.SMTPRecipientsRefused):
             sender.sendmail(bob[0], bob[0], pgp_message(bob[0], bob[0]))
         with pytest.raises(smtplib.SMTPDataError):
             sender.sendmail(alice[0], bob[0], pgp_message(bob[0], bob[0]))
