@@ -222,11 +222,16 @@ class _Connection:
             self._logins.enter(self.session)
 
     def leave(self) -> None:
-        """It is over."""
-        if self.session is not None and self._logins is not None:
-            self._logins.leave(self.session)
+        """It is over. What it took goes now, not when Python's collector comes upon the circles in which it refers to
+        itself.
+        """
+        if self.session is not None:
+            if self._logins is not None:
+                self._logins.leave(self.session)
+            self.session.on_stop = None
         if self.seat is not None:
             self._seats.leave(self.seat)
+        self.session = self.seat = None
 
     def cut(self) -> None:
         """Whatever it waits for, it sees the end of the connection now. (Not close: its greenlet is amid a call.)"""

@@ -17,16 +17,17 @@ Begin = Callable[[Callable[[], None]], Upload]
 class Large:
     """One command after the other of one connection; most are small, and then nothing is counted.
 
-    parts: its first line, then by turns a literal and the line behind it. pieces: what has come of the next literal.
+    parts: its first line, then by turns a literal and the line behind it. literal: what has come of the next one. (One
+    block that grows: when it goes, its memory goes back to the system, unlike that of thousands of pieces.)
     """
 
-    __slots__ = ("parts", "pieces", "_begin", "_also_drop", "_upload")
+    __slots__ = ("parts", "literal", "_begin", "_also_drop", "_upload")
 
     def __init__(self, begin: Begin, also_drop: Callable[[], None]) -> None:
         self._begin, self._also_drop = begin, also_drop
         self._upload: Upload | None = None
         self.parts: list[bytes] = []
-        self.pieces: list[bytes] = []
+        self.literal = bytearray()
 
     def came(self, octets: int, kept: bool = True) -> float:
         """So much more has come; the seconds the client has for the next octets."""
@@ -50,9 +51,9 @@ class Large:
         if self._upload is not None:
             self._upload.close()
             self._upload = None
-            self.parts = []
+            self.parts, self.literal = [], bytearray()
 
     def _drop(self) -> None:
         del self.parts[1:]
-        self.pieces.clear()
+        self.literal = bytearray()
         self._also_drop()

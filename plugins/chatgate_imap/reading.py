@@ -83,8 +83,8 @@ def _take(wire: Wire, size: int, keep: bool) -> None:
         piece = wire.some(size, seconds)
         size -= len(piece)
         if keep and not large.dropped:
-            large.pieces.append(piece)
+            large.literal += piece
         seconds = large.came(len(piece), keep)
     if keep:
-        large.parts.append(large.pieces[0] if len(large.pieces) == 1 else b"".join(large.pieces))
-    large.pieces.clear()
+        large.parts.append(bytes(large.literal))
+        large.literal = bytearray()

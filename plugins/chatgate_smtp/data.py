@@ -25,7 +25,8 @@ class Data:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._chunks: list[bytes] = []
+        # One block that grows: when it goes, its memory goes back to the system, unlike that of thousands of chunks.
+        self._kept = bytearray()
         # The last four octets seen; at first the end of the DATA command, as a dot may be the first thing to come.
         self._tail = b"\r\n"
         self._cut = 0
@@ -67,26 +68,26 @@ class Data:
             if self.received - self._dots > self._limit + 2:
                 self.refuse(TOO_BIG)
             elif chunk:
-                self._chunks.append(chunk)
+                self._kept += chunk
                 self.held += len(chunk)
         return end >= 0
 
     def refuse(self, reply: Reply) -> None:
         """Keep nothing of the message any more; the client gets this reply at its end."""
         self.refusal = reply
-        self._chunks = []
+        self._kept = bytearray()
         self.held = 0
 
     def content(self, max_line: int) -> bytes | Reply:
-        """The message with stuffing undone, or why it is refused. Once only: the chunks are let go.
+        """The message with stuffing undone, or why it is refused. Once only: what was kept is let go.
         max_line: octets a line may have, with its CR LF.
         """
         if self.refusal is not None:
             return self.refusal
-        raw = b"".join(self._chunks)
-        self._chunks = []
         if self._cut:
-            raw = raw[: self._cut]
+            del self._kept[self._cut :]
+        raw = bytes(self._kept)
+        self._kept = bytearray()
         stuffed = self._dots - 1  # the last one was the end
         if len(raw) - stuffed > self._limit:
             return TOO_BIG
