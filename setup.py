@@ -38,6 +38,7 @@ TEST = [
     "imap-tools",
     "imapclient",
     "mypy",
+    "pypng",
     "pytest",
     "ruff",
     "setuptools>=71",  # builds the template in a test
@@ -67,7 +68,7 @@ setup(
         "peewee>=3.17,<5",
         "pluggy>=1.5,<2",
         "python-gnupg>=0.5.2",
-        "qrcode[png]>=8",
+        "qrcode>=8",
     ],
     extras_require={"test": TEST},
     entry_points={

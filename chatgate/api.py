@@ -23,6 +23,8 @@ from chatgate.hub import PluginError
 from chatgate.listeners import BindError, bind, shown
 from chatgate.names import bare, ip
 from chatgate.net import Server
+from chatgate.peers import Networks
+from chatgate.peers import normal as normal_peer
 from chatgate.records import (
     Account,
     AccountExists,
@@ -70,6 +72,7 @@ __all__ = [
     "Mailbox",
     "MailboxExists",
     "Message",
+    "Networks",
     "NoSuchMailbox",
     "OverQuota",
     "PluginError",
@@ -106,6 +109,7 @@ __all__ = [
     "login_refusal",
     "normal_address",
     "octets",
+    "normal_peer",
     "option",
     "required",
     "shown",

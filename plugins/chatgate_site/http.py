@@ -14,7 +14,9 @@ import gevent
 from gevent import socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from chatgate.api import Gateway, Server, Session
+from chatgate.api import Gateway, Server, Session, give_turn
+from chatgate_site.forwarded import Forwarded
+from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
 
 log = logging.getLogger("chatgate.site")
@@ -36,8 +38,11 @@ def server(
         environ={"SERVER_NAME": gateway.hostname, "SERVER_PORT": "", "wsgi.url_scheme": name},
     )
 
+    forwarded = Forwarded(options.forwarded_for_from)
+    requests = Budget(_REQUESTS_PER_MINUTE, options.requests_per_minute)
+
     def handle(session: Session, sock: Any) -> None:
-        _Connection(common, options, session, sock).handle()
+        _Connection(common, options, session, sock, forwarded, requests).handle()
 
     return gateway.server(
         name,
@@ -46,7 +51,13 @@ def server(
         implicit_tls=name == "https",
         max_connections=options.max_connections,
         max_per_address=options.max_per_address,
+        gateways=forwarded.networks,
     )
+
+
+_REQUESTS_PER_MINUTE = 300_000  # of everybody: more than this program can answer
+
+_TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
 
 
 class _TooLarge(ValueError):
@@ -54,10 +65,19 @@ class _TooLarge(ValueError):
 
 
 class _Connection(WSGIHandler):
-    def __init__(self, common: WSGIServer, options: SiteOptions, session: Session, sock: Any) -> None:
+    def __init__(
+        self,
+        common: WSGIServer,
+        options: SiteOptions,
+        session: Session,
+        sock: Any,
+        forwarded: Forwarded,
+        requests: Budget,
+    ) -> None:
         # No client address: it would become REMOTE_ADDR, and part of what pywsgi logs.
         super().__init__(sock, None, common)
         self._options, self._session = options, session
+        self._forwarded, self._requests = forwarded, requests
         self._idle, self._stopping = False, False
         session.on_stop = self._stop
 
@@ -115,13 +135,23 @@ class _Connection(WSGIHandler):
 
     def get_environ(self) -> dict[str, Any]:
         environ = super().get_environ()
-        environ["chatgate.session"] = self._session
+        session = self._session
+        # pywsgi joins fields of one name in their order.
+        peer = self._forwarded.client(session.peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
+        if peer != session.peer:  # a proxy's connection carries requests of many
+            session = Session(session.service, peer, tls=session.tls)
+        environ["chatgate.session"] = session
         return environ
 
     def handle_one_response(self) -> None:
         self._timer.close()
         self._timer = gevent.Timeout.start_new(self._options.request_seconds, TimeoutError())
-        super().handle_one_response()
+        give_turn()  # a client may send many requests at once, and reading the next ones waits for nobody
+        if self._requests.take(self.environ["chatgate.session"].client):
+            super().handle_one_response()
+        else:
+            self.close_connection = True
+            self.socket.sendall(_TOO_MANY)
 
     def run_application(self) -> None:
         try:

@@ -36,7 +36,7 @@ class New:
     def create(self) -> HTTPResponse:
         """Reserve an account; it is on disk when the client gets to know it."""
         client = bottle.request.environ["chatgate.session"]
-        if not self._budget.take(client.peer):
+        if not self._budget.take(client.client):
             return _refusal(429, _BUSY)
         if not self._turns.acquire(timeout=_WAIT_SECONDS):
             return _refusal(503, _BUSY)

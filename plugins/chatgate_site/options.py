@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatgate.api import option
+from chatgate_site.forwarded import Forwarded
 
 
 @dataclass(frozen=True)
@@ -24,13 +25,28 @@ class SiteOptions:
     new_per_minute: int = option(30000, "Accounts that POST /new gives a minute in total.")
     new_per_network: int = option(60, "Accounts that POST /new gives a minute to one IPv4 address or IPv6 /64.")
     new_at_once: int = option(100, "Accounts that POST /new makes at the same time; more have to wait a moment.")
-    max_connections: int = option(5000, "Open connections in all, for HTTP and HTTPS each.")
+    forwarded_for_from: tuple[str, ...] = option(
+        (),
+        "Addresses or networks of reverse proxies whose X-Forwarded-For is believed, so that limits are for visitors, "
+        'not for the proxy; "unix" stands for unix sockets.',
+    )
+    requests_per_minute: int = option(
+        1200, "Requests a minute from one IPv4 address or IPv6 /64; more are answered 429, without a page."
+    )
+    max_connections: int = option(
+        5000,
+        "Open connections, for HTTP and HTTPS each. When there are more, the oldest of whoever has most is closed.",
+    )
     max_per_address: int = option(100, "Open connections from one IPv4 address or IPv6 /64.")
     max_header: int = option(16384, "Octets of the header of a request.")
     idle_seconds: float = option(20.0, "Seconds to wait for the next request of a connection, with its header.")
     request_seconds: float = option(300.0, "Seconds one request may take, with its body and the answer.")
 
     def __post_init__(self) -> None:
+        try:
+            Forwarded(self.forwarded_for_from)
+        except ValueError as error:
+            raise ValueError(f"forwarded_for_from: {error}") from None
         if self.url and not self.url.startswith(("https://", "http://")):
             raise ValueError("url: must begin with https:// or http://")
         if self.contact and ("@" not in self.contact or any(c in self.contact for c in " <>\r\n")):

@@ -9,7 +9,7 @@ from typing import Any
 import click
 from bottle import HTTPResponse
 
-from chatgate.api import Gateway, PluginError, Problem, Service, hookimpl
+from chatgate.api import Gateway, PluginError, Problem, Service, hookimpl, ip
 from chatgate_site import command, hooks, http, invite
 from chatgate_site.endpoints import Endpoints
 from chatgate_site.facts import Facts
@@ -113,6 +113,13 @@ class Site:
         if self.options.pages and not self.gateway.path(self.options.pages).is_dir():
             found.append(Problem("error", f"site: there is no folder {self.gateway.path(self.options.pages)}"))
         at = self.endpoints
+        if not at.loopback and not self.options.forwarded_for_from:
+            for address in (*self.options.https, *self.options.http):
+                if _local(address) and not self.gateway.config.core.proxy_protocol_from:
+                    text = (
+                        f"site: behind a reverse proxy at {address} all visitors look like one: set forwarded_for_from"
+                    )
+                    found.append(Problem("warning", f"{text}, or limits per client cannot work"))
         try:
             personal = self.inviter.personal
         except PluginError:
@@ -121,3 +128,9 @@ class Site:
             why = "the certificate is self-signed" if at.standard_ports else "IMAP or SMTP has no standard port"
             found.append(Problem("warning", f"site: {why}, so each QR code is for one account; there is none to print"))
         return found
+
+
+def _local(address: str) -> bool:
+    """Can only this machine reach a listener at this address?"""
+    found = ip(address.rpartition(":")[0])
+    return address.startswith(("unix:", "localhost:")) or (found is not None and found.is_loopback)

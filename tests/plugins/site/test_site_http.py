@@ -200,3 +200,40 @@ def test_nothing_is_logged_of_visits(site, caplog, capfd):
 
 def test_the_hook_is_documented():
     assert "max_body" in chatgate_site_routes.__doc__ and "plain_http" in chatgate_site_routes.__doc__
+
+
+def test_too_many_requests_of_one_client_get_a_short_answer(start):
+    running = start("chat.example.org", signed=True, requests_per_minute=3, forwarded_for_from=("127.0.0.1",))
+
+    def ask(peer):
+        return running.ask("/healthz", headers={"X-Forwarded-For": peer})
+
+    answers = [ask("192.0.2.1") for _ in range(4)]
+    assert [answer.status for answer in answers] == [200, 200, 200, 429]
+    assert answers[3].body == b"" and answers[3].headers["retry-after"] == "60"
+    assert ask("192.0.2.2").status == 200
+
+
+def test_many_requests_at_once_leave_others_their_turn(site):
+    """They are all in one buffer: reading the next one waits for nobody."""
+    turns, running = [0], [True]
+
+    def turn():
+        while running[0]:
+            turns[0] += 1
+            gevent.sleep(0)
+
+    others = gevent.spawn(turn)
+    request = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+    answers = raw(site.port(), request * 200 + b"GET /healthz HTTP/1.0\r\n\r\n")
+    running[0] = False
+    others.join()
+    assert answers.count(b"HTTP/1.1 200 OK") == 201 and turns[0] >= 200
+
+
+def test_the_end_of_tls_is_said_to_browsers_too(site):
+    with socket.create_connection(("127.0.0.1", site.port()), timeout=10) as plain:
+        with unverified().wrap_socket(plain, suppress_ragged_eofs=False) as sock:
+            sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
+            while sock.recv(65536):  # raises SSLEOFError where it is not
+                pass

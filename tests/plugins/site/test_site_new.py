@@ -8,7 +8,10 @@ from urllib.parse import parse_qs
 
 import gevent
 import pytest
+from chatgate_site.forwarded import Forwarded
 from chatgate_site.limits import Budget
+from hypothesis import given
+from hypothesis import strategies as st
 from site_fakes import raw, unverified
 
 from chatgate.api import UNAVAILABLE, Reply
@@ -87,15 +90,63 @@ def test_the_budget_of_a_minute(start):
     assert "try again" in answers[2].json["reason"] and len(running.accounts.created) == 2
 
 
-def test_budgets_of_networks():
+def test_budgets_of_clients():
     now = [0.0]
-    budget = Budget(total=5, per_network=2, clock=lambda: now[0])
-    assert [budget.take("192.0.2.1") for _ in range(3)] == [True, True, False]
-    # one customer has a whole /64
-    assert [budget.take(f"2001:db8::{n}") for n in range(3)] == [True, True, False]
-    assert [budget.take("127.0.0.1") for _ in range(2)] == [True, False]  # not counted by network, but in total
+    budget = Budget(total=5, per_client=2, clock=lambda: now[0])
+    assert [budget.take("one") for _ in range(3)] == [True, True, False]
+    assert [budget.take("other") for _ in range(3)] == [True, True, False]
+    assert [budget.take("") for _ in range(2)] == [True, False]  # this machine is not counted by client, but in total
     now[0] = 61
-    assert budget.take("192.0.2.1")
+    assert budget.take("one")
+
+
+def test_behind_a_proxy_limits_are_for_visitors(start):
+    running = start(
+        "chat.example.org",
+        signed=True,
+        url="https://chat.example.org",
+        https=(),
+        new_per_network=2,
+        forwarded_for_from=("127.0.0.0/8", "198.51.100.7"),
+    )
+
+    def ask(forwarded):
+        return running.ask("/new", "POST", "http", headers={"X-Forwarded-For": forwarded}).status
+
+    assert [ask("192.0.2.1") for _ in range(3)] == [200, 200, 429]
+    assert ask("192.0.2.2, 198.51.100.7") == 200
+    assert ask("10.9.8.7, 192.0.2.1") == 429, "what the client says itself is not believed"
+    assert [ask(f"2001:db8::{number}") for number in range(3)] == [200, 200, 429]
+    assert ask("::ffff:192.0.2.1") == 429
+
+
+def test_without_a_proxy_what_a_client_says_of_its_address_is_not_believed():
+    assert Forwarded(()).client("192.0.2.1", "10.9.8.7") == "192.0.2.1"
+    assert Forwarded(("127.0.0.1",)).client("192.0.2.1", "10.9.8.7") == "192.0.2.1"
+
+
+@pytest.mark.parametrize(
+    ("peer", "fields", "client"),
+    [
+        ("127.0.0.1", "", "127.0.0.1"),
+        ("127.0.0.1", "192.0.2.1", "192.0.2.1"),
+        ("127.0.0.1", "1.1.1.1,192.0.2.1", "192.0.2.1"),
+        ("127.0.0.1", "1.1.1.1, 192.0.2.1, 10.0.0.9", "192.0.2.1"),
+        ("127.0.0.1", "192.0.2.1:4711", "192.0.2.1"),
+        ("127.0.0.1", "[2001:db8::1]:4711", "2001:db8::1"),
+        ("127.0.0.1", "nonsense", "127.0.0.1"),
+        ("127.0.0.1", "192.0.2.1,, 10.0.0.9", "192.0.2.1"),
+        ("", "192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_the_last_hop_that_is_no_proxy_is_the_client(peer, fields, client):
+    assert Forwarded(("127.0.0.1", "10.0.0.0/8", "unix")).client(peer, fields) == client
+    assert Forwarded(("127.0.0.1",)).client("", "192.0.2.1") == ""
+
+
+@given(st.text(st.sampled_from("0123456789.:[], af%"), max_size=60))
+def test_no_field_is_too_strange(fields):
+    Forwarded(("127.0.0.1",)).client("127.0.0.1", fields)
 
 
 def test_more_at_once_wait_for_their_turn(start):

@@ -219,7 +219,7 @@ def test_metadata(start):
 
 def test_check(tmp_path):
     def check(*args, **settings) -> list[Problem]:
-        gateway = make(tmp_path, *args, **settings)
+        gateway = make(tmp_path, *args, **{"https": ("*:443",), "http": ("*:80",)} | settings)
         return [p for found in gateway.hub.call("check", gateway=gateway) for p in found if "site" in p.text]
 
     assert check("example.org", signed=True) == [] == check("[127.0.0.1]")
@@ -227,9 +227,16 @@ def test_check(tmp_path):
     assert check("example.org", signed=True, pages="nowhere")[0].level == "error"
     moved = check("example.org", signed=True, imap=ImapOptions(("*:2993",), ()))
     assert "standard port" in moved[0].text
+    for address in ("127.0.0.1:8080", "[::1]:8080", "unix:/run/site"):
+        (behind,) = check("example.org", signed=True, http=(address,))
+        assert behind.level == "warning" and "limits per client cannot work" in behind.text
+        assert not check("example.org", signed=True, http=(address,), forwarded_for_from=("127.0.0.1", "unix"))
 
 
-@pytest.mark.parametrize("wrong", [{"url": "example.org"}, {"contact": "us"}, {"contact": "a <b@c.example>"}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{"url": "example.org"}, {"forwarded_for_from": ("proxy",)}, {"contact": "us"}, {"contact": "a <b@c.example>"}],
+)
 def test_wrong_settings_are_refused(tmp_path, wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         make(tmp_path, "example.org", **wrong)
