@@ -73,6 +73,9 @@ class CoreOptions:
         5.0, "Seconds each plugin may take over what it is told, such as that a message is stored; then it is cut off."
     )
     check_seconds: float = option(300.0, "Seconds each plugin's part of `chatgate check` may take.")
+    stall_milliseconds: int = option(
+        1000, "Milliseconds of standing still, with everybody waiting, after which the log names the code. 0: never."
+    )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
     proxy_protocol_from: tuple[str, ...] = option(

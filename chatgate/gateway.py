@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -25,6 +24,7 @@ from chatgate.listeners import BindError
 from chatgate.logins import Logins
 from chatgate.records import StoreError
 from chatgate.session import Session
+from chatgate.stall import StallWatch
 from chatgate.store import Store
 
 log = logging.getLogger("chatgate.gateway")
@@ -88,6 +88,7 @@ class Gateway:
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.services: list[Any] = []
         self.stopping = gevent.event.Event()
+        self.watch: StallWatch | None = None  # of the process that serves
         self.left_out = list(config.left_out)
         self._load()
         self._hold: Hold | None = None
@@ -311,17 +312,3 @@ def _stopped(service: Any, seconds: float) -> None:
             raise
         kind, at = type(error).__name__, faults.where(error)
         log.error("service failed to stop service=%s error=%s at=%s", _name(service), kind, at)
-
-
-def sd_notify(state: str) -> None:
-    """Tell systemd, when it runs us (sd_notify(3))."""
-    address = os.environ.get("NOTIFY_SOCKET")
-    if not address:
-        return
-    from gevent import socket
-
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-        try:
-            sock.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
-        except OSError:
-            log.warning("systemd could not be notified")

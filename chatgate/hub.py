@@ -114,6 +114,14 @@ class Hub:
         """Does any plugin answer this hook?"""
         return bool(self._hook(hook).answerers)
 
+    def implementations(self) -> Iterator[tuple[str, str, Callable[..., Any]]]:
+        """(plugin, hook, function) of everything that is asked or told."""
+        for name, plugin in self._manager.list_name_plugin():
+            for caller in self._manager.get_hookcallers(plugin) or ():
+                for impl in caller.get_hookimpls():
+                    if impl.plugin is plugin:
+                        yield name, caller.name.removeprefix("chatgate_"), impl.function
+
     def plugin(self, name: str) -> Any:
         """The plugin object of this name, or None."""
         return self._manager.get_plugin(name)

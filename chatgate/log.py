@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import gevent
+from gevent import monkey
 
 from chatgate.confd import Enabled
 
@@ -68,6 +69,8 @@ def setup(level: str, plugins: Iterable[Enabled]) -> None:
     packages = {plugin.factory.__module__.partition(".")[0] for plugin in plugins}
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
+    # gevent's lock fails when several threads want it. Nobody gives up the hub's thread while writing a line.
+    handler.lock = monkey.get_original("_thread", "RLock")()
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
     for package in {"chatgate"} | packages:

@@ -13,9 +13,11 @@ import gevent
 from chatgate import __version__, confd
 from chatgate.cli import Folder, fail
 from chatgate.cli.reload import reload
-from chatgate.gateway import UNGUARDED, Gateway, sd_notify
+from chatgate.gateway import UNGUARDED, Gateway
 from chatgate.hub import PluginError
 from chatgate.listeners import BindError
+from chatgate.stall import StallWatch
+from chatgate.systemd import keep_telling, sd_notify
 
 
 @click.command("serve")
@@ -49,9 +51,14 @@ def command(folder: Folder) -> None:
     if sys.stdout.isatty():
         for text in gateway.hub.notify("ready", gateway=gateway):
             click.echo(text)
+    gevent.spawn(keep_telling)
+    gateway.watch = StallWatch(gateway.hub, gateway.config.core.stall_milliseconds / 1000)
+    if gateway.config.core.stall_milliseconds:
+        gateway.watch.start()
     gateway.stopping.wait()
     sd_notify("STOPPING=1")
     gateway.stop()
+    gateway.watch.stop()
 
 
 def return_memory() -> None:

@@ -1,5 +1,7 @@
 """The gateway starts everything or nothing, and stops in good order."""
 
+import contextlib
+import os
 import socket
 import ssl
 import sys
@@ -10,7 +12,8 @@ import pytest
 
 from chatgate.api import BindError, PluginError, Problem, hookimpl
 from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import UNGUARDED, Gateway, sd_notify
+from chatgate.gateway import UNGUARDED, Gateway
+from chatgate.systemd import keep_telling, sd_notify
 from chatgate.testing import client_tls, config, port
 
 
@@ -231,3 +234,30 @@ def test_systemd_is_told(tmp_path, monkeypatch):
         assert sock.recv(100) == b"READY=1"
     monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
     sd_notify("READY=1")
+
+
+@pytest.mark.parametrize(("pid", "told"), [(None, True), (str(os.getpid()), True), ("1", False)])
+def test_the_watchdog_of_systemd_is_told_as_often_as_it_wants(tmp_path, monkeypatch, pid, told):
+    path, waits = str(tmp_path / "notify"), []
+
+    def sleep(seconds):
+        waits.append(seconds)
+        if len(waits) == 3:
+            raise gevent.GreenletExit
+
+    monkeypatch.setattr("chatgate.systemd.gevent.sleep", sleep)
+    monkeypatch.setenv("NOTIFY_SOCKET", path)
+    monkeypatch.setenv("WATCHDOG_USEC", "30000000")
+    if pid:
+        monkeypatch.setenv("WATCHDOG_PID", pid)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(path)
+        with contextlib.suppress(gevent.GreenletExit):
+            keep_telling()
+        sock.setblocking(False)
+        heard = []
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                heard.append(sock.recv(100))
+    assert heard == [b"WATCHDOG=1"] * (3 if told else 0)
+    assert waits == [10.0] * len(heard)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -232,3 +233,35 @@ class Broken:
     assert "greenlet failed" in said and "service failed to stop service=broken error=SystemExit" in said
     assert "hook failed hook=logged_in plugin=broken error=SystemExit" in said
     assert gateway.run("check").returncode == 0, "the store was closed in good order"
+
+
+def test_a_plugin_that_computes_for_long_is_named_and_mail_goes_on(
+    broken: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And systemd hears that the gateway lives."""
+    gateway = broken(
+        SOUND
+        + """
+    @hookimpl
+    def chatgate_logged_in(self):
+        import time
+        end = time.monotonic() + 2.5
+        while time.monotonic() < end:
+            sum(range(1000))
+"""
+    )
+    gateway.set("chatgate", stall_milliseconds="200")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        path = str(gateway.folder / "notify")
+        systemd.bind(path)
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", path)
+        monkeypatch.setenv("WATCHDOG_USEC", "3000000")
+        gateway.start()
+        gateway.imap(gateway.nobody()).logout()
+        heard = [systemd.recv(100) for _ in range(4)]
+    assert heard[0] == b"READY=1" and set(heard[1:]) == {b"WATCHDOG=1"}
+    lines = [line for line in gateway.output().splitlines() if "chatgate.stall" in line]
+    assert "hub stands still for=" in lines[0] and "hub turns again after=" in lines[-1]
+    assert all("plugin=broken hook=logged_in in=Broken.chatgate_logged_in@" in line for line in lines)
+    assert gateway.stop() == 0

@@ -1,0 +1,36 @@
+"""What systemd wants to hear, where it runs us."""
+
+from __future__ import annotations
+
+import logging
+import os
+
+import gevent
+from gevent import socket
+
+log = logging.getLogger("chatgate.systemd")
+
+
+def sd_notify(state: str) -> None:
+    """Tell systemd (sd_notify(3)); nothing where nobody listens."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        try:
+            sock.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
+        except OSError:
+            log.warning("systemd could not be notified")
+
+
+def keep_telling() -> None:
+    """Tell systemd that the gateway lives, as often as its unit's WatchdogSec= wants it (sd_watchdog_enabled(3)). For a
+    greenlet: it is the hub's turning that is told. Returns where nobody wants it.
+    """
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()) or not wanted.isdecimal():
+        return
+    while True:
+        sd_notify("WATCHDOG=1")
+        # Thrice as often, so that a moment of delay does no harm.
+        gevent.sleep(int(wanted) / 3e6)
