@@ -48,6 +48,7 @@ class Connection:
 
     tag: of the command being run. closing: say goodbye after it. condstore: RFC 7162, on for later SELECTs too.
     qresync: so too (§3.2). utf8: the client has enabled UTF8=ACCEPT (RFC 6855).
+    delta_chat: it says so in ID. in_vain: its last command asked for a TURN server, and there is none, see `Stuck`.
     work: what a command that may take long steps on (see `Work`); past its bound the answer is NO.
     changed: the board said that something happened in the selected mailbox, or
         something could not be told yet.
@@ -67,6 +68,8 @@ class Connection:
         "qresync",
         "utf8",
         "reminder",
+        "delta_chat",
+        "in_vain",
         "login_failures",
         "_bad",
         "_commands_left",
@@ -89,6 +92,7 @@ class Connection:
         self.qresync = False
         self.utf8 = False
         self.reminder = Reminder()
+        self.delta_chat = self.in_vain = False
         self.login_failures = 0
         self._bad = 0
         self._commands_left = options.max_commands_before_login
@@ -132,7 +136,8 @@ class Connection:
         except StoreError:
             self._goodbye(Bye(UNAVAILABLE.text, "UNAVAILABLE"))
         except Closed:
-            pass
+            if self.in_vain:
+                self.imap.stuck.hung_up(self.account.id)
         finally:
             self.deselect()
             self.wire.close()
@@ -189,6 +194,9 @@ class Connection:
             self._commands_left -= 1
             if self._commands_left < 0:
                 raise Bye("Too many commands before login")
+        if self.in_vain:
+            self.in_vain = False
+            self.imap.stuck.went_on(self.account.id)
         answer, bad = self._run(command, Parser(parts, found.end(), self.utf8))
         if command.tells and (command.looks or self.changed):
             self.wire.write(b"".join(self.news(command.expunges, command.flag_changes, command.by_uid)))

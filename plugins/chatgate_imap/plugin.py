@@ -10,6 +10,7 @@ from chatgate.api import Gateway, Server, Session, Uploads, hookimpl
 from .connection import Connection
 from .options import ImapOptions
 from .recent import Recent
+from .stuck import Stuck
 from .unsent import Unsent
 
 _ALWAYS = ("IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE")
@@ -29,6 +30,7 @@ class Imap:
     def __init__(self, gateway: Gateway, options: ImapOptions) -> None:
         self.gateway, self.options = gateway, options
         self.recent = Recent()
+        self.stuck = Stuck()
         self.max_message_bytes = gateway.config.core.max_message_bytes
         self.unsent = Unsent(options.max_unsent_bytes)
         self.uploads = Uploads(options.max_inflight_bytes, options.min_upload_rate, options.stall_seconds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 from imap_trace import Client, Plugin
@@ -187,6 +188,31 @@ def test_metadata_as_clients_write_it(noted):
         'SETMETADATA INBOX (/private/a "1"  )',
     ):
         assert noted.fails(wrong).startswith(b"BAD"), wrong
+
+
+def test_a_client_that_hangs_up_without_a_turn_server(noted):
+    """Delta Chat 2.35 without DNS. The next time it is told an address that needs none; others hear what there is."""
+    ask = 'GETMETADATA "" (/shared/comment /shared/vendor/deltachat/turn)'
+
+    def told(name, hang_up=True, go_on=False):
+        with Client(noted.gateway) as client:
+            client.do("LOGIN a@example.org passpass1")
+            client.do("SELECT INBOX")
+            client.do(f'ID ("name" "{name}")')
+            (line,) = client.do(ask)
+            if go_on:
+                client.do("IDLE")
+            if not hang_up:
+                client.do("LOGOUT")
+                assert client.closed()
+        return re.search(rb"turn \{\d+}\r\n127\.0\.0\.1:9:\d+:none", line) is not None
+
+    assert not told("Delta Chat", go_on=True) and not told("Delta Chat", hang_up=False)
+    assert not told("other") and not told("other") and not told("Delta Chat")
+    until = time.monotonic() + 10
+    while not told("Delta Chat"):  # the server has to notice that the other is gone
+        assert time.monotonic() < until
+    assert not told("other")
 
 
 def test_metadata_that_cannot_be(noted):

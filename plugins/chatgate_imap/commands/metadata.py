@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import NoSuchMailbox, StoreError
 
+from .. import stuck
 from ..answers import Bad, No
 from ..envelope import literal, string
 from ..parser import Parser
@@ -94,6 +95,11 @@ def getmetadata(connection: Connection, parser: Parser) -> str:
     found: dict[str, bytes] = {}
     for entry in entries:
         found.update(_values(connection, mailbox, entry, depth))
+    if connection.delta_chat and not mailbox and stuck.ENTRY in entries and stuck.ENTRY not in found:
+        if instead := connection.imap.stuck.answer(connection.account.id):
+            found[stuck.ENTRY] = instead
+        else:
+            connection.in_vain = True
     longest = max((len(value) for value in found.values() if max_size is not None and len(value) > max_size), default=0)
     shown = {name: value for name, value in found.items() if max_size is None or len(value) <= max_size}
     if shown:

@@ -37,16 +37,17 @@ def logout(connection: Connection, parser: Parser) -> str:
 
 
 def id_(connection: Connection, parser: Parser) -> str:
-    """RFC 2971. What the client says of itself is read for its grammar and forgotten."""
+    """RFC 2971. Of what the client says of itself we keep whether it is Delta Chat, for as long as it is connected."""
     if not parser.nil():
         parser.expect(b"(")
         if not parser.skip(b")"):
             for count in range(30):
                 if count:
                     parser.space()
-                parser.string()
+                field = parser.string()
                 parser.space()
-                parser.nstring()
+                if (field.lower(), parser.nstring()) == (b"name", b"Delta Chat"):
+                    connection.delta_chat = True
                 if parser.skip(b")"):
                     break
             else:
