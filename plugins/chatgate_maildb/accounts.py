@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from functools import cached_property
 
 from chatgate.api import (
@@ -27,6 +28,10 @@ DAY = 86400
 _COLUMNS = "id, address, secret, last_login, created, disabled, quota"
 _SELECT = f"SELECT {_COLUMNS} FROM account "
 _INSERT = f"INSERT INTO account ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+_PRESENT = """UPDATE account SET last_login=?1
+    WHERE id IN (SELECT value FROM json_each(?2)) AND last_login<?1"""
+_IDLE = "max(last_login, created)<? AND disabled=''"  # the expression is that of the index account_idle
 
 # Accounts looked at before other greenlets get a turn.
 _WINDOW = 500
@@ -84,7 +89,11 @@ class Accounts(Mailboxes):
         self._update(account_id, {"secret": secret}, tell=True)
 
     def set_last_login(self, account_id: int, day: int) -> None:
-        self._update(account_id, {"last_login": day})
+        self.note_present([account_id], day)
+
+    def note_present(self, account_ids: Collection[int], day: int) -> None:
+        """Like a login of each of these on that day."""
+        self.writer.run(lambda tx: tx.execute(_PRESENT, (day, json.dumps(list(account_ids)))).rowcount)
 
     def set_disabled(self, account_id: int, reason: str) -> None:
         self._update(account_id, {"disabled": reason}, tell=True)
@@ -138,9 +147,17 @@ class Accounts(Mailboxes):
         return hashlib.blake2b(address.encode(), key=self._key, digest_size=20).digest()
 
     def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
-        # The expression is that of the index account_idle. An account without a login has last_login 0.
-        sql = _SELECT + "WHERE max(last_login, created)<? AND disabled='' ORDER BY max(last_login, created) LIMIT ?"
+        # An account without a login has last_login 0.
+        sql = _SELECT + f"WHERE {_IDLE} ORDER BY max(last_login, created) LIMIT ?"
         return [Account(*row) for row in self.reader.rows(sql, (before, limit))]
+
+    def count_accounts(self, idle_before: int | None = None) -> int:
+        sql = "SELECT count(*) FROM account"
+        if idle_before is None:
+            ((count,),) = self.reader.rows(sql)
+        else:
+            ((count,),) = self.reader.rows(f"{sql} WHERE {_IDLE}", (idle_before,))
+        return count
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
         found: list[Account] = []

@@ -12,6 +12,7 @@ import gevent
 from chatgate.api import (
     UNAVAILABLE,
     Account,
+    Background,
     Delivery,
     Envelope,
     Gateway,
@@ -35,7 +36,10 @@ from chatgate_maildb.wakeups import Wakeups
 
 log = logging.getLogger("chatgate.maildb")
 
-_DAY = 86400
+_DAY, _HOUR = 86400, 3600
+
+# Accounts noted in one transaction.
+_AT_ONCE = 500
 
 
 class MailDb:
@@ -56,7 +60,21 @@ class MailDb:
 
     @hookimpl
     def chatgate_services(self) -> list[Service]:
-        return [self._wakeups]
+        return [self._wakeups, Background("presence", self._note_present)]
+
+    def _note_present(self) -> None:
+        """Whoever stays connected is not idle, however long ago the login was. Others, such as commands, learn it from
+        the database.
+        """
+        while True:
+            gevent.sleep(_HOUR)
+            self.note_present()
+
+    def note_present(self) -> None:
+        """Note today for the accounts with an open session. Raises StoreError."""
+        ids, store = list(self.gateway.logins.accounts), self.gateway.store
+        for start in range(0, len(ids), _AT_ONCE):
+            store.note_present(ids[start : start + _AT_ONCE], int(time.time()) // _DAY)
 
     def _account(self, address: str) -> Account | None:
         """The account that mail for this address goes to: its own, or the one before the tag."""
@@ -119,7 +137,7 @@ class MailDb:
     def chatgate_logged_in(self, account: Account) -> None:
         """Once a day for each account, and in a greenlet of its own: nobody's login waits for a disk."""
         day = int(time.time()) // _DAY
-        if account.last_login != day:
+        if account.last_login < day:
             gevent.spawn(self._set_last_login, account.id, day)
 
     def _set_last_login(self, account_id: int, day: int) -> None:

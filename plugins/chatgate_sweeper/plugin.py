@@ -9,6 +9,7 @@ import click
 
 from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Service, Stored, hookimpl
 from chatgate_sweeper import command, rules, service
+from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.sweep import free_octets
 
@@ -21,7 +22,8 @@ class Sweeper:
 
     def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float] = time.time) -> None:
         self.gateway, self.options = gateway, options
-        self.service = service.Service(gateway, options, clock)
+        self.clock = Clock(gateway.path(options.clock_file), clock)
+        self.service = service.Service(gateway, options, clock, self.clock.now)
 
     def _free(self) -> int:
         return free_octets(self.gateway, self.options)
@@ -32,16 +34,25 @@ class Sweeper:
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
-        cli.add_command(command.make(self.gateway, self.options))
+        cli.add_command(command.make(self.gateway, self.options, self.clock))
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
-        free, options = self._free(), self.options
+        free, options, found = self._free(), self.options, []
         if free < options.no_large_mail_below_bytes:
-            return [Problem("error", f"sweeper: {free // 1_000_000} MB are free: large mail is refused for now")]
-        if free < options.no_accounts_below_bytes:
-            return [Problem("warning", f"sweeper: {free // 1_000_000} MB are free: no new accounts are made")]
-        return []
+            found.append(Problem("error", f"sweeper: {free // 1_000_000} MB are free: large mail is refused for now"))
+        elif free < options.no_accounts_below_bytes:
+            found.append(Problem("warning", f"sweeper: {free // 1_000_000} MB are free: no new accounts are made"))
+        behind, store = self.clock.behind(), self.gateway.store
+        if behind > BEHIND:
+            days = f"{behind / rules.DAY:.0f} days behind"
+            text = f"sweeper: the clock has leapt, or the machine was off: the rules are {days}"
+            found.append(Problem("warning", f"{text}; if the clock is right: chatgate sweep --force"))
+        idle = store.count_accounts(rules.idle_before(options, time.time() - behind))
+        if rules.too_many(idle, accounts := store.count_accounts(), options):
+            text = f"sweeper: {idle} of {accounts} accounts are idle at one time: none is removed"
+            found.append(Problem("error", f"{text}; if that is right: chatgate sweep --force"))
+        return found
 
     @hookimpl
     def chatgate_create_account(self, way: str) -> Account | Reply | None:

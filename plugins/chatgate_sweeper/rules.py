@@ -37,6 +37,11 @@ def idle(account: Account, options: SweeperOptions, now: float) -> bool:
     return not account.disabled and max(account.last_login, account.created) < idle_before(options, now)
 
 
+def too_many(idle: int, accounts: int, options: SweeperOptions) -> bool:
+    """Are so many accounts idle at one time that something else must be wrong?"""
+    return idle > options.few_idle_accounts and idle * 100 > accounts * options.most_idle_percent
+
+
 def due(kept: Kept, options: SweeperOptions, now: float) -> Literal["old", "large"] | None:
     """The rule by which a message goes whatever its account's usage is, if any."""
     if kept.date < old_before(options, now):

@@ -9,7 +9,9 @@ from collections.abc import Callable
 import gevent.event
 
 from chatgate.api import Background, Gateway, StoreError
+from chatgate_sweeper.clock import BEHIND
 from chatgate_sweeper.options import SweeperOptions
+from chatgate_sweeper.rules import DAY
 from chatgate_sweeper.sweep import Report, Sweep, free_octets
 
 log = logging.getLogger("chatgate.sweeper")
@@ -25,13 +27,21 @@ _PATIENCE = 300.0
 
 
 class Service(Background):
-    """clock: Unix seconds. One greenlet does all the work, so no two sweeps meet in this process; those of several
-    processes do no harm. Stopped, it leaves the rest to the next sweep; the store finishes what it has begun.
+    """clock: Unix seconds by the machine's clock. rules_time: those by which the rules go. One greenlet does all the
+    work, so no two sweeps meet in this process; those of several processes do no harm. Stopped, it leaves the rest to
+    the next sweep; the store finishes what it has begun.
     """
 
-    def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        options: SweeperOptions,
+        clock: Callable[[], float] = time.time,
+        rules_time: Callable[[], float] | None = None,
+    ) -> None:
         super().__init__("sweeper", self._work)
         self._gateway, self._options, self._clock = gateway, options, clock
+        self._rules_time = rules_time or clock
         self._crowded: set[int] = set()
         self._tried: dict[int, float] = {}
         self._wake = gevent.event.Event()
@@ -65,7 +75,12 @@ class Service(Background):
     def sweep(self) -> Report:
         """All the rules, now. Raises StoreError."""
         self._tried.clear()
-        report = Sweep(self._gateway, self._options, self._clock()).everything()
+        report = Sweep(self._gateway, self._options, self._rules_time(), real=self._clock()).everything()
+        if report.behind > BEHIND:
+            days = report.behind // DAY
+            log.warning("the clock has leapt, or the machine was off: the rules are %d days behind", days)
+        if report.held_back:
+            log.error("%d accounts are idle at one time: none is removed; see 'chatgate check'", report.held_back)
         for rule, count in report.rules.items():
             if count.messages or count.accounts:
                 facts = rule, count.accounts, count.messages, count.octets

@@ -32,12 +32,17 @@ class Count:
 
 @dataclass
 class Report:
-    """What went (or, in a dry run, would go). rules: by name. cleaned: what the plugins' `expire` hooks counted."""
+    """What went (or, in a dry run, would go). rules: by name. cleaned: what the plugins' `expire` hooks counted.
+    held_back: idle accounts that were left as they were too many at one time. behind: seconds by which the time of the
+    rules is behind the machine's clock.
+    """
 
     dry_run: bool
     now: int
     rules: dict[str, Count] = field(default_factory=lambda: {name: Count() for name in RULES})
     cleaned: dict[str, int] = field(default_factory=dict)
+    held_back: int = 0
+    behind: int = 0
 
     @property
     def messages(self) -> int:
@@ -57,7 +62,9 @@ def free_octets(gateway: Gateway, options: SweeperOptions) -> int:
 
 
 class Sweep:
-    """now: Unix seconds. dry_run: nothing is changed. tell: called with numbers of messages as they go.
+    """now: Unix seconds, by which things are old, see `chatgate_sweeper.clock`. real: the time by the machine's clock,
+    if another, by which mail is evicted. dry_run: nothing is changed. tell: called with numbers of messages as they go.
+    force: remove idle accounts however many they are.
     Its methods raise StoreError.
     """
 
@@ -68,11 +75,14 @@ class Sweep:
         now: float,
         dry_run: bool = False,
         tell: Callable[[int], object] = lambda messages: None,
+        real: float | None = None,
+        force: bool = False,
     ) -> None:
         self._gateway, self._store, self._options, self._now = gateway, gateway.store, options, now
+        self._real, self._force = now if real is None else real, force
         self._dry_run, self._tell = dry_run, tell
         self._leaving: set[int] = set()  # in a dry run: mailboxes of accounts that would go
-        self.report = Report(dry_run, int(now))
+        self.report = Report(dry_run, int(now), behind=max(0, int(self._real - now)))
 
     def everything(self) -> Report:
         """All rules, for all accounts, and the `expire` hooks of the plugins."""
@@ -107,7 +117,7 @@ class Sweep:
         """Make room in an account that has come close to its quota; what is due anyway is not counted here."""
         usage = self._store.usage(account_id)
         kept = (k for k in in_turns(self._store.kept(account_id)) if not rules.due(k, self._options, self._now))
-        going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), usage, self._options, self._now)
+        going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), usage, self._options, self._real)
         self._remove(going, self.report.rules["quota"])
 
     def _remove_due(self) -> None:
@@ -135,6 +145,10 @@ class Sweep:
 
     def _remove_idle(self) -> None:
         before = rules.idle_before(self._options, self._now)
+        idle = self._store.count_accounts(before)
+        if not self._force and rules.too_many(idle, self._store.count_accounts(), self._options):
+            self.report.held_back = idle
+            return
         if self._dry_run:
             for account in self._store.idle_accounts(before, 1 << 31):
                 self._remove_account(account)
@@ -146,6 +160,10 @@ class Sweep:
     def _remove_account(self, account: Account) -> None:
         current = self._store.account(account.address)  # its owner may have come back a moment ago
         if current is None or not rules.idle(current, self._options, self._now):
+            return
+        if account.id in self._gateway.logins.accounts:
+            if not self._dry_run:
+                self._store.set_last_login(account.id, int(self._now) // rules.DAY)
             return
         count, usage = self.report.rules["idle"], self._store.usage(account.id)
         count.accounts += 1
@@ -167,8 +185,8 @@ class Sweep:
             self._remove(self._oldest_large(missing), self.report.rules["disk"])
 
     def _oldest_large(self, octets: int) -> Iterator[Kept]:
-        for kept in self._staying(self._store.large(self._options.large_bytes, int(self._now) + 1)):
-            if rules.due(kept, self._options, self._now) or rules.sheltered(kept, self._options, self._now):
+        for kept in self._staying(self._store.large(self._options.large_bytes, int(self._real) + 1)):
+            if rules.due(kept, self._options, self._now) or rules.sheltered(kept, self._options, self._real):
                 continue
             yield kept
             octets -= kept.size

@@ -216,7 +216,7 @@ def test_what_is_kept_in_one_line(stage):
         client.append(pgp_message("a@example.org", stage.login[0]), mailbox)
     client.do('SETMETADATA INBOX (/private/devicetoken "abc")')
     store.set_quota(account.id, 0)
-    store.set_last_login(account.id, 0)
+    store.writer.run(lambda tx: tx.execute("UPDATE account SET last_login=0"))
     usage = store.usage(account.id)
     assert told(client) == fresh | {
         "last_login": None, "messages": 3, "octets": usage.octets, "quota_octets": None,
@@ -235,7 +235,7 @@ def test_the_page_tells_the_same(stage):
     client.do('SETMETADATA INBOX (/private/devicetoken "abc")')
     for _ in range(3):
         client.append(b"Subject: x\r\n\r\n" + b"x" * 2000)
-    store.set_last_login(number, 20000)
+    store.writer.run(lambda tx: tx.execute("UPDATE account SET last_login=20000"))
     store.set_quota(number, 7_000_000)
     facts, text = told(client), re.sub(r"<[^>]+>|\s+", " ", html.unescape(act(stage.gateway, stage.login)))
     text = re.sub(r" +", " ", text)

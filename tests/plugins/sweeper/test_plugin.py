@@ -181,7 +181,7 @@ def test_live_sessions_are_told_expunge(gateway_factory):
     client.send(b"a IDLE\r\n")
     assert client.readline().startswith(b"+")
     plugin = gateway.hub.plugin("sweeper")
-    plugin.service._clock = lambda: time.time() + 21 * DAY
+    plugin.service._rules_time = lambda: time.time() + 21 * DAY
     assert plugin.service.sweep().rules["old"].messages == 2
     assert [client.readline() for _ in range(2)] == [b"* 2 EXPUNGE\r\n", b"* 1 EXPUNGE\r\n"]
     client.send(b"DONE\r\n")

@@ -1,0 +1,198 @@
+"""A clock that is wrong deletes nothing, and an account that is in use stays whatever the clock says."""
+
+import json
+
+import pytest
+from chatgate_maildb import MailDb
+from chatgate_sweeper import Sweeper, SweeperOptions
+from chatgate_sweeper.clock import Clock
+from chatgate_sweeper.sweep import Sweep
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from chatgate.testing import imap_client, new_login
+from tests.plugins.sweeper.conftest import DAY, NOW
+
+HOUR = 3600.0
+
+
+class Machine:
+    """Its clock, its ticks since the boot and the boot, all set by the test."""
+
+    def __init__(self, path):
+        self.path, self.wall, self.ticks, self.boot = path, float(NOW), 1000.0, "first"
+
+    def clock(self):
+        """As a process makes it that has just started."""
+        return Clock(self.path, lambda: self.wall, lambda: self.ticks, lambda: self.boot)
+
+    def now(self):
+        return self.clock().now()
+
+    def lives(self, seconds):
+        self.wall, self.ticks = self.wall + seconds, self.ticks + seconds
+
+    def reboots(self, off=60.0):
+        self.wall, self.ticks, self.boot = self.wall + off, 5.0, self.boot + "+"
+
+
+@pytest.fixture
+def machine(tmp_path):
+    return Machine(tmp_path / "clock")
+
+
+def test_it_goes_with_the_machine_s_clock(machine):
+    for _ in range(5):
+        assert machine.now() == machine.wall and machine.clock().behind() == 0
+        machine.lives(40 * DAY)  # nobody looked for so long, but the machine was on
+    assert machine.now() == machine.wall
+    machine.reboots(20 * HOUR)
+    assert machine.now() == machine.wall
+
+
+def test_a_leap_moves_it_little(machine):
+    was = machine.now()
+    machine.wall += 100 * DAY
+    assert machine.now() == was and machine.clock().behind() == 100 * DAY
+    machine.lives(DAY)
+    assert machine.now() == was + 2 * DAY
+    machine.wall -= 100 * DAY
+    assert machine.now() == machine.wall == was + DAY and machine.clock().behind() == 0
+
+
+def test_it_catches_up_with_a_clock_that_is_right_after_all(machine):
+    """A machine that was off for weeks: people who could not log in get as long to come back."""
+    machine.now()
+    machine.reboots(60 * DAY)
+    behind = [machine.clock().behind()]
+    while machine.now() < machine.wall:
+        machine.lives(DAY)
+        behind.append(machine.clock().behind())
+    assert behind == sorted(behind, reverse=True) and 55 <= len(behind) <= 61
+
+
+def test_a_clock_that_goes_back_and_is_set_right(machine):
+    was = machine.now()
+    machine.wall -= 300 * DAY
+    assert machine.now() == was - 300 * DAY
+    machine.lives(HOUR)
+    machine.wall += 300 * DAY
+    assert machine.now() == was + HOUR
+
+
+def test_somebody_says_that_it_is_right(machine):
+    machine.now()
+    machine.wall += 100 * DAY
+    assert machine.clock().trust() == machine.wall == machine.now()
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e9, 1e9), st.booleans()), max_size=30))
+def test_never_ahead_and_never_fast(tmp_path_factory, steps):
+    machine = Machine(tmp_path_factory.mktemp("clock") / "clock")
+    reached, allowed = machine.now(), 0.0
+    most = reached
+    for lived, leap, reboots in steps:
+        machine.lives(lived)
+        machine.wall += leap
+        if reboots:
+            machine.reboots()
+        allowed = DAY if reboots else 2 * lived
+        reached = machine.now()
+        assert reached <= machine.wall and reached <= most + allowed + 1
+        most = max(most, reached)
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"time": "x", "ticks": 1, "boot": ""}', "\0" * 40])
+def test_a_spoilt_file_is_made_anew(machine, text, caplog):
+    machine.path.write_text(text)
+    assert machine.now() == machine.wall and "cannot be read" in caplog.text
+    assert json.loads(machine.path.read_text())["time"] == machine.wall
+
+
+def test_a_folder_that_cannot_be_written(tmp_path, caplog):
+    machine = Machine(tmp_path / "nowhere" / "clock")
+    clock = machine.clock()
+    was = clock.now()
+    machine.wall += 100 * DAY
+    assert clock.now() == was and "cannot be written" in caplog.text
+
+
+def test_a_leap_removes_neither_accounts_nor_mail(open_gateway, people, gateway, tmp_path):
+    account, mail = people.alice.account, people.alice.mail(1, 0)
+    wall = [float(NOW)]
+    plugin = Sweeper(gateway, SweeperOptions(clock_file=str(tmp_path / "clock")), lambda: wall[0])
+    plugin.service.sweep()
+    wall[0] += 100 * DAY
+    report = plugin.service.sweep()
+    assert report.messages == 0 and people.alice.left() == {mail} and gateway.store.account(account.address)
+    assert report.behind >= 99 * DAY
+
+
+# ------------------------------------------------------------------------------------------------ too many at one time
+
+
+@pytest.fixture
+def many(gateway):
+    def many(idle, others):
+        for n in range(idle):
+            gateway.store.create_account(f"idle{n}@example.org", "", created=NOW // DAY - 200)
+        for n in range(others):
+            gateway.store.create_account(f"other{n}@example.org", "")
+
+    return many
+
+
+def swept(gateway, force=False, **options):
+    report = Sweep(gateway, SweeperOptions(**options), NOW, force=force).everything()
+    return report.rules["idle"].accounts, report.held_back
+
+
+@pytest.mark.parametrize(
+    ("idle", "others", "expected"),
+    [(30, 30, (0, 30)), (21, 0, (0, 21)), (20, 0, (20, 0)), (3, 0, (3, 0)), (25, 100, (25, 0)), (26, 100, (0, 26))],
+)
+def test_when_most_would_go_none_does(gateway, many, disk, idle, others, expected):
+    many(idle, others)
+    assert swept(gateway) == expected
+    assert gateway.store.count_accounts() == idle + others - expected[0]
+    assert swept(gateway, force=True) == (idle - expected[0], 0)
+
+
+def test_the_share_is_an_option(gateway, many, disk):
+    many(30, 30)
+    assert swept(gateway, most_idle_percent=49) == (0, 30)
+    assert swept(gateway, few_idle_accounts=30) == (30, 0)
+
+
+def test_check_and_the_log_say_so(gateway, many, disk, caplog):
+    many(30, 30)
+    problems = gateway.hub.plugin("sweeper").chatgate_check()
+    assert [p.level for p in problems] == ["error"] and "30 of 60 accounts are idle" in problems[0].text
+    gateway.hub.plugin("sweeper").service.sweep()
+    assert "30 accounts are idle at one time: none is removed" in caplog.text
+
+
+# ------------------------------------------------------------------------------------------------ accounts in use
+
+
+def test_a_last_login_never_goes_back(people, gateway):
+    account = people.alice.account
+    for day, noted in ((20000, 20000), (19000, 20000), (20001, 20001), (0, 20001)):
+        gateway.store.set_last_login(account.id, day)
+        assert gateway.store.account(account.address).last_login == noted
+
+
+def test_a_connected_account_is_not_idle(gateway_factory, disk):
+    """By the session, for a sweep of this process, and by the database, for that of another."""
+    gateway = gateway_factory("tls", MailDb, "passwordless", "imap", Sweeper)
+    here, away = new_login(gateway), new_login(gateway)
+    client = imap_client(gateway, here)
+    imap_client(gateway, away).logout()
+    gateway.store.writer.run(lambda tx: tx.execute("UPDATE account SET last_login=1, created=1"))
+    assert swept(gateway) == (1, 0)
+    assert gateway.store.account(here[0]).last_login == NOW // DAY and gateway.store.account(away[0]) is None
+    gateway.store.writer.run(lambda tx: tx.execute("UPDATE account SET last_login=1"))
+    gateway.hub.plugin("maildb").note_present()
+    assert gateway.store.account(here[0]).last_login >= NOW // DAY
+    assert client.noop()[0] == "OK"
