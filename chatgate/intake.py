@@ -67,6 +67,8 @@ class Intake:
             if not isinstance(delivery, Delivery):
                 log.error("no route id=%s", envelope.id)
                 return UNAVAILABLE
+            if envelope.submitted and recipient.lower() == envelope.sender.lower():
+                delivery = replace(delivery, own=True)
             deliveries.setdefault(delivery.mailbox_id, delivery)  # an address given twice gets one copy
         return list(deliveries.values())
 

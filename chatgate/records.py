@@ -93,6 +93,8 @@ class Delivery:
 
     mailbox_id: the mailbox that gets a row. For APPEND: with flags and date (None: now).
     beyond: octets by which this copy may take its account over the quota, for a word of the server's own.
+    own: it is the sender's copy of what it sends to others. For that alone nothing is stored when they have no room:
+    apps would show the message as delivered.
     """
 
     recipient: str
@@ -101,6 +103,7 @@ class Delivery:
     flags: frozenset[str] = frozenset()
     date: int | None = None
     beyond: int = 0
+    own: bool = False
 
 
 class Stored(NamedTuple):

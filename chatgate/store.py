@@ -142,8 +142,8 @@ class Store(Protocol):
 
     # messages
     def store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool = False) -> list[Stored]:
-        """One transaction, one body for all. partial: leave out those without room, if there are others; else all or
-        none. Raises OverQuota, NoSuchMailbox; then nothing was stored.
+        """One transaction, one body for all. partial: leave out those without room, if there are others than the
+        sender's own copy; else all or none. Raises OverQuota, NoSuchMailbox; then nothing was stored.
         """
         ...
 

@@ -158,7 +158,7 @@ class Messages(Part):
                     stored.append(_row(tx, body_id, len(content), delivery, now))
                 else:
                     full.append(delivery)
-            if full and not (partial and stored):
+            if full and not (partial and any(not one.delivery.own for one in stored)):
                 raise OverQuota("Mailbox is full", full)
             if not stored:
                 raise StoreError("No mailbox to store in")

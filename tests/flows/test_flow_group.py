@@ -85,6 +85,17 @@ def test_if_nobody_has_room_nothing_is_stored_and_it_is_tried_again(gateway: Gat
     assert inbox(gateway, alice) == inbox(gateway, bob) == []
 
 
+def test_a_copy_for_oneself_does_not_make_it_delivered(gateway: Gateway) -> None:
+    """An app with several devices sends to itself too; with a 250 it would show the message as delivered."""
+    alice, bob = people(gateway, 2)
+    fill(gateway, bob, 0)
+    with smtp_client(gateway, alice) as smtp:
+        smtp.mail(alice[0])
+        assert [smtp.rcpt(login[0])[0] for login in (bob, alice)] == [250, 250]
+        assert smtp.data(pgp_message(alice[0], bob[0]))[0] == 452
+    assert inbox(gateway, alice) == inbox(gateway, bob) == []
+
+
 def test_a_sender_without_room_is_told_all_the_same(gateway: Gateway) -> None:
     alice, bob, carol = people(gateway, 3)
     fill(gateway, alice, 0)
