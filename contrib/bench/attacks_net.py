@@ -147,6 +147,7 @@ async def _send(writer: asyncio.StreamWriter, data: bytes) -> None:
     if writer.transport.is_closing():
         raise EOFError
     writer.write(data)
+    await asyncio.sleep(0)  # or a connection that was closed would not be noticed
     await writer.drain()
 
 

@@ -14,7 +14,7 @@ import gevent
 from gevent import socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from chatgate.api import Gateway, Server, Session, give_turn
+from chatgate.api import Gateway, Server, Session, Work
 from chatgate_site.forwarded import Forwarded
 from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
@@ -78,6 +78,7 @@ class _Connection(WSGIHandler):
         super().__init__(sock, None, common)
         self._options, self._session = options, session
         self._forwarded, self._requests = forwarded, requests
+        self._work = Work()
         self._idle, self._stopping = False, False
         session.on_stop = self._stop
 
@@ -146,7 +147,8 @@ class _Connection(WSGIHandler):
     def handle_one_response(self) -> None:
         self._timer.close()
         self._timer = gevent.Timeout.start_new(self._options.request_seconds, TimeoutError())
-        give_turn()  # a client may send many requests at once, and reading the next ones waits for nobody
+        self._work.begin()
+        self._work.turn()  # a client may send many requests at once, and reading the next ones waits for nobody
         if self._requests.take(self.environ["chatgate.session"].client):
             super().handle_one_response()
         else:
