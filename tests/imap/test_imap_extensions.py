@@ -73,14 +73,14 @@ def test_no_modseq_for_who_did_not_ask(stage):
 
 
 def test_quota(own_gateway):
-    client = Client(own_gateway(maildb={"quota_bytes": 102400}))
+    client = Client(own_gateway(maildb={"quota_bytes": 102400, "quota_messages": 1000}))
     client.do("LOGIN a@example.org passpass1")
     client.append(b"x" * 2000)
     assert client.do('GETQUOTAROOT "INBOX"') == [
         b'* QUOTAROOT "INBOX" "User quota"',
-        b'* QUOTA "User quota" (STORAGE 2 100)',
+        b'* QUOTA "User quota" (STORAGE 2 100 MESSAGE 1 1000)',
     ]
-    assert client.do('GETQUOTA "User quota"') == [b'* QUOTA "User quota" (STORAGE 2 100)']
+    assert client.do('GETQUOTA "User quota"') == [b'* QUOTA "User quota" (STORAGE 2 100 MESSAGE 1 1000)']
     assert client.fails('GETQUOTA ""').startswith(b"NO [NONEXISTENT]")
     assert client.fails("GETQUOTAROOT Nowhere").startswith(b"NO [NONEXISTENT]")
     assert client.fails('SETQUOTA "User quota" (STORAGE 500)').startswith(b"NO [NOPERM]")

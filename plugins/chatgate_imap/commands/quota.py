@@ -17,8 +17,12 @@ _ROOT = b"User quota"
 
 def _tell(connection: Connection) -> None:
     usage = connection.store.usage(connection.account.id)
-    limits = b"STORAGE %d %d" % (-(-usage.octets // 1024), usage.limit // 1024) if usage.limit else b""
-    connection.wire.write(b'* QUOTA "%s" (%s)\r\n' % (_ROOT, limits))
+    limits = []
+    if usage.limit:
+        limits.append(b"STORAGE %d %d" % (-(-usage.octets // 1024), usage.limit // 1024))
+    if usage.message_limit:
+        limits.append(b"MESSAGE %d %d" % (usage.messages, usage.message_limit))
+    connection.wire.write(b'* QUOTA "%s" (%s)\r\n' % (_ROOT, b" ".join(limits)))
 
 
 def getquota(connection: Connection, parser: Parser) -> str:
