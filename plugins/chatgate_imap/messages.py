@@ -26,14 +26,15 @@ class Messages(Sequence[Message]):
         self._modseqs, self._sizes, self._dates = array("Q"), array("Q"), array("q")
         self._flags: list[frozenset[str]] = []  # the sets themselves are shared
 
-    def append(self, message: Message) -> None:
-        """Its UID is above all others."""
-        uid, modseq, flags, size, date = message
-        self.uids.append(uid)
-        self._modseqs.append(modseq)
-        self._sizes.append(size)
-        self._dates.append(date)
-        self._flags.append(flags)
+    def extend(self, messages: Sequence[Message]) -> None:
+        """By ascending UID, above all others."""
+        if messages:
+            uids, modseqs, flags, sizes, dates = zip(*messages, strict=True)
+            self.uids.extend(uids)
+            self._modseqs.extend(modseqs)
+            self._sizes.extend(sizes)
+            self._dates.extend(dates)
+            self._flags += flags
 
     def __len__(self) -> int:
         return len(self.uids)

@@ -10,6 +10,8 @@ from . import flags, sets
 from .messages import Messages
 from .recent import Own, Recent
 
+_AT_ONCE = 1000  # messages of a mailbox that is opened, before others get a turn
+
 
 class View:
     """messages[n - 1] has the sequence number n. A message enters together with the EXISTS that announces it, and
@@ -52,11 +54,13 @@ class View:
         self.modseq, self.uidnext = changes.modseq, changes.uidnext
         self.messages = Messages()
         self.first_unseen, kinds = 0, set()
-        for message in work.each(changes.messages):
-            self.messages.append(message)
-            kinds.add(message.flags)
-            if not self.first_unseen and flags.SEEN not in message.flags:
-                self.first_unseen = len(self.messages)
+        for start in work.each(range(0, len(changes.messages), _AT_ONCE)):
+            piece = changes.messages[start : start + _AT_ONCE]
+            self.messages.extend(piece)
+            kinds.update(message.flags for message in piece)
+            if not self.first_unseen:
+                unseen = (at for at, message in enumerate(piece, start + 1) if flags.SEEN not in message.flags)
+                self.first_unseen = next(unseen, 0)
         self.known_keywords = frozenset[str]().union(*map(flags.keywords, kinds))
         self.recent, self.recents_told = Own(), 0
         self.recents()
@@ -165,8 +169,7 @@ class View:
         if expunges and self._gone:
             lines += self._expunge()
         if arrived:
-            for message in arrived:
-                self.messages.append(message)
+            self.messages.extend(arrived)
             lines.append(b"* %d EXISTS\r\n" % len(self.messages))
         if self.recents():
             lines.append(b"* %d RECENT\r\n" % self.recents_told)

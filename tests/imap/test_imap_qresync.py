@@ -195,8 +195,8 @@ def test_ranges(one, other):
 def test_messages_are_as_a_list_of_them(uids, data):
     records = [Message(uid, uid * 2, frozenset([f"f{uid % 3}"]), uid * 10**9, -uid) for uid in uids]
     messages = Messages()
-    for record in records:
-        messages.append(record)
+    messages.extend(records[:3])
+    messages.extend(records[3:])
     assert list(messages) == records and messages[len(uids) - 1] == records[-1]
     assert [messages.position(uid) for uid in range(201)] == [uids.index(n) if n in uids else None for n in range(201)]
     gone = data.draw(st.sets(st.integers(0, len(uids) - 1)))
