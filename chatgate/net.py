@@ -20,6 +20,7 @@ from chatgate.proxy import read_proxy_header
 from chatgate.reply import Reply
 from chatgate.seats import Seat, Seats
 from chatgate.session import Session
+from chatgate.turns import Line
 
 log = logging.getLogger("chatgate.net")
 
@@ -83,6 +84,7 @@ class Server:
         self._seats = Seats(name, strangers, max_connections, max_per_address, patience)
         self._servers: list[StreamServer] = []
         self._pool = gevent.pool.Group()
+        self._handshakes = Line()
         self._connections: dict[Any, _Connection] = {}  # by greenlet
         self._stopping = False
 
@@ -128,8 +130,26 @@ class Server:
         connection = self._connections[gevent.getcurrent()]
         with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
             connection.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            connection.sock.do_handshake()
+            self._handshake(connection.sock)
         return connection.sock
+
+    def _handshake(self, sock: ssl.SSLSocket) -> None:
+        """Each step costs about a millisecond, and strangers may have hundreds ready at the same moment: one is done
+        between two looks at the other sockets.
+        """
+        sock.settimeout(0.0)
+        wait = socket.wait_read  # the client speaks first
+        while True:
+            wait(sock.fileno())
+            self._handshakes.pass_by()
+            try:
+                sock.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                wait = socket.wait_read
+            except ssl.SSLWantWriteError:
+                wait = socket.wait_write
+        sock.settimeout(None)
 
     # ------------------------------------------------------------------------------------------ one connection
 
@@ -173,7 +193,7 @@ class Server:
             connection.seat = seat
             if self.tls is not None:
                 connection.sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-                connection.sock.do_handshake()
+                self._handshake(connection.sock)
         connection.session = Session(self.name, peer, tls=self.tls is not None, connection=connection)
         return connection.session
 

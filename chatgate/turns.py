@@ -84,7 +84,7 @@ class Work:
         used = time.thread_time() - self._cpu
         if self._loop.iteration == self._iteration:
             self.spent += used
-            _line().wait()
+            _line().stand()
             self._mark(_TURN)
         else:  # the greenlet has waited meanwhile, so most of that was not its own
             self.spent += min(used, _FIRST_TURN)
@@ -111,14 +111,23 @@ class Work:
         return self.each(heapq.merge(*pieces, key=key))
 
 
-class _Line:
+class Line:
     """Who waits for a turn in the thread of one hub: one has it between two looks at sockets, timers and threads."""
 
     def __init__(self) -> None:
         self._waiting: deque[Event] = deque()
         self._caller: gevent.Greenlet | None = None
+        self._loop = gevent.get_hub().loop
+        self._iteration = -1
 
-    def wait(self) -> None:
+    def pass_by(self) -> None:
+        """For what is short, but not if many do it at once: at once if nobody else has between these two looks."""
+        while self._iteration == self._loop.iteration:
+            self.stand()
+        self._iteration = self._loop.iteration
+
+    def stand(self) -> None:
+        """Wait for a turn."""
         turn = Event()
         self._waiting.append(turn)
         if not self._caller:
@@ -137,13 +146,13 @@ class _Line:
                 self._waiting.popleft().set()
 
 
-_lines: WeakKeyDictionary[Any, _Line] = WeakKeyDictionary()
+_lines: WeakKeyDictionary[Any, Line] = WeakKeyDictionary()
 
 
-def _line() -> _Line:
+def _line() -> Line:
     hub = gevent.get_hub()
     if hub not in _lines:
-        _lines[hub] = _Line()
+        _lines[hub] = Line()
     return _lines[hub]
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatgate.api import TooMuchWork, Work, in_order, in_turns
+from chatgate.turns import Line
 
 
 def compute(seconds: float) -> None:
@@ -134,3 +135,18 @@ def test_one_that_is_killed_in_the_line_keeps_nobody_waiting():
     gevent.sleep(0.002)
     tasks[1].kill(block=False)
     assert gevent.joinall(tasks, timeout=20) and sorted(done) == [0, 2, 3]
+
+
+def test_what_is_short_passes_by_unless_many_do():
+    loop, line, seen = gevent.get_hub().loop, Line(), []
+
+    def short(number):
+        line.pass_by()
+        seen.append(loop.iteration)
+
+    gevent.joinall([gevent.spawn(short, number) for number in range(20)], raise_error=True)
+    assert len(set(seen)) == 20
+    before = loop.iteration
+    gevent.sleep(1e-6)
+    line.pass_by()
+    assert loop.iteration <= before + 2
