@@ -26,7 +26,7 @@ log = logging.getLogger("chatgate.maildb")
 HEAD = 1 << 16  # octets that are read at once when a file is opened: the header and, of most, all that is asked for
 _ASKED_AT_ONCE = 200  # files, when looking for leftovers
 
-_NAME = re.compile(r"[0-9a-f]{32}")
+NAME = re.compile(r"[0-9a-f]{32}")
 
 
 class Blobs:
@@ -130,7 +130,7 @@ class Blobs:
         if not folder.is_dir():
             return []
         with os.scandir(folder) as entries:
-            ours = [entry for entry in entries if _NAME.fullmatch(entry.name)]
+            ours = [entry for entry in entries if NAME.fullmatch(entry.name)]
             return [entry.name for entry in ours if entry.stat(follow_symlinks=False).st_mtime <= before]
 
     def _write(self, name: str, content: bytes) -> None:

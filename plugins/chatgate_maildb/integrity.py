@@ -7,7 +7,8 @@ from pathlib import Path
 from chatgate_filedb import untouched
 from peewee import SqliteDatabase
 
-from chatgate_maildb import migrations
+from chatgate.api import PluginError
+from chatgate_maildb import belongs, migrations
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.database import ERRORS, connect
 
@@ -45,6 +46,10 @@ def look(folder: Path, blobs: Blobs) -> list[str]:
     is brought to its new form at the next start; until then only SQLite's own marks of damage are looked at.
     """
     file = folder / "mail.db"
+    try:
+        belongs.check_there(folder)
+    except PluginError as error:
+        return [str(error).removeprefix("maildb: ")]
     if not file.exists():
         return []  # made at the first start
     database = SqliteDatabase(

@@ -11,7 +11,7 @@ import gevent
 import gevent.threadpool
 
 from chatgate.api import give_turn
-from chatgate_maildb import database, integrity, mailboxes, migrations
+from chatgate_maildb import belongs, database, integrity, mailboxes, migrations
 from chatgate_maildb.accounts import DAY, Accounts
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
@@ -46,12 +46,14 @@ class MailStore(Accounts, Messages, Removal, Retention):
     def __init__(self, folder: Path, options: MailDbOptions, post: Callable[[int], None]) -> None:
         super().__init__()
         self.folder, self.options, self._closed = folder, options, False
+        belongs.check_there(folder)
         database.make_folder(folder)
         reserve = Reserve(folder, options.reserve_bytes)
         with ExitStack() as opened:  # closed again when something later fails
             self._presence = opened.enter_context(closing(database.Presence(folder)))
             writing = opened.enter_context(closing(database.connect(folder, writing=True)))
             migrations.upgrade(writing, self._presence.alone)
+            belongs.check_same(folder, writing)
             migrations.make_shrinkable(writing)
             self.reader = database.Reader(database.connect(folder, writing=False))
             self.checkpoints = Checkpoints(database.connect(folder, writing=True))

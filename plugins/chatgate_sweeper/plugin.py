@@ -43,11 +43,14 @@ class Sweeper:
             found.append(Problem("error", f"sweeper: {free // 1_000_000} MB are free: large mail is refused for now"))
         elif free < options.no_accounts_below_bytes:
             found.append(Problem("warning", f"sweeper: {free // 1_000_000} MB are free: no new accounts are made"))
-        behind, store = self.clock.behind(), self.gateway.store
+        behind = self.clock.behind()
         if behind > BEHIND:
             days = f"{behind / rules.DAY:.0f} days behind"
             text = f"sweeper: the clock has leapt, or the machine was off: the rules are {days}"
             found.append(Problem("warning", f"{text}; if the clock is right: chatgate sweep --force"))
+        if self.gateway.read_only:  # then the store is not open; the log and the next sweep tell the rest
+            return found
+        store = self.gateway.store
         idle = store.count_accounts(rules.idle_before(options, time.time() - behind))
         if rules.too_many(idle, accounts := store.count_accounts(), options):
             text = f"sweeper: {idle} of {accounts} accounts are idle at one time: none is removed"

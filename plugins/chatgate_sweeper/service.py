@@ -80,7 +80,8 @@ class Service(Background):
             days = report.behind // DAY
             log.warning("the clock has leapt, or the machine was off: the rules are %d days behind", days)
         if report.held_back:
-            log.error("%d accounts are idle at one time: none is removed; see 'chatgate check'", report.held_back)
+            held = report.held_back
+            log.error("%d accounts are idle at one time: none is removed; 'chatgate sweep --force' removes them", held)
         for rule, count in report.rules.items():
             if count.messages or count.accounts:
                 facts = rule, count.accounts, count.messages, count.octets

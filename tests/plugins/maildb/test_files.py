@@ -135,6 +135,7 @@ def test_old_leftovers_are_removed_by_expire(store, people, tmp_path):
 
 
 def test_files_that_are_not_ours_are_left_alone(open_gateway, tmp_path):
+    open_gateway().store.close()  # there must be a database for files to be left over from
     ours = leftover(tmp_path, age=0)
     others = [tmp_path / "data" / "blobs" / "notes.txt", ours.with_name("notes.txt")]
     for path in others:
