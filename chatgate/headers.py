@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 _LONGEST_LINE = 990
+
+_FIELD_END = re.compile(rb"\n(?![ \t])")  # no folded line follows
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,17 +50,17 @@ def fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
 
     A line that is no field and continues none has the name b"".
     """
-    name, lines = b"", b""
-    for line in header.splitlines(keepends=True):
-        if line[:1] in b" \t" and lines:
-            lines += line
-            continue
-        if lines:
-            yield name, lines
-        name, colon, _ = line.partition(b":")
-        name, lines = (name.rstrip(b" \t").lower() if colon else b""), line
-    if lines:
-        yield name, lines
+    start = 0
+    for end in _FIELD_END.finditer(header):
+        yield _named(header[start : end.end()])
+        start = end.end()
+    if start < len(header):
+        yield _named(header[start:])
+
+
+def _named(field: bytes) -> tuple[bytes, bytes]:
+    name, colon, _ = field[: field.find(b"\n") + 1 or None].partition(b":")
+    return (name.rstrip(b" \t").lower() if colon else b""), field
 
 
 def edited(content: bytes, edits: Iterable[Edit]) -> bytes:

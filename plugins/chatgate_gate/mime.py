@@ -19,7 +19,7 @@ _TYPE = re.compile(rb"(" + _TOKEN + rb"/" + _TOKEN + rb")")
 _WORD = re.compile(rb"(" + _TOKEN + rb")")
 _PARAMETER = re.compile(rb"[ \t]*;[ \t]*(" + _TOKEN + rb')=(?:"([ !#-\[\]-~]*)"|(' + _TOKEN + rb"))")
 # Delta Chat ends its Content-Disposition with a semicolon that nothing follows.
-_REST = re.compile(rb"[ \t]*;?[ \t]*")
+_REST = re.compile(rb"[ \t]*(?:;[ \t]*)?")
 
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 §5.1.1
 

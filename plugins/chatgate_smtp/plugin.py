@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib.metadata
+import re
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Any
 
 from chatgate.api import (
@@ -18,7 +20,6 @@ from chatgate.api import (
     Session,
     Uploads,
     address_literal,
-    fields,
     hookimpl,
     split,
 )
@@ -33,6 +34,7 @@ AIOSMTPD = "1.4.6"
 
 BUSY = b"421 4.7.0 Too many connections, try again later\r\n"
 GONE = Reply(550, "5.7.1", "This account does not exist any more")
+_HOP = re.compile(rb"\nreceived[ \t]*:")
 LOOP = Reply(554, "5.4.6", "Mail loop: this message has been through too many servers")
 NOT_OWNED = Reply(553, "5.7.1", "Sender address rejected: not owned by user")
 
@@ -155,11 +157,8 @@ class Smtp:
     def chatgate_filter(self, envelope: Envelope) -> Reply | None:
         """Mail that goes in circles is refused (RFC 5321 §6.3), before others take the trace of its way out."""
         header, _ = split(envelope.content)
-        most = self.options.max_hops
-        if (b"\n" + header).lower().count(b"\nreceived") < most:
-            return None
-        hops = sum(name == b"received" for name, _ in fields(header))
-        return LOOP if hops >= most else None
+        hops = islice(_HOP.finditer((b"\n" + header).lower()), self.options.max_hops)
+        return LOOP if sum(1 for _ in hops) == self.options.max_hops else None
 
     @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:

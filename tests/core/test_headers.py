@@ -35,6 +35,20 @@ def test_nothing_is_lost_in_the_split_and_the_fields(content):
     assert b"".join(field for _, field in fields(header)) == header
 
 
+@given(st.lists(st.sampled_from([b"A : 1", b"no field", b" folded: x", b"\tb", b""]).map(lambda line: line + b"\r\n")))
+def test_fields_are_lines_with_those_that_continue_them(lines):
+    expected: list[bytes] = []
+    for line in lines:
+        if line[:1] in b" \t" and expected:
+            expected[-1] += line
+        else:
+            expected.append(line)
+    found = list(fields(b"".join(lines)))
+    assert [field for _, field in found] == expected
+    names = {b"A": b"a", b"n": b"", b"\r": b"", b" ": b" folded", b"\t": b""}
+    assert [name for name, _ in found] == [names[field[:1]] for field in expected]
+
+
 @given(st.lists(st.sampled_from([b"A: 1\r\n", b" fold\r\n", b"Subject: s\r\n", b"x\r\n"])), st.binary())
 def test_the_body_is_never_touched(lines, body):
     content = b"A: 0\r\n" + b"".join(lines) + b"\r\n" + body
