@@ -10,13 +10,15 @@ SEEN, DELETED, FLAGGED, ANSWERED, DRAFT = "\\Seen", "\\Deleted", "\\Flagged", "\
 _ORDER = {flag: place for place, flag in enumerate(SYSTEM)}
 
 
-@lru_cache(maxsize=1024)
-def wire(flags: frozenset[str], recent: bool = False) -> bytes:
+def written(flags: frozenset[str], recent: bool = False) -> bytes:
     """`(\\Seen $Forwarded)`: system flags first, in one order."""
     words = sorted(flags, key=lambda flag: (_ORDER.get(flag, 9), flag))
     if recent:
         words.append("\\Recent")
     return b"(%s)" % " ".join(words).encode("ascii", "replace")
+
+
+wire = lru_cache(maxsize=1024)(written)  # for those of one message
 
 
 def keywords(flags: Iterable[str]) -> set[str]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import compress
 from typing import Any
 
 from chatgate.api import Message
+
+from . import sets
 
 _ONE_BY_ONE = 50  # removed one at a time; more of them cost less by making the columns anew
 
@@ -57,8 +58,7 @@ class Messages(Sequence[Message]):
         return self._modseqs[at]
 
     def position(self, uid: int) -> int | None:
-        at = bisect_left(self.uids, uid)
-        return at if at < len(self.uids) and self.uids[at] == uid else None
+        return sets.place(self.uids, uid)
 
     def remove(self, positions: Iterable[int]) -> None:
         """positions: descending."""

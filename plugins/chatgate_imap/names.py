@@ -11,7 +11,7 @@ SEPARATOR = "/"
 MAX_NAME = 255  # characters; what Dovecot allows, and short enough for any store
 MAX_LEVELS = 16
 
-_SHIFTED = re.compile(rb"&([^-]*)-")
+_SHIFTED = re.compile(rb"&([^&-]*)-")
 _PLAIN = re.compile(r"[\x20-\x25\x27-\x7e]*")
 
 

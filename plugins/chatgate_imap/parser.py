@@ -139,7 +139,7 @@ class Parser:
 
     def nil(self) -> bool:
         """Step over NIL if it is next."""
-        if self.line[self.pos : self.pos + 3].upper() == b"NIL" and not _ATOM.match(self.line[self.pos + 3 :][:1]):
+        if self.line[self.pos : self.pos + 3].upper() == b"NIL" and not _ATOM.match(self.line, self.pos + 3):
             self.pos += 3
             return True
         return False

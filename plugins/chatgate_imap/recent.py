@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from . import sets
 
 _REMEMBERED = 100_000  # mailboxes; one forgotten shows its messages as recent once more
+_MOST_RANGES = 200  # of one session, which shares what comes with others; the oldest are recent no more
 
 
 class Recent:
@@ -53,6 +54,8 @@ class Own:
         if self._ranges and self._ranges[-1][1] == first - 1:
             first = self._ranges.pop()[0]
         self._ranges.append((first, end - 1))
+        if len(self._ranges) > _MOST_RANGES:
+            del self._ranges[0]
 
     def __contains__(self, uid: int) -> bool:
         return sets.holds(self._ranges, uid)

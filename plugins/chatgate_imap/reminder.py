@@ -6,6 +6,13 @@ hears EXISTS again. It is said once for each state of affairs, so a client that 
 
 from __future__ import annotations
 
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+_REMEMBERED = 1000  # mailboxes
+
 
 class Reminder:
     """By mailbox id, the highest UID that the client has fetched anything of, and what that was and which the newest
@@ -21,13 +28,21 @@ class Reminder:
     def fetched(self, mailbox_id: int, uid: int) -> None:
         """The client has fetched something of this message, and nothing newer now."""
         if uid > self._fetched.get(mailbox_id, 0):
-            self._fetched[mailbox_id] = uid
+            _note(self._fetched, mailbox_id, uid)
 
     def told(self, mailbox_id: int, newest: int) -> None:
         """The client has just heard of this newest UID."""
-        self._told[mailbox_id] = (newest, self._fetched.get(mailbox_id, 0))
+        _note(self._told, mailbox_id, (newest, self._fetched.get(mailbox_id, 0)))
 
     def due(self, mailbox_id: int, newest: int) -> bool:
         """Does it not know of the newest message, and has got further since it last heard, if ever it did?"""
         fetched = self._fetched.get(mailbox_id, 0)
         return newest > fetched and self._told.get(mailbox_id) != (newest, fetched)
+
+
+def _note(notes: dict[int, T], mailbox_id: int, value: T) -> None:
+    """The mailboxes noted last stay: one connection can make and delete as many as it likes."""
+    notes.pop(mailbox_id, None)
+    notes[mailbox_id] = value
+    if len(notes) > _REMEMBERED:
+        del notes[next(iter(notes))]

@@ -30,7 +30,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What sequence sets mean now: how many messages there are, the last UID, and the UIDs of `$` (RFC 5182)."""
+    """What sequence sets mean now: how many messages there are, the last UID, and what `$` is (RFC 5182), ascending."""
 
     count: int
     last_uid: int
@@ -119,8 +119,8 @@ class _Keys:
         largest = self._context.last_uid if by_uid else self._context.count
         written = self._parser.sequence_set()
         if written == sets.SAVED:
-            saved = sets.spans(self._context.saved)
-            return Key(CHEAP, lambda source, number: sets.holds(saved, source.uid))
+            saved = self._context.saved
+            return Key(CHEAP, lambda source, number: sets.place(saved, source.uid) is not None)
         ranges = sets.parse(written)
         if not largest:
             return _NOTHING

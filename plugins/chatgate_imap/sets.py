@@ -77,6 +77,12 @@ def by_uid(ranges: Ranges, uids: Sequence[int]) -> list[int]:
     return found
 
 
+def place(numbers: Sequence[int], number: int) -> int | None:
+    """Where the number stands among these ascending ones, None if it is not there."""
+    at = bisect_left(numbers, number)
+    return at if at < len(numbers) and numbers[at] == number else None
+
+
 def holds(ranges: Ranges, number: int) -> bool:
     """Is the number in these ordered ranges?"""
     at = bisect_right(ranges, (number, _LARGEST + 1)) - 1

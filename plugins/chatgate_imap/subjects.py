@@ -33,11 +33,10 @@ def _ends(text: str) -> tuple[str, bool]:
     shorter = _TRAILER.sub("", text)
     reply = "(" in text[len(shorter) :]
     pos = 0
-    while True:
-        if (leader := _LEADER.match(shorter, pos)) is not None:
-            reply |= leader[0].endswith(":")
-            pos = leader.end()
-        elif (blob := _BLOB.match(shorter, pos)) is not None and blob.end() < len(shorter):
-            pos = blob.end()
-        else:
-            return shorter[pos:], reply
+    while (leader := _LEADER.match(shorter, pos)) is not None:
+        reply |= leader[0].endswith(":")
+        pos = leader.end()
+    # Behind blobs no leader can follow: it would have begun with them.
+    while (blob := _BLOB.match(shorter, pos)) is not None and blob.end() < len(shorter):
+        pos = blob.end()
+    return shorter[pos:], reply

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from itertools import islice
 
 from chatgate.api import Changes, Mailbox, Message, Store, Work
 
@@ -11,6 +12,7 @@ from .messages import Messages
 from .recent import Own, Recent
 
 _AT_ONCE = 1000  # messages of a mailbox that is opened, before others get a turn
+_MOST_KEYWORDS = 1000  # that are announced; those beyond are told with their messages only
 
 
 class View:
@@ -61,7 +63,9 @@ class View:
             if not self.first_unseen:
                 unseen = (at for at, message in enumerate(piece, start + 1) if flags.SEEN not in message.flags)
                 self.first_unseen = next(unseen, 0)
-        self.known_keywords = frozenset[str]().union(*map(flags.keywords, kinds))
+        self.known_keywords = frozenset[str]()
+        for kind in work.each(kinds):
+            self._know(flags.keywords(kind))
         self.recent, self.recents_told = Own(), 0
         self.recents()
         self.fetched: set[int] = set()
@@ -105,7 +109,7 @@ class View:
 
     def flag_lines(self) -> list[bytes]:
         """FLAGS and PERMANENTFLAGS."""
-        words = flags.wire(frozenset(flags.SYSTEM) | self.known_keywords)
+        words = flags.written(self.known_keywords.union(flags.SYSTEM))
         permanent = b"()" if self.read_only else words[:-1] + b" \\*)"
         return [
             b"* FLAGS %s\r\n" % words,
@@ -183,10 +187,15 @@ class View:
 
     def learn(self, keywords: set[str]) -> list[bytes]:
         """A keyword the client has not seen yet is announced before it is used."""
-        if keywords <= self.known_keywords:
-            return []
-        self.known_keywords |= keywords
-        return self.flag_lines()
+        return self.flag_lines() if self._know(keywords) else []
+
+    def _know(self, keywords: set[str]) -> bool:
+        """Is there anything new to announce among them?"""
+        room = _MOST_KEYWORDS - len(self.known_keywords)
+        if room <= 0 or keywords <= self.known_keywords:
+            return False
+        self.known_keywords = self.known_keywords.union(islice(keywords - self.known_keywords, room))
+        return True
 
     def pretend(self, uids: Iterable[int], how: str, changed: frozenset[str], with_uid: bool) -> list[bytes]:
         """STORE's answers for messages that are gone though the client may not be told yet: as if they were still here,
@@ -204,6 +213,7 @@ class View:
 
     def flags_line(self, uid: int, with_uid: bool = True, unsaid: Collection[int] = ()) -> bytes:
         """The FETCH response with its flags, but for those `unsaid`; b"" if it is not in the view."""
+        self.work.turn()
         at = self.messages.position(uid)
         if at is None:
             return b""
@@ -223,6 +233,7 @@ class View:
         ]
         self._gone.clear()
         self.messages.remove(at for _, at in gone)
+        self.fetched.difference_update(uid for uid, _ in gone)
         if self.qresync:
             return [b"* VANISHED %s\r\n" % sets.compact(uid for uid, _ in gone)]
         return [b"* %d EXPUNGE\r\n" % (at + 1) for _, at in gone]

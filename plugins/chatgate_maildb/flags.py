@@ -9,30 +9,36 @@ from chatgate.api import StoreError
 
 SEEN, DELETED = "\\Seen", "\\Deleted"
 
-# Octets of all flags of one message together. IMAP sets no limit, a row must have one.
+# Octets of all flags of one message together, and how many they are. IMAP sets no limit, a row must have one, and so
+# must the memory of a session, which has the flags of all messages.
 _LONGEST = 1000
+_MOST = 50
+_TOO_MANY = "Too many flags"
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def parsed(text: str) -> frozenset[str]:
     """A mailbox has few different sets of flags, so nearly every row is a cache hit."""
     return frozenset(text.split())
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def text(flags: frozenset[str]) -> str:
     """The opposite of `parsed`, for normal flags. Raises StoreError when they are too many."""
     joined = " ".join(sorted(flags))
-    if len(joined) > _LONGEST:
-        raise StoreError("Too many flags")
+    if len(joined) > _LONGEST or len(flags) > _MOST:
+        raise StoreError(_TOO_MANY)
     return joined
 
 
 def normal(flags: Iterable[str]) -> frozenset[str]:
     """System flags in their usual spelling, as they are case-insensitive (RFC 3501 §2.3.2). \\Recent is the sessions'
-    own affair and never stored.
+    own affair and never stored. Raises StoreError.
     """
-    return _normal(frozenset(flags))
+    unique = frozenset(flags)
+    if len(unique) > _MOST or sum(map(len, unique)) > _LONGEST:  # more than any message has, and than shall be cached
+        raise StoreError(_TOO_MANY)
+    return _normal(unique)
 
 
 @lru_cache(maxsize=1024)

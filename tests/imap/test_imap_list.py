@@ -36,6 +36,15 @@ def test_what_is_returned(tree):
     assert tree.do('LIST () "" "Vegetable" RETURN ()') == [rb'* LIST (\HasChildren) "/" "Vegetable"']
 
 
+def test_long_patterns_are_refused(client):
+    """Each is put behind the reference, so together they may be much longer than the command."""
+    references = "x" * 60_000
+    assert client.fails(f"LIST {references} ({'a ' * 30_000}b)").startswith(b"BAD")
+    assert client.fails(f'LIST "" {"a" * 1001}').startswith(b"BAD")
+    assert client.do(f'LIST "" ({" ".join(["INBO%"] * 20)})')
+    assert client.fails(f'LIST "" ({" ".join(["INBO%"] * 21)})').startswith(b"BAD")
+
+
 def test_recursivematch(tree):
     assert tree.do('LIST (SUBSCRIBED RECURSIVEMATCH) "" "%t"') == [
         rb'* LIST (\NonExistent \HasChildren) "/" "Fruit" ("CHILDINFO" ("SUBSCRIBED"))',

@@ -213,3 +213,11 @@ def test_own_recents(claims):
         highest = max([highest, *expected])
     assert {uid for uid in range(70) if uid in own} == expected
     assert own.count(range(1, 70)) == len(expected) and own.count([]) == 0
+
+
+def test_own_recents_are_not_more_and_more_ranges():
+    """Two sessions that take turns in hearing of what comes."""
+    own = Own()
+    for uid in range(1, 10_000, 2):
+        own.add(uid, uid + 1)
+    assert own.count(range(1, 10_000)) == 200 and 9999 in own and 1 not in own

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Sequence
+from types import SimpleNamespace
 
 import pytest
-from chatgate_imap import subjects, threads
+from chatgate_imap import search, subjects, threads
+from chatgate_imap.parser import Parser
 from chatgate_imap.threads import Item
 from hypothesis import given
 from hypothesis import strategies as st
@@ -138,6 +141,26 @@ def test_sort_of_some(fruit):
     for wrong in ("", "DATE UTF-8 ALL", "() UTF-8 ALL", "(REVERSE) UTF-8 ALL", "(X) UTF-8 ALL", "(DATE) ALL", "(DATE)"):
         assert fruit.fails("SORT " + wrong).startswith((b"BAD", b"NO [BADCHARSET")), wrong
     assert fruit.fails(f"SORT ({'DATE ' * 20}DATE) UTF-8 ALL").startswith(b"BAD")
+
+
+class Unread(Sequence):
+    """UIDs that are looked up and never gone through."""
+
+    def __len__(self) -> int:
+        return 100_000
+
+    def __getitem__(self, at):
+        return 2 * at
+
+    def __iter__(self):
+        raise AssertionError("all of them for one key")
+
+
+def test_what_is_saved_is_not_gone_through_for_each_key():
+    key, _ = search.parse(Parser([b"$ " * 400 + b"NOT UID $"]), search.Context(200_000, 200_000, Unread()))
+    assert not any(key.test(SimpleNamespace(uid=uid), uid) for uid in range(20))
+    key, _ = search.parse(Parser([b"OR NOT $ $"]), search.Context(200_000, 200_000, Unread()))
+    assert all(key.test(SimpleNamespace(uid=uid), uid) for uid in range(20))
 
 
 # ---------------------------------------------------------------------------------------------- base subjects

@@ -1,5 +1,7 @@
 """Several sessions on one mailbox see each other, with sequence numbers that are right at every moment."""
 
+from chatgate_imap import view
+
 
 def test_arrival_flags_and_expunge_are_told_at_the_next_command(stage):
     stage.play("""
@@ -186,6 +188,31 @@ def test_close_and_move_by_another_session(stage):
         1> STATUS Trash (MESSAGES)
         1< * STATUS "Trash" (MESSAGES 1)
     """)
+
+
+def test_keywords_without_end_are_not_all_announced(client, monkeypatch):
+    monkeypatch.setattr(view, "_MOST_KEYWORDS", 3)
+    client.append(b"x")
+    client.append(b"x")
+    client.do("SELECT INBOX")
+    client.do("STORE 1 +FLAGS ($a $b)")
+    flags = client.do("STORE 2 +FLAGS ($c $d $e)")[0]
+    assert flags.count(b"$") == 3 and {b"$a", b"$b"} < set(flags[9:-1].split())
+    assert client.do("STORE 2 +FLAGS ($f)") == [rb"* 2 FETCH (FLAGS ($c $d $e $f \Recent))"]
+    assert client.do("SELECT INBOX")[1].count(b"$") == 3
+    assert client.do("SEARCH KEYWORD $e KEYWORD $F") == [b"* SEARCH 2"]
+
+
+def test_what_was_fetched_is_forgotten_with_the_message(client, monkeypatch):
+    kept = []
+    monkeypatch.setattr(view.View, "_expunge", lambda self, real=view.View._expunge: kept.append(self) or real(self))
+    for _ in range(2):
+        client.append(b"x")
+    client.do("SELECT INBOX")
+    client.do("FETCH 1:2 BODY[]")
+    client.do("STORE 1 +FLAGS (\\Deleted)")
+    client.do("EXPUNGE")
+    assert kept[0].fetched == {2}
 
 
 def test_a_new_keyword_is_announced_before_it_is_used(stage):

@@ -20,6 +20,12 @@ def _meant(text: str, largest: int) -> set[int]:
     return found
 
 
+@given(st.sets(st.integers(1, 50)), st.integers(0, 51))
+def test_place(numbers, number):
+    ascending = sorted(numbers)
+    assert sets.place(ascending, number) == (ascending.index(number) if number in numbers else None)
+
+
 def test_ten_thousand_uids_one_by_one(client):
     """Some clients write no ranges. Every second UID, as neighbours would become a range."""
     for _ in range(3):

@@ -111,8 +111,10 @@ def _wanted(parser: Parser) -> tuple[list[bytes], bool]:
 
 def _patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[names.Pattern]:
     """Reference and pattern put together, without those that can match no name."""
+    if len(reference) * len(wanted) + sum(map(len, wanted)) > _MAX_PATTERN:
+        raise Bad("Pattern too long")
     whole = [reference + pattern for pattern in wanted]
-    if sum(map(len, whole)) > _MAX_PATTERN or sum(len(_WILDCARDS.findall(one)) for one in whole) > _MAX_WILDCARDS:
+    if sum(len(_WILDCARDS.findall(one)) for one in whole) > _MAX_WILDCARDS:
         raise Bad("Pattern too long")
     patterns = []
     for one in whole:

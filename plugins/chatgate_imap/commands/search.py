@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -83,7 +84,7 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
     key, uses_modseq = _program(connection, parser)
     saves = options is not None and "SAVE" in options
     if saves:
-        view.saved = []  # also when it fails from here on (RFC 5182 §2.1)
+        view.saved = ()  # also when it fails from here on (RFC 5182 §2.1)
     hits = _Hits(connection, key, _nothing)
     if options is None:
         modseq = _modseq(view, hits.numbers) if uses_modseq else 0
@@ -91,7 +92,7 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
         return hits.answer("Search")
     told = _told(hits.numbers, options)
     if saves:
-        view.saved = [view.uids[number - 1] for number in told]
+        view.saved = array("I", (view.uids[number - 1] for number in told))
     if options != {"SAVE"}:
         modseq = _modseq(view, told) if uses_modseq else 0
         connection.wire.write(_extended(connection, hits.numbers, options, by_uid, modseq))
