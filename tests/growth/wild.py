@@ -1,0 +1,296 @@
+"""What strangers and clients send, and what reads it: the prey of the search in `growing`, on one running gateway."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from typing import Any
+
+from chatgate_imap import threads
+from chatgate_imap.connection import Connection
+from growing import Prey
+
+from chatgate import dsn
+from chatgate.api import (
+    Delivery,
+    Envelope,
+    Gateway,
+    Reply,
+    Session,
+    Work,
+    address_literal,
+    normal_address,
+    valid_address,
+)
+from chatgate.headers import edited
+from chatgate.proxy import read_proxy_header
+from chatgate.testing import pgp_message
+
+ALICE, PASSWORD = "alice@example.org", "a-long-password"
+# Limits that would end a session before anything can grow.
+SETTINGS: dict[str, Any] = {
+    "smtp": {
+        "max_errors": 1 << 30,
+        "max_commands_per_message": 1 << 30,
+        "max_command_bytes": 1 << 16,
+        "max_user_send_per_minute": 1 << 20,
+        "max_user_send_burst_size": 1 << 20,
+    },
+    "passwordless": {"scrypt_cost": 10, "name_min_length": 1, "wrong_per_minute": 0},
+    "imap": {"max_errors": 1 << 30},
+    "gate": {"keep_headers": ("x-kept",)},
+}
+
+
+class Line:
+    """A client at the end of a line that has said all it will ever say."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = io.BytesIO(data)
+        self.recv = self._data.read
+
+    def sendall(self, data: bytes) -> None:
+        pass
+
+    def send(self, data: bytes) -> int:
+        return len(data)
+
+    def settimeout(self, seconds: float | None) -> None:
+        pass
+
+    def makefile(self, *_: Any) -> Any:
+        return io.BufferedReader(self._data)  # type: ignore[arg-type]
+
+
+def smtp(gateway: Gateway, service: str) -> Callable[[bytes], None]:
+    serve = gateway.hub.plugin("smtp").serve
+
+    def cost(data: bytes) -> None:
+        session = Session(service, "192.0.2.1", tls=True)
+        if service != "mx":
+            data = b"EHLO [127.0.0.1]\r\n" + data
+        serve(session, Line(data))
+
+    return cost
+
+
+def taken(gateway: Gateway) -> Callable[[Session, Envelope], Reply]:
+    """The way of a message up to the store, and what its sender would be told if that had no room."""
+    intake = gateway.intake
+
+    def accept(session: Session, envelope: Envelope) -> Reply:
+        for stage in (intake._receive, intake._filter):
+            if refusal := stage(session, envelope):
+                return refusal
+        content = edited(envelope.content, envelope.edits)
+        dsn.notice("example.org", ALICE, content, [dsn.Failure(ALICE, "5.2.2", "full")])
+        return Reply(250)
+
+    return accept
+
+
+def messages(gateway: Gateway, submitted: bool) -> Callable[[bytes], None]:
+    accept = taken(gateway)
+    session = Session("submission" if submitted else "mx", "192.0.2.1", tls=True)
+    sender = ALICE if submitted else "bob@example.net"
+    return lambda data: accept(session, Envelope(sender, [ALICE], data, submitted=submitted)) and None
+
+
+def imap(gateway: Gateway) -> Callable[[bytes], None]:
+    plugin, account = gateway.hub.plugin("imap"), gateway.store.account(ALICE)
+
+    def cost(data: bytes) -> None:
+        session = Session("imap", "192.0.2.1", tls=True)
+        session.account = account
+        connection = Connection(plugin, session, Line(b""))
+        connection.wire.deadline = 0.0  # nothing more is waited for
+        connection.wire._in += b"a EXAMINE INBOX\r\na ENABLE QRESYNC\r\na SEARCH RETURN (SAVE) ALL\r\n" + data + b"\r\n"
+        connection.run()
+
+    return cost
+
+
+def http(gateway: Gateway) -> Callable[[bytes], None]:
+    handle = next(service for service in gateway.services if service.name == "http")._handle
+    return lambda data: handle(Session("http", "", tls=False), Line(data))
+
+
+def proxy(data: bytes) -> None:
+    try:
+        read_proxy_header(Line(data))
+    except (ValueError, OSError):
+        pass
+
+
+def addresses(data: bytes) -> None:
+    text = data.decode("latin-1")
+    valid_address(text), normal_address(text), address_literal(text)
+
+
+def threading(data: bytes) -> None:
+    """Each letter is a message, with references or a subject as it says."""
+    items: list[threads.Item] = []
+    for number, kind in enumerate(data.decode("latin-1"), 1):
+        references = {
+            "c": [number - 1],
+            "l": list(range(max(1, number - 30), number)),
+            "r": [1],
+            "u": [number + 1_000_000, number + 1_000_001],
+            "v": [number + 1_000_001, number + 1_000_000],
+            "x": [number + 1],
+            "y": [1_000_000, number + 2, number],
+        }.get(kind, [])
+        subject = {"s": "same", "t": "same"}.get(kind, f"subject {number}")
+        items.append(threads.Item(number, number, references, 1000 - number % 7, subject, kind in "cst"))
+    b"".join(threads.threads(items, Work()))
+
+
+FIELDS = [
+    b"From", b"To", b"Cc", b"Date", b"Message-ID", b"References", b"In-Reply-To", b"Subject", b"Content-Type",
+    b"Content-Transfer-Encoding", b"MIME-Version", b"Autocrypt", b"List-ID", b"Received", b"X-Kept", b"Sender",
+]  # fmt: skip
+MAIL_WORDS = [
+    b" ", b"\t", b"\r\n", b"\r\n ", b"\r\n\r\n", b"(", b")", b'"', b"\\", b"<", b">", b"@", b",", b";", b":", b"=",
+    b"?",
+    b".", b"-", b"--", b"a", b"1", b"\xe9", b"=?utf-8?q?a?=", b"a@b.c", b"<a@b>", b"a=b", b'a="b"', b"; a=b", b"[",
+    b"]",
+    b"[::1]", b"[192.0.2.1]", b"keydata=", b"AAAA", b"multipart/encrypted", b"boundary=",
+    b"-----BEGIN PGP MESSAGE-----",
+    b"Version: 1\r\n", b"Mon, 2 Nov 2026 10:00:00 +0000", b"Content-Type: text/plain\r\n", b"charset=utf-8", b"_",
+    *(b"\r\n" + name + b": " for name in FIELDS),
+]  # fmt: skip
+SMTP_WORDS = [
+    b" ", b"\r\n", b"\r", b"\n", b".", b"\r\n.\r\n", b"..", b"<", b">", b"@", b"a", b"a@b.c", b"<a@example.org>",
+    b"[", b"]",
+    b"IPv6:", b"::", b"1", b"EHLO x\r\n", b"HELO x\r\n", b"MAIL FROM:<a@b.c>", b"RCPT TO:<alice@example.org>\r\n",
+    b"DATA\r\n",
+    b"RSET\r\n", b"NOOP\r\n", b"SIZE=1", b" BODY=8BITMIME", b" AUTH=<>", b"AUTH PLAIN ", b"AUTH LOGIN\r\n", b"AAAA",
+    b"=",
+    b"VRFY ", b"HELP\r\n", b"\0", b"\xff", b"*", b"QUIT", b"XYZ ",
+]  # fmt: skip
+NAMES = (
+    [
+        b"a STATUS name (MESSAGES DELETED)", b"a RENAME a/b &AOQ-/c", b"a SUBSCRIBE &AOQ-",
+        b'a SELECT "a\\"b" (CONDSTORE)',
+        b"a DELETE a/b", b"a CREATE a/%/b", b"a STATUS {5+}\r\n&AOQ- (MESSAGES)", b"a GETQUOTAROOT INBOX/a",
+        b"a COPY 1 a",
+        b'a LSUB a "b"', b"a APPEND name {3+}\r\nabc",
+    ],
+    [
+        b"a", b"&", b"-", b"&-", b"&AOQ-", b"AAAA", b"/", b"%", b"*", b",", b"INBOX/", b"\\\\", b'\\"', b'"', b" ",
+        b"\xc3\xa4",
+    ],
+)  # fmt: skip
+LISTS = (
+    [
+        b'a LIST "" (% a*/b INBOX) RETURN (SUBSCRIBED STATUS (MESSAGES UNSEEN))', b"a LIST reference (a %b *c d)",
+        b'a LIST (SUBSCRIBED RECURSIVEMATCH) "a/" "*"', b'a LSUB "a/" %', b'a LIST "" I%N*B*O%X', b'a LIST "" (a)',
+    ],
+    [
+        b"a", b"a ", b"%", b"*", b"%*", b"/", b"a*", b"b%", b" ", b"SUBSCRIBED ", b"MESSAGES ",
+        b"STATUS (MESSAGES) ", b"{1+}\r\na ",
+    ],
+)  # fmt: skip
+SEARCHES = (
+    [
+        b"a SEARCH RETURN (ALL COUNT SAVE) $ NOT $ UID $ 1:*", b"a UID SEARCH OR (SEEN 1,3) NOT UID 1:2,7,*",
+        b"a SEARCH MODSEQ 1 $",
+        b"a SORT (REVERSE DATE SUBJECT FROM) UTF-8 ALL", b"a THREAD REFERENCES UTF-8 ALL",
+        b"a UID STORE 1,3:* +FLAGS (\\Seen $a)",
+        b"a UID FETCH 1,3:4 (FLAGS) (CHANGEDSINCE 1 VANISHED)", b"a EXAMINE INBOX (QRESYNC (1 2 1:3 (1,2 3,4)))",
+        b"a SEARCH CHARSET UTF-8 SUBJECT {1+}\r\na", b"a UID COPY $ a", b"a UID EXPUNGE 1,2:3",
+        b"a FETCH $ (UID FLAGS)",
+    ],
+    [
+        b" ", b"(", b")", b"1", b"1:*,", b"2,", b"4294967295,", b"9:1,", b"$", b"$ ", b",", b":", b"*", b"NOT ",
+        b"OR ", b"UID ", b"ALL ",
+        b"KEYWORD a ", b"(ALL) ", b"SEEN ", b"REVERSE DATE ", b"SUBJECT ", b"SUBJECT a ", b"UID 1:3 ", b"{1+}\r\na ",
+        b"FLAGS ", b"$a ",
+    ],
+)  # fmt: skip
+OTHERS = (
+    [
+        b'a GETMETADATA (DEPTH 1) "" (/private/a /shared/comment)', b'a SETMETADATA a (/private/a "x" /private/b NIL)',
+        b'a ID ("name" "x" "version" NIL)', b"a ENABLE CONDSTORE X Y", b"a LOGIN a b",
+        b"a CREATE a (USE (\\Sent \\Junk))",
+        b'a APPEND a (\\Seen $a) " 1-Feb-1994 21:52:25 -0800" {3+}\r\nabc {1+}\r\nb',
+        b"a STORE 1 +FLAGS.SILENT (\\Seen $a $b)",
+        b"a AUTHENTICATE PLAIN AAAA", b"a GETQUOTA a", b"a NOOP", b'a SETMETADATA "" (/private/a ~{1+}\r\na)',
+    ],
+    [
+        b" ", b"(", b")", b'"', b"\\", b"{1+}\r\n", b"~{1+}\r\na", b"{", b"1", b"a", b"/private/a ",
+        b"/shared/comment ", b"/", b"NIL ",
+        b"DEPTH 1 ", b"MAXSIZE 1 ", b"\\Seen ", b"$a ", b"\xff", b"\0", b"\r\na NOOP", b"\r\n", b'"a" ', b"X ", b"}",
+        b"]",
+    ],
+)  # fmt: skip
+HTTP_SEEDS = [
+    (b"GET /?a=b&c=%20d HTTP/1.1\r\nHost: example.org\r\n"
+     b"X-Forwarded-For: 192.0.2.1, [::1]:1, a\r\nCookie: a=b; c=d\r\n\r\n"),
+    b"POST /new?token=abc HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nContent-Type: a/b; charset=c\r\n\r\nabc",
+    (b"GET /privacy.html/../a HTTP/1.1\r\nHost: a\r\nAccept: a/b;q=1, c/d\r\n"
+     b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
+    b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
+]  # fmt: skip
+HTTP_WORDS = [
+    b" ", b"\r\n", b"/", b"?", b"&", b"=", b"%20", b"%", b"+", b";", b",", b":", b"a", b"..", b'"', b"a: b\r\n",
+    b"Host: a\r\n", b"\xff",
+    b"X-Forwarded-For: 192.0.2.1\r\n", b"GET /healthz HTTP/1.1\r\n\r\n", b"HTTP/1.1", b"POST /new ", b"0\r\n", b"\0",
+    b"[::1],",
+]  # fmt: skip
+
+
+def populate(gateway: Gateway) -> None:
+    """An account with some messages."""
+    smtp(gateway, "submission")(b"AUTH PLAIN " + base64.b64encode(f"\0{ALICE}\0{PASSWORD}".encode()) + b"\r\n")
+    account = gateway.store.account(ALICE)
+    assert account is not None
+    inbox = gateway.store.mailbox(account.id, "INBOX")
+    assert inbox is not None
+    for number in range(5):
+        header = b"Subject: Re: a%d\r\nMessage-ID: <%d@a>\r\nReferences: <%d@a>\r\n\r\n" % (
+            number % 2,
+            number,
+            number - 1,
+        )
+        gateway.store.store(header, [Delivery(ALICE, inbox.id, account.id)])
+
+
+def prey(gateway: Gateway) -> dict[str, Prey]:
+    outgoing = pgp_message(ALICE, "bob@example.net", 100, Autocrypt="addr=alice@example.org; keydata=AAAA BBBB=")
+    incoming = pgp_message(
+        "bob@example.net", ALICE, 100, References="<a@b> <c@d>", To="A <a@b.c>, (x) <d@e.f>, g: h@i;"
+    )
+    join = (
+        b'From: "B (x)" <bob@example.net> (y)\r\nDate: Mon, 2 Nov 2026 10:00:00 +0000\r\nSecure-Join: vc-request\r\n'
+        b'Content-Type: multipart/mixed; charset=a; boundary="b"\r\nMessage-ID: <a@b>\r\n\r\n--b\r\n'
+        b'Content-Type: text/plain; charset="utf-8"\r\nContent-Description: =?utf-8?q?a?= =?utf-8?b?YQ==?=\r\n\r\n'
+        b"Secure-Join: vc-request\r\n\r\n--b--\r\n"
+    )
+    bounce = (
+        b"From: mailer-daemon@example.net\r\nAuto-Submitted: auto-replied\r\nContent-Type: multipart/report; "
+        b"report-type=delivery-status; boundary=b\r\nReceived: from a\r\nReceived: from b\r\n\r\n--b\r\n"
+        b"Content-Type: message/delivery-status\r\n\r\nx\r\n--b--\r\n"
+    )
+    session = (
+        b"EHLO a\r\nMAIL FROM:<a@b.c> SIZE=1 BODY=8BITMIME\r\nRCPT TO:<alice@example.org>\r\nDATA\r\n"
+        b"A: b\r\n\r\n..x\r\n.\r\nQUIT\r\n"
+    )
+    right = base64.b64encode(f"\0{ALICE}\0{PASSWORD}".encode())
+    login = b"AUTH LOGIN\r\nYQ==\r\nYg==\r\nAUTH PLAIN " + right + b"\r\nMAIL FROM:<alice@example.org>\r\nRSET\r\n"
+    spelled = [b"a.b@c.d", b"a@[IPv6:2001:db8::1]", b"a@192.0.2.1", b"a@b1", b"a+b@_c-d.e"]
+    return {
+        "smtp": Prey(smtp(gateway, "mx"), [session], SMTP_WORDS),
+        "submission": Prey(smtp(gateway, "submission"), [login], SMTP_WORDS),
+        "messages from elsewhere": Prey(messages(gateway, False), [incoming, incoming, join, bounce], MAIL_WORDS),
+        "messages of accounts": Prey(messages(gateway, True), [outgoing, join], MAIL_WORDS),
+        "addresses": Prey(addresses, spelled, MAIL_WORDS, 8000),
+        "proxy": Prey(proxy, [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"], [b" ", b"PROXY ", b"1", b".", b"\r", b"\n"]),
+        "imap names": Prey(imap(gateway), *NAMES, 8000),
+        "imap lists": Prey(imap(gateway), *LISTS, 8000),
+        "imap searches": Prey(imap(gateway), *SEARCHES, 8000),
+        "imap others": Prey(imap(gateway), *OTHERS, 8000),
+        "http": Prey(http(gateway), HTTP_SEEDS, HTTP_WORDS, 3500),
+        "threads": Prey(threading, [b"clrsuv"], [b"c", b"l", b"r", b"s", b"t", b"u", b"v", b"x", b"y", b"n"], 250),
+    }
