@@ -6,12 +6,14 @@ import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from chatgate.headers import fields, split
 
 # Fields of the message that its sender's client, or the sender, knows it by.
 _QUOTED = frozenset((b"message-id", b"date", b"from", b"to", b"subject"))
 _LONGEST = 2000  # octets of such a field
+_LOOKED_AT = 1000  # fields of a header, which may be as long as the message
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +83,7 @@ def _ascii(text: str) -> str:
 def _quoted(content: bytes) -> bytes:
     """Of each field the first, if it is short and of ASCII."""
     found: dict[bytes, bytes] = {}
-    for name, field in fields(split(content)[0]):
+    for name, field in islice(fields(split(content)[0]), _LOOKED_AT):
         if name in _QUOTED and len(field) <= _LONGEST and field.isascii():
             found.setdefault(name, field)
     return b"".join(found.values())

@@ -6,9 +6,10 @@ import calendar
 import re
 
 from . import names
-from .answers import Bad
+from .answers import Bad, No
 
 MAX_DEPTH = 20  # of nested parentheses and NOTs; real clients stay under 5
+MAX_FLAGS, MAX_FLAG_OCTETS = 50, 1000  # of one message; one with one blank between
 
 _ATOM = re.compile(rb'[^(){ %*"\\\]\x00-\x1f\x7f-\xff]+')
 _ASTRING = re.compile(rb'[^(){ %*"\\\x00-\x1f\x7f-\xff]+')
@@ -186,7 +187,7 @@ class Parser:
         return text
 
     def flags(self) -> frozenset[str]:
-        """A list in parentheses, maybe empty, or (for STORE) bare flags."""
+        """A list in parentheses, maybe empty, or (for STORE) bare flags. Raises No for more than a message can have."""
         found = set()
         if self.skip(b"("):
             if not self.skip(b")"):
@@ -198,6 +199,8 @@ class Parser:
             found.add(self.flag())
             while self.skip(b" "):
                 found.add(self.flag())
+        if len(found) > MAX_FLAGS or len(" ".join(found)) > MAX_FLAG_OCTETS:
+            raise No("Too many flags", "LIMIT")
         return frozenset(found)
 
     def date(self) -> int:

@@ -16,6 +16,7 @@ from .source import Source
 MAX_CRITERIA = 20
 _MAX_DATE = 200  # octets of a Date field
 _MAX_ADDRESSES = 1 << 12  # octets of a field whose first address is compared
+_MAX_LOCAL = 100  # octets of its local part
 
 
 class _Falling:
@@ -55,7 +56,7 @@ def _mailbox(name: bytes) -> Callable[[Source], str]:
     def key(source: Source) -> str:
         for value in source.header().all(name)[:1]:
             for _, _, local, _ in addresses([value[:_MAX_ADDRESSES]], source.work)[:1]:
-                return words.folded((local or b"").decode("utf-8", "replace"))
+                return words.folded((local or b"")[:_MAX_LOCAL].decode("utf-8", "replace"))
         return ""
 
     return key
@@ -75,18 +76,17 @@ _KEYS: dict[str, Callable[[Source], Any]] = {
 def parse(parser: Parser) -> Callable[[Source], tuple]:
     """The criteria in parentheses: a function that gives what a message is compared by. Raises Bad."""
     parser.expect(b"(")
-    keys: list[Callable[[Source], Any]] = []
-    while True:
-        keys.append(_criterion(parser))
-        if len(keys) > MAX_CRITERIA:
-            raise Bad("Too many sort criteria")
+    keys: dict[str, Callable[[Source], Any]] = {}
+    for _ in range(MAX_CRITERIA):
+        word, key = _criterion(parser)
+        keys.setdefault(word, key)  # what is equal by a criterion is equal by it again
         if parser.skip(b")"):
-            break
+            return lambda source: tuple(key(source) for key in keys.values())
         parser.space()
-    return lambda source: tuple(key(source) for key in keys)
+    raise Bad("Too many sort criteria")
 
 
-def _criterion(parser: Parser) -> Callable[[Source], Any]:
+def _criterion(parser: Parser) -> tuple[str, Callable[[Source], Any]]:
     word = parser.keyword()
     falling = word == "REVERSE"
     if falling:
@@ -95,4 +95,4 @@ def _criterion(parser: Parser) -> Callable[[Source], Any]:
     key = _KEYS.get(word)
     if key is None:
         raise Bad("Unknown sort criterion")
-    return (lambda source: _Falling(key(source))) if falling else key
+    return word, (lambda source: _Falling(key(source))) if falling else key

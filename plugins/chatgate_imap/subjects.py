@@ -6,7 +6,8 @@ import re
 
 from . import words
 
-_MAX_SUBJECT = 1000  # characters that are compared
+# Characters that are compared. While a command runs it has those of all messages in memory.
+_MAX_SUBJECT = 300
 _MAX_OCTETS = 4 * _MAX_SUBJECT
 
 _BLOB = re.compile(r"\[[^\[\]]*\] *")

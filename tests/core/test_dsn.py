@@ -54,3 +54,9 @@ def test_nothing_breaks_out_of_its_place(recipient, content):
     content = content.replace(b"\r", b"").replace(b"\n", b"\r\n")
     _, status, _ = parts(content, [Failure(recipient, "5.2.2", "full")])
     assert len([block for block in status.get_payload() if block.keys()]) == 2
+
+
+def test_of_a_header_without_end_the_beginning_is_looked_at():
+    header = b"Message-ID: <a@b>\r\n" + b"X: y\r\n" * 1000 + b"Subject: late\r\n"
+    quoted = notice("example.org", "a@example.org", header + b"\r\n", []).rpartition(b"rfc822-headers\r\n\r\n")[2]
+    assert quoted.startswith(b"Message-ID: <a@b>\r\n\r\n--")

@@ -228,6 +228,18 @@ def test_status(client):
         assert client.fails(wrong).startswith(b"BAD")
 
 
+def test_more_flags_than_a_message_can_have(client):
+    client.append(b"x")
+    client.do("SELECT INBOX")
+    for flags in (" ".join(f"$k{n}" for n in range(51)), " ".join(f"${n:059}" for n in range(17))):
+        for command in (f"STORE 1 FLAGS ({flags})", f"APPEND INBOX ({flags}) {{1+}}\r\nx"):
+            assert client.fails(command.encode()) == b"NO [LIMIT] Too many flags"
+    client.do("STORE 1 FLAGS ($a $b)")
+    some = " ".join(f"$k{n}" for n in range(49))
+    assert client.fails(f"STORE 1 +FLAGS ({some})") == b"NO Too many flags"  # with those that it has
+    assert client.do("FETCH 1 FLAGS") == [rb"* 1 FETCH (FLAGS ($a $b \Recent))"]
+
+
 def test_append_with_flags_date_and_literals_that_wait(client):
     message = b"Subject: x\r\n\r\nbody \xe4\r\n"
     client.send(b'a APPEND INBOX (\\Seen $Forwarded) " 7-Feb-1994 21:52:25 -0800" {%d}\r\n' % len(message))
