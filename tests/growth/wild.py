@@ -7,6 +7,7 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from chatgate_gate import openpgp
 from chatgate_imap import threads
 from chatgate_imap.connection import Connection
 from growing import Prey
@@ -46,14 +47,19 @@ SETTINGS: dict[str, Any] = {
 class Line:
     """A client at the end of a line that has said all it will ever say."""
 
-    def __init__(self, data: bytes) -> None:
-        self._data = io.BytesIO(data)
-        self.recv = self._data.read
+    def __init__(self, data: bytes, most: int = 1 << 30) -> None:
+        """most: octets that come at once."""
+        self._data, self._most = io.BytesIO(data), most
+        self.heard: list[bytes] = []
+
+    def recv(self, octets: int) -> bytes:
+        return self._data.read(min(octets, self._most))
 
     def sendall(self, data: bytes) -> None:
         pass
 
     def send(self, data: bytes) -> int:
+        self.heard.append(bytes(data))
         return len(data)
 
     def settimeout(self, seconds: float | None) -> None:
@@ -63,14 +69,14 @@ class Line:
         return io.BufferedReader(self._data)  # type: ignore[arg-type]
 
 
-def smtp(gateway: Gateway, service: str) -> Callable[[bytes], None]:
+def smtp(gateway: Gateway, service: str, at_once: int = 1 << 30) -> Callable[[bytes], None]:
     serve = gateway.hub.plugin("smtp").serve
 
     def cost(data: bytes) -> None:
         session = Session(service, "192.0.2.1", tls=True)
         if service != "mx":
             data = b"EHLO [127.0.0.1]\r\n" + data
-        serve(session, Line(data))
+        serve(session, Line(data, at_once))
 
     return cost
 
@@ -97,16 +103,27 @@ def messages(gateway: Gateway, submitted: bool) -> Callable[[bytes], None]:
     return lambda data: accept(session, Envelope(sender, [ALICE], data, submitted=submitted)) and None
 
 
-def imap(gateway: Gateway) -> Callable[[bytes], None]:
-    plugin, account = gateway.hub.plugin("imap"), gateway.store.account(ALICE)
+def packets(raw: bytes) -> None:
+    """In a message, and as a key in its header."""
+    try:
+        openpgp.packets(openpgp.Octets(base64.encodebytes(raw).replace(b"\n", b"\r\n")))
+    except openpgp.NotEncrypted:
+        pass
+    openpgp.is_public_key(raw)
 
-    def cost(data: bytes) -> None:
-        session = Session("imap", "192.0.2.1", tls=True)
+
+def imap(gateway: Gateway, address: str = ALICE) -> Callable[[bytes], bytes]:
+    """Its cost; called, it gives the answers."""
+    plugin, account = gateway.hub.plugin("imap"), gateway.store.account(address)
+
+    def cost(data: bytes) -> bytes:
+        session, line = Session("imap", "192.0.2.1", tls=True), Line(b"")
         session.account = account
-        connection = Connection(plugin, session, Line(b""))
+        connection = Connection(plugin, session, line)
         connection.wire.deadline = 0.0  # nothing more is waited for
         connection.wire._in += b"a EXAMINE INBOX\r\na ENABLE QRESYNC\r\na SEARCH RETURN (SAVE) ALL\r\n" + data + b"\r\n"
         connection.run()
+        return b"".join(line.heard)
 
     return cost
 
@@ -225,6 +242,10 @@ OTHERS = (
         b"]",
     ],
 )  # fmt: skip
+# A session key (RFC 9580 §5.1.1), encrypted data in chunks (§4.2.1.4), the beginning of a public key.
+PACKETS = [
+    b"\xc1\x0e\x03" + bytes(8) + b"\x12abcd", b"\xd2\xe9\x01" + bytes(511) + b"\xe0a\x00", b"\xc6\x01\x06\xcd\x01a",
+]  # fmt: skip
 HTTP_SEEDS = [
     (b"GET /?a=b&c=%20d HTTP/1.1\r\nHost: example.org\r\n"
      b"X-Forwarded-For: 192.0.2.1, [::1]:1, a\r\nCookie: a=b; c=d\r\n\r\n"),
@@ -282,11 +303,15 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
     spelled = [b"a.b@c.d", b"a@[IPv6:2001:db8::1]", b"a@192.0.2.1", b"a@b1", b"a+b@_c-d.e"]
     return {
         "smtp": Prey(smtp(gateway, "mx"), [session], SMTP_WORDS),
+        "smtp in drips": Prey(smtp(gateway, "mx", 7), [session], SMTP_WORDS, 2000),
         "submission": Prey(smtp(gateway, "submission"), [login], SMTP_WORDS),
         "messages from elsewhere": Prey(messages(gateway, False), [incoming, incoming, join, bounce], MAIL_WORDS),
         "messages of accounts": Prey(messages(gateway, True), [outgoing, join], MAIL_WORDS),
         "addresses": Prey(addresses, spelled, MAIL_WORDS, 8000),
         "proxy": Prey(proxy, [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"], [b" ", b"PROXY ", b"1", b".", b"\r", b"\n"]),
+        "packets": Prey(
+            packets, PACKETS, [b"\xe0", b"\x00", b"\x01", b"\xc1\x04", b"\xd2\xff", b"\x80\x00", *PACKETS], 8000
+        ),
         "imap names": Prey(imap(gateway), *NAMES, 8000),
         "imap lists": Prey(imap(gateway), *LISTS, 8000),
         "imap searches": Prey(imap(gateway), *SEARCHES, 8000),
