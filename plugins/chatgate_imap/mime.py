@@ -15,7 +15,7 @@ MAX_DEPTH = 30
 MAX_PARTS = 2000
 MAX_PART_HEADER = 1 << 16  # octets of a part's header that are looked at
 MAX_HEADERS = 1 << 20  # octets of all of them together
-MAX_DASHES = 500_000  # lines that begin like a delimiter and are none
+MAX_DASHES = 100_000  # lines that begin like a delimiter and are none
 MAX_BOUNDARY = 200  # octets; RFC 2046 §5.1.1 allows 70
 
 _LINE = MAX_BOUNDARY + 10

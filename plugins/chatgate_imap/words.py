@@ -105,7 +105,13 @@ class Decoder:
         self._charset = codecs.getincrementaldecoder(charset(charset_name))("replace")
 
     def decode(self, octets: bytes, final: bool = False) -> str:
-        return folded(self._charset.decode(self._transfer.decode(octets, final), final))
+        octets = self._transfer.decode(octets, final)
+        try:
+            text = self._charset.decode(octets, final)
+        except ValueError:  # UTF-16 and UTF-32 want a mark at the beginning, whatever is to be done with errors
+            self._charset = codecs.getincrementaldecoder("utf_8")("replace")
+            text = self._charset.decode(octets, final)
+        return folded(text)
 
 
 # ------------------------------------------------------------------------------------------ encoded words
@@ -124,7 +130,7 @@ def text(value: bytes) -> str:
         between = raw[pos : match.start()]
         name = _charset(match[1].partition("*")[0])  # behind a * stands the language (RFC 2231 §5)
         if octets and (name != waiting or between.strip(" \t")):
-            pieces.append(b"".join(octets).decode(waiting, "replace"))
+            pieces.append(_decoded(octets, waiting))
             octets = []
         if not pos or between.strip(" \t"):
             pieces.append(between)
@@ -133,8 +139,15 @@ def text(value: bytes) -> str:
             break
         octets.append(_word(match[2], match[3]))
         waiting, pos = name, match.end()
-    pieces += (b"".join(octets).decode(waiting, "replace"), raw[pos:])
+    pieces += (_decoded(octets, waiting), raw[pos:])
     return "".join(pieces)
+
+
+def _decoded(octets: list[bytes], name: str) -> str:
+    try:
+        return b"".join(octets).decode(name, "replace")
+    except ValueError:
+        return b"".join(octets).decode("utf-8", "replace")
 
 
 def _word(encoding: str, body: str) -> bytes:

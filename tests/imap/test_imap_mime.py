@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import email
 import email.policy
-import time
 from pathlib import Path
 
 import pytest
@@ -217,25 +216,15 @@ def test_nesting_and_splitting_are_bounded():
     wide = b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n\r\n\r\n" * 50000
     nested = b"Content-Type: message/rfc822\r\n\r\n" * 5000
     for data in (deep, wide, nested):
-        began = time.monotonic()
-        structure(data)
-        assert time.monotonic() - began < 2
+        assert structure(data).count(b"(") <= 6 * mime.MAX_PARTS
 
 
-def test_hostile_headers_take_no_time():
-    began = time.monotonic()
-    for value in (
-        b"(" * 50000,
-        b'"' * 50001,
-        b"a@b," * 20000,
-        b"<" * 50000,
-        b"=?" * 50000,
-        b";a=" * 30000,
-        b"\\" * 50000,
-    ):
-        envelope(b"From: %s\r\nTo: %s\r\n\r\n" % (value, value))
-        parse(b"Content-Type: text/plain" + value + b"\r\nContent-Disposition: " + value + b"\r\n\r\n")
-    assert time.monotonic() - began < 5
+def test_what_comes_behind_the_last_part_that_is_read():
+    """It belongs to nobody, and what is outside is found all the same."""
+    inner = b"Content-Type: multipart/mixed; boundary=in\r\n\r\n" + b"--in\r\n\r\nx\r\n" * (mime.MAX_PARTS + 5)
+    data = b"Content-Type: multipart/mixed; boundary=out\r\n\r\n--out\r\n%s--out\r\n\r\nlast\r\n--out--\r\n" % inner
+    (child,) = parse(data).children
+    assert len(child.children) == mime.MAX_PARTS - 2 and data[child.end :].startswith(b"\r\n--out\r\n\r\nlast")
 
 
 PIECE = st.sampled_from(

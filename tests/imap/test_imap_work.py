@@ -1,0 +1,55 @@
+"""A command computes for so long and no longer, and others have their turns meanwhile."""
+
+from __future__ import annotations
+
+import gevent
+import pytest
+from imap_trace import Client
+
+PARTS = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n" + b"--b\r\nContent-Type: text/plain\r\n\r\nx\r\n" * 1900
+MANY = b"To: " + b", ".join(b'"a b" <u%d@example.org>' % n for n in range(4000)) + b"\r\n\r\n" + b"text " * 500_000
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["SEARCH BODY zz", "SEARCH NOT TEXT zz", "FETCH 1:* BODYSTRUCTURE", "FETCH 1:* (UID BODY.PEEK[3] ENVELOPE)"],
+)
+def test_too_much_work_is_refused(own_gateway, command):
+    gateway = own_gateway(imap={"command_work_seconds": 0.02})
+    with Client(gateway) as client:
+        client.do("LOGIN a@example.org passpass1")
+        for message in (PARTS, MANY):
+            client.append(message)
+        client.do("SELECT INBOX")
+        assert client.fails(command).startswith(b"NO [LIMIT]")
+        assert client.fetch("UID") == b"UID 1"  # a new command, a new budget
+
+
+def test_sending_and_waiting_are_no_work(own_gateway):
+    """A client that takes its time gets all of it, whatever it costs to wait for it."""
+    gateway = own_gateway(imap={"command_work_seconds": 0.02})
+    with Client(gateway) as client:
+        client.do("LOGIN a@example.org passpass1")
+        client.append(MANY * 6)
+        client.do("SELECT INBOX")
+        client.start("FETCH 1 BODY.PEEK[]")
+        gevent.sleep(0.3)
+        assert client.finish().startswith(b"OK")
+
+
+def test_others_have_turns_while_one_computes(own_gateway):
+    gateway = own_gateway()
+    with Client(gateway) as busy, Client(gateway) as other:
+        busy.do("LOGIN a@example.org passpass1")
+        other.do("LOGIN b@example.org passpass1")
+        for _ in range(5):
+            busy.append(MANY)
+        busy.do("SELECT INBOX")
+        done = []
+        task = gevent.spawn(lambda: done.append(busy.do("SEARCH " + " ".join(f"NOT TEXT z{n}" for n in range(99)))))
+        answers = 0
+        while not done:
+            other.do("NOOP")
+            answers += 1
+        task.get()
+        assert answers > 20 and done == [[b"* SEARCH 1 2 3 4 5"]]
