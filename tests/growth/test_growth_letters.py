@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import email.errors
 import email.header
 import re
 import time
 from collections import Counter
 from itertools import islice
 
-import growth
 import pytest
 from chatgate_imap import envelope, fetch, header, mime, search, sets, text, words
 from chatgate_imap.answers import Refusal
 from chatgate_imap.header import Header
 from chatgate_imap.parser import Parser
 from chatgate_imap.source import Source
+from growing import Prey, slow
 
 from chatgate.api import Message
 from contrib.bench.attacks import ATTACKS
@@ -166,20 +167,25 @@ KEYS = [
     b"ENVELOPE ", b"SINCE 1-Jan-2020 ",
 ]  # fmt: skip
 
+_VALUES = [b'"A (b)" <a@b>, c: d@e;', b"text/plain; charset=utf-8; name*0=a", b"Re: =?utf-8?q?a?= =?utf-8?b?YQ==?= b"]
+_PARTS = [b"Content-Type: text/plain\r\n\r\na\r\n--b\r\nContent-Transfer-Encoding: base64\r\n\r\nAAAA\r\n--b--\r\n"]
+_COMMANDS = [b"(FLAGS BODY.PEEK[1.2.HEADER.FIELDS (A B)]<0.1>)", b'OR (TO a NOT BODY "b") HEADER c d', b"1:3,7,*"]
+
+# What is hunted, and how many inputs are tried.
 TARGETS = {
-    "envelopes": (envelopes, WORDS, 400),
-    "structures": (structures, WORDS, 400),
-    "searches in fields": (searches_in_fields, WORDS, 400),
-    "headers": (headers, WORDS + LINES, 300),
-    "bodies": (bodies, LINES, 400),
-    "charsets": (charsets, ENCODED, 40, 10_000),
-    "commands": (commands, KEYS + WORDS, 400),
+    "envelopes": (Prey(envelopes, _VALUES, WORDS, 1500), 300),
+    "structures": (Prey(structures, _VALUES, WORDS, 1500), 300),
+    "searches in fields": (Prey(searches_in_fields, _VALUES, WORDS, 1500), 300),
+    "headers": (Prey(headers, _PARTS, WORDS + LINES, 1500), 300),
+    "bodies": (Prey(bodies, _PARTS, LINES, 1500), 300),
+    "charsets": (Prey(charsets, [b"a\xff+AAAA-b"], ENCODED, 10_000), 30),
+    "commands": (Prey(commands, _COMMANDS, KEYS + WORDS, 1500), 300),
 }
 
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_nothing_costs_more_than_in_proportion(name):
-    assert growth.find(*TARGETS[name]) is None
+    assert slow(*TARGETS[name]) is None
 
 
 # ---------------------------------------------------------------------------------------------- once a command
@@ -226,7 +232,7 @@ def test_others_get_turns_amid_attacks(attack):
                     rest.split(b" ", 1)[1],
                 )
             meter.step()
-        assert meter.longest < 0.1
+        assert meter.longest < 0.25
 
 
 # ---------------------------------------------------------------------------------------------- does it find any?
@@ -245,7 +251,7 @@ def _peeled(value: bytes) -> bytes:
 def _email_words(value: bytes) -> str:
     try:
         return str(email.header.decode_header(value.decode("utf-8", "replace")))
-    except ValueError:
+    except (ValueError, email.errors.HeaderParseError):
         return ""
 
 
@@ -267,4 +273,4 @@ KNOWN = [
 @pytest.mark.parametrize(("name", "module", "attribute", "bad"), KNOWN, ids=[row[0] for row in KNOWN])
 def test_what_is_known_to_be_slow_is_found(monkeypatch, name, module, attribute, bad):
     monkeypatch.setattr(module, attribute, bad)
-    assert growth.find(*TARGETS[name])
+    assert slow(*TARGETS[name])
