@@ -17,24 +17,24 @@ from growing import Prey, greedy, slow
 from chatgate import headers
 from chatgate.gateway import Gateway
 
-# Inputs to try, in about two seconds each.
+# Inputs to try, in a second each or less.
 TIME = {
-    "smtp": 150,
-    "smtp in drips": 100,
-    "submission": 120,
-    "messages from elsewhere": 2500,
-    "messages of accounts": 1500,
-    "addresses": 600,
+    "smtp": 100,
+    "smtp in drips": 60,
+    "submission": 80,
+    "messages from elsewhere": 1800,
+    "messages of accounts": 1000,
+    "addresses": 400,
     "proxy": 2000,
     "packets": 400,
-    "imap names": 1500,
-    "imap lists": 100,
-    "imap searches": 250,
-    "imap others": 120,
-    "http": 350,
-    "threads": 40,
+    "imap names": 1000,
+    "imap lists": 80,
+    "imap searches": 180,
+    "imap others": 90,
+    "http": 250,
+    "threads": 30,
 }
-MEMORY = {"messages from elsewhere": 50, "imap lists": 60, "imap searches": 40, "smtp": 20, "http": 20}
+MEMORY = {"messages from elsewhere": 50, "imap lists": 60, "imap searches": 40, "smtp": 12, "http": 20}
 
 
 @pytest.fixture(scope="module")
