@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 import time
 from collections import Counter
@@ -47,11 +48,26 @@ class Uploads:
             self._unfinished.add(upload)
         else:
             self._unfinished.discard(upload)
-        while self.free < 0 and more > 0 and self._unfinished:
-            slowest = max(self._unfinished, key=self._seconds)
+        if self.free < 0 and more > 0:
+            self._make_room()
+
+    def _make_room(self) -> None:
+        """Many that hold next to nothing may have to go, so they are not gone through for each: what changes with each
+        that goes is the place of its owner, and of those of one owner the one with the lowest pace is first.
+        """
+        owners: dict[Hashable, list[Upload]] = {}
+        for upload in sorted(self._unfinished, key=Upload.pace, reverse=True):
+            owners.setdefault(upload.owner, []).append(upload)
+        line = [(-self._seconds(theirs[-1]), number, theirs) for number, theirs in enumerate(owners.values())]
+        heapq.heapify(line)
+        while self.free < 0 and line:
+            _, number, theirs = heapq.heappop(line)
+            slowest = theirs.pop()
             slowest.dropped = True
             self._hold(slowest, 0)
             slowest.drop()
+            if theirs:
+                heapq.heappush(line, (-self._seconds(theirs[-1]), number, theirs))
 
     def _seconds(self, upload: Upload) -> float:
         return self._owners[upload.owner] / max(upload.pace(), 1.0)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.uploads import Uploads
+from chatgate.uploads import Upload, Uploads
 
 
 class Stage:
@@ -114,3 +114,41 @@ def test_uploads_that_hold_nothing_are_not_dropped(stage):
     stage.begin("busy")
     stage.send("busy", 1001)
     assert stage.dropped() == ["busy"]
+
+
+def test_many_that_hold_nothing_are_not_gone_through_for_each(monkeypatch):
+    stage, looks = Stage(octets=1000), []
+    pace = Upload.pace
+    monkeypatch.setattr(Upload, "pace", lambda upload: looks.append(upload) or pace(upload))
+    for number in range(900):
+        stage.begin(number, owner=number % 3)
+        stage.send(number, 1)
+    stage.begin(900)
+    stage.now += 10
+    stage.send(900, 900)
+    assert len(stage.dropped()) == 800 and stage.held[900] == 900
+    assert len(looks) < 20 * 900
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), st.integers(1, 300), st.floats(0, 3)), min_size=2, max_size=30))
+def test_each_that_goes_is_the_slowest_at_that_moment(sent):
+    stage = Stage(octets=1000)
+    uploads = stage.uploads
+
+    def drop(upload):
+        def seconds(one):
+            held = uploads._owners[one.owner] + (upload.held_before if one.owner == upload.owner else 0)
+            return held / max(one.pace(), 1.0)
+
+        assert all(seconds(upload) >= seconds(other) - 1e-9 for other in uploads._unfinished)
+
+    class Watched(Upload):
+        __slots__ = ("held_before",)
+
+    for owner, octets, pause in sent:
+        stage.now += pause
+        upload = Watched(uploads, owner, lambda: None)
+        upload.drop = lambda upload=upload: drop(upload)
+        upload.held_before = octets
+        upload.came(octets, octets)
+    assert uploads.free >= 0
