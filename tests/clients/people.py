@@ -12,7 +12,7 @@ from deltachat_rpc_client._utils import AttrDict
 
 T = TypeVar("T")
 
-OUT_FAILED, OUT_DELIVERED, OUT_READ = 24, 26, 28
+OUT_PENDING, OUT_FAILED, OUT_DELIVERED, OUT_READ = 20, 24, 26, 28
 IN_FRESH, IN_SEEN = 10, 16
 
 

@@ -451,7 +451,7 @@ def test_the_pages_of_a_frozen_server_promise_nothing(public):
     public.path("no-create").touch()
     for path, text in (
         ("/", "takes no new accounts at the moment"),
-        ("/info", "autoconfig</a>.</p>"),
+        ("/info", "autoconfig</a>."),
         (f"/invite/{token.token}", "come back later"),
     ):
         answer, page = ask(public, path)

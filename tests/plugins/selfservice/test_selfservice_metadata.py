@@ -241,6 +241,6 @@ def test_the_page_tells_the_same(stage):
     text = re.sub(r" +", " ", text)
     assert f"3 messages, {facts['octets'] / 1000:.3g} kB of the 7 MB there is room for" in text
     assert f"INBOX: {facts['mailboxes']['INBOX']} " in text and facts["messages"] == 3
-    assert f"Last login {facts['last_login']}: the day" in text and facts["last_login"] == "2024-10-04"
+    assert f"Last login {facts['last_login']}. Only the day" in text and facts["last_login"] == "2024-10-04"
     assert f"Account made {facts['created']} " in text and f"{facts['address']} " in text
     assert f"Notification tokens {facts['notification_tokens']}, left" in text
