@@ -27,5 +27,4 @@ def test_cmping(way: str, tmp_path: Path) -> None:
 
 def test_a_group_with_a_member_without_room(tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
-    output = inside(tmp_path, HOSTS["domain"], "group.py", seconds=90)
-    assert "alice's app shows: " in output
+    inside(tmp_path, HOSTS["domain"], "group.py", seconds=90)
