@@ -17,7 +17,7 @@ from gevent.event import Event
 T = TypeVar("T")
 
 # Seconds of one turn: for so long everybody else waits.
-_TURN = 0.004
+_TURN = 0.002
 # Seconds until work that has just begun, or has waited for something, stands in line: what is short never does.
 _FIRST_TURN = 0.001
 

@@ -47,7 +47,7 @@ class ImapOptions:
         131072, "Octets in a command, literals included unless it is APPEND; 10 000 UIDs, one by one, need 110 000."
     )
     max_inflight_bytes: int = option(
-        268435456,
+        104857600,
         "Octets that unfinished commands and messages of all connections together may take in memory; when they are "
         "more, whoever holds much and sends slowly is refused for now.",
     )
