@@ -58,7 +58,9 @@ class StallWatch:
         """Runs in the native thread, until it can acquire `end`."""
         while not end.acquire(timeout=_LOOK):
             turn, since = self._loop.iteration, time.monotonic()
-            if self._running(turn) and not end.acquire(timeout=self._seconds):
+            if self._running(turn):
+                if end.acquire(timeout=self._seconds):
+                    return
                 self._stand_by(turn, since)
 
     def _running(self, turn: int) -> FrameType | None:

@@ -117,3 +117,11 @@ def test_the_thread_ends_with_the_watch(watch):
     one.stop()
     until(lambda: not set(sys._current_frames()) - before)
     one.stop()
+
+
+def test_the_thread_ends_though_it_is_about_to_complain(watch):
+    before = set(sys._current_frames())
+    one, _ = watch(seconds=20)
+    native(0.2)  # it has seen that this code runs, and waits for whether it goes on
+    one.stop()
+    until(lambda: not set(sys._current_frames()) - before, seconds=10)
