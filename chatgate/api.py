@@ -16,6 +16,7 @@ from chatgate.background import Background
 from chatgate.board import account_key
 from chatgate.confd import Secret, option, required
 from chatgate.envelope import Envelope
+from chatgate.faults import raised_at
 from chatgate.gateway import Certificate, Gateway, Problem, Service
 from chatgate.headers import Edit, Prepend, Remove, Replace, fields, split
 from chatgate.hookspecs import hookimpl, hookspec
@@ -111,6 +112,7 @@ __all__ = [
     "octets",
     "normal_peer",
     "option",
+    "raised_at",
     "required",
     "shown",
     "shown_address",

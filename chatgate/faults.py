@@ -26,6 +26,18 @@ def where(error: BaseException) -> str:
     return found
 
 
+def raised_at(trace: TracebackType | None) -> str:
+    """file:line of the innermost frame, for a log, where the exception's text may hold what a client sent."""
+    frame = _innermost(trace)
+    return f"{frame.tb_frame.f_code.co_filename}:{frame.tb_lineno}" if frame else "?"
+
+
+def _innermost(trace: TracebackType | None) -> TracebackType | None:
+    while trace and trace.tb_next:
+        trace = trace.tb_next
+    return trace
+
+
 def told(error: BaseException) -> str:
     """One line for the operator, at start and in commands: there the text holds nothing that a client sent."""
     text = " ".join(str(error).split())
@@ -46,9 +58,8 @@ def thrown_in(error: BaseException) -> bool:
 
 def _by_statement(trace: TracebackType | None) -> bool:
     """Was the innermost frame at a `raise`? An exception thrown into a greenlet appears where the greenlet waits."""
-    if trace is None:
+    frame = _innermost(trace)
+    if frame is None:
         return False
-    while trace.tb_next:
-        trace = trace.tb_next
-    code, at = trace.tb_frame.f_code.co_code, trace.tb_lasti
+    code, at = frame.tb_frame.f_code.co_code, frame.tb_lasti
     return 0 <= at < len(code) and code[at] == _RAISE

@@ -18,6 +18,7 @@ import gevent
 from gevent import monkey
 
 from chatgate.confd import Enabled
+from chatgate.faults import raised_at
 
 # What an operator asked for is answered at every level.
 ANSWERS = logging.getLogger("chatgate.answers")
@@ -56,10 +57,7 @@ class _Formatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:
         """Where it happened and what kind it was; never its text, which may hold what a client sent."""
         kind, _, trace = ei
-        while trace and trace.tb_next:
-            trace = trace.tb_next
-        at = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-        return f"error={kind.__name__ if kind else '?'} at={at}"
+        return f"error={kind.__name__ if kind else '?'} at={raised_at(trace)}"
 
 
 def setup(level: str, plugins: Iterable[Enabled]) -> None:

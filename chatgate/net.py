@@ -14,6 +14,7 @@ from gevent import socket, ssl
 from gevent.server import StreamServer
 
 from chatgate import peers
+from chatgate.faults import raised_at
 from chatgate.listeners import bind, shown
 from chatgate.logins import Logins
 from chatgate.proxy import read_proxy_header
@@ -203,10 +204,7 @@ class Server:
         except OSError:
             pass  # the client went away
         except Exception as error:
-            trace = error.__traceback__
-            while trace and trace.tb_next:
-                trace = trace.tb_next
-            where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+            where = raised_at(error.__traceback__)
             log.error("session failed session=%s error=%s at=%s", session.id, type(error).__name__, where)
 
     def _linger(self, sock: Any) -> None:

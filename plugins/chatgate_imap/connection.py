@@ -21,6 +21,7 @@ from chatgate.api import (
     TooMuchWork,
     Upload,
     Work,
+    raised_at,
 )
 
 from . import names
@@ -227,7 +228,8 @@ class Connection:
         except (Bye, Closed):
             raise
         except Exception as error:
-            log.error("command failed session=%s error=%s at=%s", self.session.id, type(error).__name__, _where(error))
+            kind, at = type(error).__name__, raised_at(error.__traceback__)
+            log.error("command failed session=%s error=%s at=%s", self.session.id, kind, at)
             return No(UNAVAILABLE.text, "UNAVAILABLE").line(), False
 
     def _answer(self, line: bytes) -> None:
@@ -345,11 +347,3 @@ def _refused_by_store(error: StoreError) -> No:
         if isinstance(error, kind):
             return No(str(error) or kind.__doc__ or "Refused", code)
     return No(str(error) or "Not possible")
-
-
-def _where(error: Exception) -> str:
-    """File and line where it was raised; its text may hold what must not be in a log."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    return f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace is not None else "?"

@@ -157,9 +157,7 @@ class Messages(Part):
             body_id = tx.execute(_BODY_ROW, body).lastrowid
             stored, full = [], []
             for delivery in deliveries:
-                # A word of the server's own is one message beyond the limit, too.
-                more = (0 if delivery.beyond else 1, len(content) - delivery.beyond)
-                if rows.has_room(tx, delivery.account_id, *more, self.quota):
+                if self._has_room(tx, delivery, len(content)):
                     stored.append(_row(tx, body_id, len(content), delivery, now))
                 else:
                     full.append(delivery)
@@ -179,7 +177,7 @@ class Messages(Part):
         def work(tx: Transaction) -> list[Stored]:
             stored = []
             for body, (content, delivery) in zip(bodies, messages, strict=True):
-                if not rows.has_room(tx, delivery.account_id, 1, len(content) - delivery.beyond, self.quota):
+                if not self._has_room(tx, delivery, len(content)):
                     raise OverQuota("Mailbox is full", [delivery])
                 body_id = tx.execute(_BODY_ROW, body).lastrowid
                 stored.append(_row(tx, body_id, len(content), delivery, now))
@@ -193,6 +191,11 @@ class Messages(Part):
             self._drop(bodies)
             raise
         return self._written(bodies, work)
+
+    def _has_room(self, tx: Transaction, delivery: Delivery, size: int) -> bool:
+        """A word of the server's own is one message beyond the limit, too."""
+        messages = 0 if delivery.beyond else 1
+        return rows.has_room(tx, delivery.account_id, messages, size - delivery.beyond, self.quota)
 
     def _body(self, content: bytes) -> _Body:
         """What a row of the content holds: size, size of the header, file, data. Writes the file of a large one."""

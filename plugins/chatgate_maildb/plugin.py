@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import time
 from collections.abc import Sequence
 
@@ -29,7 +28,8 @@ from chatgate.api import (
 from chatgate_maildb import integrity
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.options import MailDbOptions
-from chatgate_maildb.reserve import DiskFull
+from chatgate_maildb.reserve import DiskFull, free_octets
+from chatgate_maildb.rows import Quota
 from chatgate_maildb.store import MailStore
 from chatgate_maildb.toomuch import TooMuch
 from chatgate_maildb.wakeups import Wakeups
@@ -102,8 +102,8 @@ class MailDb:
         if envelope.submitted:
             return Reply(250, "2.1.5", "OK")
         usage, octets = self.gateway.store.usage(account.id), envelope.size or self._too_much.octets(account.id)
-        full = usage.limit and usage.octets + max(octets, 1) > usage.limit
-        if full or (usage.message_limit and usage.messages >= usage.message_limit):
+        quota = Quota(usage.limit, usage.message_limit)
+        if not quota.allows(None, usage.octets + max(octets, 1), usage.messages + 1):
             return Reply(452, "4.2.2", f"{shown}mailbox is full, try again later", imap="OVERQUOTA")
         return Reply(250, "2.1.5", "OK")
 
@@ -160,8 +160,7 @@ class MailDb:
         else:
             lines = gateway.store.integrity()
         found = [Problem("error", f"maildb: {line}") for line in lines]
-        disk = os.statvfs(self._folder if self._folder.exists() else gateway.path())
-        free = disk.f_bavail * disk.f_frsize
+        free = free_octets(self._folder if self._folder.exists() else gateway.path())
         if free < self.options.min_free_bytes:
             found.append(Problem("warning", f"maildb: only {free // 1_000_000} MB are free on the disk with the mail"))
         return found

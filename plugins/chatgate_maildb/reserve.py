@@ -34,6 +34,12 @@ def is_full(error: BaseException) -> bool:
     return code == sqlite3.SQLITE_FULL or code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 
+def free_octets(folder: Path) -> int:
+    """That are left for us on the disk with this folder. Raises OSError."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
 class Reserve:
     """octets: of the file `reserve` in the store's folder; 0 for none.
 
@@ -94,7 +100,6 @@ class Reserve:
 
     def _free(self) -> int:
         try:
-            disk = os.statvfs(self._folder)
+            return free_octets(self._folder)
         except OSError:
             return 0
-        return disk.f_bavail * disk.f_frsize

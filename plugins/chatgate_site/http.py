@@ -14,7 +14,7 @@ import gevent
 from gevent import socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from chatgate.api import Gateway, Server, Session, Work
+from chatgate.api import Gateway, Server, Session, Work, raised_at
 from chatgate_site.forwarded import Forwarded
 from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
@@ -176,9 +176,7 @@ class _Connection(WSGIHandler):
 
     def _log_error(self, t: Any, v: Any, tb: Any) -> None:
         if not issubclass(t, OSError | gevent.GreenletExit):
-            while tb.tb_next:
-                tb = tb.tb_next
-            log.error("request failed error=%s at=%s:%d", t.__name__, tb.tb_frame.f_code.co_filename, tb.tb_lineno)
+            log.error("request failed error=%s at=%s", t.__name__, raised_at(tb))
 
     def log_request(self) -> None:
         """No access log: it would tell who was here when."""

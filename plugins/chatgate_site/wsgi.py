@@ -11,7 +11,7 @@ from urllib.parse import quote
 import bottle
 from bottle import HTTPError, HTTPResponse
 
-from chatgate.api import Gateway
+from chatgate.api import Gateway, raised_at
 from chatgate_site.endpoints import Endpoints
 from chatgate_site.new import PATHS as NEW
 from chatgate_site.new import New
@@ -65,11 +65,7 @@ class Site:
         try:
             return self.app.wsgi(environ, start)
         except Exception as error:
-            trace = error.__traceback__
-            while trace and trace.tb_next:
-                trace = trace.tb_next
-            where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
-            log.error("page failed error=%s at=%s", type(error).__name__, where)
+            log.error("page failed error=%s at=%s", type(error).__name__, raised_at(error.__traceback__))
             kind, body = self._error_body(500, environ["PATH_INFO"])
             start("500 Internal Server Error", [("Content-Type", kind), ("Cache-Control", "no-store")])
             return [body.encode()]

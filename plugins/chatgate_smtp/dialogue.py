@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd import smtp
 
-from chatgate.api import UNAVAILABLE, Reply, Session
+from chatgate.api import UNAVAILABLE, Reply, Session, raised_at
 from chatgate_smtp.driver import BadLine, Goodbye, Stream
 
 if TYPE_CHECKING:
@@ -151,10 +151,7 @@ class Dialogue(smtp.SMTP):
         if isinstance(error, Goodbye):
             self.transport = None
             return str(error)
-        trace = error.__traceback__
-        while trace and trace.tb_next:
-            trace = trace.tb_next
-        where = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else "?"
+        where = raised_at(error.__traceback__)
         log.error("command failed session=%s error=%s at=%s", self.client.id, type(error).__name__, where)
         return line(UNAVAILABLE)
 
