@@ -48,12 +48,13 @@ from chatgate.records import (
 from chatgate.reply import UNAVAILABLE, Reply, login_refusal
 from chatgate.session import Credentials, Session
 from chatgate.store import Content, Store
-from chatgate.turns import TooMuchWork, Work, give_turn, in_order, in_turns
+from chatgate.turns import Abandoned, TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.units import iso_day, octets
 from chatgate.uploads import Upload, Uploads
 
 __all__ = [
     "UNAVAILABLE",
+    "Abandoned",
     "Account",
     "AccountExists",
     "AddressGone",

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+import select
 import socket as stdsocket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import gevent
 import gevent.pool
-from gevent import socket, ssl
+from gevent import monkey, socket, ssl
 from gevent.server import StreamServer
 
 from chatgate import peers
@@ -21,9 +22,12 @@ from chatgate.proxy import read_proxy_header
 from chatgate.reply import Reply
 from chatgate.seats import Seat, Seats
 from chatgate.session import Session
-from chatgate.turns import Line
+from chatgate.turns import Line, clients
 
 log = logging.getLogger("chatgate.net")
+
+# The system's own, which does not wait here; gevent's in its place makes watchers.
+_poll = monkey.get_original("select", "poll")
 
 # Seconds for which a connection keeps its place for sure where nobody logs in: other servers deliver their mail, and
 # browsers get their page, within.
@@ -136,13 +140,14 @@ class Server:
 
     def _handshake(self, sock: ssl.SSLSocket) -> None:
         """Each step costs about a millisecond, and strangers may have hundreds ready at the same moment: one is done
-        between two looks at the other sockets.
+        between two looks at the other sockets, and neighbourhoods have theirs by turns.
         """
+        owner = self._connections[gevent.getcurrent()].owner
         sock.settimeout(0.0)
         wait = socket.wait_read  # the client speaks first
         while True:
             wait(sock.fileno())
-            self._handshakes.pass_by()
+            self._handshakes.pass_by(owner)
             try:
                 sock.do_handshake()
                 break
@@ -157,7 +162,7 @@ class Server:
     def _serve(self, sock: Any, address: Any) -> None:
         """Nothing may escape: gevent would print the greenlet with the peer's address."""
         greenlet = gevent.getcurrent()
-        connection = self._connections[greenlet] = _Connection(sock, self._seats, self._logins)
+        connection = self._connections[greenlet] = clients[greenlet] = _Connection(sock, self._seats, self._logins)
         try:
             session = self._begin(connection, address)
             if session is not None:
@@ -169,7 +174,7 @@ class Server:
         finally:
             _end(connection.sock)
             connection.leave()
-            del self._connections[greenlet]
+            del self._connections[greenlet], clients[greenlet]
             _close(connection.sock)
 
     def _begin(self, connection: _Connection, address: Any) -> Session | None:
@@ -232,6 +237,24 @@ class _Connection:
         self.sock, self._seats, self._logins = sock, seats, logins
         self.seat: Seat | None = None
         self.session: Session | None = None
+
+    @property
+    def owner(self) -> Hashable:
+        """For `chatgate.turns`: the account, before the login the neighbourhood."""
+        if self.session is not None and self.session.account is not None:
+            return self.session.account.id
+        return None if self.seat is None else self.seat.network
+
+    def gone(self) -> bool:
+        """Has the client closed its side, or has ours been cut? Who closes one side of TLS, or of a mail protocol,
+        waits for nothing any more.
+        """
+        poll = _poll()
+        try:
+            poll.register(self.sock, select.POLLRDHUP)
+            return bool(poll.poll(0))
+        except (OSError, ValueError):  # closed
+            return True
 
     def logged_in(self) -> None:
         if self.seat is not None:

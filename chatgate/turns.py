@@ -6,9 +6,9 @@ import heapq
 import itertools
 import math
 import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
+from collections import OrderedDict, deque
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -19,6 +19,7 @@ T = TypeVar("T")
 # Seconds of one turn: for so long everybody else waits.
 _TURN = 0.002
 # Seconds until work that has just begun, or has waited for something, stands in line: what is short never does.
+# All that one owner begins between two looks at the sockets shares them.
 _FIRST_TURN = 0.001
 
 _SORTED_AT_ONCE = 500
@@ -35,8 +36,38 @@ class TooMuchWork(Exception):
     """A piece of work has used up the time it may have."""
 
 
+class Abandoned(OSError):
+    """The client for whom it was done has closed its connection."""
+
+
+class Client(Protocol):
+    """For whom a greenlet works. owner: who counts as one where many want a turn, however many connections they have.
+    gone: will nobody take what is being made?
+    """
+
+    @property
+    def owner(self) -> Hashable: ...
+
+    def gone(self) -> bool: ...
+
+
+class _Nobody:
+    """In place of a client for the gateway's own greenlets."""
+
+    owner: Hashable = None
+
+    def gone(self) -> bool:
+        return False
+
+
+_NOBODY = _Nobody()
+
+# By greenlet, as long as the connection lasts.
+clients: dict[Any, Client] = {}
+
+
 class Work:
-    """Long work in small steps, and what it may cost.
+    """Long work in small steps, for the client of the greenlet that makes this, and what it may cost.
 
         work = Work(seconds=30)
         for message in messages:
@@ -44,17 +75,19 @@ class Work:
             …
 
     Between two calls of `step` there shall be some milliseconds at most. All that is long in one process stands in one
-    line: between two turns everybody else runs, so it does not matter to them how many there are.
+    line: between two turns everybody else runs, so it does not matter to them how many there are. The line goes from
+    owner to owner, so it does not matter to other owners how many connections one has.
 
     seconds: of computing that it may have in all. What others computed meanwhile, and waiting, do not count.
     spent: of these, up to the last turn that ended.
     """
 
-    __slots__ = ("seconds", "spent", "_until", "_cpu", "_loop", "_iteration")
+    __slots__ = ("seconds", "spent", "_until", "_cpu", "_line", "_client", "_iteration")
 
     def __init__(self, seconds: float = math.inf) -> None:
         self.seconds = seconds
-        self._loop = gevent.get_hub().loop
+        self._line = _line()
+        self._client = clients.get(gevent.getcurrent(), _NOBODY)
         self._iteration = -1
         self._until = self._cpu = 0.0
         self.begin()
@@ -62,16 +95,18 @@ class Work:
     def begin(self) -> None:
         """Something new begins that may cost as much again. The turn goes on, if it is still the same."""
         self.spent = 0.0
-        if self._loop.iteration != self._iteration:
-            self._mark(_FIRST_TURN)
+        if self._line.loop.iteration != self._iteration:
+            self._mark(self._line.first_turn(self._client.owner))
 
     def step(self) -> None:
         """Give others their turn if this one is over. Costs nothing to speak of if it is not.
 
-        Raises TooMuchWork.
+        Raises TooMuchWork, and Abandoned.
         """
         if time.monotonic() >= self._until:
             self._end_turn()
+            if self._client.gone():
+                raise Abandoned
             if self.spent > self.seconds:
                 raise TooMuchWork
 
@@ -82,18 +117,18 @@ class Work:
 
     def _end_turn(self) -> None:
         used = time.thread_time() - self._cpu
-        if self._loop.iteration == self._iteration:
+        if self._line.loop.iteration == self._iteration:
             self.spent += used
-            _line().stand()
-            self._mark(_TURN)
+            self._line.stand(self._client.owner)
+            self._mark(time.monotonic() + _TURN)
         else:  # the greenlet has waited meanwhile, so most of that was not its own
             self.spent += min(used, _FIRST_TURN)
-            self._mark(_FIRST_TURN)
+            self._mark(self._line.first_turn(self._client.owner))
 
-    def _mark(self, turn: float) -> None:
-        self._iteration = self._loop.iteration
+    def _mark(self, until: float) -> None:
+        self._iteration = self._line.loop.iteration
         self._cpu = time.thread_time()
-        self._until = time.monotonic() + turn
+        self._until = until
 
     def each(self, items: Iterable[T]) -> Iterator[T]:
         """The items, with a step before each. Raises TooMuchWork."""
@@ -112,38 +147,59 @@ class Work:
 
 
 class Line:
-    """Who waits for a turn in the thread of one hub: one has it between two looks at sockets, timers and threads."""
+    """Who waits for a turn in the thread of one hub: one has it between two looks at sockets, timers and threads, and
+    those whom these have woken go before. Owners by turns, and the work of each in its order.
+
+    loop: the hub's; `loop.iteration` counts the looks.
+    """
 
     def __init__(self) -> None:
-        self._waiting: deque[Event] = deque()
+        self._owners: OrderedDict[Hashable, deque[Event]] = OrderedDict()  # none of them empty
         self._caller: gevent.Greenlet | None = None
-        self._loop = gevent.get_hub().loop
-        self._iteration = -1
+        self.loop = gevent.get_hub().loop
+        self._called = -1
+        self._look, self._begun = -1, dict[Hashable, float]()
 
-    def pass_by(self) -> None:
-        """For what is short, but not if many do it at once: at once if nobody else has between these two looks."""
-        while self._iteration == self._loop.iteration:
-            self.stand()
-        self._iteration = self._loop.iteration
+    def first_turn(self, owner: Hashable) -> float:
+        """Until when (time.monotonic()) this owner may do what comes without standing in line."""
+        if self._look != self.loop.iteration:
+            self._look = self.loop.iteration
+            self._begun.clear()
+        return self._begun.setdefault(owner, time.monotonic() + _FIRST_TURN)
 
-    def stand(self) -> None:
+    def pass_by(self, owner: Hashable) -> None:
+        """For what is short, but not if many do it at once: at once if nobody waits, and nobody else had a turn between
+        these two looks.
+        """
+        if self._owners or self._called == self.loop.iteration:
+            self.stand(owner)
+        self._called = self.loop.iteration
+
+    def stand(self, owner: Hashable) -> None:
         """Wait for a turn."""
         turn = Event()
-        self._waiting.append(turn)
+        self._owners.setdefault(owner, deque()).append(turn)
         if not self._caller:
             self._caller = gevent.spawn(self._call)
         try:
             turn.wait()
         except BaseException:  # killed, or a time-out: the next one must not wait for its sake
             if not turn.is_set():
-                self._waiting.remove(turn)
+                self._owners[owner].remove(turn)
+                if not self._owners[owner]:
+                    del self._owners[owner]
             raise
 
     def _call(self) -> None:
-        while self._waiting:
+        while self._owners:
             give_turn()
-            if self._waiting:
-                self._waiting.popleft().set()
+            gevent.sleep(0)  # behind what that has brought
+            if self._owners:
+                owner, waiting = self._owners.popitem(last=False)
+                waiting.popleft().set()
+                if waiting:
+                    self._owners[owner] = waiting
+                self._called = self.loop.iteration
 
 
 _lines: WeakKeyDictionary[Any, Line] = WeakKeyDictionary()

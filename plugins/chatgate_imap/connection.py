@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from chatgate.api import (
     UNAVAILABLE,
+    Abandoned,
     Account,
     Mailbox,
     MailboxExists,
@@ -216,7 +217,7 @@ class Connection:
             if parser.pos < len(parser.line):
                 parser.space()
             self.work.begin()
-            self.work.step()  # amid pipelined commands too others get their turn
+            self.work.turn()  # amid pipelined commands too others get their turn
             text = command.handler(self, parser)
             return (None if text is None else b"OK " + text.encode()), False
         except Refusal as refusal:
@@ -225,7 +226,7 @@ class Connection:
             return _refused_by_store(error).line(), False
         except TooMuchWork:
             return No("This takes too long, please ask for less at once", "LIMIT").line(), False
-        except (Bye, Closed):
+        except (Bye, Closed, Abandoned):
             raise
         except Exception as error:
             kind, at = type(error).__name__, raised_at(error.__traceback__)

@@ -2,6 +2,8 @@
 
 import socket
 import ssl
+import struct
+import time
 
 import gevent
 import pytest
@@ -13,6 +15,8 @@ from chatgate.listeners import BindError, bind
 from chatgate.net import Server, tls_context
 from chatgate.proxy import read_proxy_header
 from chatgate.records import Account
+from chatgate.testing import client_tls
+from chatgate.turns import Work, clients
 
 
 @pytest.fixture
@@ -311,3 +315,62 @@ def test_a_handshake_that_fails_leaves_nothing(serve, context):
         connect(port, garbage).close()
     turns(lambda: server.connections == 0)
     assert server._seats.taken == (0, 0)
+
+
+def work_on(session, sock, steps):
+    work = Work()
+    while True:
+        steps.append(session.id)
+        until = time.thread_time() + 0.0005
+        while time.thread_time() < until:
+            pass
+        work.step()
+
+
+@pytest.mark.parametrize("reset", [True, False])
+@pytest.mark.parametrize("secure", [True, False])
+def test_no_work_is_done_for_a_client_that_has_gone(serve, context, reset, secure):
+    steps: list[str] = []
+    server, port = serve(lambda session, sock: work_on(session, sock, steps), tls=context if secure else None)
+    client = connect(port)
+    if secure:
+        client = client_tls().wrap_socket(client)
+    while len(steps) < 20:
+        gevent.sleep(0.001)
+    if reset:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+    before = len(steps)
+    with gevent.Timeout(30):
+        while server.connections:
+            gevent.sleep(0.001)
+    assert len(steps) < before + 200 and not clients
+
+
+def test_it_stops_in_time_however_many_stand_in_line(serve):
+    steps: list[str] = []
+    server, port = serve(lambda session, sock: work_on(session, sock, steps))
+    open_ones = [connect(port) for _ in range(60)]
+    with gevent.Timeout(30):
+        while len(set(steps)) < 60:
+            gevent.sleep(0.001)
+        server.stop(0.1)
+    assert not server.connections and not clients
+    for client in open_ones:
+        client.close()
+
+
+def test_work_belongs_to_the_account_or_the_neighbourhood(serve):
+    owners = []
+
+    def handle(session, sock):
+        owners.append(clients[gevent.getcurrent()].owner)
+        session.account = Account(7, "a@example.org", "")
+        owners.append(clients[gevent.getcurrent()].owner)
+
+    _, port = serve(handle, proxies=("127.0.0.0/8",))
+    for peer in ("198.51.100.1", "198.51.100.2", "203.0.113.1"):
+        with connect(port, f"PROXY TCP4 {peer} 192.0.2.1 5000 25\r\n".encode()) as client:
+            assert client.recv(1) == b""
+    assert owners[1::2] == [7, 7, 7]
+    assert owners[0] == owners[2] != owners[4]

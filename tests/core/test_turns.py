@@ -4,11 +4,13 @@ import time
 
 import gevent
 import pytest
+from gevent.event import Event
+from gevent.socket import socketpair
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.api import TooMuchWork, Work, in_order, in_turns
-from chatgate.turns import Line
+from chatgate.api import Abandoned, TooMuchWork, Work, in_order, in_turns
+from chatgate.turns import Line, clients
 
 
 def compute(seconds: float) -> None:
@@ -137,16 +139,194 @@ def test_one_that_is_killed_in_the_line_keeps_nobody_waiting():
     assert gevent.joinall(tasks, timeout=20) and sorted(done) == [0, 2, 3]
 
 
+class Owned:
+    """A client."""
+
+    def __init__(self, owner):
+        self.owner, self.closed = owner, False
+
+    def gone(self):
+        return self.closed
+
+
+def spawn_for(client, function, *arguments):
+    def run():
+        clients[greenlet] = client
+        try:
+            function(*arguments)
+        finally:
+            del clients[greenlet]
+
+    greenlet = gevent.spawn(run)
+    return greenlet
+
+
+def test_owners_have_their_turns_by_turns():
+    """However many connections one account has, another one's long command has every second turn."""
+    seen = []
+
+    def busy(owner, seconds):
+        work = Work()
+        while work.spent < seconds:
+            compute(0.0005)
+            before = work.spent
+            work.step()
+            if work.spent > before:
+                seen.append(owner)
+
+    many = [spawn_for(Owned("many"), busy, "many", 10.0) for _ in range(20)]
+    gevent.sleep(0.05)
+    began = len(seen)
+    one = spawn_for(Owned("one"), busy, "one", 0.03)
+    one.join(30)
+    gevent.killall(many)
+    turns = seen[began:]
+    assert turns.count("one") > 8
+    assert turns.count("many") <= turns.count("one") + 5
+
+
+def test_all_that_an_owner_begins_at_the_same_moment_shares_one_first_turn():
+    loop, seen = gevent.get_hub().loop, []
+
+    def begin(owner):
+        work = Work()
+        for _ in range(4):
+            compute(0.0005)
+            seen.append((owner, loop.iteration))
+            work.step()
+
+    names = ["one"] * 10 + ["other"]
+    gevent.joinall([spawn_for(Owned(name), begin, name) for name in names], timeout=30)
+    first = [owner for owner, iteration in seen if iteration == seen[0][1]]
+    assert len(seen) == 44
+    assert first.count("one") <= 14  # each at least one step: it did not know before
+    assert first.count("other") >= 2
+
+
+def test_what_the_sockets_have_brought_goes_before_the_next_turn():
+    ours, theirs = socketpair()
+    seen = []
+
+    def busy():
+        work = Work()
+        while True:
+            compute(0.0005)
+            before = work.spent
+            if not len(seen) % 10:
+                theirs.send(b"x")
+                seen.append("sent")
+            work.step()
+            if work.spent > before:
+                seen.append("turn")
+
+    def read():  # as a connection does that may be woken by other things, too
+        woken = Event()
+        watcher = gevent.get_hub().loop.io(ours.fileno(), 1)
+        watcher.start(woken.set)
+        while True:
+            woken.wait()
+            woken.clear()
+            ours.recv(1)
+            seen.append("read")
+
+    tasks = [gevent.spawn(read), *(gevent.spawn(busy) for _ in range(5))]
+    while seen.count("read") < 10:
+        gevent.sleep(1e-3)
+    gevent.killall(tasks)
+    ours.close(), theirs.close()
+    at = [place for place, what in enumerate(seen) if what == "sent"][:10]
+    assert all(seen[place + 1 : place + 3] == ["read", "turn"] for place in at[1:]), seen
+
+
+def test_for_a_client_that_is_gone_nothing_more_is_done():
+    client, steps, done = Owned("a"), [], []
+
+    def search():
+        work = Work()
+        with pytest.raises(Abandoned):
+            while True:
+                compute(0.0005)
+                work.step()
+                steps.append(1)
+        for _ in range(10):  # what must be finished is
+            compute(0.0005)
+            work.turn()
+        done.append(1)
+
+    task = spawn_for(client, search)
+    while len(steps) < 10:
+        gevent.sleep(1e-3)
+    client.closed = True
+    before = len(steps)
+    assert task.join(30) is None and done and len(steps) < before + 20
+
+
+def test_a_step_that_fails_gives_its_turn_on():
+    done = []
+
+    def busy(name):
+        work = Work()
+        while work.spent < 0.02:
+            compute(0.0005)
+            work.step()
+            if name == 1 and work.spent > 0.005:
+                done.append(name)
+                return
+        done.append(name)
+
+    assert gevent.joinall([spawn_for(Owned(name % 2), busy, name) for name in range(4)], timeout=20)
+    assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_a_full_line_can_be_ended():
+    def busy():
+        work = Work()
+        while True:
+            compute(0.0005)
+            work.step()
+
+    tasks = [spawn_for(Owned(name % 3), busy) for name in range(60)]
+    gevent.sleep(0.05)
+    gevent.killall(tasks, timeout=20)
+    assert all(task.dead for task in tasks) and not clients
+    work, before = Work(), gevent.get_hub().loop.iteration
+    while work.spent < 0.01:  # and the line is as good as new
+        compute(0.0005)
+        work.step()
+    assert gevent.get_hub().loop.iteration - before < 60
+
+
 def test_what_is_short_passes_by_unless_many_do():
     loop, line, seen = gevent.get_hub().loop, Line(), []
 
-    def short(number):
-        line.pass_by()
-        seen.append(loop.iteration)
+    def short(owner):
+        line.pass_by(owner)
+        seen.append((loop.iteration, owner))
 
-    gevent.joinall([gevent.spawn(short, number) for number in range(20)], raise_error=True)
-    assert len(set(seen)) == 20
+    owners = ["many"] * 20 + ["one"]
+    gevent.joinall([gevent.spawn(short, owner) for owner in owners], raise_error=True)
+    assert len({iteration for iteration, _ in seen}) == 21
+    assert "one" in [owner for _, owner in seen[:4]]
     before = loop.iteration
     gevent.sleep(1e-6)
-    line.pass_by()
+    line.pass_by("one")
     assert loop.iteration <= before + 2
+
+
+def test_who_comes_later_does_not_pass_those_who_stand():
+    line, seen = Line(), []
+
+    def short(name):
+        line.pass_by("a")
+        seen.append(name)
+
+    def newcomers():
+        for number in range(10, 30):
+            gevent.spawn(short, number)
+            gevent.sleep(1e-6)
+
+    tasks = [gevent.spawn(short, number) for number in range(10)]
+    gevent.joinall([*tasks, gevent.spawn(newcomers)], raise_error=True)
+    while len(seen) < 30:
+        gevent.sleep(1e-3)
+    assert seen == list(range(30))

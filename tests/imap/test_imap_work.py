@@ -53,3 +53,25 @@ def test_others_have_turns_while_one_computes(own_gateway):
             answers += 1
         task.get()
         assert answers > 20 and done == [[b"* SEARCH 1 2 3 4 5"]]
+
+
+def test_a_search_ends_with_its_client(own_gateway, caplog):
+    gateway = own_gateway()
+    opened = []
+    take = gateway.store.open
+    gateway.store.open = lambda *arguments: opened.append(1) or take(*arguments)
+    with Client(gateway) as client:
+        client.do("LOGIN a@example.org passpass1")
+        client.append(PARTS)
+        for _ in range(9):
+            client.do("SELECT INBOX")
+            client.do("COPY 1:* INBOX")
+        client.start("SEARCH " + " ".join(f"NOT TEXT z{n}" for n in range(20)))
+        with gevent.Timeout(30):
+            while len(opened) < 5:
+                gevent.sleep(0.001)
+    with gevent.Timeout(30):
+        while any(service.connections for service in gateway.services if hasattr(service, "connections")):
+            gevent.sleep(0.001)
+    assert len(opened) < 100
+    assert not [record for record in caplog.records if record.name == "chatgate.imap"]
