@@ -9,22 +9,30 @@ from dataclasses import dataclass
 from itertools import islice
 
 from chatgate.headers import fields, split
+from chatgate.reply import Reply
 
 # Fields of the message that its sender's client, or the sender, knows it by.
 _QUOTED = frozenset((b"message-id", b"date", b"from", b"to", b"subject"))
 _LONGEST = 2000  # octets of such a field
+_LONGEST_TEXT = 400  # of an address, or of a reason; an address has up to 320
 _LOOKED_AT = 1000  # fields of a header, which may be as long as the message
 
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient without the message. status: an enhanced status code (RFC 3463). reason: a few words of ASCII for
-    a person that follow a colon.
+    """One recipient without the message. status: an enhanced status code (RFC 3463). reason: a few words for a person
+    that follow a colon. code: an SMTP reply code.
     """
 
     recipient: str
     status: str
     reason: str
+    code: int = 550
+
+    @classmethod
+    def refused(cls, recipient: str, why: Reply) -> Failure:
+        """Texts of replies often begin with the recipient, which stands before the colon already."""
+        return cls(recipient, why.status, why.text.removeprefix(f"<{recipient}>: "), why.code)
 
 
 def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]) -> bytes:
@@ -61,7 +69,7 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
             f"Final-Recipient: rfc822; {_ascii(failure.recipient)}",
             "Action: failed",
             f"Status: {failure.status}",
-            f"Diagnostic-Code: smtp; 550 {failure.status} {failure.reason}",
+            f"Diagnostic-Code: smtp; {failure.code} {failure.status} {_ascii(failure.reason)}",
             "",
         ]
     lines += [f"--{boundary}", "Content-Type: text/rfc822-headers", "", ""]
@@ -71,13 +79,13 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
 
 def _words(failures: Sequence[Failure]) -> list[str]:
     lines = ["These have not got your message:", ""]
-    lines += [f"{_ascii(failure.recipient)}: {failure.reason}" for failure in failures]
+    lines += [f"{_ascii(failure.recipient)}: {_ascii(failure.reason)}" for failure in failures]
     return [*lines, "", "All others you sent it to have."]
 
 
 def _ascii(text: str) -> str:
-    """On one line, whatever it was."""
-    return "".join(char if " " <= char <= "~" else "?" for char in text)
+    """On one line that is not too long, whatever it was."""
+    return "".join(char if " " <= char <= "~" else "?" for char in text[:_LONGEST_TEXT])
 
 
 def _quoted(content: bytes) -> bytes:

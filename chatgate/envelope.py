@@ -6,6 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 
 from chatgate.headers import Edit
+from chatgate.reply import Reply
 
 
 @dataclass(slots=True, eq=False)
@@ -20,6 +21,8 @@ class Envelope:
     edits: filled by the intake from the answers to `chatgate_receive`.
     id: the name of the transaction in logs and in the 250 answer.
     size: octets that the sender says it will have (RFC 1870), about right at best; 0 where it does not say.
+    refused: of a message that an account of ours sends, who was refused for good while it goes to the others, and why.
+        The sender has not heard it yet: the intake puts a notice into its INBOX.
     """
 
     sender: str = ""
@@ -29,3 +32,9 @@ class Envelope:
     edits: list[Edit] = field(default_factory=list)
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     size: int = 0
+    refused: dict[str, Reply] = field(default_factory=dict)
+
+    @property
+    def for_others(self) -> bool:
+        """Has it a recipient besides the sender? A copy for oneself does not make a message delivered."""
+        return any(recipient.lower() != self.sender.lower() for recipient in self.recipients)

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # Octets by which notices of what was not delivered may take their reader's account over its quota.
 _BEYOND = 1_000_000
 
+_FULL = "5.2.2", "the mailbox is full"
+
 log = logging.getLogger("chatgate.intake")
 
 
@@ -32,7 +34,8 @@ class Intake:
 
     def accept(self, session: Session, envelope: Envelope) -> Reply:
         """A 2xx Reply is a promise: the message is on disk for every recipient, or, where an account of ours sends it,
-        a notice in its INBOX says who had no room for it. Any other Reply: the sender shall try again or give up.
+        a notice in its INBOX says who had no room for it or was refused before. Any other Reply: the sender shall try
+        again or give up.
         """
         if session.ending is not None and session.ending is not STOPPING:
             return session.ending  # the login does not hold any more; who only stops lets finish what is in flight
@@ -86,14 +89,16 @@ class Intake:
             return UNAVAILABLE
         self._hub.notify("stored", envelope=envelope, stored=stored)
         log.info("stored id=%s copies=%d octets=%d session=%s", envelope.id, len(stored), len(content), session.id)
-        if len(stored) < len(deliveries):
+        if len(stored) < len(deliveries) or envelope.refused:
             done = {one.delivery.mailbox_id for one in stored}
-            refusal = self._tell(envelope, content, [d for d in deliveries if d.mailbox_id not in done])
+            failures = [dsn.Failure.refused(recipient, why) for recipient, why in envelope.refused.items()]
+            failures += [dsn.Failure(d.recipient, *_FULL) for d in deliveries if d.mailbox_id not in done]
+            refusal = self._tell(envelope, content, failures)
             if refusal is not None:
                 return refusal
         return Reply(250, "2.0.0", f"OK {envelope.id}")
 
-    def _tell(self, envelope: Envelope, content: bytes, left_out: list[Delivery]) -> Reply | None:
+    def _tell(self, envelope: Envelope, content: bytes, failures: list[dsn.Failure]) -> Reply | None:
         """Put a notice into the sender's INBOX that these have not got the message. None, or why that cannot be: then
         the sender must hear it by the Reply, at the price that its next try reaches the others twice (clients know a
         message they have by its Message-ID).
@@ -102,7 +107,6 @@ class Intake:
         if not isinstance(inbox, Delivery):
             log.error("no notice of a failure id=%s", envelope.id)
             return UNAVAILABLE
-        failures = [dsn.Failure(d.recipient, "5.2.2", "the mailbox is full") for d in left_out]
         notice = dsn.notice(self._gateway.domain, envelope.sender, content, failures)
         told = self._hub.ask("store", content=notice, deliveries=[replace(inbox, beyond=_BEYOND)], partial=False)
         if isinstance(told, Reply):
@@ -112,5 +116,5 @@ class Intake:
             return UNAVAILABLE
         own = Envelope("", [envelope.sender], notice)
         self._hub.notify("stored", envelope=own, stored=told)
-        log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(left_out), own.id)
+        log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(failures), own.id)
         return None

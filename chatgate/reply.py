@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+
+_STATUS = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,12 @@ class Reply:
     def temporary(self) -> bool:
         """The client may try the same thing again later."""
         return 400 <= self.code < 500
+
+    @property
+    def status(self) -> str:
+        """An enhanced status code of the class of `code` (RFC 2034 §4): plugins may name none, or one of another."""
+        kind = str(self.code // 100)
+        return self.enhanced if _STATUS.fullmatch(self.enhanced) and self.enhanced[0] == kind else f"{kind}.0.0"
 
     def __str__(self) -> str:
         return f"{self.enhanced} {self.text}" if self.enhanced else self.text

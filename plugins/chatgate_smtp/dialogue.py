@@ -38,8 +38,6 @@ _ENHANCED = {
 # Delta Chat's servers have all said "523 Encryption Needed: Invalid Unencrypted Mail", word for word.
 _BARE = frozenset({523})
 
-_CODE = re.compile(r"[245]\.[0-9]{1,3}\.[0-9]{1,3}")
-
 _CLIENT_NAME = re.compile(r"[!-~]{1,255}")
 
 
@@ -207,14 +205,10 @@ class Dialogue(smtp.SMTP):
 
 
 def line(reply: Reply) -> str:
-    """A Reply as one line of SMTP, with an enhanced status code of the class of its code (RFC 2034 §4): plugins may
-    name none, or one of another class. A text that would break out of its line, or that is no text, is left out.
-    """
-    text, enhanced, kind = reply.text, reply.enhanced, reply.code // 100
+    """A Reply as one line of SMTP. A text that would break out of its line, or that is no text, is left out."""
+    text = reply.text
     if not text.isascii() or not text.isprintable():
         text = ""
     if reply.code in _BARE:
         return f"{reply.code} {text[:500]}"
-    if not _CODE.fullmatch(enhanced) or enhanced[0] != str(kind):
-        enhanced = f"{kind}.0.0"
-    return f"{reply.code} {enhanced} {text[:500]}".rstrip()
+    return f"{reply.code} {reply.status} {text[:500]}".rstrip()

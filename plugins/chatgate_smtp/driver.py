@@ -23,6 +23,8 @@ _LINES_A_TURN = 32
 _CHUNKS_A_TURN = 16
 # A command line that is longer than this many octets is not even passed over.
 _MAX_SKIPPED = 1 << 20
+_VERB = 4  # letters of the commands that MAIL, RCPT and DATA are among
+
 
 class BadLine(Exception):
     """A command line that cannot be one; str() is the reply. The session goes on."""
@@ -30,6 +32,11 @@ class BadLine(Exception):
 
 class Goodbye(Exception):
     """The session must end; str() is the last reply."""
+
+
+class _TimeIsUp(Goodbye):
+    def __init__(self) -> None:
+        super().__init__("421 4.4.2 Timeout, closing connection")
 
 
 class Stream:
@@ -137,6 +144,19 @@ class Stream:
             return chunk
         return self._receive(deadline)
 
+    def next_verb(self, seconds: float) -> bytes:
+        """The next command's first four letters in capitals, which stay to be read; b"" if they do not come within so
+        many seconds. Raises Goodbye when the gateway stops.
+        """
+        deadline = time.monotonic() + seconds
+        while len(self._input) - self._at < _VERB:
+            try:
+                chunk = self._receive(deadline, for_command=True)
+            except _TimeIsUp:
+                return b""
+            self._input, self._at = self._input[self._at :] + chunk, 0
+        return self._input[self._at : self._at + _VERB].upper()
+
     def unread(self, rest: bytes) -> None:
         """Give back what was read too far, before anything else is read."""
         self._input, self._at = rest, 0
@@ -188,13 +208,13 @@ class Stream:
             raise Goodbye(self._last_words)
         left = deadline - time.monotonic()
         if left <= 0:
-            raise Goodbye("421 4.4.2 Timeout, closing connection")
+            raise _TimeIsUp
         try:
             self._sock.settimeout(left)
             self._waits_for_command = for_command
             chunk = self._sock.recv(_CHUNK)
         except TimeoutError:
-            raise Goodbye("421 4.4.2 Timeout, closing connection") from None
+            raise _TimeIsUp from None
         except OSError as error:
             raise ConnectionResetError from error
         finally:

@@ -16,6 +16,11 @@ class SmtpOptions:
     submission: tuple[str, ...] = option(("*:587",), "Where clients submit mail after STARTTLS; [] is off.")
     mx: tuple[str, ...] = option(("*:25",), "Where other mail servers deliver mail after STARTTLS; [] is off.")
     max_recipients: int = option(1000, "Recipients a message may have. Delta Chat is told and splits larger groups.")
+    lookahead_seconds: float = option(
+        1.0,
+        "Seconds the refusal of a recipient is held back to see whether the message is for others, too, who shall get "
+        "it then. Delta Chat sends all its commands at once; who waits for replies is told of each recipient.",
+    )
     max_user_send_per_minute: int = option(60, "Messages an account may send in a minute, on average.")
     max_user_send_burst_size: int = option(10, "Messages an account may send at once after a pause.")
     hold_seconds: float = option(

@@ -20,6 +20,9 @@ log = logging.getLogger("chatgate.smtp")
 _MAIL = re.compile(r"FROM: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
 _RCPT = re.compile(r"TO: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
 
+# Octets that are kept of an address that was refused; one that is well-formed has 320 at most.
+_LONGEST_KEPT = 320
+
 MALFORMED = Reply(553, "5.1.3", "Malformed address")
 NOT_ASCII = Reply(553, "5.6.7", "Addresses must be ASCII")
 TOO_MANY_RECIPIENTS = Reply(452, "4.5.3", "Too many recipients")
@@ -32,6 +35,8 @@ class Protocol(Login):
     envelope: Any = None
     # Why this sender may not send; RCPT says so, as Postfix does, and clients look for it there.
     refusal: Reply | None = None
+    # The client has not sent its next command ahead in this transaction.
+    waits_for_replies = False
     # The leave to send that this transaction has taken.
     turn: Turn | None = None
 
@@ -69,6 +74,7 @@ class Protocol(Login):
                 log.debug("sender refused session=%s code=%d address=%s", *facts)
             self.envelope = envelope
             self.recipients_asked = 0
+            self.waits_for_replies = False
             await self.push(b"250 2.1.0 OK")
         else:
             await self.say(refusal)
@@ -125,7 +131,23 @@ class Protocol(Login):
             refusal = answer or self.plugin.nobody[self.submits]
         facts = self.client.id, refusal.code, shown_address(address)
         log.debug("recipient refused session=%s code=%d address=%s", *facts)
-        await self.say(refusal, counts=False)
+        if envelope.submitted and not refusal.temporary and self._goes_to_others(envelope):
+            envelope.refused[address[:_LONGEST_KEPT]] = refusal
+            await self.push(b"250 2.1.5 OK")
+        else:
+            await self.say(refusal, counts=False)
+
+    def _goes_to_others(self, envelope: Envelope) -> bool:
+        """Is the message for somebody else, too, than who was refused just now? Delta Chat gives it up for all when one
+        is refused. It sends its commands without waiting for replies, so the next one tells.
+        """
+        if envelope.for_others:
+            return True
+        if self.waits_for_replies:
+            return False
+        following = self.stream.next_verb(self.options.lookahead_seconds)
+        self.waits_for_replies = not following
+        return following == b"RCPT"
 
     def _take_turn(self, envelope: Envelope) -> None:
         """One for each message of an account, however many get it. The answer is held back until it has come."""
@@ -144,6 +166,8 @@ class Protocol(Login):
     async def smtp_DATA(self, arg: str | None) -> None:
         if self.envelope is None:
             await self.push("503 5.5.1 Need MAIL command")
+        elif self.envelope.refused and not self.envelope.for_others:
+            await self.say(next(iter(self.envelope.refused.values())), counts=False)
         elif not self.envelope.recipients:
             # With pipelining the client sends DATA before it knows that no recipient was taken (RFC 2920 §3.1).
             await self.push("554 5.5.1 No valid recipients")

@@ -28,3 +28,8 @@ def test_cmping(way: str, tmp_path: Path) -> None:
 def test_a_group_with_a_member_without_room(tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
     inside(tmp_path, HOSTS["domain"], "group.py", seconds=90)
+
+
+def test_a_group_with_members_whose_accounts_are_gone(tmp_path: Path) -> None:
+    needs("deltachat_rpc_client", "deltachat_rpc_server")
+    inside(tmp_path, HOSTS["domain"], "gone.py", seconds=90)

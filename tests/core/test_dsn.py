@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatgate.dsn import Failure, notice
+from chatgate.reply import Reply
 
 FAILURES = [Failure("bob@d.test", "5.2.2", "the mailbox is full")]
 
@@ -49,10 +50,22 @@ def test_each_failure_is_told_to_people_and_programs():
     ]
 
 
-@given(st.text(max_size=40), st.binary(max_size=200))
-def test_nothing_breaks_out_of_its_place(recipient, content):
+@pytest.mark.parametrize(
+    ("why", "status", "reason", "code"),
+    [
+        (Reply(550, "5.1.1", "<bob@d.test>: no such user here"), "5.1.1", "no such user here", 550),
+        (Reply(553, "5.1.3", "Malformed address"), "5.1.3", "Malformed address", 553),
+        (Reply(550, "4.1.1", "<carol@d.test>: no"), "5.0.0", "<carol@d.test>: no", 550),
+    ],
+)
+def test_what_rcpt_would_have_said(why, status, reason, code):
+    assert Failure.refused("bob@d.test", why) == Failure("bob@d.test", status, reason, code)
+
+
+@given(st.text(max_size=40), st.text(max_size=1000), st.binary(max_size=200))
+def test_nothing_breaks_out_of_its_place(recipient, reason, content):
     content = content.replace(b"\r", b"").replace(b"\n", b"\r\n")
-    _, status, _ = parts(content, [Failure(recipient, "5.2.2", "full")])
+    _, status, _ = parts(content, [Failure(recipient, "5.2.2", reason)])
     assert len([block for block in status.get_payload() if block.keys()]) == 2
 
 

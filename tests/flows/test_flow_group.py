@@ -142,3 +142,38 @@ def test_other_servers_that_do_not_say_the_size_get_it_through_with_the_next_try
         assert inbox(gateway, bob) == inbox(gateway, carol) == [], "not for some: all would get it twice"
         assert list(smtp.sendmail(SENDER, [bob[0], carol[0]], message)) == [carol[0]]
     assert (len(inbox(gateway, bob)), len(inbox(gateway, carol))) == (1, 0)
+
+
+@pytest.mark.parametrize("gone_first", [True, False])
+def test_members_whose_accounts_are_gone(gateway: Gateway, gone_first: bool) -> None:
+    """All commands at once, as Delta Chat sends them."""
+    alice, bob, carol, dave = people(gateway, 4)
+    store = gateway.store
+    accounts = {login[0]: store.account(login[0]) for login in (carol, dave)}
+    store.delete_account(accounts[carol[0]].id)  # type: ignore[union-attr]
+    store.set_disabled(accounts[dave[0]].id, "for spam")  # type: ignore[union-attr]
+    recipients = [carol[0], dave[0], bob[0]] if gone_first else [bob[0], carol[0], dave[0]]
+    message = pgp_message(alice[0], bob[0])
+    commands = [f"MAIL FROM:<{alice[0]}>", *map("RCPT TO:<{}>".format, recipients)]
+    with smtp_client(gateway, alice) as smtp:
+        smtp.ehlo()
+        smtp.send("".join(f"{command}\r\n" for command in commands))
+        assert [smtp.getreply()[0] for _ in range(4)] == [250] * 4
+        assert smtp.data(message)[0] == 250
+    assert len(inbox(gateway, bob)) == 1
+    (notice,) = inbox(gateway, alice)
+    words, status, _ = email.message_from_bytes(notice).get_payload()
+    assert f"{carol[0]}: no such user here" in words.get_payload()
+    assert f"{dave[0]}: this account is disabled" in words.get_payload() and "spam" not in words.get_payload()
+    failed = {r["Final-Recipient"]: r["Status"] for r in status.get_payload() if r["Action"]}
+    assert failed == {f"rfc822; {carol[0]}": "5.1.1", f"rfc822; {dave[0]}": "5.2.1"}
+
+
+def test_those_without_room_and_those_who_are_gone_are_in_one_notice(gateway: Gateway) -> None:
+    alice, bob, carol = people(gateway, 3)
+    fill(gateway, carol, 0)
+    with smtp_client(gateway, alice) as smtp:
+        smtp.sendmail(alice[0], [bob[0], carol[0], "nobody@example.org"], pgp_message(alice[0], bob[0]))
+    (notice,) = inbox(gateway, alice)
+    status = email.message_from_bytes(notice).get_payload()[1]
+    assert [r["Status"] for r in status.get_payload() if r["Action"]] == ["5.1.1", "5.2.2"]

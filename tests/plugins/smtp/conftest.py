@@ -16,6 +16,7 @@ def started(gateway_factory):
 
     def make(*plugins, domain="example.org", core=None, **smtp):
         smtp.setdefault("max_user_send_burst_size", 1000)
+        smtp.setdefault("lookahead_seconds", 0.05)
         fake = {"domain": domain}
         gateway = gateway_factory(Tls, smtp_wire.Fake, Smtp, *plugins, domain=domain, core=core, smtp=smtp, fake=fake)
         return gateway, gateway.hub.plugin("fake")

@@ -233,9 +233,9 @@ def test_mx_takes_mail_for_its_own_only(wire):
 
 def test_a_pipelined_transaction(sender):
     client = sender()
-    client.send("MAIL FROM:<alice@example.org>", "RCPT TO:<nobody@example.org>", "RCPT TO:<bob@example.org>", "DATA")
-    codes = [reply[:9] for reply in client.replies(4)]
-    assert codes == ["250 2.1.0", "550 5.1.1", "250 2.1.5", "354 End d"]
+    client.send("MAIL FROM:<alice@example.org>", "RCPT TO:<bob@example.org>", "DATA")
+    codes = [reply[:9] for reply in client.replies(3)]
+    assert codes == ["250 2.1.0", "250 2.1.5", "354 End d"]
     client.send("one", ".", "MAIL FROM:<alice@example.org>", "RCPT TO:<bob@example.org>", "DATA")
     codes = [reply[:9] for reply in client.replies(4)]
     assert codes == ["250 2.0.0", "250 2.1.0", "250 2.1.5", "354 End d"]
