@@ -116,11 +116,11 @@ class Stored(NamedTuple):
 
 
 class FlagsChanged(NamedTuple):
-    """modseq: the mailbox's after the change. changed: UIDs given a new modseq by it.
-    refused: UIDs left alone as they were changed after `unchanged_since`.
+    """modseqs: that were given by it, ascending: one for each transaction that changed something. changed: the UIDs
+    that got them. refused: UIDs left alone as they were changed after `unchanged_since`.
     """
 
-    modseq: int
+    modseqs: Sequence[int]
     changed: Sequence[int]
     refused: Sequence[int]
 

@@ -172,7 +172,9 @@ class Store(Protocol):
         flags: Iterable[str],
         unchanged_since: int | None = None,
     ) -> FlagsChanged:
-        """Unknown UIDs are passed over; a message that already has exactly the wanted flags keeps its modseq."""
+        """Unknown UIDs are passed over; a message that already has exactly the wanted flags keeps its modseq. Many are
+        flagged in several transactions.
+        """
         ...
 
     def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:

@@ -201,7 +201,7 @@ class Connection:
             self.imap.stuck.went_on(self.account.id)
         answer, bad = self._run(command, Parser(parts, found.end(), self.utf8))
         if command.tells and (command.looks or self.changed):
-            self.wire.write(b"".join(self.news(command.expunges, command.flag_changes, command.by_uid)))
+            self.tell(command.expunges, command.flag_changes, command.by_uid)
         if answer is not None:
             self._answer(answer)
         if bad:
@@ -286,19 +286,21 @@ class Connection:
         self.changed = True
         self.wire.event.set()
 
-    def news(self, expunges: bool, flag_changes: bool = True, with_uid: bool = False, **own: Any) -> list[bytes]:
-        """What the client is to be told of the mailbox now, see `View.sync`."""
+    def tell(self, expunges: bool, flag_changes: bool = True, with_uid: bool = False, **own: Any) -> bool:
+        """Write what the client is to be told of the mailbox now, see `View.news`. Was there anything?"""
         if self.view is None:
-            return []
-        self.changed, uidnext = False, self.view.uidnext
+            return False
+        self.changed, uidnext, said = False, self.view.uidnext, False
         try:
-            lines = self.view.sync(expunges, flag_changes, with_uid, **own)
+            for line in self.view.news(expunges, flag_changes, with_uid, **own):
+                self.wire.write(line)
+                said = True
         except NoSuchMailbox:
             raise Bye("The selected mailbox was deleted") from None
         self.changed |= self.view.owes
         if self.view.uidnext != uidnext and self.view.uids:
             self.reminder.told(self.view.mailbox.id, self.view.uids[-1])
-        return lines
+        return said
 
     # ------------------------------------------------------------------------------------------ for commands
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 from chatgate.api import Changes, Mailbox, Message, Store, Work
@@ -64,8 +64,7 @@ class View:
                 unseen = (at for at, message in enumerate(piece, start + 1) if flags.SEEN not in message.flags)
                 self.first_unseen = next(unseen, 0)
         self.known_keywords = frozenset[str]()
-        for kind in work.each(kinds):
-            self._know(flags.keywords(kind))
+        self._know(kinds)
         self.recent, self.recents_told = Own(), 0
         self.recents()
         self.fetched: set[int] = set()
@@ -123,45 +122,47 @@ class View:
         """Is there something that could not be told yet?"""
         return bool(self._gone or self._untold)
 
-    def sync(
+    def news(
         self,
         expunges: bool,
         flag_changes: bool = True,
         with_uid: bool = False,
-        own: int = 0,
-        silent: int = 0,
+        own: Collection[int] = (),
+        silent: Collection[int] = (),
         wanted: Iterable[int] = (),
-    ) -> list[bytes]:
-        """Untagged responses for all that changed since the last time. Raises NoSuchMailbox.
+    ) -> Iterator[bytes]:
+        """Untagged responses for all that changed since the last time, one by one, as they may be many. To be taken to
+        the end. Raises NoSuchMailbox.
 
         expunges: whether EXPUNGE may be sent now (not while FETCH, STORE or SEARCH runs, RFC 3501 §7.4.1).
         flag_changes: whether FETCH responses may be sent that nobody asked for. What may not is kept for later.
         with_uid: the command is a UID command.
-        own: a modseq whose changes the caller tells itself. silent: the modseq of this session's own STORE.SILENT:
+        own: modseqs whose changes the caller tells itself. silent: the modseqs of this session's own STORE.SILENT:
             its results are not told, but for the MODSEQ when CONDSTORE is on.
         wanted: UIDs whose flags the client shall hear in any case.
         """
         changes = self._store.changes(self.mailbox.id, self.modseq)
-        lines: list[bytes] = []
         arrived: list[Message] = []
         unsaid: set[int] = set()
         if changes.modseq != self.modseq:
             last = self.uids[-1] if self.uids else 0
+            kinds = set()
             for message in changes.messages:
                 self.work.turn()
+                kinds.add(message.flags)
                 if message.uid > last:
                     arrived.append(message)
                 elif (at := self.messages.position(message.uid)) is None or message.modseq == self.messages.modseq(at):
                     continue
                 else:
                     self.messages[at] = message
-                    if message.modseq == silent:
+                    if message.modseq in silent:
                         unsaid.add(message.uid)
-                    elif message.modseq != own:
+                    elif message.modseq not in own:
                         self._untold.add(message.uid)
             self.modseq, self.uidnext = changes.modseq, changes.uidnext
             self._gone.update(self._lost(changes))
-            lines += self.learn(set().union(*(flags.keywords(message.flags) for message in changes.messages)))
+            yield from self.learn(kinds)
         told = set(wanted)
         if self.condstore:
             told |= unsaid
@@ -169,15 +170,15 @@ class View:
             told |= self._untold
             self._untold.clear()
         self._untold -= self._gone
-        lines += [self.flags_line(uid, with_uid, unsaid) for uid in sorted(told - self._gone)]
+        for uid in sorted(told - self._gone):
+            yield self.flags_line(uid, with_uid, unsaid)
         if expunges and self._gone:
-            lines += self._expunge()
+            yield from self._expunge()
         if arrived:
             self.messages.extend(arrived)
-            lines.append(b"* %d EXISTS\r\n" % len(self.messages))
+            yield b"* %d EXISTS\r\n" % len(self.messages)
         if self.recents():
-            lines.append(b"* %d RECENT\r\n" % self.recents_told)
-        return lines
+            yield b"* %d RECENT\r\n" % self.recents_told
 
     def _lost(self, changes: Changes) -> Iterable[int]:
         """The UIDs of the view that are gone by these changes."""
@@ -185,31 +186,32 @@ class View:
             return [uid for uid in changes.expunged if self.messages.position(uid) is not None]
         return set(self.uids).difference(message.uid for message in changes.messages)
 
-    def learn(self, keywords: set[str]) -> list[bytes]:
-        """A keyword the client has not seen yet is announced before it is used."""
-        return self.flag_lines() if self._know(keywords) else []
+    def learn(self, kinds: Iterable[frozenset[str]]) -> list[bytes]:
+        """A keyword the client has not seen yet is announced before it is used. kinds: the flags of messages."""
+        known = len(self.known_keywords)
+        self._know(kinds)
+        return self.flag_lines() if len(self.known_keywords) > known else []
 
-    def _know(self, keywords: set[str]) -> bool:
-        """Is there anything new to announce among them?"""
-        room = _MOST_KEYWORDS - len(self.known_keywords)
-        if room <= 0 or keywords <= self.known_keywords:
-            return False
-        self.known_keywords = self.known_keywords.union(islice(keywords - self.known_keywords, room))
-        return True
+    def _know(self, kinds: Iterable[frozenset[str]]) -> None:
+        known = set(self.known_keywords)
+        for kind in kinds:
+            self.work.turn()
+            if (room := _MOST_KEYWORDS - len(known)) <= 0:
+                break
+            known.update(islice(flags.keywords(kind) - known, room))
+        self.known_keywords = frozenset(known)
 
-    def pretend(self, uids: Iterable[int], how: str, changed: frozenset[str], with_uid: bool) -> list[bytes]:
+    def pretend(self, uids: Iterable[int], how: str, changed: frozenset[str], with_uid: bool) -> Iterator[bytes]:
         """STORE's answers for messages that are gone though the client may not be told yet: as if they were still here,
         one of the ways RFC 2180 §4.2 leaves open, and the one that confuses no client.
         """
-        lines = []
         for uid in sorted(self._gone.intersection(uids)):
             at = self.messages.position(uid)
             assert at is not None
             old = self.messages.flags(at)
             new = old | changed if how == "add" else old - changed if how == "remove" else changed
             self.messages[at] = self.messages[at]._replace(flags=new)
-            lines.append(self.flags_line(uid, with_uid, ()))
-        return lines
+            yield self.flags_line(uid, with_uid, ())
 
     def flags_line(self, uid: int, with_uid: bool = True, unsaid: Collection[int] = ()) -> bytes:
         """The FETCH response with its flags, but for those `unsaid`; b"" if it is not in the view."""
@@ -226,14 +228,19 @@ class View:
             items.append(b"MODSEQ (%d)" % self.messages.modseq(at))
         return b"* %d FETCH (%s)\r\n" % (at + 1, b" ".join(items))
 
-    def _expunge(self) -> list[bytes]:
+    def _expunge(self) -> Iterator[bytes]:
         """From the highest number down: so no number has to be corrected for those that went before."""
-        gone = [
-            (uid, at) for uid in sorted(self._gone, reverse=True) if (at := self.messages.position(uid)) is not None
-        ]
+        gone = []
+        for uid in sorted(self._gone, reverse=True):
+            self.work.turn()
+            if (at := self.messages.position(uid)) is not None:
+                gone.append((uid, at))
         self._gone.clear()
         self.messages.remove(at for _, at in gone)
         self.fetched.difference_update(uid for uid, _ in gone)
         if self.qresync:
-            return [b"* VANISHED %s\r\n" % sets.compact(uid for uid, _ in gone)]
-        return [b"* %d EXPUNGE\r\n" % (at + 1) for _, at in gone]
+            yield b"* VANISHED %s\r\n" % sets.compact(uid for uid, _ in gone)
+            return
+        for _, at in gone:
+            self.work.turn()
+            yield b"* %d EXPUNGE\r\n" % (at + 1)

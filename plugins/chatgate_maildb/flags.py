@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
+from weakref import WeakKeyDictionary, ref
 
 from chatgate.api import StoreError
 
@@ -16,10 +17,26 @@ _MOST = 50
 _TOO_MANY = "Too many flags"
 
 
+# Those that somebody has, so that sessions share them also where each message has flags of its own.
+_kept: WeakKeyDictionary[frozenset[str], ref[frozenset[str]]] = WeakKeyDictionary()
+
+
 @lru_cache(maxsize=1024)
 def parsed(text: str) -> frozenset[str]:
     """A mailbox has few different sets of flags, so nearly every row is a cache hit."""
-    return frozenset(text.split())
+    flags = frozenset(map(_word, text.split()))
+    return _kept.setdefault(flags, ref(flags))() or flags
+
+
+@lru_cache(maxsize=4096)
+def _word(flag: str) -> str:
+    """One object for a keyword, in however many sets it is."""
+    return flag
+
+
+def has(text: str, flag: str) -> bool:
+    """Is the flag in such a text? Nothing is parsed for it, as each message may have flags of its own."""
+    return f" {flag} " in f" {text} "
 
 
 @lru_cache(maxsize=1024)

@@ -106,7 +106,7 @@ class Mailboxes(Part):
                 if name == old or name.startswith(old + "/"):
                     _rename(tx, account_id, known, name, _checked(new + name[len(old) :]))
 
-        self.writer.run(work)
+        self.writer.run(work, patient=old == "INBOX")
 
     def delete_mailbox(self, mailbox_id: int) -> None:
         """Its children stay. Raises NoSuchMailbox, StoreError for INBOX."""

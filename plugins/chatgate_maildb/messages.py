@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from typing import Literal
 
@@ -26,8 +27,9 @@ from chatgate.api import (
 from chatgate_maildb import rows
 from chatgate_maildb.contents import InFile, InRow
 from chatgate_maildb.database import Unavailable
-from chatgate_maildb.flags import DELETED, SEEN, normal, parsed, text
+from chatgate_maildb.flags import DELETED, SEEN, has, normal, parsed, text
 from chatgate_maildb.part import Part
+from chatgate_maildb.rows import many
 from chatgate_maildb.writer import Transaction
 
 _LIST = "SELECT uid, modseq, flags, size, date FROM message "
@@ -190,7 +192,7 @@ class Messages(Part):
         except Exception:
             self._drop(bodies)
             raise
-        return self._written(bodies, work)
+        return self._written(bodies, work, patient=many(bodies))
 
     def _has_room(self, tx: Transaction, delivery: Delivery, size: int) -> bool:
         """A word of the server's own is one message beyond the limit, too."""
@@ -207,9 +209,11 @@ class Messages(Part):
     def _drop(self, bodies: Sequence[_Body]) -> None:
         self.blobs.remove([file for _, _, file, _ in bodies if file is not None])
 
-    def _written(self, bodies: Sequence[_Body], work: Callable[[Transaction], list[Stored]]) -> list[Stored]:
+    def _written(
+        self, bodies: Sequence[_Body], work: Callable[[Transaction], list[Stored]], patient: bool = False
+    ) -> list[Stored]:
         try:
-            return self.writer.run(work, grows=True)
+            return self.writer.run(work, patient=patient, grows=True)
         except Unavailable:
             raise  # perhaps it is on disk after all, and its file must not go; if not, the sweep takes it
         except Exception:
@@ -229,10 +233,11 @@ class Messages(Part):
         def changed(before: frozenset[str]) -> frozenset[str]:
             return before | wanted if how == "add" else before - wanted if how == "remove" else wanted
 
-        def work(tx: Transaction) -> FlagsChanged:
+        def work(tx: Transaction, piece: Collection[int]) -> FlagsChanged:
             updates: dict[str, list[int]] = {}  # the UIDs that get these flags
             refused, seen = [], 0
-            for uid, _, _, old, modseq in rows.select(tx, mailbox_id, uids):
+            for uid, _, _, old, modseq in rows.select(tx, mailbox_id, piece):
+                tx.breathe()
                 before = parsed(old)
                 after = changed(before)
                 if unchanged_since is not None and modseq > unchanged_since:
@@ -240,23 +245,26 @@ class Messages(Part):
                 elif after != before:
                     updates.setdefault(text(after), []).append(uid)
                     seen += (SEEN in after) - (SEEN in before)
-            modseq = self._set(tx, mailbox_id, updates, seen)
-            return FlagsChanged(modseq, sorted(uid for uids in updates.values() for uid in uids), refused)
+            modseqs = self._set(tx, mailbox_id, updates, seen)
+            return FlagsChanged(modseqs, sorted(uid for uids in updates.values() for uid in uids), refused)
 
-        return self.writer.run(work)
+        done = [self.writer.run(partial(work, piece=piece), patient=many(uids)) for piece in _split(uids) or [()]]
+        return FlagsChanged(*(list(itertools.chain.from_iterable(each)) for each in zip(*done, strict=True)))
 
-    def _set(self, tx: Transaction, mailbox_id: int, updates: dict[str, list[int]], seen: int) -> int:
-        """Write the new flags; the mailbox's modseq afterwards."""
+    def _set(self, tx: Transaction, mailbox_id: int, updates: dict[str, list[int]], seen: int) -> list[int]:
+        """Write the new flags; the modseq they got, if there are any."""
         found = tx.execute(_STEP, (bool(updates), seen, mailbox_id)).fetchall()
         if not found:
             raise NoSuchMailbox("No such mailbox")
+        if not updates:
+            return []
         ((modseq,),) = found
         for flags, uids in updates.items():
+            tx.breathe()  # each message may have flags of its own
             for chunk in rows.chunks(tx, uids):
                 tx.execute(_FLAG, (flags, modseq, mailbox_id, json.dumps(chunk)))
-        if updates:
-            tx.changed.add(mailbox_id)
-        return modseq
+        tx.changed.add(mailbox_id)
+        return [modseq]
 
     def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:
         """Of many messages some in each transaction: those who store meanwhile need not wait for all of them."""
@@ -264,28 +272,27 @@ class Messages(Part):
         def work(tx: Transaction, piece: Collection[int] | None) -> list[int]:
             found = rows.select(tx, mailbox_id, piece)
             if only_deleted:
-                found = [row for row in found if DELETED in parsed(row[3])]
+                found = [row for row in found if has(row[3], DELETED)]
             gone = [row[0] for row in found]
             rows.remove(tx, [(mailbox_id, uid) for uid in gone], rows.drop_bodies)
             return gone
 
-        gone: list[int] = []
-        for piece in self._pieces(mailbox_id, uids):
-            gone += self.writer.run(partial(work, piece=piece))
-        return gone
-
-    def _pieces(self, mailbox_id: int, uids: Collection[int] | None) -> Iterator[Collection[int] | None]:
-        """None for the whole mailbox, where that is small."""
         if uids is None:
             found = self.reader.rows("SELECT messages FROM mailbox WHERE id=?", (mailbox_id,))
-            if not found or found[0][0] <= _AT_ONCE:
-                yield None
-                return
+            if not found or not many(range(found[0][0])):
+                return self.writer.run(partial(work, piece=None))
             uids = [message.uid for message in self.changes(mailbox_id).messages]
-        ordered = sorted(uids)
-        for start in range(0, len(ordered), _AT_ONCE):
-            yield ordered[start : start + _AT_ONCE]
+        gone: list[int] = []
+        for piece in _split(uids):
+            gone += self.writer.run(partial(work, piece=piece), patient=many(uids))
+        return gone
 
     def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
         work = partial(rows.copy, source_id=mailbox_id, uids=uids, target_id=target_id, move=move, quota=self.quota)
-        return self.writer.run(work, grows=not move)
+        return self.writer.run(work, patient=many(uids), grows=not move)
+
+
+def _split(uids: Collection[int]) -> list[list[int]]:
+    """In order, some for each transaction: those who store meanwhile need not wait for all of them."""
+    ordered = sorted(uids)
+    return [ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE)]

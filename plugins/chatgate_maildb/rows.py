@@ -7,11 +7,11 @@ ten times as much, as SQLite then saves the pages it touches for each of them an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
 from typing import Any, NamedTuple
 
 from chatgate.api import Copied, NoSuchMailbox, OverQuota
-from chatgate_maildb.flags import SEEN, parsed
+from chatgate_maildb.flags import SEEN, has
 from chatgate_maildb.writer import Transaction
 
 # (uid, body_id, size, flags, modseq) of a message
@@ -35,6 +35,9 @@ class Quota(NamedTuple):
 
 # Rows handled before other greenlets get a turn.
 _CHUNK = 500
+
+# Messages from which on a job lets others go first.
+_MANY = 100
 
 # Rows of a deleted mailbox in one transaction.
 _DELETED_AT_ONCE = 100
@@ -81,6 +84,14 @@ _RELEASE = "INSERT INTO released (body_id) SELECT value FROM json_each(?)"
 _WORKED_OFF = "DELETE FROM released WHERE id IN (SELECT value FROM json_each(?)) RETURNING body_id"
 
 
+def many(items: Sized) -> bool:
+    """Are these messages so many that what is done to them shall let others go first? An account may have some
+    10 000, and 50 sessions that copy or flag them all the time; who stores one message meanwhile waits for one of them
+    at most.
+    """
+    return len(items) > _MANY
+
+
 def chunks(tx: Transaction, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
     """Parts of a long list, with a turn for other greenlets after each."""
     for start in range(0, len(items), _CHUNK):
@@ -107,7 +118,7 @@ def _numbers(pairs: Iterable[tuple[int, int]]) -> str:
 
 
 def unseen(rows: Iterable[Row]) -> int:
-    return sum(SEEN not in parsed(row[3]) for row in rows)
+    return sum(not has(row[3], SEEN) for row in rows)
 
 
 def has_room(tx: Transaction, account_id: int, messages: int, octets: int, quota: Quota) -> bool:
@@ -145,7 +156,7 @@ def remove(tx: Transaction, pairs: Sequence[tuple[int, int]], bodies: Bodies | N
         for mailbox_id, _, _, size, flags in gone:
             count = counts.setdefault(mailbox_id, [mailbox_id, 0, 0, 0])
             count[1] += 1
-            count[2] += SEEN not in parsed(flags)
+            count[2] += not has(flags, SEEN)
             count[3] += size
         shrunk = tx.execute(_SHRINK, (json.dumps(list(counts.values())),)).fetchall()
         tx.changed.update(mailbox_id for (mailbox_id,) in shrunk)

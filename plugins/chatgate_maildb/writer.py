@@ -33,6 +33,9 @@ T = TypeVar("T")
 # Seconds of jobs in one transaction: other greenlets wait for so long, and those who asked first wait for the commit.
 _SLICE = 0.01
 
+# Seconds of a long job until other greenlets get a turn.
+_TURN = 0.002
+
 # Seconds after which a patient job has waited long enough.
 _PATIENCE = 0.1
 
@@ -43,17 +46,20 @@ class Transaction:
     committed.
     """
 
-    __slots__ = ("changed", "database", "dropped", "execute")
+    __slots__ = ("_turn_ends", "changed", "database", "dropped", "execute")
 
     def __init__(self, database: SqliteDatabase) -> None:
+        self._turn_ends = time.monotonic() + _TURN
         self.database = database
         self.execute = database.connection().execute
         self.changed: set[int] = set()
         self.dropped: list[str] = []
 
     def breathe(self) -> None:
-        """Give other greenlets a turn amid a long job. The transaction stays ours."""
-        give_turn()
+        """Amid a long job: give other greenlets a turn if that is due. The transaction stays ours."""
+        if time.monotonic() >= self._turn_ends:
+            give_turn()
+            self._turn_ends = time.monotonic() + _TURN
 
 
 class _Job:
@@ -63,9 +69,7 @@ class _Job:
 
     __slots__ = ("abandoned", "answer", "asked", "begun", "error", "grows", "line", "result", "work")
 
-    def __init__(
-        self, work: Callable[[Transaction], Any], line: collections.deque[_Job], grows: bool = False
-    ) -> None:
+    def __init__(self, work: Callable[[Transaction], Any], line: collections.deque[_Job], grows: bool = False) -> None:
         self.work, self.line, self.grows = work, line, grows
         line.append(self)
         self.answer = gevent.event.AsyncResult()

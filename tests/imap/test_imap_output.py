@@ -8,6 +8,7 @@ import tracemalloc
 
 import gevent
 import pytest
+from chatgate_imap.wire import Wire
 from imap_trace import Client
 
 from chatgate.api import StoreError
@@ -113,3 +114,30 @@ def test_with_compression_too(stage):
     client.append(LARGE)
     client.do("SELECT INBOX")
     assert client.fetch("BODY.PEEK[TEXT]<1000000.500000>").endswith(BODY[1_000_000:1_500_000])
+
+
+def test_what_is_told_of_many_messages_is_written_as_it_is_made(own_gateway, monkeypatch):
+    """Not gathered first: each line may have a kilobyte of flags, and there may be 50 000."""
+    gateway = own_gateway()
+    client, other = reader(gateway), reader(gateway)
+    client.append(b"Subject: x\r\n\r\nx")
+    client.do("SELECT INBOX")
+    for _ in range(10):
+        client.do("COPY 1:* INBOX")
+    longest, write = 0, Wire.write
+
+    def noted(wire, data):
+        nonlocal longest
+        longest = max(longest, len(data))
+        write(wire, data)
+
+    monkeypatch.setattr(Wire, "write", noted)
+    words = " ".join(f"{n:x<40}" for n in range(20))
+    other.do("SELECT INBOX")
+    assert len(client.do(f"STORE 1:* +FLAGS (\\Deleted {words})")) >= 1024
+    assert len(other.do("NOOP")) >= 1024
+    assert len(client.do("STORE 1:* FLAGS (\\Deleted)")) >= 1024
+    client.do("EXPUNGE")
+    assert len(other.do("FETCH 1:* FLAGS")) >= 1024
+    assert len(other.do("NOOP")) == 1024
+    assert longest < 2500

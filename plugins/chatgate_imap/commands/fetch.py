@@ -95,8 +95,7 @@ def _see(connection: Connection, view: View, positions: list[int]) -> set[int]:
         return set()
     done = connection.store.set_flags(view.mailbox.id, unseen, "add", [flags.SEEN])
     # The change is told with the messages themselves; what others did meanwhile is told here.
-    own = done.modseq if done.changed else 0
-    connection.wire.write(b"".join(connection.news(expunges=False, flag_changes=False, own=own)))
+    connection.tell(expunges=False, flag_changes=False, own=done.modseqs)
     return set(done.changed)
 
 

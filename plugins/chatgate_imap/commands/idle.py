@@ -27,16 +27,15 @@ def idle(connection: Connection, parser: Parser) -> str:
         wire.event.clear()
         now = time.monotonic()
         due = now - spoke >= keepalive
-        lines: list[bytes] = []
+        said = False
         if due or connection.changed:
             # Also when the board said nothing: its word may be lost on the way from another process.
-            lines = connection.news(expunges=True)
+            said = connection.tell(expunges=True)
             if not spoke:
-                lines += _reminder(connection)
-        if due and spoke and not lines:
-            lines = [b"* OK Still here\r\n"]
-        if due or lines:
-            wire.write(b"".join(lines))
+                said |= _remind(connection)
+        if due and spoke and not said:
+            wire.write(b"* OK Still here\r\n")
+        if due or said:
             spoke = now
         if wire.wait(max(0.0, keepalive - (now - spoke))):
             break
@@ -45,12 +44,14 @@ def idle(connection: Connection, parser: Parser) -> str:
     return "Idle completed."
 
 
-def _reminder(connection: Connection) -> list[bytes]:
+def _remind(connection: Connection) -> bool:
+    """Was there reason to?"""
     view = connection.view
     if view is None or not view.uids or not connection.reminder.due(view.mailbox.id, view.uids[-1]):
-        return []
+        return False
     connection.reminder.told(view.mailbox.id, view.uids[-1])
-    return [b"* %d EXISTS\r\n" % len(view)]
+    connection.wire.write(b"* %d EXISTS\r\n" % len(view))
+    return True
 
 
 COMMANDS = {b"IDLE": Command(idle, AUTHENTICATED, looks=False)}

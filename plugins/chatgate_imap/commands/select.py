@@ -184,7 +184,7 @@ def _expunge(connection: Connection, uids: list[int] | None, with_uid: bool) -> 
     if not (gone and view.qresync):
         return "Expunge completed."
     # All is told before the answer, so that the client may take this for what it knows (RFC 7162 §3.2.7).
-    connection.wire.write(b"".join(connection.news(expunges=True, with_uid=with_uid)))
+    connection.tell(expunges=True, with_uid=with_uid)
     return f"[HIGHESTMODSEQ {view.modseq}] Expunge completed."
 
 

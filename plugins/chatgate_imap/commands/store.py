@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Literal
 
 from .. import sets
 from ..answers import Bad
-from ..flags import keywords
 from ..parser import Parser
 from .select import writable
 from .table import SELECTED, Command
@@ -45,16 +44,16 @@ def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
     uids = [view.uids[at] for at in positions]
     how, flags = _HOW[what[1]], view.spelling(flags)
     done = connection.store.set_flags(view.mailbox.id, uids, how, flags, unchanged_since)
-    lines = view.learn(keywords(flags))
+    connection.wire.write(b"".join(view.learn([flags])))
     refused = set(done.refused)
     if what[2]:
-        lines += connection.news(expunges=False, with_uid=by_uid, silent=done.modseq if done.changed else 0)
+        connection.tell(expunges=False, with_uid=by_uid, silent=done.modseqs)
     else:
         # Also for a message that had these flags already, as RFC 3501 does not leave out any.
         told = [uid for uid in uids if uid not in refused]
-        lines += connection.news(expunges=False, with_uid=by_uid, wanted=told)
-        lines += view.pretend(uids, how, flags, by_uid)
-    connection.wire.write(b"".join(lines))
+        connection.tell(expunges=False, with_uid=by_uid, wanted=told)
+        for line in view.pretend(uids, how, flags, by_uid):
+            connection.wire.write(line)
     if refused:
         numbers_refused = refused if by_uid else [at + 1 for at in positions if view.uids[at] in refused]
         return f"[MODIFIED {sets.compact(numbers_refused).decode()}] Conditional store: some have changed."

@@ -1,7 +1,10 @@
 """Mailboxes with thousands of messages: there is an end to them, and others get their turns."""
 
+from dataclasses import replace
+
 import gevent
 import pytest
+from chatgate_maildb import flags, writer
 from chatgate_maildb import messages as module
 
 from chatgate.api import Delivery, OverQuota
@@ -165,3 +168,87 @@ def test_a_delivery_amid_a_large_expunge_does_not_wait_for_all_of_it(store, peop
     store.store(MAIL, [bob.inbox])
     assert not expunging.ready()
     assert len(expunging.get()) == 5000 and store.status(alice.box).messages == 0
+
+
+def with_flags_of_their_own(store, inbox, count, keywords=8):
+    """Messages of which no two have the same flags."""
+    bits = [[f"$k{bit}" for bit in range(12) if number >> bit & 1] for number in range(count)]
+    more = [f"$more{number}" for number in range(keywords)]
+    kinds = [frozenset([*own, *more]) for own in bits]
+    store.store_all([(MAIL, replace(inbox, flags=kind)) for kind in kinds])
+
+
+def test_others_have_their_turns_where_each_message_has_flags_of_its_own(store, people, monkeypatch):
+    monkeypatch.setattr(writer, "_TURN", 0.0)  # a turn wherever there may be one
+    with_flags_of_their_own(store, people.alice.inbox, 1000)
+    statements, most = 0, 0
+
+    class Counting(writer.Transaction):
+        __slots__ = ()
+
+        def __init__(self, database):
+            super().__init__(database)
+            execute = self.execute
+
+            def counted(*arguments):
+                nonlocal statements, most
+                statements += 1
+                most = max(most, statements)
+                return execute(*arguments)
+
+            self.execute = counted
+
+        def breathe(self):
+            nonlocal statements
+            statements = 0
+            super().breathe()
+
+    monkeypatch.setattr(writer, "Transaction", Counting)
+    done = store.set_flags(people.alice.box, range(1, 1001), "add", ["\\Seen"])
+    assert len(done.changed) == 1000 and most < 10
+    assert store.integrity() == [] and store.status(people.alice.box).unseen == 0
+
+
+@pytest.mark.parametrize("name", ["set_flags", "copy", "move", "expunge", "rename", "store_all"])
+def test_who_stores_one_message_waits_for_one_large_job_at_most(store, people, name):
+    """However many of them an account has begun."""
+    alice, bob = people.alice, people.bob
+    boxes = [store.create_mailbox(alice.id, f"box{number}").id for number in range(6)]
+    fill(store, alice.inbox, 200)
+    for box in boxes:
+        store.copy(alice.box, range(1, 201), box)
+    large = {
+        "set_flags": lambda box: store.set_flags(box, range(1, 201), "add", ["\\Flagged"]),
+        "copy": lambda box: store.copy(box, range(1, 201), box),
+        "move": lambda box: store.copy(box, range(1, 201), alice.box, True),
+        "expunge": lambda box: store.expunge(box, None, False),
+        "rename": lambda box: store.rename_mailbox(alice.id, "INBOX", f"other{box}"),
+        "store_all": lambda box: store.store_all([(MAIL, replace(alice.inbox, mailbox_id=box))] * 200),
+    }[name]
+    tasks = [gevent.spawn(large, box) for box in boxes]
+    gevent.sleep(1e-6)
+    store.store(MAIL, [bob.inbox])
+    assert sum(task.ready() for task in tasks) <= 2
+    gevent.joinall(tasks, raise_error=True)
+    assert store.integrity() == []
+
+
+def test_what_is_flagged_in_several_transactions_is_told_as_one(store, people):
+    fill(store, people.alice.inbox, 2500)
+    box = people.alice.box
+    since = store.status(box).modseq
+    done = store.set_flags(box, range(2500, 0, -1), "add", ["\\Seen"])
+    assert done.changed == list(range(1, 2501))
+    changes = store.changes(box, since)
+    assert {message.modseq for message in changes.messages} == set(done.modseqs)
+    assert max(done.modseqs) == changes.modseq
+
+
+def test_sessions_share_the_flags_of_messages(store, people):
+    """Also where each message has others, so that many sessions with one mailbox do not each hold them all."""
+    with_flags_of_their_own(store, people.alice.inbox, 3000)
+    first, second = (store.changes(people.alice.box).messages for _ in range(2))
+    assert all(one.flags is other.flags for one, other in zip(first, second, strict=True))
+    kept = len(flags._kept)
+    del first, second
+    assert len(flags._kept) < kept - 1500
