@@ -210,10 +210,18 @@ def chatgate_get_metadata(session: Session, mailbox: str, entry: str) -> bytes |
     """Who knows the value of this METADATA entry (RFC 5464)? mailbox: "" for server entries. entry: lower case."""
 
 
+@hookspec
+def chatgate_metadata_entries(session: Session, mailbox: str) -> Sequence[str] | None:
+    """Which METADATA entries of this mailbox ("": of the server) do you add, to be read or set? Asked when a client
+    wants all entries below one, or sets several at once; those that have no value now may be named, too. Lower case.
+    """
+
+
 @hookspec(firstresult=True)
 def chatgate_set_metadata(session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
     """Who takes this METADATA entry (None: remove)? An accepting Reply: it is on disk. No answer: an entry below
-    "/private/" is kept as a note (never one of chatgate's own, "/private/vendor/chatgate/"), any other is refused.
+    "/private/" is kept as a note (never one of chatgate's own, "/private/vendor/chatgate/"), any other is refused. An
+    entry that `chatgate_metadata_entries` names is set in a command of its own, as nobody could undo it.
     """
 
 
@@ -252,8 +260,11 @@ def _accounted_for(answer: Sequence[Stored] | Reply, facts: dict[str, Any]) -> b
     return complete and len(stored) == len(answer)
 
 
+_METADATA_ENTRY = re.compile(r"/(?:private|shared)(?:/[!-$&-)+-.0-@[-~]+)+")  # RFC 5464 §3.1; no capitals
+
 # What an answer of the right type must be besides, in view of the facts of the question.
 COMPLETE: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
     "chatgate_store": _accounted_for,
+    "chatgate_metadata_entries": lambda answer, facts: all(map(_METADATA_ENTRY.fullmatch, answer)),
     "chatgate_capabilities": lambda answer, facts: all(re.fullmatch(r"[!-~]+", word) for word in answer),
 }

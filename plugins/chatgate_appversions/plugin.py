@@ -40,6 +40,10 @@ class AppVersions:
         self._look_at = clock()
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
+        return [] if mailbox else [ENTRY]
+
+    @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
         if mailbox or entry != ENTRY:
             return None

@@ -56,6 +56,10 @@ class Iroh:
         self.options = options
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
+        return [] if mailbox else [ENTRY, ENTRY1]
+
+    @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
         url = {ENTRY: self.options.url, ENTRY1: self.options.url1}.get(entry)
         return url.encode("ascii") if url and not mailbox else None

@@ -54,6 +54,10 @@ class Push:
         return ["XDELTAPUSH"] if self._options.capability and session.account is not None else []
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
+        return [_ENTRY] if mailbox == "INBOX" else []
+
+    @hookimpl
     def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
         """All tokens of the account with a blank between, in the order they came."""
         account = session.account

@@ -8,7 +8,7 @@ from chatgate.api import Account, Gateway, Reply, Session
 from chatgate_selfservice.account import kept, set_password
 
 OURS = "/private/vendor/chatgate/"  # RFC 5464 §3.2.1: below a vendor's name are entries of its products alone
-_ACCOUNT, _PASSWORD = OURS + "account", OURS + "password"
+ENTRIES = _ACCOUNT, _PASSWORD = OURS + "account", OURS + "password"
 
 
 def get(gateway: Gateway, session: Session, mailbox: str, entry: str) -> bytes | None:

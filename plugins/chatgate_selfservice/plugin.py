@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -39,6 +40,10 @@ class SelfService:
         page = Page(self.gateway, self.options.wrong_password_seconds, site)
         app.get("/account", callback=page.show)
         app.post("/account", callback=page.act, max_body=_MAX_BODY)
+
+    @hookimpl
+    def chatgate_metadata_entries(self, mailbox: str) -> Sequence[str]:
+        return () if mailbox else metadata.ENTRIES
 
     @hookimpl
     def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:

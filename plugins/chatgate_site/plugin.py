@@ -18,6 +18,8 @@ from chatgate_site.options import SiteOptions
 from chatgate_site.pages import Pages
 from chatgate_site.wsgi import Site as Application
 
+_COMMENT, _ADMIN = "/shared/comment", "/shared/admin"  # RFC 5464 §6.2
+
 
 class Site:
     """The website: invitations with a QR code, POST /new, autoconfig, and a privacy page from the real settings."""
@@ -97,13 +99,17 @@ class Site:
         cli.add_command(command.make(self.inviter, self.endpoints, self.facts))
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
+        return [] if mailbox else [_COMMENT, _ADMIN]
+
+    @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
-        """What Delta Chat asks about the server and its operator (RFC 5464 §6.2.1)."""
+        """What Delta Chat asks about the server and its operator."""
         if mailbox:
             return None
-        if entry == "/shared/comment" and self.options.comment:
+        if entry == _COMMENT and self.options.comment:
             return self.options.comment.encode()
-        if entry == "/shared/admin" and self.options.contact:
+        if entry == _ADMIN and self.options.contact:
             return f"mailto:{self.options.contact}".encode()
         return None
 

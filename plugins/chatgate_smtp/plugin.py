@@ -34,6 +34,7 @@ AIOSMTPD = "1.4.6"
 
 BUSY = b"421 4.7.0 Too many connections, try again later\r\n"
 GONE = Reply(550, "5.7.1", "This account does not exist any more")
+_MOST_RECIPIENTS = "/shared/vendor/deltachat/maxsmtprecipients"
 _HOP = re.compile(rb"\nreceived[ \t]*:")
 LOOP = Reply(554, "5.4.6", "Mail loop: this message has been through too many servers")
 NOT_OWNED = Reply(553, "5.7.1", "Sender address rejected: not owned by user")
@@ -165,9 +166,13 @@ class Smtp:
         self.rate.forget(account.id)
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
+        return [] if mailbox else [_MOST_RECIPIENTS]
+
+    @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
         """Delta Chat splits a message to more recipients than this."""
-        if mailbox == "" and entry == "/shared/vendor/deltachat/maxsmtprecipients":
+        if mailbox == "" and entry == _MOST_RECIPIENTS:
             return str(self.options.max_recipients).encode()
         return None
 

@@ -76,6 +76,10 @@ class Turn:
         return [self.self_test]
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
+        return [] if mailbox else [ENTRY]
+
+    @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
         """`host:port:username:password`. Without it, so while the TURN server does not work, apps use a public one."""
         if mailbox or entry != ENTRY or not self.self_test.passed:

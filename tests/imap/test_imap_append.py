@@ -69,6 +69,20 @@ def test_messages_in_utf8(client):
         assert client.fails(b"APPEND INBOX " + wrong).startswith((b"BAD", b"NO")), wrong
 
 
+def test_header_fields_in_8_bit_need_utf8(client):
+    """RFC 6855 §4. Bodies and the headers of parts may have any octets."""
+    for wrong in ("Subject: Grüße\r\n\r\nx", "Subject: Grüße", "Subject: x\n\xe9: y\n\nx", "A: b\r\n c\xff\r\n\r\nx"):
+        octets = wrong.encode("latin-1") if "\xff" in wrong else wrong.encode()
+        for form in (b"{%d+}\r\n%s", b"UTF8 (~{%d+}\r\n%s)"):
+            answer = client.fails(b"APPEND INBOX " + form % (len(octets), octets))
+            assert answer.startswith(b"NO [CANNOT] Header fields with 8-bit"), wrong
+    assert client.fails("APPEND INBOX {{A: b||||x}} {{Subject: ü||||x}}").startswith(b"NO [CANNOT]")
+    client.do("APPEND INBOX {{Subject: x||||Körper||}}")
+    client.do("ENABLE UTF8=ACCEPT")
+    client.do("APPEND INBOX {{Subject: Grüße||||x}}")
+    assert client.do("STATUS INBOX (MESSAGES)") == [b'* STATUS "INBOX" (MESSAGES 2)']
+
+
 def test_metadata_of_any_octets(client):
     client.do(b'SETMETADATA "" (/private/x ~{3+}\r\na\0b)')
     assert client.do('GETMETADATA "" /private/x') == [b'* METADATA "" (/private/x {3}\r\na\x80b)']

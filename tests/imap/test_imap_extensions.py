@@ -99,6 +99,11 @@ class Notes(Plugin):
         self.tokens = []
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox):
+        shared = ["/shared/comment", "/shared/vendor/x/long", "/shared/vendor/x/none", "/private/vendor/x/alone"]
+        return {"": shared, "INBOX": ["/private/devicetoken"]}.get(mailbox)
+
+    @hookimpl
     def chatgate_get_metadata(self, session, mailbox, entry):
         if (mailbox, entry) == ("INBOX", "/private/devicetoken"):
             return b" ".join(self.tokens) or None
@@ -169,6 +174,56 @@ def test_metadata_is_set_as_a_whole_or_not_at_all(noted):
     )
     assert noted.do("GETMETADATA Sent /private/0") and not noted.do("GETMETADATA Sent /private/x")
     assert noted.do("GETMETADATA (DEPTH infinity) INBOX (/private)") == before == []
+
+
+def test_an_entry_of_a_plugin_is_set_alone(noted):
+    token = '/private/devicetoken "t"'
+    for both in (f'/private/a "1" {token}', f'{token} /private/a "1"', f"{token} /shared/comment NIL"):
+        assert noted.fails(f"SETMETADATA INBOX ({both})").startswith(b"NO [CANNOT] One of these entries")
+    assert noted.do("GETMETADATA (DEPTH infinity) INBOX /private") == []
+    noted.do('SETMETADATA INBOX (/private/devicetoken "t")')
+    assert noted.do("GETMETADATA INBOX /private/devicetoken") == [b'* METADATA "INBOX" (/private/devicetoken {1}\r\nt)']
+    ours = '/private/vendor/chatgate/password "x"'
+    assert noted.fails(f'SETMETADATA "" (/private/a "1" {ours})').startswith(b"NO [NOPERM]")
+
+
+def test_depth_finds_what_plugins_have(noted):
+    noted.do('SETMETADATA INBOX (/private/devicetoken "t")')
+    noted.do('SETMETADATA INBOX (/private/x/y "note")')
+    noted.do('SETMETADATA "" (/private/comment "mine")')
+
+    def found(depth, mailbox, entries):
+        lines = noted.do(f"GETMETADATA (DEPTH {depth}) {mailbox} {entries}")
+        return re.findall(rb"(/[a-z/]+) \{", b"".join(lines))
+
+    everything = [b"/shared/comment", b"/shared/vendor/x/long"]
+    assert found("infinity", '""', "/shared") == everything
+    assert found("1", '""', "/shared") == [b"/shared/comment"]
+    assert found("1", '""', "/shared/vendor/x") == [b"/shared/vendor/x/long"]
+    assert found("0", '""', "/shared/vendor/x") == []
+    assert found("infinity", '""', "(/shared /private /shared/vendor)") == [*everything, b"/private/comment"]
+    assert found("1", "INBOX", "/private") == [b"/private/devicetoken"]
+    assert found("infinity", "INBOX", "/private") == [b"/private/devicetoken", b"/private/x/y"]
+    assert found("infinity", "Sent", "(/private /shared)") == []
+
+
+class BadNames(Plugin):
+    @hookimpl
+    def chatgate_metadata_entries(self, mailbox):
+        return {"": ["/shared/Comment"], "Sent": 1 / 0 if mailbox == "Sent" else None}.get(mailbox)
+
+
+def test_a_plugin_that_names_no_entries(own_gateway):
+    """What others have is found all the same; but nothing is set that might not be set as a whole."""
+    with Client(own_gateway(Notes, BadNames)) as client:
+        client.do("LOGIN a@example.org passpass1")
+        (line,) = client.do('GETMETADATA (DEPTH infinity) "" /shared')
+        assert b"/shared/comment {" in line and b"Comment" not in line
+        for mailbox in ('""', "Sent"):
+            refused = client.fails(f'SETMETADATA {mailbox} (/private/a "1" /private/b "2")')
+            assert refused.startswith(b"NO [UNAVAILABLE]")
+            assert client.do(f"GETMETADATA {mailbox} (/private/a /private/b)") == []
+        client.do('SETMETADATA INBOX (/private/a "1" /private/b "2")')
 
 
 def test_metadata_as_clients_write_it(noted):

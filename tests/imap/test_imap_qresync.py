@@ -221,3 +221,13 @@ def test_own_recents_are_not_more_and_more_ranges():
     for uid in range(1, 10_000, 2):
         own.add(uid, uid + 1)
     assert own.count(range(1, 10_000)) == 200 and 9999 in own and 1 not in own
+
+
+def test_close_tells_no_modseq(two):
+    """RFC 7162 §3.2.8: with one the client would believe it knew what others changed meanwhile."""
+    one, *_ = two
+    one.do("ENABLE QRESYNC")
+    one.do("SELECT INBOX")
+    one.do(r"STORE 1 +FLAGS.SILENT (\Deleted)")
+    one.start("CLOSE")
+    assert one.finish() == b"OK Close completed." and one.lines == [b"OK Close completed."]

@@ -9,6 +9,8 @@ import click
 
 from chatgate.api import Gateway, Reply, hookimpl, option
 
+ENTRY = "/shared/vendor/chatgate/tally"
+
 
 @dataclass(frozen=True)
 class TallyOptions:
@@ -49,8 +51,12 @@ class Tally:
         return ["XTALLY"] if session.account else None
 
     @hookimpl
+    def chatgate_metadata_entries(self, mailbox):
+        return None if mailbox else [ENTRY]
+
+    @hookimpl
     def chatgate_get_metadata(self, entry):
-        if entry == "/shared/vendor/chatgate/tally":
+        if entry == ENTRY:
             return " ".join(f"{name.replace(' ', '-')}={n}" for name, n in sorted(self.counts.items())).encode()
         return None
 

@@ -9,6 +9,7 @@ from chatgate.api import Delivery, Mailbox, NoSuchMailbox, OverQuota, Reply, Sto
 
 from .. import sets
 from ..answers import No
+from ..header import body_start
 from ..parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
@@ -37,6 +38,9 @@ def append(connection: Connection, parser: Parser) -> str:
             raise No("Message is empty", "CANNOT")
         if b"\0" in content:
             raise No("Message has a NUL octet", "CANNOT")
+        if not connection.utf8 and not content[: body_start(content)].isascii():
+            # RFC 6855 §4. Only here: what is delivered is stored as it came.
+            raise No("Header fields with 8-bit characters need ENABLE UTF8=ACCEPT", "CANNOT")
     stored = (_one if len(messages) == 1 else _several)(connection, mailbox, messages)
     uids = sets.compact(one.uid for one in stored).decode()
     return f"[APPENDUID {stored[0].uidvalidity} {uids}] Append completed."

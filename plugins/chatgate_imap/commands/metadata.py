@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from chatgate.api import NoSuchMailbox, StoreError
+from chatgate.api import NoSuchMailbox, Reply, StoreError
 
 from .. import stuck
 from ..answers import Bad, No
@@ -66,18 +67,36 @@ def _options(parser: Parser) -> tuple[int | None, int] | None:
         parser.space()
 
 
-def _values(connection: Connection, mailbox: str, entry: str, depth: int) -> dict[str, bytes]:
-    """The entry's value as some plugin knows it, and with depth the private ones below it, which the store keeps."""
+def _values(connection: Connection, mailbox: str, entries: list[str], depth: int) -> dict[str, bytes]:
+    """The entries' values as some plugin knows them, and with depth those below them: of plugins, and notes."""
     found: dict[str, bytes] = {}
-    answer = connection.hub.ask("get_metadata", session=connection.session, mailbox=mailbox, entry=entry)
-    if isinstance(answer, bytes):  # a Reply says that a plugin failed: then this one entry is not known now
-        found[entry] = answer
-    if depth and entry.startswith("/private"):
+    asked: set[str] = set()
+
+    def ask(entry: str) -> None:
+        if entry in asked:
+            return
+        asked.add(entry)
+        answer = connection.hub.ask("get_metadata", session=connection.session, mailbox=mailbox, entry=entry)
+        if isinstance(answer, bytes):  # a Reply says that a plugin failed: then this one entry is not known now
+            found[entry] = answer
+
+    listed: list[str] = []
+    notes: dict[str, bytes] = {}
+    if depth:
+        for names in connection.hub.notify("metadata_entries", session=connection.session, mailbox=mailbox):
+            listed += names
         kept = connection.store.annotations(connection.account.id, mailbox)
-        for name, value in kept.items():
-            if name.startswith(entry + "/") and name.count("/") - entry.count("/") <= depth:
-                found[name] = value
+        notes = {name: value for name, value in kept.items() if name not in listed}
+    for entry in entries:
+        ask(entry)
+        for name in filter(_below(entry, depth), listed):
+            ask(name)
+        found |= {name: notes[name] for name in filter(_below(entry, depth), notes)}
     return found
+
+
+def _below(entry: str, depth: int) -> Callable[[str], bool]:
+    return lambda name: name.startswith(entry + "/") and name.count("/") - entry.count("/") <= depth
 
 
 def getmetadata(connection: Connection, parser: Parser) -> str:
@@ -92,9 +111,7 @@ def getmetadata(connection: Connection, parser: Parser) -> str:
     max_size, depth = options or (None, 0)
     entries = _entries(parser, depth)
     parser.end()
-    found: dict[str, bytes] = {}
-    for entry in entries:
-        found.update(_values(connection, mailbox, entry, depth))
+    found = _values(connection, mailbox, entries, depth)
     if connection.delta_chat and not mailbox and stuck.ENTRY in entries and stuck.ENTRY not in found:
         if instead := connection.imap.stuck.answer(connection.account.id):
             found[stuck.ENTRY] = instead
@@ -152,12 +169,13 @@ def setmetadata(connection: Connection, parser: Parser) -> str:
 
 
 def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) -> None:
-    """All or, when one is refused, none (RFC 5464 §4.3): notes are kept together and last. What can be no note comes
-    first, since what a plugin has done is not undone.
+    """All or, when one is refused, none (RFC 5464 §4.3): notes are kept together and last, and what a plugin has done
+    is not undone, so an entry of a plugin stands alone.
     """
+    if len(values) > 1:
+        _only_notes(connection, mailbox, values)
     notes: dict[str, bytes | None] = {}
-    for entry in sorted(values, key=_may_be_note):
-        value = values[entry]
+    for entry, value in values.items():
         answer = connection.hub.ask(
             "set_metadata", session=connection.session, mailbox=mailbox, entry=entry, value=value
         )
@@ -174,6 +192,16 @@ def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) 
             raise
         except StoreError as error:
             raise No(str(error), "LIMIT") from None
+
+
+def _only_notes(connection: Connection, mailbox: str, entries: Iterable[str]) -> None:
+    listed = connection.hub.ask("metadata_entries", session=connection.session, mailbox=mailbox)
+    if isinstance(listed, Reply):
+        raise No(listed.text, listed.imap)
+    if not {name for names in listed for name in names}.isdisjoint(entries):
+        raise No("One of these entries can be set in a command of its own only", "CANNOT")
+    if not all(map(_may_be_note, entries)):
+        raise No("This entry cannot be set", "NOPERM")
 
 
 def _may_be_note(entry: str) -> bool:

@@ -151,7 +151,9 @@ def tell_vanished(connection: Connection, view: View, since: int, known: Ranges 
 
 
 def close(connection: Connection, parser: Parser) -> str:
-    """Expunges without a word about it; not when read-only (RFC 3501 §6.4.2)."""
+    """Expunges without a word about it; not when read-only (RFC 3501 §6.4.2). No HIGHESTMODSEQ in the answer: the
+    client would take it for what it knows (RFC 7162 §3.2.8).
+    """
     parser.end()
     view = selected(connection)
     connection.deselect()
