@@ -21,15 +21,19 @@ import imaplib
 import secrets
 import smtplib
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
+import gevent
 import pytest
 
 from chatgate import confd
 from chatgate.gateway import Gateway
 from chatgate.session import Session
+
+T = TypeVar("T")
 
 # What a whole gateway runs, as `chatgate init` enables it.
 SHIPPED = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "push")
@@ -99,7 +103,7 @@ def client_tls() -> ssl.SSLContext:
 
 def smtp_client(gateway: Gateway, login: tuple[str, str] | None = None) -> smtplib.SMTP_SSL:
     """Connected to "submissions", and logged in as (address, password)."""
-    client = smtplib.SMTP_SSL("127.0.0.1", port(gateway, "submissions"), context=client_tls(), timeout=20)
+    client = smtplib.SMTP_SSL("127.0.0.1", port(gateway, "submissions"), context=client_tls(), timeout=60)
     if login:
         client.login(*login)
     return client
@@ -107,7 +111,7 @@ def smtp_client(gateway: Gateway, login: tuple[str, str] | None = None) -> smtpl
 
 def mx_client(gateway: Gateway) -> smtplib.SMTP:
     """Connected to "mx" as another mail server would be, after STARTTLS."""
-    client = smtplib.SMTP("127.0.0.1", port(gateway, "mx"), timeout=20)
+    client = smtplib.SMTP("127.0.0.1", port(gateway, "mx"), timeout=60)
     client.starttls(context=client_tls())
     return client
 
@@ -118,7 +122,7 @@ imaplib.Commands |= dict.fromkeys(("GETMETADATA", "SETMETADATA"), ("AUTH", "SELE
 
 def imap_client(gateway: Gateway, login: tuple[str, str] | None = None) -> imaplib.IMAP4_SSL:
     """Connected to "imaps", and logged in as (address, password)."""
-    client = imaplib.IMAP4_SSL("127.0.0.1", port(gateway, "imaps"), ssl_context=client_tls(), timeout=20)
+    client = imaplib.IMAP4_SSL("127.0.0.1", port(gateway, "imaps"), ssl_context=client_tls(), timeout=60)
     if login:
         client.login(*login)
     return client
@@ -127,6 +131,17 @@ def imap_client(gateway: Gateway, login: tuple[str, str] | None = None) -> imapl
 def new_login(gateway: Gateway) -> tuple[str, str]:
     """(address, password) of nobody yet; logging in makes the account, as Delta Chat does it."""
     return f"{secrets.token_hex(5)[:9]}@{gateway.domain}", secrets.token_urlsafe(18)
+
+
+def until(condition: Callable[[], T], seconds: float = 60) -> T:
+    """Wait, with turns for others, until it is true; its answer. Raises AssertionError after so many seconds, of which
+    a slow machine may need some.
+    """
+    end = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < end, f"not within {seconds} s"
+        gevent.sleep(0.005)
+    return answer
 
 
 def session(service: str = "submission", **facts: Any) -> Session:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import gevent
 import pytest
+from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["chatgate.testing"] if "chatgate.testing" not in sys.modules else []
 
@@ -13,6 +14,16 @@ _ROOT = Path(__file__).parent.parent
 for _folder in (_ROOT / "plugins", _ROOT):
     if str(_folder) not in sys.path:
         sys.path.insert(0, str(_folder))
+
+# What is a stopwatch in hypothesis is off: 0.2 s for an example, and how fast examples are drawn. A gateway that serves
+# all examples of a test is what these tests want.
+settings.register_profile(
+    "chatgate",
+    settings(),
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
+settings.load_profile("chatgate")
 
 
 @pytest.fixture(autouse=True)

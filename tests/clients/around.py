@@ -101,7 +101,7 @@ def size(kib: int) -> str:
 def mailbox(person: Person) -> Iterator[imaplib.IMAP4_SSL]:
     """One more client in this account."""
     transport = person.transport
-    with imaplib.IMAP4_SSL(DOMAIN, ssl_context=NO_CHECK, timeout=10) as imap:
+    with imaplib.IMAP4_SSL(DOMAIN, ssl_context=NO_CHECK, timeout=60) as imap:
         imap.login(transport.addr, transport.password)
         yield imap
 
@@ -124,7 +124,7 @@ def account_page(do: str, person: Person, **fields: str) -> str:
     login = {"address": person.transport.addr, "password": person.transport.password}
     form = urllib.parse.urlencode({"do": do, **login, **fields}).encode()
     try:
-        with urllib.request.urlopen(f"{SITE}/account", form, timeout=10, context=NO_CHECK) as answer:
+        with urllib.request.urlopen(f"{SITE}/account", form, timeout=60, context=NO_CHECK) as answer:
             return html.unescape(answer.read().decode())
     except urllib.error.HTTPError as error:
         raise AssertionError(f"/account: {error.code} {error.read().decode()}") from None

@@ -247,7 +247,7 @@ class Lifecycle:
 
     def invited_by_a_qr_code(self) -> None:
         invitation = json.loads(command(self.gateway, "invite", "create", "--quota", "2M", "--json"))
-        with urllib.request.urlopen(invitation["page"], timeout=10, context=NO_CHECK) as answer:
+        with urllib.request.urlopen(invitation["page"], timeout=60, context=NO_CHECK) as answer:
             assert f'href="{invitation["link"]}"' in html.unescape(answer.read().decode())
         dave = arrive(self.deltachat, {"dave": invitation["link"]})["dave"]
         shows_storage(dave, 0, 2_000_000 // 1024)

@@ -20,7 +20,7 @@ class Late(AssertionError):
     """Something did not happen in time."""
 
 
-def until(what: str, condition: Callable[[], T], seconds: float = 20) -> T:
+def until(what: str, condition: Callable[[], T], seconds: float = 60) -> T:
     """The first true answer. Raises Late."""
     end = time.monotonic() + seconds
     while not (answer := condition()):
@@ -48,7 +48,7 @@ class Person:
         found = self._rpc.search_messages(self.account.id, text, None)
         return [Message(self.account, number) for number in found]
 
-    def has(self, text: str, seconds: float = 20) -> Message:
+    def has(self, text: str, seconds: float = 60) -> Message:
         """The message with this text, once it is there completely."""
 
         def there() -> Message | None:
@@ -57,7 +57,7 @@ class Person:
 
         return until(f"{self.name} has {text!r}", there, seconds)
 
-    def state(self, message: Message, *states: int, seconds: float = 20) -> None:
+    def state(self, message: Message, *states: int, seconds: float = 60) -> None:
         """Wait until the message is in one of these states."""
 
         def reached() -> bool:
@@ -70,7 +70,7 @@ class Person:
     def sends(self, chat: object, text: str, **more: str) -> Message:
         return chat.send_message(text=text, **more)  # type: ignore[attr-defined,no-any-return]
 
-    def event(self, kind: str, seconds: float = 20, **facts: object) -> None:
+    def event(self, kind: str, seconds: float = 60, **facts: object) -> None:
         """Wait for an event that no state tells of. Each is met once."""
         end = time.monotonic() + seconds
         queue = self._rpc.get_queue(self.account.id)

@@ -89,7 +89,7 @@ def dclogin(domain: str, host: str, imap: int, smtp: int, security: str = "ssl")
 def from_site(url: str) -> str:
     """The QR text that the gateway's own site hands out."""
     request = urllib.request.Request(url, method="POST")
-    with urllib.request.urlopen(request, timeout=10, context=NO_CHECK) as answer:
+    with urllib.request.urlopen(request, timeout=60, context=NO_CHECK) as answer:
         return json.load(answer)["dclogin_url"]
 
 
@@ -228,7 +228,7 @@ class Story:
     def the_server_forgets(self) -> None:
         """A core with one device deletes what it has downloaded: the mailbox on the server becomes empty."""
         transport = self.bob.transport
-        imap = imaplib.IMAP4_SSL(*self.way.imap, ssl_context=NO_CHECK, timeout=10)
+        imap = imaplib.IMAP4_SSL(*self.way.imap, ssl_context=NO_CHECK, timeout=60)
         imap.login(transport.addr, transport.password)
         until("bob's mailbox is empty", lambda: imap.select("INBOX")[1] == [b"0"])
         imap.logout()

@@ -16,4 +16,4 @@ def test_old_cores_and_the_newest(tmp_path: Path) -> None:
     there = [version for version in VERSIONS if program(version).exists()]
     if not there:
         pytest.skip("no older cores here; `python tests/clients/fetch_cores.py` fetches them")
-    inside(tmp_path, {"_cg1.test": "127.0.0.2"}, "generations.py", ",".join(there), seconds=90)
+    inside(tmp_path, {"_cg1.test": "127.0.0.2"}, "generations.py", ",".join(there), seconds=300)

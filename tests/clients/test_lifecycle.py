@@ -16,4 +16,4 @@ HOSTS = {"domain": {"_cg1.test": "127.0.0.2", "autoconfig._cg1.test": "192.0.2.1
 @pytest.mark.parametrize("way", HOSTS)
 def test_what_is_kept_and_what_goes(way: str, tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
-    inside(tmp_path, HOSTS[way], "lifecycle.py", way, seconds=150)
+    inside(tmp_path, HOSTS[way], "lifecycle.py", way, seconds=300)

@@ -15,21 +15,21 @@ HOSTS = {"domain": {"_cg1.test": "127.0.0.2"}, "ip": {}, "local": {}}
 @pytest.mark.parametrize("way", HOSTS)
 def test_an_evening_with_delta_chat(way: str, tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
-    inside(tmp_path, HOSTS[way], "story.py", way, seconds=90)
+    inside(tmp_path, HOSTS[way], "story.py", way, seconds=300)
 
 
 @pytest.mark.parametrize("way", ("domain", "ip"))
 def test_cmping(way: str, tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server", "cmping")
-    output = inside(tmp_path, HOSTS[way], "ping.py", way, seconds=60)
+    output = inside(tmp_path, HOSTS[way], "ping.py", way, seconds=300)
     assert "5 transmitted, 5 received, 0.00% loss" in output
 
 
 def test_a_group_with_a_member_without_room(tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
-    inside(tmp_path, HOSTS["domain"], "group.py", seconds=90)
+    inside(tmp_path, HOSTS["domain"], "group.py", seconds=300)
 
 
 def test_a_group_with_members_whose_accounts_are_gone(tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
-    inside(tmp_path, HOSTS["domain"], "gone.py", seconds=90)
+    inside(tmp_path, HOSTS["domain"], "gone.py", seconds=300)

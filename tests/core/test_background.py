@@ -31,7 +31,7 @@ def test_what_ends_is_named_and_begun_anew_until_it_is_stopped(end, caplog):
     begun = []
     service = Eager("thinker", lambda: begun.append(1) or end())
     service.start()
-    with gevent.Timeout(20):
+    with gevent.Timeout(60):
         while len(begun) < 4:
             gevent.sleep(0.005)
     service.stop(5)

@@ -110,7 +110,7 @@ def test_a_service_that_does_not_stop_keeps_neither_the_others_nor_the_store(
     gateway = gateway_factory("tls", "maildb", ends, recording(log), core={"stop_seconds": 0.2})
     close, closed = gateway.store.close, []
     monkeypatch.setattr(gateway.store, "close", lambda: closed.append(1) or close())
-    with gevent.Timeout(30):
+    with gevent.Timeout(60):
         gateway.stop()
     assert sorted(log[4:]) == ["stop one", "stop two"]
     assert closed == [1]
@@ -175,7 +175,7 @@ def test_one_plugins_check_does_not_hide_what_the_others_found(gateway_factory):
             return [Problem("error", "found")]
 
     gateway = gateway_factory("tls", "maildb", Bad, Slow, Good, core={"check_seconds": 0.1})
-    with gevent.Timeout(30):
+    with gevent.Timeout(60):
         texts = {problem.text: problem.level for problem in gateway.check()}
     assert texts.pop("found") == "error"
     for name in ("bad", "slow"):
@@ -185,7 +185,7 @@ def test_one_plugins_check_does_not_hide_what_the_others_found(gateway_factory):
 def test_a_gateway_without_a_gate_warns_at_start_and_every_day(gateway_factory, caplog, monkeypatch):
     monkeypatch.setattr("chatgate.gateway._DAY", 0.01)
     gateway = gateway_factory("tls", "maildb")
-    with gevent.Timeout(20):
+    with gevent.Timeout(60):
         while caplog.text.count(UNGUARDED) < 3:
             gevent.sleep(0.01)
     assert Problem("warning", UNGUARDED) in gateway.check()
@@ -207,7 +207,7 @@ def test_options_that_do_not_fit_together_name_the_file():
 
 
 def served(gateway):
-    with socket.create_connection(("127.0.0.1", port(gateway, "imaps")), timeout=5) as sock:
+    with socket.create_connection(("127.0.0.1", port(gateway, "imaps")), timeout=60) as sock:
         with client_tls().wrap_socket(sock) as tls:
             return ssl.DER_cert_to_PEM_cert(tls.getpeercert(True))
 

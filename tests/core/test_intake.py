@@ -156,7 +156,7 @@ def test_an_observer_that_takes_its_time_delays_the_250_by_its_limit_only(caplog
             cut.append(envelope)
 
     slow = gateway(plugin(stored=wait))
-    with gevent.Timeout(30):
+    with gevent.Timeout(60):
         reply, keeper = accept(slow)
     assert reply.code == 250 and len(cut) == 1 and keeper.told == [1]
     assert "hook=stored plugin=extra0 error=Timeout" in caplog.text

@@ -132,7 +132,7 @@ def test_a_connection_whose_plugin_says_no_goodbye_is_cut(stage, monkeypatch):
     server = Server("test", ("127.0.0.1:0",), handle, logins=stage.logins)
     server.bind(), server.start()
     try:
-        with socket.create_connection(("127.0.0.1", int(server.listening[0].rpartition(":")[2])), timeout=5) as client:
+        with socket.create_connection(("127.0.0.1", int(server.listening[0].rpartition(":")[2])), timeout=60) as client:
             assert client.recv(5) == b"hello" and list(stage.logins.accounts) == [7]
             stage.change(secret="another")
             assert ended.wait(5) and client.recv(1) == b""

@@ -20,7 +20,7 @@ def watch(monkeypatch):
     monkeypatch.setattr(stall, "_NEAR", 0.005)
     made = []
 
-    def make(*plugins, seconds=0.1):
+    def make(*plugins, seconds=0.5):
         hub = Hub()
         hub.load([(f"plugin{n}", plugin) for n, plugin in enumerate(plugins)])
         made.append(stall.StallWatch(hub, seconds))
@@ -33,7 +33,7 @@ def watch(monkeypatch):
         one.stop()
 
 
-def until(true, seconds=30):
+def until(true, seconds=60):
     """Without giving up the thread."""
     end = time.monotonic() + seconds
     while not true():
@@ -41,7 +41,7 @@ def until(true, seconds=30):
         native(0.001)
 
 
-def calmly(true, seconds=30):
+def calmly(true, seconds=60):
     with gevent.Timeout(seconds):
         while not true():
             gevent.sleep(0.01)
@@ -64,8 +64,9 @@ def test_code_that_does_not_give_up_the_thread_is_named_while_it_runs_and_afterw
     lines = [record.getMessage() for record in caplog.records]
     assert all("plugin=plugin0 hook=account_removed in=" in line and "test_stall.py:" in line for line in lines)
     waits = [float(line.partition("for=")[2].partition("s ")[0]) for line in lines if "stands still" in line]
-    assert all(later >= 1.7 * sooner for sooner, later in zip(waits, waits[1:], strict=False)), waits
-    assert one.stalls == 1 and one.longest > 0.3
+    rounding = 3 * 0.05
+    assert all(later >= 2 * sooner - rounding for sooner, later in zip(waits, waits[1:], strict=False)), waits
+    assert one.stalls == 1 and one.longest > 1.5
     assert "words" not in caplog.text and "alice" not in caplog.text
     hub.notify("account_removed", account=None)  # has nothing to wait for any more
     gevent.sleep(0.3)
@@ -73,16 +74,23 @@ def test_code_that_does_not_give_up_the_thread_is_named_while_it_runs_and_afterw
 
 
 def test_a_second_stall_is_seen_as_soon_as_the_first(watch, caplog):
-    watch(seconds=0.05)
-    for count in (1, 2, 3):
-        until(lambda count=count: len({r.getMessage() for r in caplog.records if "still" in r.getMessage()}) >= count)
-        calmly(lambda count=count: caplog.text.count("turns again") == count)
+    def told():
+        lines = [record.getMessage() for record in caplog.records]
+        return [float(line.partition("for=")[2].partition("s ")[0]) for line in lines if "stands still" in line]
+
+    watch(seconds=0.1)
+    until(lambda: told() and told()[-1] >= 1.0)
+    calmly(lambda: "turns again" in caplog.text)
+    caplog.clear()
+    until(told)
+    assert told()[0] < 2.0, "as if it were the first one, which goes on"
+    calmly(lambda: "turns again" in caplog.text)
 
 
 def test_a_hub_that_waits_or_works_in_turns_is_not_blamed(watch, caplog):
-    one, _ = watch(seconds=0.02)
-    gevent.sleep(0.5)
-    end = time.monotonic() + 0.5
+    one, _ = watch(seconds=0.6)  # a machine that stands still for so long would be blamed
+    gevent.sleep(0.8)
+    end = time.monotonic() + 1.2
     while time.monotonic() < end:
         sum(range(1000))
         gevent.sleep(1e-6)
@@ -124,4 +132,4 @@ def test_the_thread_ends_though_it_is_about_to_complain(watch):
     one, _ = watch(seconds=20)
     native(0.2)  # it has seen that this code runs, and waits for whether it goes on
     one.stop()
-    until(lambda: not set(sys._current_frames()) - before, seconds=10)
+    until(lambda: not set(sys._current_frames()) - before)

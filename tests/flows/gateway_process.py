@@ -21,7 +21,7 @@ class GatewayProcess:
     def run(self, *arguments: str, under: tuple[str, ...] = ()) -> subprocess.CompletedProcess[str]:
         """One command to its end; stdout and stderr as text. under: a program that starts it."""
         command = [*under, *self._command(*arguments)]
-        return subprocess.run(command, capture_output=True, text=True, timeout=30)
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
 
     def init(self, *arguments: str) -> None:
         done = self.run("init", *arguments)
@@ -34,7 +34,7 @@ class GatewayProcess:
         kept = [line for line in path.read_text().splitlines(True) if line.partition(" ")[0] not in settings]
         path.write_text("".join([*kept, *lines]))
 
-    def start(self, seconds: float = 30, under: tuple[str, ...] = ()) -> Self:
+    def start(self, seconds: float = 60, under: tuple[str, ...] = ()) -> Self:
         """Serve, and wait for the ready line. under: as for `run`; it must exec what it starts."""
         assert self.process is None, "runs already"
         self.logs.append(self.folder.with_name(f"{self.folder.name}-{len(self.logs)}.log"))
@@ -54,7 +54,7 @@ class GatewayProcess:
         assert self.process is not None
         self.process.send_signal(number)
 
-    def wait(self, seconds: float = 20) -> int:
+    def wait(self, seconds: float = 60) -> int:
         """The exit code. Killed, and a failure, when it does not end by itself."""
         assert self.process is not None
         process, self.process = self.process, None

@@ -38,7 +38,7 @@ class IdleImap(imaplib.IMAP4_SSL):
             assert line, "the connection was closed"
         assert line.startswith(tag + b" OK"), line
 
-    def waits_for(self, pattern: bytes, seconds: float = 10) -> bytes:
+    def waits_for(self, pattern: bytes, seconds: float = 60) -> bytes:
         """Inside `idling`: read until a line matches."""
         self.sock.settimeout(seconds)
         while line := self.readline():
@@ -61,26 +61,26 @@ class LocalGateway(GatewayProcess):
         """(address, password) that makes an account at first login."""
         return f"{secrets.token_hex(5)[:9]}@{self.domain}", secrets.token_urlsafe(18)
 
-    def raw(self, port: int, tls: bool = False, seconds: float = 10) -> socket.socket:
+    def raw(self, port: int, tls: bool = False, seconds: float = 60) -> socket.socket:
         sock = socket.create_connection((self.host, port), timeout=seconds)
         return client_tls().wrap_socket(sock, server_hostname=self.domain) if tls else sock
 
     def submissions(self, login: Login, source: str = "") -> smtplib.SMTP_SSL:
         """Logged in by port 465's stand-in."""
         bound = (source, 0) if source else None
-        client = smtplib.SMTP_SSL(self.host, SUBMISSIONS, context=client_tls(), timeout=20, source_address=bound)
+        client = smtplib.SMTP_SSL(self.host, SUBMISSIONS, context=client_tls(), timeout=60, source_address=bound)
         client.login(*login)
         return client
 
     def submission(self, login: Login) -> smtplib.SMTP:
         """Logged in by port 587's stand-in, after STARTTLS."""
-        client = smtplib.SMTP(self.host, SUBMISSION, timeout=20)
+        client = smtplib.SMTP(self.host, SUBMISSION, timeout=60)
         client.starttls(context=client_tls())
         client.login(*login)
         return client
 
     def imap(self, login: Login) -> IdleImap:
-        client = IdleImap(self.host, IMAPS, ssl_context=client_tls(), timeout=20)
+        client = IdleImap(self.host, IMAPS, ssl_context=client_tls(), timeout=60)
         client.login(*login)
         return client
 

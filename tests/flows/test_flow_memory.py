@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import socket
-import time
 from pathlib import Path
 
 import pytest
 from local_gateway import LocalGateway
+
+from chatgate.testing import until
 
 MB = 1_000_000
 BLOCK = (b"x" * 98 + b"\r\n") * 1000
@@ -42,8 +43,4 @@ def test_the_memory_of_uploads_that_are_cut_off_goes_back_to_the_system(gateway,
     assert resident(gateway) - before > 40 * MB, "it is there first"
     for client in clients:
         client.sock.shutdown(socket.SHUT_RDWR)
-    for _ in range(100):
-        if resident(gateway) - before < 25 * MB:
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"{(resident(gateway) - before) / MB:.0f} MB stay")
+    until(lambda: resident(gateway) - before < 25 * MB)

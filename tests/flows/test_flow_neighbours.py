@@ -23,7 +23,7 @@ from chatgate.testing import pgp_message
 CLEAR, TLS = (MX, HTTP, IMAP, SUBMISSION), (HTTPS, SUBMISSIONS, IMAPS)
 ROUND_TRIPS = 12
 MEMORY = 200_000_000  # octets that the process may have at most, after the worst
-PATIENCE = 3.0  # seconds that one round trip may take; 0.05 would do on a quiet machine
+PATIENCE = 20.0  # seconds that one round trip may take; 0.05 would do on a quiet machine
 
 Attack = Callable[[LocalGateway], list[socket.socket]]
 

@@ -30,7 +30,7 @@ class ImapFrom(IdleImap):
 
 
 def imap(gateway: LocalGateway, address: str, password: str) -> IdleImap:
-    client = ImapFrom(gateway.host, IMAPS, ssl_context=client_tls(), timeout=20)
+    client = ImapFrom(gateway.host, IMAPS, ssl_context=client_tls(), timeout=60)
     client.login(address, password)
     return client
 
@@ -62,7 +62,7 @@ def a_day(gateway: LocalGateway, push_status: int = 200) -> dict[str, list[str]]
     """A session with everything in it that goes well or wrong; what of it must not be printed, by kind."""
     with notification_service(gateway, push_status) as came:
         token, secret = _a_day(gateway)
-        assert came.get(timeout=10).decode() == token
+        assert came.get(timeout=60).decode() == token
     return secret
 
 
@@ -70,7 +70,7 @@ def _a_day(gateway: LocalGateway) -> tuple[str, dict[str, list[str]]]:
     token = f"openpgp:{secrets.token_hex(40)}"
     wrong = secrets.token_urlsafe(18)
     request = urllib.request.Request(f"https://{gateway.host}:{HTTPS}/new", method="POST")
-    with urllib.request.urlopen(request, timeout=10, context=client_tls()) as answer:
+    with urllib.request.urlopen(request, timeout=60, context=client_tls()) as answer:
         new = json.load(answer)
     alice, bob = (new["email"], new["password"]), gateway.nobody()
     message = pgp_message(alice[0], bob[0])

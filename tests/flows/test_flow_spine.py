@@ -83,7 +83,7 @@ def test_a_password_once_chosen_is_the_password(gateway: LocalGateway) -> None:
 
 def test_the_account_the_site_hands_out_logs_in(gateway: LocalGateway) -> None:
     request = urllib.request.Request(f"https://{gateway.host}:{HTTPS}/new", method="POST")
-    with urllib.request.urlopen(request, timeout=10, context=client_tls()) as answer:
+    with urllib.request.urlopen(request, timeout=60, context=client_tls()) as answer:
         new = json.load(answer)
     assert new["email"].endswith(f"@{gateway.domain}")
     login = (new["email"], new["password"])
@@ -128,7 +128,7 @@ def test_an_other_device_s_flags_do_not_stand_among_the_answers_to_fetch(gateway
 
 def from_elsewhere(gateway: LocalGateway) -> smtplib.SMTP:
     """Connected to port 25's stand-in as another mail server."""
-    client = smtplib.SMTP(gateway.host, MX, timeout=20)
+    client = smtplib.SMTP(gateway.host, MX, timeout=60)
     client.starttls(context=client_tls())
     return client
 

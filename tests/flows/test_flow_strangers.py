@@ -25,7 +25,7 @@ def silent():
 
 
 def from_address(gateway, service, address):
-    sock = socket.create_connection(("127.0.0.1", port(gateway, service)), timeout=30)
+    sock = socket.create_connection(("127.0.0.1", port(gateway, service)), timeout=60)
     sock.sendall(f"PROXY TCP4 {address} {address} 5000 25\r\n".encode())
     return sock
 
@@ -42,7 +42,7 @@ class Imap(imaplib.IMAP4_SSL):
 class Smtp(smtplib.SMTP_SSL):
     def __init__(self, gateway, address):
         self.gateway, self.address = gateway, address
-        super().__init__("127.0.0.1", 1, context=client_tls(), timeout=30)
+        super().__init__("127.0.0.1", 1, context=client_tls(), timeout=60)
 
     def _get_socket(self, host, port, timeout):
         return client_tls().wrap_socket(from_address(self.gateway, "submissions", self.address))

@@ -71,15 +71,20 @@ def _words(prey: Prey, draw: random.Random, least: int, most: int) -> bytes:
 def slow(prey: Prey, tries: int, seed: int = 1) -> str | None:
     """A description of the first input found that takes time out of proportion, or None."""
     for (what, made), _ in zip(inputs(prey, random.Random(seed)), range(tries), strict=False):
-        long = made(4)
-        once = seconds(prey.cost, long, 1)
-        if once < _NOTICEABLE or once < _SUSPICIOUS * seconds(prey.cost, made(1), 2):
-            continue
-        runs = 1 if once > _LONG else _RUNS
-        ratios = [seconds(prey.cost, long, runs) / max(seconds(prey.cost, made(1), 2 * runs), 1e-6) for _ in "12"]
-        if min(ratios) > _STEEP:
-            return f"{what}: {min(ratios):.0f} times the time for 4 times the length, {once:.3f} s"
+        if times := steep(prey.cost, made):
+            return f"{what}: {times:.0f} times the time for 4 times the length"
     return None
+
+
+def steep(cost: Cost, made: Made) -> float:
+    """How many times the time of `made(1)` does `made(4)` take? 0.0 where that is in proportion, or hardly any."""
+    long = made(4)
+    once = seconds(cost, long, 1)
+    if once < _NOTICEABLE or once < _SUSPICIOUS * seconds(cost, made(1), 2):
+        return 0.0
+    runs = 1 if once > _LONG else _RUNS
+    times = min(seconds(cost, long, runs) / max(seconds(cost, made(1), 2 * runs), 1e-6) for _ in "12")
+    return times if times > _STEEP else 0.0
 
 
 def greedy(prey: Prey, tries: int, seed: int = 1) -> str | None:

@@ -31,7 +31,9 @@ def start(folder: Path, *plugins: Any, **settings: Any) -> Gateway:
 
 @pytest.fixture(scope="session")
 def imap_gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    made = start(tmp_path_factory.mktemp("imap"), imap={"keepalive_seconds": 0.6})
+    made = start(
+        tmp_path_factory.mktemp("imap"),
+    )
     yield made
     made.stop()
 

@@ -33,7 +33,7 @@ _LITERAL = re.compile(rb"\{(\d+)\}$")
 class Client:
     """One raw IMAP connection."""
 
-    def __init__(self, gateway: Gateway, service: str = "imap", seconds: float = 10, source: str = "127.0.0.1") -> None:
+    def __init__(self, gateway: Gateway, service: str = "imap", seconds: float = 60, source: str = "127.0.0.1") -> None:
         self.gateway = gateway
         self.sock: Any = socket.create_connection(("127.0.0.1", port(gateway, service)), seconds, (source, 0))
         if service == "imaps":

@@ -262,7 +262,7 @@ def test_starttls_with_a_client_that_speaks_no_tls(stage):
 
 
 def test_login_must_not_take_for_ever(own_gateway):
-    client = Client(own_gateway(imap={"login_seconds": 0.5}))
+    client = Client(own_gateway(imap={"login_seconds": 1.5}))
     for _ in range(4):
         client.send(b"x")
         gevent.sleep(0.2)
@@ -271,7 +271,7 @@ def test_login_must_not_take_for_ever(own_gateway):
 
 
 def test_inactivity(own_gateway):
-    client = Client(own_gateway(imap={"command_seconds": 0.3}))
+    client = Client(own_gateway(imap={"command_seconds": 1.5}))
     client.do("LOGIN a@example.org passpass1")
     assert client.line().startswith(b"* BYE Disconnected for inactivity")
 

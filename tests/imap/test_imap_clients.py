@@ -34,7 +34,7 @@ def test_imaplib(imap_gateway):
 def test_imapclient(imap_gateway):
     imapclient = pytest.importorskip("imapclient")
     where = {"host": "127.0.0.1", "port": port(imap_gateway, "imaps")}
-    with imapclient.IMAPClient(**where, ssl_context=client_tls(), timeout=20) as client:
+    with imapclient.IMAPClient(**where, ssl_context=client_tls(), timeout=60) as client:
         login = new_login(imap_gateway)
         client.login(*login)
         client.id_({"name": "test"})
@@ -56,7 +56,7 @@ def test_imapclient(imap_gateway):
         client.idle()
         with imap_client(imap_gateway, login) as other:
             other.append("INBOX", None, None, MESSAGE)
-        assert client.idle_check(timeout=5)
+        assert client.idle_check(timeout=60)
         client.idle_done()
         client.delete_messages([2])
         client.expunge([2])
@@ -65,7 +65,7 @@ def test_imapclient(imap_gateway):
 
 def test_imap_tools(imap_gateway):
     imap_tools = pytest.importorskip("imap_tools")
-    box = imap_tools.MailBox("127.0.0.1", port(imap_gateway, "imaps"), ssl_context=client_tls(), timeout=20)
+    box = imap_tools.MailBox("127.0.0.1", port(imap_gateway, "imaps"), ssl_context=client_tls(), timeout=60)
     login = new_login(imap_gateway)
     with box.login(*login) as mailbox:
         mailbox.append(MESSAGE, "INBOX", flag_set=[imap_tools.MailMessageFlags.FLAGGED])
@@ -79,4 +79,4 @@ def test_imap_tools(imap_gateway):
             with imap_client(imap_gateway, login) as other:
                 other.append("DeltaChat", None, None, MESSAGE)
                 other.append("INBOX", None, None, MESSAGE)
-            assert idle.poll(timeout=5)[:1] == [b"* 1 EXISTS"]
+            assert idle.poll(timeout=60)[:1] == [b"* 1 EXISTS"]

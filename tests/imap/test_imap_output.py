@@ -18,7 +18,7 @@ LARGE = b"Subject: large\r\n\r\n" + BODY
 
 
 def reader(gateway, login="a"):
-    client = Client(gateway, seconds=60)
+    client = Client(gateway)
     client.do(f"LOGIN {login}@example.org passpass1")
     return client
 

@@ -130,7 +130,7 @@ def hunt(content: bytes, words: bytes, submitted: bool, recipients=(BOB,)) -> No
 
 
 @given(st.data())
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 def test_no_words_survive(data):
     sample = data.draw(st.sampled_from(SAMPLES))
     at = data.draw(st.sampled_from(places(sample)))
@@ -166,7 +166,7 @@ def test_no_words_survive_in_the_header_of_a_bounce_or_a_setup_message(piece):
 
 
 @given(st.integers(0, 80), st.integers(0, 80), st.sampled_from([b" ", b"\t", b" \t", b"\r\n ", b"\r\n\t "]), st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_blanks_tell_nothing_in_long(count, other, blank, data):
     """Blanks may be put in many places; no more than a few of them, one after the other, arrive."""
     sample = data.draw(st.sampled_from(SAMPLES))
@@ -189,7 +189,7 @@ field_octets = st.one_of(
 
 
 @given(st.sampled_from([*SAMPLES, BOUNCE]), st.lists(field_octets, max_size=12), st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_what_is_kept_is_what_was_admitted_and_needs_no_second_cleaning(sample, pieces, data):
     """Whatever is in the header: no crash (a crashed gate answers 451), and the edits leave a message that the next
     server takes for the same and has nothing to take from."""

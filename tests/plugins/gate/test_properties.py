@@ -1,7 +1,6 @@
 """Whatever comes: an answer and no exception, quickly, and never cleartext."""
 
 import os
-import time
 
 import pytest
 from chatgate_gate import Kind, Verdict, inspect
@@ -9,6 +8,7 @@ from chatgate_gate.openpgp import MAX_SESSION_KEYS, NotEncrypted, Octets, packet
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.growth.growing import steep
 from tests.plugins.gate import mails
 from tests.plugins.gate.mails import BOUNDARY, DELTACHAT, HEADER, TYPE, armored, chunked, lines, mail, packet
 
@@ -79,7 +79,7 @@ def mutated(content: bytes, mutations) -> bytes:
 
 
 @given(st.sampled_from(SAMPLES), st.lists(mutation, max_size=5), st.booleans())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_never_an_exception_for_a_mutated_message(sample, mutations, incoming):
     verdict = inspect(mutated(sample, mutations), incoming=incoming, recipients=["alice@example.org"])
     assert isinstance(verdict, Verdict)
@@ -87,7 +87,7 @@ def test_never_an_exception_for_a_mutated_message(sample, mutations, incoming):
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", HEADER + TYPE + b"\r\n", HEADER]), st.booleans())
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_never_an_exception_for_anything(tail, head, incoming):
     assert not inspect(head + tail, incoming=incoming).admitted
 
@@ -97,7 +97,7 @@ sentences = st.lists(words, min_size=2, max_size=5).map(" ".join).map(str.encode
 
 
 @given(st.sampled_from(SAMPLES[:5]), sentences, st.data())
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 def test_no_sentence_anywhere_in_the_body_passes(sample, sentence, data):
     body = sample.index(b"\r\n\r\n") + 2
     at = data.draw(st.integers(body, len(sample)))
@@ -110,7 +110,7 @@ def test_no_sentence_anywhere_in_the_body_passes(sample, sentence, data):
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_every_octet_of_the_frame_matters(data):
     """Changing one octet outside of the outer header, the armor and blanks at ends of lines never leaves it encrypted
     with other words in it: what is admitted differs in case or in what has no meaning at most."""
@@ -135,13 +135,11 @@ others = st.integers(0, 63).filter(lambda tag: tag not in (1, 3, 18)).map(lambda
 
 
 @given(st.lists(session_keys, min_size=1, max_size=6), encrypted, st.integers(1, 19).map(lambda quads: quads * 4))
-@settings(deadline=None)
 def test_all_messages_of_known_packets_pass(keys, data, width):
     assert len(packets(Octets(lines(b"".join(keys) + data, width)))) == len(keys) + 1
 
 
 @given(st.lists(session_keys, max_size=4), encrypted, others, st.data())
-@settings(deadline=None)
 def test_no_message_with_another_packet_passes(keys, data, other, draw):
     sequence = [*keys, data]
     sequence.insert(draw.draw(st.integers(0, len(sequence))), other)
@@ -150,7 +148,7 @@ def test_no_message_with_another_packet_passes(keys, data, other, draw):
 
 
 @given(st.binary(max_size=600), session_keys)
-@settings(max_examples=250, deadline=None)
+@settings(max_examples=250)
 def test_random_octets_are_refused_or_end_in_an_encrypted_packet(tail, key):
     raw = key + tail
     try:
@@ -161,70 +159,95 @@ def test_random_octets_are_refused_or_end_in_an_encrypted_packet(tail, key):
     assert {packet.tag for packet in found[:-1]} <= {1, 3}
 
 
-# ----------------------------------------------------------------------------------------------- 10 MB, < 0.2 s
+# ------------------------------------------------------------------------------------------ in proportion to its length
 
-TEN = 10_000_000
-BIG = b"\x01" + os.urandom(TEN * 3 // 4 * 64 // 66)
-
-
-def tiny_chunks() -> bytes:
-    return mails.PKESK3 + b"\xd2\xe9\x01" + bytes(511) + b"\xe0\x00" * (TEN // 4) + b"\x00"
+# Octets of the larger one of two. Both fit into a processor's cache: where only one does, that alone makes it quicker.
+SIZE = 1_000_000
+BIG = b"\x01" + os.urandom(SIZE * 3 // 4)
 
 
-# name: (message, what it is)
+def armor_of(packets: bytes, width: int = 64) -> bytes:
+    return armored(packets, crc=b"", width=width)
+
+
+def tiny_chunks(octets: int) -> bytes:
+    return mails.PKESK3 + b"\xd2\xe9\x01" + bytes(511) + b"\xe0\x00" * (octets // 4) + b"\x00"
+
+
+def some(octets: int) -> bytes:
+    """Ciphertext for a message of that length."""
+    return BIG[: octets * 3 // 4]
+
+
+def irregular(octets: int) -> bytes:
+    return armor_of(mails.PKESK3 + packet(18, some(octets))).replace(b"\r\n\r\n", b"\r\n\r\nAAAA\r\n", 1)
+
+
+def filled(head: bytes, piece: bytes, octets: int) -> bytes:
+    return head + piece * (octets // len(piece))
+
+
+# name: (a message of about so many octets, what it is)
 LARGE = {
-    "one packet": lambda: (mail(armored(mails.PKESK3 + packet(18, BIG), crc=b"")), Kind.ENCRYPTED),
-    "chunks of 8 KiB, as GnuPG's": lambda: (
-        mail(armored(mails.PKESK3 + chunked(18, BIG, 13), crc=b"")),
-        Kind.ENCRYPTED,
-    ),
-    "chunks of 512": lambda: (mail(armored(mails.PKESK3 + chunked(18, BIG, 9), crc=b"")), Kind.ENCRYPTED),
-    "irregular lines": lambda: (
-        mail(armored(mails.PKESK3 + packet(18, BIG), crc=b"").replace(b"\r\n\r\n", b"\r\n\r\nAAAA\r\n", 1)),
+    "one packet": (lambda n: mail(armor_of(mails.PKESK3 + packet(18, some(n)))), Kind.ENCRYPTED),
+    "chunks of 8 KiB, as GnuPG's": (lambda n: mail(armor_of(mails.PKESK3 + chunked(18, some(n), 13))), Kind.ENCRYPTED),
+    "chunks of 512": (lambda n: mail(armor_of(mails.PKESK3 + chunked(18, some(n), 9))), Kind.ENCRYPTED),
+    "irregular lines": (lambda n: mail(irregular(n)), Kind.CLEARTEXT),
+    "lines of 61": (lambda n: mail(armor_of(mails.PKESK3 + packet(18, some(n)), width=61)), Kind.ENCRYPTED),
+    "chunks of 1": (lambda n: mail(armor_of(tiny_chunks(n))), Kind.CLEARTEXT),
+    "only line ends": (lambda n: mail(filled(b"", b"\r\n", n)), Kind.CLEARTEXT),
+    "only line ends in the armor": (lambda n: mail(armored(b"", headers=filled(b"", b"\r\n", n))), Kind.CLEARTEXT),
+    "lines of one octet": (
+        lambda n: mail(armored(DELTACHAT, headers=filled(b"\r\n", b"A\r\n", n))),
         Kind.CLEARTEXT,
     ),
-    "lines of 61": lambda: (mail(armored(mails.PKESK3 + packet(18, BIG), crc=b"", width=61)), Kind.ENCRYPTED),
-    "chunks of 1": lambda: (mail(armored(tiny_chunks(), crc=b"")), Kind.CLEARTEXT),
-    "many session keys": lambda: (mail(armored(mails.PKESK6 * MAX_SESSION_KEYS * 2, crc=b"")), Kind.CLEARTEXT),
-    "only line ends": lambda: (mail(b"\r\n" * (TEN // 2)), Kind.CLEARTEXT),
-    "only line ends in the armor": lambda: (mail(armored(b"", headers=b"\r\n" * (TEN // 2))), Kind.CLEARTEXT),
-    "lines of one octet": lambda: (mail(armored(DELTACHAT, headers=b"\r\n" + b"A\r\n" * (TEN // 3))), Kind.CLEARTEXT),
-    "only delimiters": lambda: (mail(third=b"--%b\r\n" % BOUNDARY * (TEN // 51)), Kind.CLEARTEXT),
-    "almost delimiters": lambda: (mail(armored(DELTACHAT) + (b"--%b" % BOUNDARY)[:-1] * (TEN // 50)), Kind.CLEARTEXT),
-    "only ends of armor": lambda: (mail(b"-----END PGP MESSAGE----" * (TEN // 24)), Kind.CLEARTEXT),
-    "a header without an end": lambda: (HEADER + b"A: " + b"x" * TEN, Kind.MALFORMED),
-    "folded lines without an end": lambda: (HEADER + b"A: x\r\n" + b" x\r\n" * (TEN // 4), Kind.MALFORMED),
-    "text": lambda: (HEADER + b"\r\n" + b"Meet me at eight.\r\n" * (TEN // 19), Kind.CLEARTEXT),
-    "zeros": lambda: (bytes(TEN), Kind.MALFORMED),
+    "only delimiters": (lambda n: mail(third=filled(b"", b"--%b\r\n" % BOUNDARY, n)), Kind.CLEARTEXT),
+    "almost delimiters": (
+        lambda n: mail(filled(armored(DELTACHAT), (b"--%b" % BOUNDARY)[:-1], n)),
+        Kind.CLEARTEXT,
+    ),
+    "only ends of armor": (lambda n: mail(filled(b"", b"-----END PGP MESSAGE----", n)), Kind.CLEARTEXT),
+    "a header without an end": (lambda n: filled(HEADER + b"A: ", b"x", n), Kind.MALFORMED),
+    "folded lines without an end": (lambda n: filled(HEADER + b"A: x\r\n", b" x\r\n", n), Kind.MALFORMED),
+    "text": (lambda n: filled(HEADER + b"\r\n", b"Meet me at eight.\r\n", n), Kind.CLEARTEXT),
+    "zeros": (bytes, Kind.MALFORMED),
 }
 
 
+def look(content: bytes) -> Verdict:
+    return inspect(content, incoming=True)
+
+
 @pytest.mark.parametrize("name", LARGE)
-def test_ten_megabytes_take_less_than_a_fifth_of_a_second(name):
-    content, kind = LARGE[name]()
-    spent = []
-    for _ in range(3):  # the CPU time of the best run: other processes share this machine
-        start = time.process_time()
-        found = inspect(content, incoming=True)
-        spent.append(time.process_time() - start)
-    assert found.kind is kind, found.reason
-    assert min(spent) < 0.2
+def test_a_large_message_takes_time_in_proportion(name):
+    make, kind = LARGE[name]
+    contents = {times: make(times * SIZE // 4) for times in (1, 4)}
+    for content in contents.values():
+        found = look(content)
+        assert found.kind is kind, found.reason
+    assert not steep(look, contents.__getitem__)
 
 
-@pytest.mark.parametrize(
-    "header",
-    [
-        b"From: " + b'"' * 60_000,
-        b"From: " + b"(a)" * 20_000,
-        b"From: " + b"a." * 30_000 + b"@",
-        b"From: x@y.z\r\n" + b"Content-Type: multipart/encrypted" + b"; a=b" * 12_000,
-        b"From: x@y.z\r\n" + b'Content-Type: multipart/encrypted; boundary="' + b" " * 60_000,
-        b"From: x@y.z\r\n" + b"Content-Type: multipart/encrypted;" + b"\r\n " * 20_000 + b"x",
-        b"A: x\r\n" + b" x\r\n" * 15_000 + b"B: y",
-        b"".join(b"A%d: x\r\n" % n for n in range(6_000)) + b"B: y",
-    ],
-)
-def test_a_hostile_header_is_quick(header):
-    start = time.process_time()
-    assert not inspect(header + b"\r\n\r\nx\r\n", incoming=True).admitted
-    assert time.process_time() - start < 0.1
+def test_more_session_keys_than_anybody_has_are_refused():
+    found = look(mail(armor_of(mails.PKESK6 * MAX_SESSION_KEYS * 2)))
+    assert found.kind is Kind.CLEARTEXT, found.reason
+
+
+# The gate refuses a header of more than 64 KiB unseen; these are below that.
+HOSTILE = [
+    lambda n: b"From: " + b'"' * 60 * n,
+    lambda n: b"From: " + b"(a)" * 20 * n,
+    lambda n: b"From: " + b"a." * 30 * n + b"@",
+    lambda n: b"From: x@y.z\r\n" + b"Content-Type: multipart/encrypted" + b"; a=b" * 12 * n,
+    lambda n: b"From: x@y.z\r\n" + b'Content-Type: multipart/encrypted; boundary="' + b" " * 60 * n,
+    lambda n: b"From: x@y.z\r\n" + b"Content-Type: multipart/encrypted;" + b"\r\n " * 20 * n + b"x",
+    lambda n: b"A: x\r\n" + b" x\r\n" * 15 * n + b"B: y",
+    lambda n: b"".join(b"A%d: x\r\n" % m for m in range(6 * n)) + b"B: y",
+]
+
+
+@pytest.mark.parametrize("header", HOSTILE, ids=range(len(HOSTILE)))
+def test_a_hostile_header_takes_time_in_proportion(header):
+    contents = {times: header(250 * times) + b"\r\n\r\nx\r\n" for times in (1, 4)}
+    assert not any(look(content).admitted for content in contents.values())
+    assert not steep(look, contents.__getitem__)

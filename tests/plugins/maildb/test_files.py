@@ -70,14 +70,23 @@ def test_a_disk_without_room_for_the_file(store, people, tmp_path, monkeypatch):
 
 
 def test_large_bodies_do_not_stop_the_hub(store, people, monkeypatch):
-    inbox, fsync = people.alice.inbox, os.fsync
-    sleep = get_original("time", "sleep")
-    monkeypatch.setattr(blobs_module.os, "fsync", lambda descriptor: (sleep(0.1), fsync(descriptor)))
-    task, ticks = gevent.spawn(store.store, LARGE, [inbox]), 0
+    """The disk takes its time, until others have had many turns."""
+    inbox, fsync, sleep = people.alice.inbox, os.fsync, get_original("time", "sleep")
+    ticks, waits = 0, []
+
+    def slow(descriptor):
+        waits.append(ticks + 30)
+        for _ in range(6000):
+            if ticks < waits[-1]:
+                sleep(0.01)
+        fsync(descriptor)
+
+    monkeypatch.setattr(blobs_module.os, "fsync", slow)
+    task = gevent.spawn(store.store, LARGE, [inbox])
     while not task.dead:
         gevent.sleep(0.002)
         ticks += 1
-    assert ticks > 30 and task.value[0].uid == 1
+    assert waits and ticks >= waits[-1] and task.value[0].uid == 1
 
 
 def test_a_message_expunged_while_it_is_read_is_just_gone(store, people, tmp_path, monkeypatch):
@@ -180,7 +189,7 @@ def test_removing_files_while_all_threads_are_busy_delays_no_commit(store, peopl
     try:
         store.expunge(alice.box, None, only_deleted=False)
         stored = gevent.spawn(store.store, b"x", [alice.inbox])
-        stored.join(timeout=5)
+        stored.join(timeout=60)
         assert stored.ready() and len(files(tmp_path)) == 1
     finally:
         os.write(end, bytes(20))

@@ -169,7 +169,7 @@ class MailMachine(RuleBasedStateMachine):
             gevent.sleep(0)
         if killed:
             task.kill()
-        task.get(timeout=5)
+        task.get(timeout=60)
         self.accounts[owner] = self.store.create_account(f"{owner}@example.org", "")
         for name in BOXES:
             self.model[owner, name] = Box()
@@ -236,6 +236,4 @@ class MailMachine(RuleBasedStateMachine):
 
 
 TestMail = MailMachine.TestCase
-TestMail.settings = settings(
-    max_examples=40, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
-)
+TestMail.settings = settings(max_examples=40, stateful_step_count=30, suppress_health_check=list(HealthCheck))

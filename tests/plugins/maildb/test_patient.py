@@ -5,7 +5,10 @@ import sqlite3
 import gevent
 import gevent.event
 import pytest
+from chatgate_maildb import writer as writer_module
 from chatgate_maildb.database import Unavailable
+
+from chatgate.testing import until
 
 
 class Held:
@@ -22,12 +25,18 @@ class Held:
             commit()
 
         monkeypatch.setattr(writer, "_commit", held)
+        monkeypatch.setattr(writer_module, "_PATIENCE", 60.0)
         self.first = self.ask("first", False)
-        gevent.sleep(0.001)
+        until(lambda: self.order)
         assert self.order == ["first"]
 
     def ask(self, name, patient=True):
-        return gevent.spawn(self.writer.run, lambda tx: self.order.append(name), patient)
+        """Asked for, and in the line unless its turn has come."""
+        lines = self.writer._queue, self.writer._patient
+        before = sum(map(len, lines))
+        task = gevent.spawn(self.writer.run, lambda tx: self.order.append(name), patient)
+        until(lambda: sum(map(len, lines)) > before or name in self.order)
+        return task
 
 
 @pytest.fixture
@@ -53,7 +62,7 @@ def test_the_patient_get_their_turn_amid_endless_deliveries(store):
 
     busy = [gevent.spawn(deliver) for _ in range(3)]
     gevent.sleep(0.01)
-    with gevent.Timeout(5):
+    with gevent.Timeout(60):
         store.writer.run(lambda tx: None, patient=True)
     waiting = False
     gevent.joinall(busy)
@@ -65,30 +74,28 @@ def test_who_is_interrupted_while_it_waits_takes_its_job_back(held):
         held.writer.run(lambda tx: held.order.append("timed out"), patient=True)
     killed.kill()
     held.gate.set()
-    last.get(timeout=5)
+    last.get(timeout=60)
     assert held.order == ["first", "last"]
 
 
 def test_who_is_killed_amid_the_commit_dies_after_it(held):
     held.gate.set()
-    held.first.get(timeout=5)
+    held.first.get(timeout=60)
     held.gate.clear()
     patient = held.ask("patient")
-    gevent.sleep(0.001)
-    assert held.order[-1] == "patient"
+    until(lambda: held.order[-1] == "patient")
     patient.kill(block=False)
     gevent.sleep(0.001)
     assert not patient.dead
     held.gate.set()
-    assert isinstance(patient.get(timeout=5), gevent.GreenletExit)
+    assert isinstance(patient.get(timeout=60), gevent.GreenletExit)
 
 
 def test_a_commit_that_fails_is_not_theirs_while_they_wait(held):
     patient = held.ask("patient")
-    gevent.sleep(0)
     held.errors.append(sqlite3.OperationalError("disk I/O error"))
     held.gate.set()
-    patient.get(timeout=5)
+    patient.get(timeout=60)
     assert isinstance(held.first.exception, Unavailable) and held.order == ["first", "patient"]
 
 
@@ -99,7 +106,7 @@ def test_a_transaction_that_cannot_begin_is_told_to_all_who_wait(open_gateway):
 
     def hold(tx):
         tasks = [gevent.spawn(one.writer.run, lambda tx: None, patient) for patient in (True, False, True)]
-        gevent.joinall(tasks, timeout=5)
+        gevent.joinall(tasks, timeout=60)
         return [type(task.exception) for task in tasks]
 
     assert two.writer.run(hold) == [Unavailable] * 3 and later == []
@@ -109,7 +116,6 @@ def test_a_transaction_that_cannot_begin_is_told_to_all_who_wait(open_gateway):
 
 def test_close_waits_for_all(held, store):
     tasks = [held.ask(n, patient=n % 2 == 0) for n in range(10)]
-    gevent.sleep(0)
     held.writer.later(lambda tx: held.order.append("later"))
     held.gate.set()
     store.close()

@@ -11,6 +11,7 @@ import pytest
 from chatgate.api import UNAVAILABLE, Credentials, Delivery, Envelope, Reply, Session, Store, Stored
 from chatgate.confd import CoreOptions
 from chatgate.gateway import Gateway
+from chatgate.testing import until
 
 MAIL = b"Subject: one\r\n\r\nhello\r\n"
 
@@ -198,7 +199,7 @@ def test_last_login_is_a_day_and_written_once(gateway, store, people, monkeypatc
     session = Session("imap", "127.0.0.1")
     gateway.hub.notify("logged_in", session=session, account=account)
     assert written == []  # not while the client waits
-    gevent.sleep(0.05)
+    until(lambda: store.account(people.alice.address).last_login)
     account = store.account(people.alice.address)
     assert account.last_login == int(time.time() // 86400)
     gateway.hub.notify("logged_in", session=session, account=account)

@@ -177,18 +177,18 @@ def test_the_writer_waits_for_no_checkpoint(store, people, monkeypatch):
 
     def slow(connection, real=checkpoints.checkpoint):
         entered.set()
-        leave.wait(5)
+        leave.wait(1000)
         return real(connection)
 
     monkeypatch.setattr(checkpoints, "checkpoint", slow)
     monkeypatch.setattr(checkpoints, "_COMMITS", 1)
     asked = gevent.spawn(store.checkpoints.run)
-    with gevent.Timeout(4):
+    with gevent.Timeout(60):
         while not entered.is_set():
             gevent.sleep(0.001)
         for _ in range(3):
             store.store(MAIL, [people.alice.inbox])
     assert not asked.ready()
     leave.set()
-    asked.get(timeout=5)
+    asked.get(timeout=60)
     store.checkpoints.wait()

@@ -5,6 +5,7 @@ import pytest
 from chatgate_maildb import retention
 
 from chatgate.api import Delivery, Kept
+from chatgate.testing import until
 
 LARGE = 100_000
 
@@ -110,8 +111,7 @@ def test_many_notes_do_not_pile_up(store, people, monkeypatch):
     monkeypatch.setattr(retention, "_NOTES", 10)
     for n in range(11):
         store.note_fetched(people.alice.box, [n])
-    gevent.sleep(0.05)
-    assert store._fetched == {}
+    until(lambda: store._fetched == {})
 
 
 def test_remove_takes_messages_of_many_mailboxes_at_once(gateway, store, people, fill, tmp_path):

@@ -6,13 +6,13 @@ import hashlib
 import imaplib
 import re
 import smtplib
-import time
 
 import gevent
 import pytest
 from chatgate_maildb.plugin import MailDb
 from chatgate_passwordless import Passwordless, PasswordlessOptions, hashing, memory
 from chatgate_passwordless.hashing import Busy, Hasher
+from gevent.monkey import get_original
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -249,7 +249,7 @@ def any_gate(request, tmp_path):
 
 def test_fifty_first_logins_with_one_password(any_gate, scrypts):
     logins = [gevent.spawn(any_gate.login) for _ in range(50)]
-    gevent.joinall(logins, timeout=20)
+    gevent.joinall(logins, timeout=60)
     accounts = {login.value for login in logins}
     assert len(accounts) == 1 and isinstance(accounts.pop(), Account)
     assert len(any_gate.store.accounts()) == 1
@@ -258,7 +258,7 @@ def test_fifty_first_logins_with_one_password(any_gate, scrypts):
 
 def test_fifty_first_logins_with_fifty_passwords(any_gate):
     logins = [gevent.spawn(any_gate.login, ADDRESS, f"{PASSWORD} {n}") for n in range(50)]
-    gevent.joinall(logins, timeout=20)
+    gevent.joinall(logins, timeout=60)
     winners = [n for n, login in enumerate(logins) if isinstance(login.value, Account)]
     assert len(winners) == 1 and len(any_gate.store.accounts()) == 1
     for n, login in enumerate(logins):
@@ -422,7 +422,7 @@ def test_guesses_at_one_instant(tmp_path, scrypts):
     gate.login()
     del scrypts[:]
     guesses = [gevent.spawn(gate.login, ADDRESS, f"wrong guess {n}", "192.0.2.1") for n in range(30)]
-    gevent.joinall(guesses, timeout=20, raise_error=True)
+    gevent.joinall(guesses, timeout=60, raise_error=True)
     assert len(scrypts) == 4
 
 
@@ -505,7 +505,7 @@ def test_first_logins_by_imap_and_smtp_together(gateway_factory):
 
     people = [new_login(gateway) for _ in range(5)]
     logins = [gevent.spawn(login, connect, who) for who in people for connect in (smtp_client, imap_client)]
-    gevent.joinall(logins, timeout=20)
+    gevent.joinall(logins, timeout=60)
     assert all(greenlet.value for greenlet in logins)
     assert len(gateway.store.accounts()) == 5
     address, _ = people[0]
@@ -543,20 +543,26 @@ def test_an_interrupted_login_leaves_no_one_waiting(gate):
     gevent.sleep(0)
     gevent.sleep(0)
     leader.kill()
-    answer = follower.get(timeout=5)
+    answer = follower.get(timeout=60)
     assert isinstance(answer, Account) or answer.temporary
     assert isinstance(gate.login(), Account)
 
 
-def test_a_flood_is_told_to_come_back(tmp_path):
-    gate = Gate(tmp_path, scrypt_cost=14, hash_threads=1, hash_queue=3)
-    begin = time.monotonic()
+def test_a_flood_is_told_to_come_back(tmp_path, monkeypatch):
+    gate = Gate(tmp_path, hash_threads=1, hash_queue=3)
+    compute, sleep = hashing._compute, get_original("time", "sleep")
+
+    def once_the_others_are_refused(*args):
+        while sum(login.ready() for login in logins) < 26:
+            sleep(0.001)
+        return compute(*args)
+
+    monkeypatch.setattr(hashing, "_compute", once_the_others_are_refused)
     logins = [gevent.spawn(gate.login, f"flood{n:04}@example.org") for n in range(30)]
-    gevent.joinall(logins, timeout=20)
+    gevent.joinall(logins, timeout=60)
     answers = [login.value for login in logins]
     refused = [answer for answer in answers if isinstance(answer, Reply)]
     assert sum(isinstance(answer, Account) for answer in answers) == 4 and len(refused) == 26
-    assert time.monotonic() - begin < 10
     for reply in refused:
         assert (reply.code, reply.imap) == (454, "LIMIT") and "authentication" not in reply.text.lower()
     assert isinstance(gate.login(), Account)  # the queue is free again
@@ -725,12 +731,10 @@ def test_a_policy_that_fails_refuses_for_now(gate):
 # -------------------------------------------------------------------------------- accounts by other ways
 
 
-def test_generated_passwords_are_quick_to_make(gate, scrypts):
-    begin = time.perf_counter()
+def test_generated_passwords_cost_no_scrypt(gate, scrypts):
     hasher = Hasher(14, 1, 1)
     secrets = {hasher.make("x" * 22, generated=True) for _ in range(200)}
     assert len(secrets) == 200
-    assert time.perf_counter() - begin < 0.5
     account = gate.create(password="k3b5j2h4g6f8d1s9a7p0q2", generated=True)
     assert not scrypts
     assert gate.login(password="k3b5j2h4g6f8d1s9a7p0q2") == account
@@ -786,7 +790,7 @@ def wide_gate(tmp_path_factory):
     return Gate(tmp_path_factory.mktemp("names"), name_min_length=6, name_max_length=12)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(name=st.one_of(st.from_regex(r"[a-zA-Z0-9._-]{5,14}", fullmatch=True), st.text(max_size=14)))
 def test_names(wide_gate, name):
     answer = wide_gate.login(f"{name}@example.org")
@@ -796,14 +800,14 @@ def test_names(wide_gate, name):
         wrong(answer)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(secret=st.text())
 def test_a_spoilt_secret_lets_nobody_in(secret):
     assert not Hasher(10, 1, 1).verify("x", secret)
 
 
 @given(st.text(min_size=1), st.text(min_size=1), st.booleans())
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_a_hash_knows_its_password(password, other, generated):
     hasher = Hasher(10, 1, 1)
     secret = hasher.make(password, generated)

@@ -1,6 +1,5 @@
 """`chatgate ping`: the message it makes, and the whole command against a gateway in a process of its own."""
 
-import contextlib
 import json
 import os
 import re
@@ -31,6 +30,7 @@ from chatgate import confd
 from chatgate.confd import Config, CoreOptions, Enabled
 from chatgate.gateway import Gateway
 from chatgate.hub import PluginError
+from tests.ports import free_port
 
 needs_gpg = pytest.mark.skipif(shutil.which("gpg") is None, reason="GnuPG is not installed")
 
@@ -288,9 +288,8 @@ class Folder:
     def __init__(self, path):
         self.path, self.ports = path, {}
         listeners = {"smtp": ("submissions", "submission"), "imap": ("imaps", "imap")}
-        with contextlib.ExitStack() as stack:
-            for name in (name for names in listeners.values() for name in names):
-                self.ports[name] = stack.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1]
+        for name in (name for names in listeners.values() for name in names):
+            self.ports[name] = free_port()
         (path / "conf.d").mkdir()
         (path / "data").mkdir()
         self.enable("00-chatgate", domain="_ping.test")
@@ -319,7 +318,7 @@ class Folder:
 
     def run(self, *arguments, **options):
         process = self.start(*arguments, **options)
-        out, err = process.communicate(timeout=40)
+        out, err = process.communicate(timeout=60)
         return process.returncode, out, err
 
     def accounts(self):
@@ -429,7 +428,7 @@ def test_enough(served, number):
     assert process.stdout.readline().startswith("1: ")
     assert len(served.accounts()) == 2
     process.send_signal(number)
-    out, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=60)
     assert (process.returncode, err) == (0, "") and "1 messages sent, 1 received, 0% lost" in out
     assert served.accounts() == []
 
@@ -439,11 +438,11 @@ def test_enough_before_it_began(tmp_path):
     folder = Folder(tmp_path)
     with socket.create_server(("127.0.0.1", folder.ports["submissions"])) as mute:
         process = folder.start("ping")
-        mute.settimeout(20)
+        mute.settimeout(60)
         connection, _ = mute.accept()
         assert len(folder.accounts()) == 2
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
         connection.close()
     assert (process.returncode, out, err.strip()) == (1, "", "Aborted!")
     assert folder.accounts() == []

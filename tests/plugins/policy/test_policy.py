@@ -143,7 +143,7 @@ def test_the_budget_of_an_hour_counts_accounts_not_attempts(tmp_path):
 def test_attempts_at_one_instant_cannot_overspend(tmp_path):
     door = Door(tmp_path, accounts_per_hour=5)
     asked = [gevent.spawn(door.ask) for _ in range(40)]
-    gevent.joinall(asked, timeout=10)
+    gevent.joinall(asked, timeout=60)
     assert sum(isinstance(g.value, Account) for g in asked) == door.maker.made == 5
 
 
@@ -234,7 +234,7 @@ def test_the_client_s_network_reaches_the_policy_over_the_wire(gateway_factory):
     gateway = gateway_factory("tls", "maildb", "passwordless", "smtp", Policy, core=core, policy=options)
 
     def login(peer, credentials):
-        plain = socket.create_connection(("127.0.0.1", port(gateway, "submissions")), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", port(gateway, "submissions")), timeout=60)
         plain.sendall(f"PROXY TCP4 {peer} 127.0.0.1 40000 465\r\n".encode())
         client = smtplib.SMTP()
         client.sock = client_tls().wrap_socket(plain)

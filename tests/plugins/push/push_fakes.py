@@ -16,6 +16,8 @@ from chatgate_push import Push, PushOptions
 from gevent.server import StreamServer
 
 from chatgate.api import Account, Delivery, Envelope, Reply, Session, Stored
+from chatgate.testing import until
+from tests.ports import free_port
 
 ENTRY = "/private/devicetoken"
 
@@ -43,14 +45,13 @@ class Service:
             context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*certificate)
             tls = {"ssl_context": context}
-        self.port = 0
+        self.port = free_port()
         self._tls = tls
         self.start()
 
     def start(self) -> None:
         self._server = StreamServer(("127.0.0.1", self.port), self._serve, **self._tls)
         self._server.start()
-        self.port = self._server.server_port
 
     def stop(self) -> None:
         """Refuse connections from now on; `start` takes the same port again."""
@@ -106,7 +107,7 @@ class Service:
 
 
 def hang(sock: Any) -> bool:
-    gevent.sleep(30)
+    gevent.sleep(1000)
     return False
 
 
@@ -221,16 +222,10 @@ class Plugin(Push):
     def advance(self, seconds: float) -> None:
         """Only with a Clock: time passes, after what is under way has come to rest."""
         gevent.sleep(0.05)
+        sender = self.sender
+        until(lambda: not sender._under_way and sender._seconds(self.clock()) != 0)
         self.clock.now += seconds  # type: ignore[attr-defined]
         self.sender.wake()
 
     def count(self, name: str) -> int:
         return self.metrics()[name]
-
-
-def until(condition: Callable[[], Any], seconds: float = 5.0) -> None:
-    """Wait for it. Raises AssertionError when it does not become true."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it did not happen"
-        gevent.sleep(0.005)

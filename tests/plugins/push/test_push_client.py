@@ -9,14 +9,16 @@ import gevent
 import pytest
 from chatgate_push.client import Client, Outcome
 from chatgate_tls import selfsigned
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
-from push_fakes import ERROR, GONE, OK, Flood, Service, answer, close, drip, hang, late, then, then_close, until
+from push_fakes import ERROR, GONE, OK, Flood, Service, answer, close, drip, hang, late, then, then_close
+
+from chatgate.testing import until
 
 BODY = b"openpgp:" + b"A" * 900
 
 
-def client(url: str, ca_file: object = "", seconds: float = 5, idle_seconds: float = 60) -> Client:
+def client(url: str, ca_file: object = "", seconds: float = 60, idle_seconds: float = 60) -> Client:
     return Client(url, str(ca_file), seconds, idle_seconds)
 
 
@@ -70,7 +72,7 @@ PIECES += [b"-1", b"5", b"9" * 20, b"0\r\n\r\n", b";", b"\xff\0"]
 BEGINNINGS = [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"]
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=300)
 @given(st.sampled_from(BEGINNINGS), st.lists(st.sampled_from(PIECES), max_size=10))
 def test_whatever_is_answered_has_an_outcome(service, beginning, pieces):
     service.default = then_close(beginning + b"".join(pieces))
@@ -155,7 +157,7 @@ def test_an_address_that_leads_nowhere_is_followed_by_the_next(service, monkeypa
         addresses = [full.getsockname(), ("127.0.0.1", service.port)]
         found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", address) for address in addresses]
         monkeypatch.setattr("gevent.socket.getaddrinfo", lambda *_, **__: found)
-        assert client(f"http://push.example.org:{service.port}/", seconds=2).post(BODY) is Outcome.ACCEPTED
+        assert client(f"http://push.example.org:{service.port}/", seconds=4).post(BODY) is Outcome.ACCEPTED
 
 
 def test_a_service_that_accepts_but_shakes_no_hands(certificate):

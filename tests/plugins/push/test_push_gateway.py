@@ -12,7 +12,7 @@ import gevent
 import pytest
 from chatgate_push import Push
 from click.testing import CliRunner
-from push_fakes import Service, hang, until
+from push_fakes import Service, hang
 
 from chatgate import confd
 from chatgate.api import Gateway
@@ -27,6 +27,7 @@ from chatgate.testing import (
     pgp_message,
     port,
     smtp_client,
+    until,
 )
 
 TOKEN = "openpgp:" + "wcBMA" * 180  # as long as Delta Chat's
@@ -36,7 +37,7 @@ class Imap:
     """A connection that shows every octet."""
 
     def __init__(self, gateway: Gateway, login: tuple[str, str]) -> None:
-        sock = socket.create_connection(("127.0.0.1", port(gateway, "imaps")), timeout=10)
+        sock = socket.create_connection(("127.0.0.1", port(gateway, "imaps")), timeout=60)
         self._sock = client_tls().wrap_socket(sock)
         self._file = self._sock.makefile("rb")
         self.greeting = self._file.readline()

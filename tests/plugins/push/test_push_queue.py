@@ -174,7 +174,7 @@ def test_mail_that_comes_while_a_request_fails_brings_the_retry_forward(queue):
     assert queue.next_due() <= T + 20 + 2.4
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.lists(
         st.tuples(st.sampled_from(["mail", "take", "ok", "fail", "back", "hurry"]), st.integers(0, 4), st.floats(0, 5))

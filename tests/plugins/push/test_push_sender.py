@@ -15,7 +15,9 @@ import gevent
 import greenlet
 import pytest
 from chatgate_push.sender import steady
-from push_fakes import ERROR, GONE, OK, answer, close, hang, late, session, then_close, until
+from push_fakes import ERROR, GONE, OK, answer, close, hang, late, session, then_close
+
+from chatgate.testing import until
 
 HOUR = 3600
 
@@ -49,15 +51,18 @@ def test_nobody_is_told_of_his_own_message(push, service):
     assert service.tokens == ["theirs"]
 
 
-def test_a_burst_is_exactly_one_request_per_token(push, service):
-    plugin = push(coalesce_seconds=0.3)
+def test_a_burst_is_exactly_one_request_per_token(push, service, clock):
+    plugin = push(clock=clock, coalesce_seconds=0.3)
     plugin.set(1, "a", "b")
     plugin.set(2, "c")
     for _ in range(20):
         plugin.mail(1, 2)
-        gevent.sleep(0.01)
+        plugin.advance(0.01)
+    assert not service.requests
+    plugin.advance(0.3)
     until(lambda: plugin.count("accepted") == 3)
-    gevent.sleep(0.4)
+    plugin.advance(0.3)
+    rest()
     assert service.count == {"a": 1, "b": 1, "c": 1}
     assert plugin.count("queued") == 3
 
@@ -106,7 +111,7 @@ def test_an_old_token_is_not_told(push, service, clock):
 )
 def test_a_failure_is_tried_again_until_it_works(push, service, failure):
     service.answers["a"] = [failure, failure, OK]
-    plugin = push(first_retry_seconds=0.05, request_seconds=0.2)
+    plugin = push(first_retry_seconds=0.05, request_seconds=1.0)
     plugin.set(1, "a")
     plugin.mail(1)
     until(lambda: plugin.count("accepted") == 1)
@@ -238,15 +243,15 @@ def test_a_kill_loses_nothing_that_was_told_a_moment_before(push, service, clock
     plugin = push(clock=clock, coalesce_seconds=10)
     plugin.set(1, "a")
     plugin.mail(1)
-    rest()
     with sqlite3.connect(tmp_path / "data/push.db") as other:  # what a new process would find
-        assert other.execute("SELECT count(*) FROM waiting").fetchone() == (1,)
+        until(lambda: other.execute("SELECT count(*) FROM waiting").fetchone() == (1,))
 
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from push_fakes import Plugin, until
+from chatgate.testing import until
+from push_fakes import Plugin
 plugin = Plugin(Path(sys.argv[1]), sys.argv[2], connections=5).start()
 for account in range(1, 201):
     plugin.set(account, f"token{account}")
@@ -261,7 +266,7 @@ def test_a_kill_amid_a_burst_costs_no_notification(push, service, tmp_path):
     command = [sys.executable, "-c", KILLED, str(tmp_path), service.url]
     path = os.pathsep.join([str(Path(__file__).parent), *sys.path])
     killed = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": path})
-    until(lambda: killed.poll() is not None, 30)
+    until(lambda: killed.poll() is not None)
     assert killed.returncode == -signal.SIGKILL and len(service.requests) < 200
     push()
     until(lambda: len(service.count) == 200)
@@ -367,7 +372,13 @@ def test_slow_answers_hold_up_nobody_else(push, service):
 
 
 def test_requests_under_way_are_bounded_and_connections_are_kept(push, service):
-    service.default = late(0.02)
+    def once_seven_came(sock):
+        until(lambda: service.most_at_once >= 7)
+        gevent.sleep(0.005)  # time for an eighth
+        sock.sendall(OK)
+        return True
+
+    service.default = once_seven_came
     plugin = push(connections=7)
     for account in range(1, 201):
         plugin.set(account, f"token{account}")
@@ -450,7 +461,7 @@ def test_while_the_disk_is_full_phones_are_woken_and_the_log_says_it_once(push, 
     pages(1)  # which means: no more than there are
     for burst in (1, 2):
         plugin.mail(*everybody)
-        until(lambda count=300 * burst: plugin.count("accepted") == count, 10)
+        until(lambda count=300 * burst: plugin.count("accepted") == count)
     assert set(service.count.values()) == {2}
     assert caplog.text.count("saving fails: database or disk is full") == 1 and len(caplog.messages) == 1
     pages(1 << 30)
@@ -467,7 +478,7 @@ def test_a_database_that_is_locked_keeps_neither_phones_asleep_nor_the_gateway_f
     with sqlite3.connect(plugin._database.path, isolation_level=None) as other:
         other.execute("BEGIN IMMEDIATE")
         plugin.mail(1)
-        until(lambda: plugin.count("accepted") == 1, 20)
+        until(lambda: plugin.count("accepted") == 1)
         assert plugin.get(1) == "a"
         caplog.clear()
         plugin.mail(1)

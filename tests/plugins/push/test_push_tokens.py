@@ -7,7 +7,7 @@ import sqlite3
 import gevent
 import pytest
 from chatgate_push import Push, tokens
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from push_fakes import ENTRY, Plugin, session
 
@@ -162,7 +162,7 @@ def test_a_spoilt_file_is_replaced_and_clients_set_their_tokens_again(push, tmp_
     assert plugin.get(1) == "one"
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 2), st.sampled_from("abcdef"), st.integers(0, 40)), max_size=20))
 def test_tokens_like_a_plain_dictionary(push, clock, steps):
     """Against a model: {account: {value: day it was set last}} with the limits of 4 tokens and 90 days."""

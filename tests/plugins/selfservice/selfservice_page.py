@@ -9,7 +9,7 @@ QUICK = {"passwordless": {"scrypt_cost": 10}, "selfservice": {"wrong_password_se
 
 
 def ask(gateway, method="POST", path="/account", **fields):
-    connection = http.client.HTTPSConnection("127.0.0.1", port(gateway, "https"), timeout=20, context=client_tls())
+    connection = http.client.HTTPSConnection("127.0.0.1", port(gateway, "https"), timeout=60, context=client_tls())
     try:
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         connection.request(method, path, urlencode(fields) if method == "POST" else None, headers)

@@ -129,12 +129,12 @@ def test_the_page_makes_no_accounts_and_tells_not_who_is_there(gateway, anna):
 
 
 def test_a_wrong_password_takes_its_time(gateway_factory):
-    slow = QUICK | {"selfservice": {"wrong_password_seconds": 0.5}}
+    slow = QUICK | {"selfservice": {"wrong_password_seconds": 2.0}}
     gateway = gateway_factory("tls", "maildb", "passwordless", "site", SelfService, **slow)
     begin = time.monotonic()
     asked = [gevent.spawn(act, gateway, (f"nobody{n}", "a wrong password"), status=403) for n in range(5)]
-    gevent.joinall(asked, timeout=10, raise_error=True)
-    assert 0.5 <= time.monotonic() - begin < 2.4, "others do not wait for it"
+    gevent.joinall(asked, timeout=60, raise_error=True)
+    assert 2.0 <= time.monotonic() - begin < 9.0, "others do not wait for it: five in a row take 10 s"
 
 
 def test_guesses_here_and_by_smtp_are_counted_together(gateway_factory):
@@ -144,7 +144,7 @@ def test_guesses_here_and_by_smtp_are_counted_together(gateway_factory):
     gateway = gateway_factory(*SHIPPED, SelfService, core=core, **few)
 
     def connect(service, client):
-        plain = socket.create_connection(("127.0.0.1", port(gateway, service)), timeout=10)
+        plain = socket.create_connection(("127.0.0.1", port(gateway, service)), timeout=60)
         plain.sendall(f"PROXY TCP4 {client} 127.0.0.1 40000 443\r\n".encode())
         return client_tls().wrap_socket(plain)
 
@@ -196,7 +196,7 @@ def test_odd_input(gateway, anna):
 
 def test_no_password_over_plain_http(gateway_factory):
     gateway = gateway_factory(*SHIPPED, SelfService, core={"hostname": "chat.example.org"}, **QUICK)
-    connection = http.client.HTTPConnection("127.0.0.1", port(gateway, "http"), timeout=10)
+    connection = http.client.HTTPConnection("127.0.0.1", port(gateway, "http"), timeout=60)
     connection.request("POST", "/account", urlencode({"address": "a", "password": "b"}))
     assert connection.getresponse().status == 403
     connection.close()

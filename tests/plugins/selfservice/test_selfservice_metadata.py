@@ -31,7 +31,7 @@ def stage(gateway):
 def noted(stage):
     """The account of connection 1, once its login is noted: that happens beside the login."""
     stage["1"].do("NOOP")
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while not (account := stage.gateway.store.account(stage.login[0])).last_login:
             gevent.sleep(0.01)
     return account

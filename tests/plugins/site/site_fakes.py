@@ -92,6 +92,7 @@ def make(
     smtp: SmtpOptions | None = None,
     log_level: str = "warning",
     max_message_bytes: int = 52428800,
+    stop_seconds: float = 2.0,
     **site: Any,
 ) -> Gateway:
     """A gateway, not started, whose mail plugins are options only."""
@@ -99,7 +100,7 @@ def make(
     return Gateway(
         Config(
             folder,
-            CoreOptions(domain, hostname, log_level, stop_seconds=2.0, max_message_bytes=max_message_bytes),
+            CoreOptions(domain, hostname, log_level, stop_seconds=stop_seconds, max_message_bytes=max_message_bytes),
             (
                 Enabled("tls", tls, TlsOptions()),
                 Enabled("accounts", Accounts, None),
@@ -140,8 +141,8 @@ class Running:
 
     def connect(self, scheme: str = "https") -> http.client.HTTPConnection:
         if scheme == "http":
-            return http.client.HTTPConnection("127.0.0.1", self.port("http"), timeout=10)
-        return http.client.HTTPSConnection("127.0.0.1", self.port(), timeout=10, context=unverified())
+            return http.client.HTTPConnection("127.0.0.1", self.port("http"), timeout=60)
+        return http.client.HTTPSConnection("127.0.0.1", self.port(), timeout=60, context=unverified())
 
     def ask(self, path: str, method: str = "GET", scheme: str = "https", **more: Any) -> Answer:
         connection = self.connect(scheme)
@@ -161,7 +162,7 @@ def unverified() -> ssl.SSLContext:
 
 def raw(port: int, request: bytes) -> bytes:
     """Everything the server says until it closes."""
-    with socket.create_connection(("127.0.0.1", port), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as plain:
         with unverified().wrap_socket(plain) as sock:
             sock.sendall(request)
             found = b""

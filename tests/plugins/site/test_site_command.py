@@ -42,7 +42,7 @@ def test_the_characters_are_the_code(run, tmp_path):
             rows += [b"".join((b"\xff" if lit[c][half] else b"\0") * 8 for c in line)] * 8
     picture = tmp_path / "terminal.pgm"
     picture.write_bytes(b"P5 %d %d 255\n" % (len(rows[0]), len(rows)) + b"".join(rows))
-    done = subprocess.run(["zbarimg", "-q", "--raw", picture], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["zbarimg", "-q", "--raw", picture], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "dcaccount:https://example.org/new"
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import socket
-import time
 
 import gevent
 import pytest
@@ -12,6 +11,7 @@ from chatgate_site.hooks import chatgate_site_routes
 from site_fakes import Enabled, Running, make, raw, unverified
 
 from chatgate.api import hookimpl
+from chatgate.testing import until
 
 
 class Extra:
@@ -28,7 +28,13 @@ class Extra:
         app.get("/open", callback=lambda: "open", plain_http=True)
         app.get("/peer", callback=lambda: request.environ["chatgate.session"].peer + str(request.remote_addr))
         app.get("/broken", callback=lambda: {}["secret-thing"])
-        app.get("/slow", callback=lambda: gevent.sleep(0.5) or "slow")
+        app.get("/slow", callback=self.slow)
+        app.get("/endless", callback=lambda: gevent.sleep(1000))
+
+    def slow(self):
+        self.seen.append("slow")
+        gevent.sleep(0.5)
+        return "slow"
 
 
 @pytest.fixture
@@ -141,8 +147,7 @@ def test_bad_requests_end_the_connection(site, request_, status, caplog, capfd):
 
 def test_a_slow_header_is_cut(start):
     running = start("chat.example.org", signed=True, idle_seconds=0.3)
-    begun = time.monotonic()
-    with socket.create_connection(("127.0.0.1", running.port("http")), timeout=10) as sock:
+    with socket.create_connection(("127.0.0.1", running.port("http")), timeout=60) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nX: ")
 
         def drip():
@@ -153,7 +158,6 @@ def test_a_slow_header_is_cut(start):
         dripping = gevent.spawn(drip)
         assert sock.recv(100).startswith(b"HTTP/1.1 408")
         dripping.kill()
-    assert 0.2 < time.monotonic() - begun < 3
 
 
 def test_an_idle_connection_is_closed(start):
@@ -163,27 +167,24 @@ def test_an_idle_connection_is_closed(start):
 
 def test_a_slow_request_ends(start, caplog):
     running = start("chat.example.org", Enabled("extra", Extra, None), signed=True, request_seconds=0.2)
-    begun = time.monotonic()
-    assert running.ask("/slow").status == 500
-    assert time.monotonic() - begun < 0.45
+    assert running.ask("/endless").status == 500
 
 
 def test_stop_ends_idle_connections_and_lets_requests_finish(tmp_path):
-    gateway = make(tmp_path, "chat.example.org", Enabled("extra", Extra, None), signed=True)
+    gateway = make(tmp_path, "chat.example.org", Enabled("extra", Extra, None), signed=True, stop_seconds=1000.0)
     gateway.start()
     running = Running(gateway)
     idle = [running.connect("https"), running.connect("https")]
     for connection in idle:
         connection.request("GET", "/style.css")
         connection.getresponse().read()
-    fresh = socket.create_connection(("127.0.0.1", running.port()), timeout=10)
+    fresh = socket.create_connection(("127.0.0.1", running.port()), timeout=60)
     silent = unverified().wrap_socket(fresh)
     slow = gevent.spawn(running.ask, "/slow")
-    gevent.sleep(0.2)
-    begun = time.monotonic()
-    gateway.stop()
-    assert time.monotonic() - begun < 1.5  # it did not wait for stop_seconds
-    assert slow.get(timeout=5).text == "slow"
+    until(lambda: gateway.hub.plugin("extra").seen)
+    with gevent.Timeout(60):  # it does not wait for stop_seconds
+        gateway.stop()
+    assert slow.get(timeout=60).text == "slow"
     silent.close()
     for connection in idle:
         connection.close()
@@ -232,7 +233,7 @@ def test_many_requests_at_once_leave_others_their_turn(site):
 
 
 def test_the_end_of_tls_is_said_to_browsers_too(site):
-    with socket.create_connection(("127.0.0.1", site.port()), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", site.port()), timeout=60) as plain:
         with unverified().wrap_socket(plain, suppress_ragged_eofs=False) as sock:
             sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             while sock.recv(65536):  # raises SSLEOFError where it is not

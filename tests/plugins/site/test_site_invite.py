@@ -99,7 +99,7 @@ def test_pictures_decode_to_the_link(tmp_path):
     text = link(tmp_path, "[127.0.0.1]")
     picture = tmp_path / "qr.png"
     picture.write_bytes(invite.png(text))
-    done = subprocess.run(["zbarimg", "-q", "--raw", picture], capture_output=True, text=True, timeout=30)
+    done = subprocess.run(["zbarimg", "-q", "--raw", picture], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == text
 
 

@@ -33,7 +33,7 @@ def test_the_account_is_reserved(site, path):
 
 def test_the_very_octets_of_delta_chat(site):
     request = b"POST /new HTTP/1.1\r\nhost: chat.example.org\r\ncontent-length: 0\r\n\r\n"
-    with socket.create_connection(("127.0.0.1", site.port()), timeout=10) as plain:
+    with socket.create_connection(("127.0.0.1", site.port()), timeout=60) as plain:
         with unverified().wrap_socket(plain) as sock:
             sock.sendall(request)
             found = b""
@@ -162,7 +162,7 @@ def test_more_at_once_wait_for_their_turn(start):
 
     running.accounts.answer = slowly
     asked = [gevent.spawn(running.ask, "/new", "POST") for _ in range(4)]
-    gevent.joinall(asked, timeout=10)
+    gevent.joinall(asked, timeout=60)
     assert [g.value.status for g in asked] == [403] * 4 and most[0] == 1
 
 

@@ -29,7 +29,7 @@ def wire(started):
     """Start a gateway with these options and connect: wire("mx", max_recipients=3) -> Wire, which knows its fake."""
     wires = []
 
-    def make(service="submissions", greeting=True, seconds=5, **settings):
+    def make(service="submissions", greeting=True, seconds=60, **settings):
         gateway, fake = started(**settings)
         wire = smtp_wire.Wire(gateway, service, greeting, seconds)
         wire.gateway, wire.fake = gateway, fake

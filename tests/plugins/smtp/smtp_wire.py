@@ -113,7 +113,7 @@ class Fake:
 class Wire:
     """A client connection on which a test sends bytes and reads replies. service: as `Session.service` says."""
 
-    def __init__(self, gateway, service="submissions", greeting=True, seconds=5):
+    def __init__(self, gateway, service="submissions", greeting=True, seconds=60):
         self.sock = socket.create_connection(("127.0.0.1", port(gateway, service)), timeout=seconds)
         self.buffer = b""
         if service == "submissions":

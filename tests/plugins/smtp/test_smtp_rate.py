@@ -214,6 +214,6 @@ def test_who_went_away_while_waiting_is_let_go(started, monkeypatch):
         client.send(f"MAIL FROM:<{ALICE}>", f"RCPT TO:<{BOB}>")
         assert client.reply()[0] == 250
     rate = gateway.hub.plugin("smtp").rate
-    with gevent.Timeout(10):
+    with gevent.Timeout(60):
         while rate._waiting:
             gevent.sleep(0.01)

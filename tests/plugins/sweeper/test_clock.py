@@ -7,7 +7,7 @@ from chatgate_maildb import MailDb
 from chatgate_sweeper import Sweeper, SweeperOptions
 from chatgate_sweeper.clock import Clock
 from chatgate_sweeper.sweep import Sweep
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chatgate.testing import imap_client, new_login
@@ -86,7 +86,6 @@ def test_somebody_says_that_it_is_right(machine):
     assert machine.clock().trust() == machine.wall == machine.now()
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.floats(0, 1e6), st.floats(-1e9, 1e9), st.booleans()), max_size=30))
 def test_never_ahead_and_never_fast(tmp_path_factory, steps):
     machine = Machine(tmp_path_factory.mktemp("clock") / "clock")

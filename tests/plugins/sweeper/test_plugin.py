@@ -19,7 +19,7 @@ from chatgate_sweeper.service import Service
 from click.testing import CliRunner
 
 from chatgate.api import Envelope, Session
-from chatgate.testing import imap_client, new_login, pgp_message, smtp_client
+from chatgate.testing import imap_client, new_login, pgp_message, smtp_client, until
 from tests.plugins.sweeper.conftest import DAY, NOW, People
 
 LARGE = 250_000
@@ -98,8 +98,7 @@ def test_the_service_sweeps_on_its_timer(gateway, people, clock, disk, monkeypat
     assert len(people.alice.left()) == 2
     for left in (1, 0):
         clock[0] += DAY
-        gevent.sleep(0.2)
-        assert len(people.alice.left()) == left
+        until(lambda left=left: len(people.alice.left()) == left)
     made.stop(1)
     people.alice.mail(1, 90)
     gevent.sleep(0.1)
@@ -120,9 +119,8 @@ def test_the_service_survives_what_goes_wrong(gateway, people, clock, disk, monk
     monkeypatch.setattr(gateway.store, "old", fails_once)
     made = Service(gateway, SweeperOptions(every_minutes=0.03 / 60), lambda: clock[0])
     made.start()
-    gevent.sleep(0.3)
+    until(lambda: failed and people.alice.left() == set())
     made.stop(1)
-    assert failed and people.alice.left() == set()
     assert "sweep failed: RuntimeError" in caplog.text and "secret" not in caplog.text
 
 
@@ -135,7 +133,7 @@ def test_an_account_that_crosses_the_line_is_evicted_soon_after(gateway, people,
     assert len(people.alice.left()) == 6
     envelope = Envelope("", ["alice+tag@example.org"], b"Subject: x\r\n\r\n")
     assert gateway.intake.accept(Session("mx", "127.0.0.1"), envelope).code == 250
-    gevent.sleep(0.1)
+    until(lambda: old not in people.alice.left())
     left = people.alice.left()
     assert old not in left and new in left and len(left) == 6
 
@@ -152,11 +150,15 @@ def test_an_account_that_stays_full_is_not_looked_at_for_each_message(gateway, p
         assert gateway.intake.accept(Session("mx", "127.0.0.1"), envelope).code == 250
         gevent.sleep(0.03)
 
-    for _ in range(5):
+    arrive()
+    until(lambda: looked)
+    for _ in range(4):
         arrive()
     assert len(looked) == 1
     clock[0] += 301
-    arrive(), arrive()
+    arrive()
+    until(lambda: len(looked) > 1)
+    arrive()
     assert len(looked) == 2
 
 

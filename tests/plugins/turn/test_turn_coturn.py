@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from chatgate_turn import stun
 from chatgate_turn.plugin import Turn
-from turn_fakes import free_port, metadata, until
+from turn_fakes import metadata
 
-from chatgate.testing import config
+from chatgate.testing import config, until
+from tests.ports import free_port
 
 CONF = Path(__file__).parents[3] / "contrib/coturn/turnserver.conf"
 REQUESTED_ADDRESS_FAMILY = 0x0017
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.skipif(not shutil.which("turnserver"), reason="turnserv
 
 class Coturn:
     def __init__(self, folder):
-        self.folder, self.port, self.process = folder, free_port(), None
+        self.folder, self.port, self.process = folder, free_port(socket.SOCK_DGRAM), None
 
     def start(self, lines, log=False):
         """With the shipped file as it is but for the addresses, and for the log if there shall be one."""
@@ -72,7 +73,7 @@ class Client:
 
     def __init__(self, port, username, password):
         self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.sock.settimeout(5)
+        self.sock.settimeout(60)
         self.sock.connect(("127.0.0.1", port))
         self.username, self.password, self.login, self.key = username, password, [], b""
         challenge = self.ask(stun.ALLOCATE, [(stun.REQUESTED_TRANSPORT, stun.UDP)])

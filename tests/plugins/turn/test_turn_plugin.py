@@ -14,13 +14,13 @@ import pytest
 from chatgate_turn import plugin as turn_plugin
 from chatgate_turn.plugin import ENTRY, Turn, TurnOptions
 from click.testing import CliRunner
-from turn_fakes import SECRET, metadata, until
+from turn_fakes import SECRET, metadata
 
 from chatgate import confd
 from chatgate.api import Secret
 from chatgate.gateway import Gateway
 from chatgate.hub import PluginError
-from chatgate.testing import config, session
+from chatgate.testing import config, session, until
 
 PLUGINS = ("tls", "maildb", "passwordless", "imap", Turn)
 

@@ -7,21 +7,15 @@ import ipaddress
 import socket
 import time
 
-import gevent
 from chatgate_turn import stun
 from chatgate_turn.plugin import ENTRY
 from gevent.server import DatagramServer
 
 from chatgate.testing import imap_client, new_login
+from tests.ports import free_port
 
 SECRET = "north-by-north-west-0123456789"
 REALM, NONCE = b"example.org", b"0123456789abcdef"
-
-
-def free_port():
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
 
 
 class FakeTurn:
@@ -31,7 +25,7 @@ class FakeTurn:
     """
 
     def __init__(self):
-        self.port = free_port()
+        self.port = free_port(socket.SOCK_DGRAM)
         self.secret = SECRET
         self.stun: bool | int = True  # does it answer Binding requests? Or refuses them with this code
         self.open = self.silent = self.unsigned = self.foreign = False
@@ -123,11 +117,3 @@ def metadata(gateway, entry=ENTRY):
         return None
     assert found[0][0].startswith(b'"" (%s {' % entry.encode())
     return found[0][1].decode()
-
-
-def until(condition, seconds=8):
-    """Wait for it; the last answer."""
-    end = time.monotonic() + seconds
-    while not (answer := condition()) and time.monotonic() < end:
-        gevent.sleep(0.02)
-    return answer
