@@ -119,7 +119,7 @@ class MailStore(Accounts, Messages, Removal, Retention):
         return forgotten
 
     def _shrink(self) -> int:
-        """Free pages in the database file, but for a few that new mail will want, go back to the disk; how many octets."""
+        """Free pages of the database, but for a few that new mail will want, go back to the disk: so many octets."""
         ((size,),) = self.reader.rows("PRAGMA page_size")
         given = 0
         while (free := self.reader.rows("PRAGMA freelist_count")[0][0]) > _SPARE_PAGES:

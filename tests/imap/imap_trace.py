@@ -136,8 +136,8 @@ class Client:
         return lines[0].split(b" FETCH (", 1)[1][:-1]
 
     def append(self, message: bytes, mailbox: str = "INBOX", extra: str = "") -> None:
-        """Whatever octets it has. Those of 8 bits in its header a connection of its own brings, which has enabled it, as
-        that changes what names and keys of SEARCH look like.
+        """Whatever octets it has. Those of 8 bits in its header a connection of its own brings, which has enabled it,
+        as that changes what names and keys of SEARCH look like.
         """
         command = b"APPEND %s %s{%d+}\r\n%s" % (mailbox.encode(), extra.encode(), len(message), message)
         if message.isascii():
