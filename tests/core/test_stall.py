@@ -54,29 +54,34 @@ class Computes:
     @hookimpl
     def chatgate_account_removed(self, account):
         content = "words of a client"
-        until(lambda: self._caplog.text.count("stands still") >= 3 and content)
+        until(lambda: self._caplog.text.count("hook=account_removed") >= 3 and content)
 
 
 def test_code_that_does_not_give_up_the_thread_is_named_while_it_runs_and_afterwards(watch, caplog):
     one, hub = watch(Computes(caplog))
     hub.notify("account_removed", account="alice@example.org")
     calmly(lambda: "turns again" in caplog.text)
-    lines = [record.getMessage() for record in caplog.records]
-    assert all("plugin=plugin0 hook=account_removed in=" in line and "test_stall.py:" in line for line in lines)
+
+    def told():
+        place = "plugin=plugin0 hook=account_removed in="
+        return [line for line in caplog.messages if place in line and "test_stall.py:" in line]
+
+    lines = told()
+    assert "turns again" in lines[-1]
     waits = [float(line.partition("for=")[2].partition("s ")[0]) for line in lines if "stands still" in line]
     rounding = 3 * 0.05
     assert all(later >= 2 * sooner - rounding for sooner, later in zip(waits, waits[1:], strict=False)), waits
-    assert one.stalls == 1 and one.longest > 1.5
+    assert one.stalls and one.longest > 1.0
     assert "words" not in caplog.text and "alice" not in caplog.text
     hub.notify("account_removed", account=None)  # has nothing to wait for any more
     gevent.sleep(0.3)
-    assert len(caplog.records) == len(lines)
+    assert told() == lines
 
 
 def test_a_second_stall_is_seen_as_soon_as_the_first(watch, caplog):
     def told():
-        lines = [record.getMessage() for record in caplog.records]
-        return [float(line.partition("for=")[2].partition("s ")[0]) for line in lines if "stands still" in line]
+        lines = [line for line in caplog.messages if "stands still" in line]
+        return [float(line.partition("for=")[2].partition("s ")[0]) for line in lines]
 
     watch(seconds=0.1)
     until(lambda: told() and told()[-1] >= 1.0)
