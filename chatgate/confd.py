@@ -167,7 +167,9 @@ def is_gateway(folder: Path) -> bool:
 
 def none_there(folder: Path) -> str:
     """One line for the operator."""
-    return f"no gateway in {folder}: 'chatgate --dir {folder} init --domain …' makes one"
+    if is_gateway(folder.parent):  # conf.d/ or data/ was named
+        return f"no gateway in {folder}, but one in {folder.parent}: say --dir {folder.parent}"
+    return f"no gateway in {folder}: name its folder with --dir, or make one: chatgate --dir {folder} init --domain …"
 
 
 def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
@@ -269,8 +271,15 @@ def read(
     try:
         text = path.read_text("utf-8")
         values = tomllib.loads(text)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        problems.append(f"{path}: {error}")
+    except OSError as error:
+        problems.append(f"{path}: {error.strerror}")
+        return None
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        problems.append(f"{path}:{line}: not UTF-8")
+        return None
+    except tomllib.TOMLDecodeError as error:
+        problems.append(_not_toml(path, text, str(error)))
         return None
     before = len(problems)
     hints = get_type_hints(options)
@@ -311,6 +320,18 @@ def read(
             raise
         problems.append(f"{path}: {faults.told(error)}")
     return None
+
+
+def _not_toml(path: Path, text: str, what: str) -> str:
+    """tomllib says "Invalid value (at line 7, column 3)", and of a key that stands twice "Cannot overwrite a value"."""
+    found = _AT.search(what)
+    line = found and found[1] or text.rstrip("\n").count("\n") + 1
+    what = _AT.sub("", what)
+    what = "a key that is set already" if what == "Cannot overwrite a value" else what[:1].lower() + what[1:]
+    return f"{path}:{line}: not TOML: {what}"
+
+
+_AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
 
 
 def missing_in(path: Path, options: type) -> list[str]:

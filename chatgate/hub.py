@@ -191,18 +191,16 @@ class Hub:
         return said
 
     def call(self, hook: str, **facts: Any) -> Any:
-        """Ask at start or from a command, where a failure must reach the operator: PluginError (or StoreError) names
-        the plugin that failed. Returns the answer, or a list of them.
+        """As `ask`, at start or from a command, where a failure must reach the operator: PluginError (or StoreError)
+        names the plugin that failed. It may take any time. Returns the answer, or a list of them.
         """
-        given = []
-        for plugin, answer, error in self._each(hook, self._unhurried, facts):
-            if error is not None:
-                raise _failure(plugin, hook, error) from error
-            if answer is not None:
-                if self._hook(hook).first:
-                    return answer
-                given.append(answer)
-        return None if self._hook(hook).first else given
+        question = Question(self._hook(hook), facts)
+        try:
+            return question.answer()
+        except BaseException as error:
+            if faults.thrown_in(error):
+                raise
+            raise _failure(question.plugin, hook, error) from error
 
     def _each(self, hook: str, limit: Limit, facts: dict[str, Any]) -> Iterator[tuple[str, Any, BaseException | None]]:
         """(plugin, answer, error) of each, as they are asked."""

@@ -46,6 +46,8 @@ _NO_IPV6 = {97, 99}  # EAFNOSUPPORT, EADDRNOTAVAIL: a kernel or a container with
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, PermissionError):
+        return "Permission denied; ports below 1024 are for root, or for a service that was given the right to them"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return "must be host:port, *:port or unix:/path"

@@ -9,7 +9,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 import click
 
@@ -28,13 +28,9 @@ class Failure(click.ClickException):
         self.lines = lines
         self.exit_code = code  # type: ignore[misc]  # click has it per class
 
-    def show(self, file: IO[Any] | None = None) -> None:
-        for line in self.lines:
-            click.echo(f"{log.priority(logging.ERROR)}chatgate: {line}", err=True)
-
 
 def fail(lines: str | list[str], code: int) -> NoReturn:
-    """End the command. Exit code 2: configuration, 1: all else."""
+    """End the command. Exit code 2: the command line or the configuration, 1: all else."""
     raise Failure([lines] if isinstance(lines, str) else lines, code)
 
 
@@ -82,18 +78,21 @@ class Cli(click.Group):
             fail(str(error), 1)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Any:
-        """With --json, standard output is JSON whatever happens, for every command: {"errors": [line, ...]}."""
+        """What goes wrong is told in the same way for every command, ours and those of plugins: a line each on standard
+        error or, with --json, as JSON on standard output: {"errors": [line, ...]}.
+        """
         args = list(sys.argv[1:] if args is None else args)
-        if "--json" not in args:
-            return super().main(args, *rest, **named)
         try:
             code = super().main(args, *rest, **{**named, "standalone_mode": False})
+        except click.exceptions.NoArgsIsHelpError as error:  # a group alone: its help says more than any line
+            error.show()
+            code = error.exit_code
         except click.ClickException as error:
-            lines, code = getattr(error, "lines", [error.format_message()]), error.exit_code
-            show({"errors": lines}, True, [])
+            _tell(_lines(error), "--json" in args)
+            code = error.exit_code
         except click.Abort:
+            _tell(["aborted"], "--json" in args)
             code = 1
-            show({"errors": ["aborted"]}, True, [])
         except BrokenPipeError:  # whoever read has enough; Python would complain once more at its end
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
@@ -129,6 +128,24 @@ class Cli(click.Group):
         return found
 
 
+def _lines(error: click.ClickException) -> list[str]:
+    """What is wrong, a line each; where the command line is, also where its help is."""
+    if isinstance(error, Failure):
+        return error.lines
+    text = " ".join(error.format_message().split())
+    if isinstance(error, click.UsageError) and error.ctx is not None:
+        text = f"{text.removesuffix('.')}; see '{error.ctx.command_path} --help'"
+    return [text]
+
+
+def _tell(lines: list[str], as_json: bool) -> None:
+    if as_json:
+        show({"errors": lines}, True, [])
+        return
+    for line in lines:
+        click.echo(f"{log.priority(logging.ERROR)}chatgate: {line}", err=True)
+
+
 def _folder(ctx: click.Context) -> Folder:
     """Made when it is first asked for: click looks commands up before it calls the group's own function, and for --help
     before it has read the environment.
@@ -157,6 +174,8 @@ def cli(ctx: click.Context, /, **_: Path) -> None:
     Begin with:
       chatgate --dir DIR init --domain chat.example.org
       chatgate --dir DIR serve
+
+    The plugins of the gateway in DIR add commands of their own, such as ping, qr and sweep.
     """
     _folder(ctx)
 

@@ -129,6 +129,7 @@ def list_(
     and go in between shift nothing.
     """
     gateway, today = folder.gateway, int(time.time()) // 86400
+    _ = gateway.store  # where it cannot be opened, no heading is printed
     wanted: list[Callable[[Account], bool]] = []
     if match:
         wanted.append(lambda account: match.lower() in account.address)
@@ -184,11 +185,13 @@ def create(folder: Folder, address: str, password: str | None, quota: int | None
     gateway = folder.gateway
     chosen, generated = _password(password)
     address = _full(gateway, address)
-    _ = gateway.store  # a store that cannot be opened is the operator's business, not a temporary refusal
     facts = {"way": "operator", "generated": generated, "network": "", "token": ""}
-    answer = gateway.hub.ask("create_account", address=address, password=chosen, **facts)
+    answer = gateway.hub.call("create_account", address=address, password=chosen, **facts)
     if not isinstance(answer, Account):
-        fail(f"{address}: {answer.text if isinstance(answer, Reply) else 'no enabled plugin creates accounts'}", 1)
+        why = answer.text if isinstance(answer, Reply) else "no enabled plugin creates accounts"
+        if gateway.store.tombstone(address) is not None:
+            why += f"; 'chatgate accounts delete --free {address}' gives it free"
+        fail(f"{address}: {why}", 1)
     if quota is not None:
         gateway.store.set_quota(answer.id, quota)
     _show_login(gateway, answer.address, chosen, qr, as_json)
@@ -209,7 +212,7 @@ def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json
     gateway = folder.gateway
     account = _account(gateway, address)
     chosen, _ = _password(password)
-    answer = gateway.hub.ask("set_password", account=account, password=chosen)
+    answer = gateway.hub.call("set_password", account=account, password=chosen)
     if answer is not True:
         fail(answer.text if isinstance(answer, Reply) else "no enabled plugin sets passwords", 1)
     _show_login(gateway, account.address, chosen, qr, as_json)
@@ -222,9 +225,7 @@ def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json
 def disable(folder: Folder, address: str, reason: str) -> None:
     """Refuse logins to an account, and mail from it and for it.
 
-    Whoever tries to log in is told the reason. Nothing is lost.
-
-    Connections that are open end at once.
+    Whoever tries to log in is told the reason. Connections that are open end at once. Nothing is lost.
     """
     if problem := text_problem(reason):
         fail(f"--reason: {problem}", 2)
@@ -261,9 +262,9 @@ def quota(folder: Folder, address: str, size: int | None, as_json: bool) -> None
         gateway.store.set_quota(account.id, size)
         account = _account(gateway, address)
     facts = {key: _facts(gateway, account)[key] for key in ("address", "octets", "quota_octets", "own_quota")}
-    limit = f"{facts['quota_octets']} octets" if facts["quota_octets"] else "no limit"
+    limit = f" of {facts['quota_octets']} octets" if facts["quota_octets"] else ", no limit"
     about = "" if facts["own_quota"] else ", as for everybody"
-    show(facts, as_json, [f"{account.address}: {facts['octets']} octets of {limit}{about}"])
+    show(facts, as_json, [f"{account.address}: {facts['octets']} octets{limit}{about}"])
 
 
 @command.command()

@@ -37,10 +37,14 @@ def command(folder: Folder, as_json: bool) -> None:
 
 
 def _nobody_brings(gateway: Gateway) -> list[str]:
-    """What a gateway does not start without."""
-    needed = (("open_store", "a store", "maildb"), ("certificate", "a TLS certificate", "tls"))
+    """What a gateway does not start without, or is of no use to anybody."""
+    needed = (
+        ("open_store", "brings a store", "maildb"),
+        ("certificate", "brings a TLS certificate", "tls"),
+        ("authenticate", "lets anybody log in", "passwordless"),
+    )
     return [
-        f"no enabled plugin brings {what}; the one that is shipped is {shipped}"
+        f"no enabled plugin {what}; the one that is shipped is {shipped}"
         for hook, what, shipped in needed
         if not gateway.hub.implements(hook)
     ]

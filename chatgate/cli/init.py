@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, cast
@@ -84,13 +85,17 @@ def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | N
     known = confd.installed()
     path.mkdir(parents=True, exist_ok=True)
     (path / "conf.d").mkdir(mode=0o700)
-    for name in ("data", "tls"):
-        (path / name).mkdir(mode=0o700, exist_ok=True)
-    write_core(path, core)
-    for name in PLUGINS:
-        factory = factories.load(known[name][0])
-        settings = addresses(factory.Options, local, listen) if local or listen else {}
-        write_plugin(path, name, factory, settings)
+    try:
+        for name in ("data", "tls"):
+            (path / name).mkdir(mode=0o700, exist_ok=True)
+        write_core(path, core)
+        for name in PLUGINS:
+            factory = factories.load(known[name][0])
+            settings = addresses(factory.Options, local, listen) if local or listen else {}
+            write_plugin(path, name, factory, settings)
+    except BaseException:  # half a conf.d would be taken for a gateway, and keep the next init from making one
+        shutil.rmtree(path / "conf.d", ignore_errors=True)
+        raise
 
 
 def write_core(path: Path, settings: dict[str, Any] | None = None) -> None:
@@ -107,8 +112,13 @@ def write_plugin(path: Path, name: str, factory: Any, settings: dict[str, Any] |
 
 def _write(path: Path, text: str) -> None:
     """For its owner's eyes: sooner or later a secret may stand in it. Raises FileExistsError, OSError."""
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
+    file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+    try:
+        with file:
+            file.write(text)
+    except OSError:  # an empty file would enable the plugin
+        path.unlink()
+        raise
 
 
 def summary(factory: Any) -> str:

@@ -22,6 +22,7 @@ def command() -> None:
 @click.pass_obj
 def list_(folder: Folder, as_json: bool) -> None:
     """List all installed plugins, and say what each does."""
+    confd.is_gateway(folder.path)  # or files that nobody lets us see would all look "off"
     enabled = confd.files(folder.path)
     rows = []
     for name, points in sorted(confd.installed().items()):
@@ -56,7 +57,7 @@ def enable(folder: Folder, name: str) -> None:
     except factories.Unusable as error:
         fail(f"plugin '{name}' {error}", 1)
     except OSError as error:
-        fail(f"cannot write {error.filename}: {error.strerror}", 1)
+        fail(f"cannot write {error.filename or folder.path / 'conf.d'}: {error.strerror}", 1)
     missing = confd.missing_in(path, factory.Options)
     first = f"set {' and '.join(missing)} in it, then " if missing else ""
     click.echo(f"Enabled by {path}; {first}restart the gateway.")

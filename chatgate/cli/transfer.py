@@ -50,11 +50,16 @@ def export(folder: Folder, file: str) -> None:
             click.echo(line)
         return
     try:
-        with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
+        out = open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+    except OSError as error:
+        fail(f"cannot write {file}: {error.strerror}", 1)
+    try:
+        with out:
             count = sum(1 for line in lines if out.write(line + "\n")) - 1
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
+        os.unlink(file)  # half an export could be taken for a whole one
         fail(f"cannot write {file}: {error.strerror}", 1)
     click.echo(f"Wrote {count} accounts.", err=True)
 

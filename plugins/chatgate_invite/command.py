@@ -64,7 +64,8 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
     def group() -> None:
         """Make and look after invitations.
 
-        They let people in even while the server takes no other new accounts.
+        They let people in even while the server is closed to others (open = false), but not while the freeze file is
+        there, which stops all new accounts.
         """
 
     @group.command("create")

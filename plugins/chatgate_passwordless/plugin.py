@@ -34,6 +34,8 @@ _NAME = re.compile(r"[a-z0-9._-]{1,64}")  # RFC 5321 §4.5.3.1.1: a local part h
 TAKEN = Reply(550, "5.7.1", "This address is taken", imap="ALREADYEXISTS")
 GONE = Reply(550, "5.7.1", "This address was somebody's and is not given away again", imap="ALREADYEXISTS")
 SHUT = Reply(550, "5.7.1", "This server takes no new accounts", imap="NOPERM")
+# While the freeze file is there. A 5xx all the same: nobody knows for how long, and apps would try again for hours.
+FROZEN = Reply(550, "5.7.1", "This server takes no new accounts at the moment, please come back later", imap="NOPERM")
 NO_INVITATION = Reply(550, "5.7.1", "There is no such invitation, or not any more", imap="NOPERM")
 LAST_USE_GONE = Reply(550, "5.7.1", "This invitation has been used up", imap="NOPERM")
 # No text but that of a wrong password may contain "authentication", see chatgate.reply.
@@ -143,7 +145,9 @@ class Passwordless:
             found.append(f"passwords of {_CLIENT_PASSWORD_LENGTH} characters are refused")
         problems = [Problem("warning", f"{text}; those are what Delta Chat invents for new accounts") for text in found]
         if self._freeze_path.exists():
-            problems.append(Problem("warning", f"no accounts are made as long as {self._freeze_path} is there"))
+            problems.append(
+                Problem("warning", f"passwordless: no new accounts are made as long as {self._freeze_path} is there")
+            )
         return problems
 
     # ------------------------------------------------------------------------------------------ logins
@@ -174,7 +178,7 @@ class Passwordless:
         if (
             account is None
             and not self._rule(address, password, "login")
-            and (invitation := self._invitation(password, "")) != SHUT
+            and (invitation := self._invitation(password, "")) not in (SHUT, FROZEN)
         ):
             answer = self._create(address, password, network, invitation)
             if isinstance(answer, Account):
@@ -234,7 +238,7 @@ class Passwordless:
 
     def _wrong(self, address: str, password: str) -> Reply:
         """One text for a wrong password and for an address that is not there and cannot be made."""
-        hint = self._rule(address, password, "login") or (SHUT.text if self._shut(password) else "")
+        hint = self._rule(address, password, "login") or self._shut(password)
         # Delta Chat tells its user of a wrong password when it reads "authentication" twice in a row.
         text = "Authentication failed: wrong address or password"
         return Reply(535, "5.7.8", f"{text}. {hint}" if hint else text, imap="AUTHENTICATIONFAILED")
@@ -265,16 +269,17 @@ class Passwordless:
             return None
         return f"Passwords have {_range(low, high)} characters"
 
-    def _shut(self, password: str) -> bool:
-        """Can a login with a new address make no account, whatever the policies say?"""
-        return self._invitation(password, "") == SHUT
+    def _shut(self, password: str) -> str:
+        """Why a login with a new address can make no account, whatever the policies say; "" where it can."""
+        answer = self._invitation(password, "")
+        return answer.text if answer in (SHUT, FROZEN) else ""
 
     def _invitation(self, password: str, token: str) -> hooks.Invitation | Reply | None:
         """What a newcomer shows; None for nothing where nothing is needed; or why nobody gets in this way. Asked often:
         the file costs 2 microseconds. It stops invited people, too: it is there for emergencies.
         """
         if self._freeze_path.exists():
-            return SHUT
+            return FROZEN
         found = self.gateway.hub.ask("invitation", token=token, password=password)
         if found is not None:
             return found

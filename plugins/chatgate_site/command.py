@@ -40,8 +40,8 @@ def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.C
 
         They make Delta Chat create an account on this server.
         """
-        if facts.shut:
-            click.echo(f"chatgate: warning: {facts.shut}", err=True)
+        if facts.shut_by:
+            click.echo(f"chatgate: warning: {facts.shut_by}", err=True)
         link, personal = inviter.link(), inviter.personal
         for path, picture in ((png, invite.png), (svg, _svg)):
             if path:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+
 from chatgate.api import Gateway
 from chatgate_site.endpoints import options_of
 
@@ -9,8 +11,11 @@ from chatgate_site.endpoints import options_of
 class Facts:
     """Settings of whichever plugins are enabled; a number of 0 means that there is no such limit.
 
-    message_octets: the largest message that is taken. quota_octets: what one account may keep. mail_days, large_days,
-    inactive_days: when messages, large messages and accounts that nobody logs in to are removed.
+    message_octets: the largest message that is taken. quota_octets, quota_messages: what one account may keep.
+    mail_days, large_days, inactive_days: when messages, large messages and accounts that nobody logs in to are removed.
+    pushes: the host of the notification service, or ""; token_days: for how long it is told of a phone that stays away.
+    evicts: an account that fills up loses messages before their time. cleartext: the gate lets unencrypted mail from
+    elsewhere pass for some addresses that the operator named.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -18,20 +23,29 @@ class Facts:
         passwordless = options_of(gateway, "passwordless")
         self.message_octets = gateway.config.core.max_message_bytes if smtp is not None else 0
         self.quota_octets = int(getattr(maildb, "quota_bytes", 0))
+        self.quota_messages = int(getattr(maildb, "quota_messages", 0))
         self.keeps_tombstones = maildb is not None
         self.tombstone_days = float(getattr(maildb, "tombstone_days", 0))
+        self.evicts = sweeper is not None
         self.mail_days = float(getattr(sweeper, "days", 0))
         self.large_days = float(getattr(sweeper, "large_days", 0))
         self.inactive_days = float(getattr(sweeper, "account_days", 0))
-        self.federates = options_of(gateway, "courier") is not None
-        self.pushes = options_of(gateway, "push") is not None
-        self.encrypted_only = options_of(gateway, "gate") is not None
+        push, gate = options_of(gateway, "push"), options_of(gateway, "gate")
+        self.pushes = urlsplit(push.url).hostname if push is not None else ""
+        self.token_days = float(getattr(push, "token_days", 0))
+        self.cleartext = bool(getattr(gate, "cleartext_recipients", ()))
         self._closed = not getattr(passwordless, "open", True)
         freeze_file = getattr(passwordless, "freeze_file", "")
         self._freeze_path = gateway.path(freeze_file) if freeze_file else None
         self.invites = options_of(gateway, "invite") is not None
         self.account_page = options_of(gateway, "selfservice") is not None
         self.logs_addresses = gateway.config.core.log_level.lower() == "debug"
+        self._hub = gateway.hub
+
+    @property
+    def encrypted_only(self) -> bool:
+        """Does a gate keep unencrypted mail out?"""
+        return self._hub.guarded  # not before all plugins are there
 
     @property
     def frozen(self) -> bool:
@@ -46,6 +60,17 @@ class Facts:
         if not self._closed:
             return ""
         return f"This server takes {'new accounts by invitation only' if self.invites else 'no new accounts'}."
+
+    @property
+    def shut_by(self) -> str:
+        """The same for the operator: what keeps newcomers out, and so how to let them in; "" if they can come."""
+        if self.frozen:
+            return f"no new accounts are made as long as {self._freeze_path} is there"
+        if not self._closed:
+            return ""
+        if self.invites:
+            return "new accounts are made by invitation only: 'chatgate invite create' makes one"
+        return "no new accounts are made, as passwordless has open = false"
 
 
 def size(octets: int) -> str:

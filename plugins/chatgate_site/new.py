@@ -18,7 +18,7 @@ PATHS = ("/new", "/cgi-bin/newemail.py")
 
 _WAIT_SECONDS = 10.0  # for a turn; the app shows that it is busy meanwhile
 
-_CLOSED = Reply(550, "5.7.1", "This server gives no new accounts")
+_CLOSED = Reply(550, "5.7.1", "This server takes no new accounts")
 _BUSY = Reply(451, "4.3.2", "Too many people ask for an account at this moment, please try again in a minute")
 
 

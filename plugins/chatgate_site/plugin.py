@@ -85,8 +85,8 @@ class Site:
 
     @hookimpl
     def chatgate_ready(self) -> str:
-        if self.facts.shut:
-            return f"\n{self.facts.shut}\n"  # a code would lead to a refusal
+        if self.facts.shut_by:
+            return f"\nNo QR code: {self.facts.shut_by}.\n"  # a code would lead to a refusal
         return command.welcome(self.inviter.link(), self.inviter.personal, self.endpoints.url, colours=True)
 
     @hookimpl

@@ -44,11 +44,12 @@ class Seen:
 class Clock:
     """Goes with the machine's clock, never ahead of it, and never more than twice as fast as time has passed since it
     was last looked at, by whatever process: leaps of the machine's clock do not move it, nor do weeks in which the
-    machine was off and nobody could log in. Then it is behind, and catches up in as long a time. A first look, before
-    the file is there, takes the machine's clock as it is.
+    machine was off and nobody could log in. Then it is behind, and catches up in as long a time.
 
     path: of the file that keeps what was seen. wall: Unix seconds, by the machine's clock. ticks: seconds since the
-    boot, sleep included, which nobody can set.
+    boot, sleep included, which nobody can set. witness: asked where there is no such file that can be read: Unix
+    seconds of the last time that anything else tells of, as if it had been looked at then; None: the machine's clock
+    is taken as it is.
     """
 
     def __init__(
@@ -57,13 +58,14 @@ class Clock:
         wall: Callable[[], float] = time.time,
         ticks: Callable[[], float] = lambda: time.clock_gettime(time.CLOCK_BOOTTIME),
         boot: Callable[[], str] = _boot,
+        witness: Callable[[], float | None] = lambda: None,
     ) -> None:
-        self._path, self._wall, self._ticks, self._boot = path, wall, ticks, boot
+        self._path, self._wall, self._ticks, self._boot, self._witness = path, wall, ticks, boot, witness
         self._seen: Seen | None = None  # for when the file cannot be written
 
     def now(self) -> float:
         """Unix seconds."""
-        seen, wall = self._read() or self._seen, self._wall()
+        seen, wall = self._last_seen(), self._wall()
         reached = wall if seen is None else min(wall, self._furthest(seen))
         # Not back with the machine's clock: once that is set right there would be a leap.
         self._write(Seen(reached if seen is None else max(seen.time, reached), self._ticks(), self._boot()))
@@ -77,8 +79,14 @@ class Clock:
 
     def behind(self) -> float:
         """Seconds by which it is behind the machine's clock. Nothing is written."""
-        seen = self._read() or self._seen
+        seen = self._last_seen()
         return 0.0 if seen is None else max(0.0, self._wall() - self._furthest(seen))
+
+    def _last_seen(self) -> Seen | None:
+        if seen := self._read() or self._seen:
+            return seen
+        time = self._witness()
+        return None if time is None else Seen(time, float("inf"), "")  # of no boot that we know
 
     def _furthest(self, seen: Seen) -> float:
         lived = self._ticks() - seen.ticks

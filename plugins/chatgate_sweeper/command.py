@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from chatgate.api import Account, Gateway
+from chatgate.api import Account, Gateway, normal_address
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
@@ -55,10 +55,10 @@ def make(gateway: Gateway, options: SweeperOptions, clock: Clock) -> click.Comma
 
 
 def _account(gateway: Gateway, address: str) -> Account:
-    full = address if "@" in address else f"{address}@{gateway.domain}"
+    full = normal_address(address if "@" in address else f"{address}@{gateway.domain}").lower()
     account = gateway.store.account(full)
     if account is None:
-        raise click.ClickException(f"no account {full.lower()}")
+        raise click.ClickException(f"no account {full}")
     return account
 
 

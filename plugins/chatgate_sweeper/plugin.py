@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Service, Stored, hookimpl
+from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Service, Stored, hookimpl, in_turns
 from chatgate_sweeper import command, rules, service
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
@@ -22,14 +22,27 @@ class Sweeper:
 
     def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float] = time.time) -> None:
         self.gateway, self.options = gateway, options
-        self.clock = Clock(gateway.path(options.clock_file), clock)
+        self.clock = Clock(gateway.path(options.clock_file), clock, witness=self._last_used)
         self.service = service.Service(gateway, options, clock, self.clock.now)
 
     def _free(self) -> int:
         return free_octets(self.gateway, self.options)
 
+    def _last_used(self) -> float | None:
+        """The end of the newest day on which an account was made or logged in to, Unix seconds. All are looked at, but
+        this is asked once in the life of a folder. Not of mail: apps may give it any date.
+        """
+        if self.gateway.read_only:  # then the store is not open
+            return None
+        newest, after = 0, ""
+        while page := self.gateway.store.accounts(after):
+            newest = max(newest, *(max(account.created, account.last_login) for account in in_turns(page)))
+            after = page[-1].address
+        return (newest + 1) * rules.DAY if newest else None
+
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:
+        self.clock.now()  # before anybody logs in, which would make the clock's day one on which an account was in use
         return [self.service]
 
     @hookimpl

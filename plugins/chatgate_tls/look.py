@@ -70,7 +70,7 @@ def _server(chain: Path, key: Path) -> ssl.SSLContext:
     except PluginError as error:
         raise PluginError(f"{key}: {error}") from None
     except ssl.SSLError as error:
-        if error.reason == "KEY_VALUES_MISMATCH":
+        if error.reason in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):  # the latter of keys of another kind
             raise PluginError(f"{key}: the key does not belong to the certificate {chain}") from error
         raise PluginError(f"{chain} and {key}: not a certificate and a key in PEM format") from error
     return context

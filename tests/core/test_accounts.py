@@ -8,7 +8,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from chatgate.api import Account, Credentials, Session
+from chatgate.api import Account, Credentials, Session, StoreError
 from chatgate.cli import Folder, cli
 
 DAY = int(time.time()) // 86400
@@ -360,3 +360,32 @@ def test_many_accounts(run, beside, other):
     lines = [line.replace("name00000", f"name{n:05}") for n in range(2500)]
     assert run("accounts", "import", where=other, input="\n".join([header, *lines])) == "2500 made\n"
     assert run("accounts", "export", where=other).splitlines()[1:] == lines
+
+
+def test_why_an_account_could_not_be_made(run, monkeypatch):
+    run("accounts", "create", "annanames")
+    run("accounts", "delete", "annanames", "--yes")
+    refusal = run("accounts", "create", "annanames", code=1)
+    assert refusal.endswith("; 'chatgate accounts delete --free annanames@d.test' gives it free\n")
+
+    def full(*_, **__):
+        raise StoreError("the disk is full")
+
+    monkeypatch.setattr("chatgate_maildb.store.MailStore.create_account", full)
+    assert run("accounts", "create", "othername", code=1) == "chatgate: the disk is full\n"
+
+
+def test_half_an_export_is_not_left_behind(run, tmp_path, monkeypatch):
+    def lines(gateway):
+        yield "{}"
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("chatgate.cli.transfer._lines", lines)
+    file = tmp_path / "accounts"
+    assert run("accounts", "export", str(file), code=1) == f"chatgate: cannot write {file}: No space left on device\n"
+    assert not file.exists()
+
+
+def test_no_limit_reads_well(run):
+    run("accounts", "create", "annanames")
+    assert run("accounts", "quota", "annanames", "none") == "annanames@d.test: 0 octets, no limit\n"

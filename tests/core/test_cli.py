@@ -5,6 +5,7 @@ import importlib.metadata
 import json
 import os
 import re
+import resource
 import stat
 import subprocess
 import sys
@@ -170,6 +171,54 @@ def test_errors_of_every_command_are_json_too(run, command, code):
     assert line and not line.startswith("chatgate: ")
 
 
+@pytest.mark.parametrize(
+    ("command", "code", "line"),
+    [
+        (["check", "--jsn"], 2, "No such option '--jsn'. Did you mean '--json'?; see 'chatgate check --help'"),
+        (
+            ["accounts", "list", "--idle", "x"],
+            2,
+            "'x' is not a valid integer range; see 'chatgate accounts list --help'",
+        ),
+        (["sweep", "--account", "nobody99"], 1, "no account nobody99@d.test"),  # of a plugin
+        (["sweep", "--account", "nobody99@D.Test."], 1, "no account nobody99@d.test"),
+        (["qr", "--png", "/nowhere/x"], 1, "cannot write /nowhere/x: No such file or directory"),
+    ],
+)
+def test_every_error_is_one_line_of_the_same_form(run, command, code, line):
+    run("init", "--domain", "d.test")
+    done = CliRunner().invoke(cli, ["--dir", str(run.folder), *command], prog_name="chatgate")
+    assert done.exit_code == code and done.output.startswith("chatgate: ") and done.output.count("\n") == 1
+    assert line in done.output
+
+
+def test_a_group_alone_shows_its_help(run):
+    assert "Commands:" in run("accounts", code=2)
+
+
+def test_a_folder_inside_the_gateway_s_is_taken_for_a_slip(run):
+    run("init", "--domain", "d.test")
+    done = CliRunner().invoke(cli, ["--dir", str(run.folder / "conf.d"), "check"])
+    assert done.exit_code == 2 and f"but one in {run.folder}: say --dir {run.folder}\n" in done.output
+
+
+@pytest.fixture
+def tiny_files():
+    """What a full disk does to files that are longer than nothing."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_what_could_not_be_written_leaves_nothing_behind(run, tiny_files):
+    assert f"cannot write {run.folder}: File too large" in run("init", "--domain", "d.test", code=1)
+    assert not (run.folder / "conf.d").exists(), "or the next init would take it for a gateway"
+    (run.folder / "conf.d").mkdir()
+    assert f"cannot write {run.folder}/conf.d: File too large" in run("plugins", "enable", "invite", code=1)
+    assert list((run.folder / "conf.d").iterdir()) == [], "an empty file would enable the plugin"
+
+
 def test_a_wrong_configuration_is_json_too(run):
     assert "no gateway" in json.loads(run("check", "--json", code=2))["errors"][0]
     run("init", "--domain", "d.test")
@@ -241,11 +290,18 @@ def test_check_counts_in_english(run):
     assert run("check").endswith("11 plugins enabled, 1 problem\n")
 
 
-@pytest.mark.parametrize(("plugin", "what"), [("tls", "a TLS certificate"), ("maildb", "a store")])
+@pytest.mark.parametrize(
+    ("plugin", "what"),
+    [
+        ("tls", "brings a TLS certificate"),
+        ("maildb", "brings a store"),
+        ("passwordless", "lets anybody log in"),
+    ],
+)
 def test_check_says_what_a_gateway_does_not_start_without(run, plugin, what):
     run("init", "--domain", "d.test")
     run("plugins", "disable", plugin)
-    assert f"error: no enabled plugin brings {what}" in run("check", code=1)
+    assert f"error: no enabled plugin {what}" in run("check", code=1)
 
 
 def test_enabling_a_plugin_says_which_keys_must_be_set(run, monkeypatch):

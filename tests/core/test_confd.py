@@ -72,8 +72,15 @@ def test_a_secret_of_the_wrong_type_is_not_repeated(tmp_path):
 
 
 def test_broken_toml_names_the_line(tmp_path):
-    _, problems = read(tmp_path, 'name = "n"\nlimit 3')
-    assert len(problems) == 1 and "line 2" in problems[0]
+    for text, what in (
+        (b'name = "n"\nlimit 3', "not TOML: expected '=' after a key in a key/value pair"),
+        (b'name = "n"\nname = "m"', "not TOML: a key that is set already"),
+        (b'name = "n"\nlimit = 3 # \xff', "not UTF-8"),
+    ):
+        (tmp_path / "F").write_bytes(text)
+        problems = []
+        assert confd.read(tmp_path / "F", Options, problems, {}) is None
+        assert problems == [f"{tmp_path / 'F'}:2: {what}"]
 
 
 def folder(tmp_path, **files):

@@ -55,7 +55,7 @@ def test_a_dclogin_link_comes_along_where_dcaccount_cannot_work(start):
         (Reply(550, "5.7.1", "Only members may join"), 403, "Only members may join"),
         (Reply(451, "4.3.0", "Disk is nearly full"), 503, "Disk is nearly full"),
         (Reply(452, "4.7.0", "Enough for this hour", "LIMIT"), 429, "Enough for this hour"),
-        (None, 403, "This server gives no new accounts"),
+        (None, 403, "This server takes no new accounts"),
         (lambda: 1 / 0, 503, UNAVAILABLE.text),
     ],
 )

@@ -11,7 +11,7 @@ import pytest
 from chatgate_site import facts
 from site_fakes import ImapOptions, Silent, SmtpOptions, make
 
-from chatgate.api import Problem, Session
+from chatgate.api import Problem, Session, hookimpl
 from chatgate.confd import Enabled
 
 
@@ -100,22 +100,40 @@ def test_the_operators_words_are_escaped(start):
 @dataclass(frozen=True)
 class Settings:
     quota_bytes: int = 300_000_000
+    quota_messages: int = 40_000
     days: float = 11.0
     large_days: float = 3.0
     account_days: float = 44.0
+    url: str = "https://push.example.net/notify"
+    token_days: float = 77.0
+    cleartext_recipients: tuple[str, ...] = ("postmaster@chat.example.org",)
+
+
+class Guard(Silent):
+    gate = True
+
+    @hookimpl
+    def chatgate_filter(self):
+        return None
 
 
 def test_privacy_and_info_tell_the_settings(start):
-    others = [Enabled(name, Silent, Settings()) for name in ("maildb", "sweeper", "gate", "push", "courier")]
+    others = [Enabled(name, Silent, Settings()) for name in ("maildb", "sweeper", "push")]
+    others.append(Enabled("gate", Guard, Settings()))
     running = start("chat.example.org", *others, signed=True, max_message_bytes=7_000_000)
     privacy, info = Page(running.ask("/privacy").text).text, Page(running.ask("/info").text).text
     retention = "for 11 days at most (large ones for 3 days once they were fetched)"
     for told in (retention, "300 MB", "deleted address", "day your account was made", "after 44 days without a login"):
         assert told in privacy
     retention = "11 days, large ones 3 days once fetched"
-    for told in ("7 MB", "300 MB", retention, "44 days after the last login", "are refused"):
+    for told in ("7 MB", "300 MB, and 40000 messages", retention, "44 days after the last login", "are refused"):
         assert told in info
-    assert "Notification tokens" in privacy and "another server" in privacy
+    assert (
+        "Notification tokens" in privacy
+        and "push.example.net" in privacy
+        and "no app has set it for 77 days" in privacy
+    )
+    assert "are refused" in privacy and "addresses that the operator has named" in privacy
     assert "no addresses" in privacy
 
 
@@ -123,7 +141,7 @@ def test_privacy_promises_nothing_that_is_not_set(start):
     running = start("chat.example.org", signed=True, log_level="debug")
     privacy = Page(running.ask("/privacy").text).text
     assert "until the app removes them" in privacy and "addresses are in its log" in privacy
-    for untold in ("days", "Notification", "another server", "are refused", " MB"):
+    for untold in ("days", "Notification", "are refused", " MB"):
         assert untold not in privacy
 
 

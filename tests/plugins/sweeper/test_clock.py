@@ -128,6 +128,44 @@ def test_a_leap_removes_neither_accounts_nor_mail(open_gateway, people, gateway,
     assert report.behind >= 99 * DAY
 
 
+def test_a_first_look_goes_by_when_the_accounts_were_in_use_last(open_gateway, gateway, tmp_path):
+    """A folder without the clock's file: of an older version, or from a backup."""
+    for name, day in (("idle", 200), ("used", 3), ("older", 120)):
+        gateway.store.create_account(f"{name}@example.org", "", created=NOW // DAY - day)
+    gateway.stop()
+    file, leapt = tmp_path / "data" / "sweeper.clock", NOW + 300 * DAY
+    assert not file.exists()
+    gateway = open_gateway()
+    plugin = Sweeper(gateway, SweeperOptions(), lambda: leapt)
+    plugin.chatgate_services()  # looks before anybody can log in
+    assert json.loads(file.read_text())["time"] == (NOW // DAY - 3 + 2) * DAY, (
+        "the end of that day, and a day for a stop"
+    )
+    gateway.store.create_account(
+        "new@example.org", "", created=leapt // DAY
+    )  # what the wrong clock says proves nothing
+    assert plugin.service.sweep().rules["idle"].accounts == 2
+    assert gateway.store.account("used@example.org") and plugin.clock.behind() > 300 * DAY
+    file.unlink()
+    gateway.read_only = True
+    again = Sweeper(gateway, SweeperOptions(), lambda: leapt)
+    assert again.chatgate_check() == [], "it cannot know, and must not open the store"
+
+
+@pytest.mark.parametrize("text", ["", "{", "null"])
+def test_a_spoilt_file_is_as_none(gateway, people, tmp_path, text):
+    assert people.alice.account
+    file = tmp_path / "data" / "sweeper.clock"
+    file.write_text(text)
+    plugin = Sweeper(gateway, SweeperOptions(), lambda: NOW + 100 * DAY)
+    assert plugin.clock.behind() > 98 * DAY and plugin.clock.now() <= NOW + 2 * DAY
+
+
+def test_a_new_server_takes_the_clock_as_it_is(gateway):
+    plugin = Sweeper(gateway, SweeperOptions(), lambda: NOW + 100 * DAY)
+    assert plugin.clock.now() == NOW + 100 * DAY and plugin.clock.behind() == 0
+
+
 # ------------------------------------------------------------------------------------------------ too many at one time
 
 

@@ -223,6 +223,8 @@ def test_files_that_cannot_be_used(tmp_path):
     pkcs8, pem = serialization.PrivateFormat.PKCS8, serialization.Encoding.PEM
     key.write_bytes(other.private_bytes(pem, pkcs8, serialization.NoEncryption()))
     refused("does not belong")
+    key.write_bytes(rsa.generate_private_key(65537, 2048).private_bytes(pem, pkcs8, serialization.NoEncryption()))
+    refused("does not belong")
     key.write_bytes(other.private_bytes(pem, pkcs8, serialization.BestAvailableEncryption(b"x")))
     refused("encrypted")
     key.write_bytes(b"nonsense")
