@@ -88,15 +88,12 @@ class Server:
         strangers = max_connections if max_unauthenticated is None else max_unauthenticated
         self._seats = Seats(name, strangers, max_connections, max_per_address, patience)
         self._servers: list[StreamServer] = []
+        # Where it listens, with the real ports; asked also by who finishes something while it stops.
+        self.listening: list[str] = []
         self._pool = gevent.pool.Group()
         self._handshakes = Line()
         self._connections: dict[Any, _Connection] = {}  # by greenlet
         self._stopping = False
-
-    @property
-    def listening(self) -> list[str]:
-        """Where it listens, with the real ports."""
-        return [shown(server.socket) for server in self._servers]
 
     @property
     def connections(self) -> int:
@@ -109,6 +106,7 @@ class Server:
             for sock in bind(address):
                 # spawn: our own group, so that stop() can wait for handlers after the listeners are closed
                 self._servers.append(StreamServer(sock, self._serve, spawn=self._pool.spawn))
+                self.listening.append(shown(sock))
 
     def start(self) -> None:
         """Begin to accept."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import random
+import string
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -97,7 +98,15 @@ def _noise() -> Iterator[bytes]:
     yield _message(b"Subject: noise\r\n", base64.encodebytes(draw.randbytes(LARGE * 3 // 4)).replace(b"\n", b"\r\n"))
 
 
-_NAMES = " ".join(f"X{n}" for n in range(1300))
+# As many as fit where the octets of names are counted: each has two.
+_NAMES = [a + b for a in string.ascii_lowercase + string.digits for b in string.ascii_lowercase + string.digits]
+
+
+def _fields() -> Iterator[bytes]:
+    """A field of each name, and four times as many that nobody asks for."""
+    fields = b"".join(b"%s: x\r\nX-%s: x\r\n" % (name.encode(), name.encode() * 3) for name in _NAMES)
+    for _ in range(64):
+        yield _message(fields + b"X-More: x\r\n" * 3 * len(_NAMES))
 
 
 ATTACKS = (
@@ -113,8 +122,11 @@ ATTACKS = (
     Attack("envelopes", _addresses, ("FETCH 1:* (" + " ".join(["ENVELOPE"] * 50) + ")",)),
     Attack(
         "header fields",
-        _addresses,
-        ("FETCH 1:* (" + " ".join(f"BODY.PEEK[HEADER.FIELDS ({_NAMES} Y{n})]" for n in range(6)) + ")",),
+        _fields,
+        (
+            "FETCH 1:* (" + " ".join(f"BODY.PEEK[HEADER.FIELDS ({' '.join(_NAMES)} y{n})]" for n in range(14)) + ")",
+            "FETCH 1:* (" + " ".join(f"BODY.PEEK[HEADER.FIELDS.NOT (x{n})]" for n in range(20)) + ")",
+        ),
     ),
     Attack("partials", _text, ("FETCH 1 (" + " ".join(f"BODY.PEEK[1]<{n}.100>" for n in range(99)) + ")",)),
     Attack("one text many times", _text, ("FETCH 1 (" + " ".join(["BODY.PEEK[TEXT]"] * 100) + ")",)),
@@ -122,7 +134,9 @@ ATTACKS = (
     Attack(
         "copies of copies",
         _one,
-        ("COPY 1:* {box}",) * 16 + ("SELECT {box}", "STORE 1:* +FLAGS (\\Deleted)", "EXPUNGE", "FETCH 1:* FLAGS"),
+        # The first one stays, to begin again with.
+        ("COPY 1:* {box}",) * 16
+        + ("SELECT {box}", "FETCH 1:* FLAGS", "STORE 1:* +FLAGS (\\Deleted)", "STORE 1 -FLAGS (\\Deleted)", "EXPUNGE"),
     ),
     Attack("sort and thread", _addresses, ("SORT (SUBJECT TO) UTF-8 ALL", "THREAD REFERENCES UTF-8 ALL")),
 )

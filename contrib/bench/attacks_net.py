@@ -1,7 +1,7 @@
 """What strangers can do to a server by connections, SMTP and HTTP, without an account.
 
-Each attack is a coroutine: `await attack(target, seconds)` does its worst for so long and returns what it was told, a
-count by first line of answer. The server may refuse in any way it likes; what counts is that others do not notice.
+Each attack is a coroutine: `await attack.run(target, seconds)` does its worst for so long and returns what it was told,
+a count by first line of answer. The server may refuse in any way it likes; what counts is that others do not notice.
 """
 
 from __future__ import annotations
@@ -32,7 +32,13 @@ class Target:
     recipient: str = ""
 
 
-Attack = Callable[[Target, float], Awaitable[Counter[str]]]
+@dataclass(frozen=True)
+class Stranger:
+    run: Callable[[Target, float], Awaitable[Counter[str]]]
+
+    @property
+    def name(self) -> str:
+        return self.run.__name__.replace("_", " ")
 
 
 async def silent_connections(target: Target, seconds: float, count: int = 1000) -> Counter[str]:
@@ -124,7 +130,7 @@ async def long_lines(target: Target, seconds: float, count: int = 50) -> Counter
     return await _side_by_side(seconds, [lambda said, data=data: one(said, data) for data in kinds * (count // 4)])
 
 
-ATTACKS: tuple[Attack, ...] = (silent_connections, half_messages, slow_requests, pipelined_requests, long_lines)
+STRANGERS = tuple(map(Stranger, (silent_connections, half_messages, slow_requests, pipelined_requests, long_lines)))
 
 
 async def _side_by_side(seconds: float, jobs: list[Callable[[Counter[str]], Awaitable[None]]]) -> Counter[str]:

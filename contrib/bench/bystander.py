@@ -1,7 +1,8 @@
 """`python -m contrib.bench.bystander`: what one account notices while another does all it can to keep the server busy.
 
 Starts a gateway, measures the NOOPs of an account on an idle server, and again while another account runs all attacks
-of attacks.py at once from a process of its own. Wants two cores; the second one is for the clients.
+of attacks.py, and strangers all those of attacks_net.py, at once from a process of its own. Wants two cores; the second
+one is for the clients.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import dataclasses
+import json
 import random
 import subprocess
 import sys
@@ -17,6 +20,7 @@ from collections import Counter
 from pathlib import Path
 
 from .attacks import ATTACKS, Attack
+from .attacks_net import STRANGERS, Stranger, Target
 from .connection import TLS, Refused
 from .imap import Mailbox
 from .probe import Probe
@@ -35,7 +39,8 @@ TYPICAL, WORST, MEMORY = 50, 100, 150
 def main() -> int:
     """Exit status 1: the bystander was refused, or the server did not survive. A missed target is shown, no failure."""
     options = _arguments()
-    chosen = [attack for attack in ATTACKS if not options.only or options.only in attack.name]
+    known: list[Attack | Stranger] = [*ATTACKS, *STRANGERS]
+    chosen = [attack for attack in known if not options.only or options.only in attack.name]
     if options.attack:
         return asyncio.run(_attack(options, chosen))
     with own_gateway() as server:
@@ -47,15 +52,17 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=30.0, help="of attacks, after their mail has been saved (30)")
     parser.add_argument("--only", metavar="WORDS", help="attacks with these words in their name")
     parser.add_argument("--each", action="store_true", help="one attack after the other, each with a row of its own")
-    parser.add_argument("--attack", nargs=4, metavar=("HOST", "PORT", "ADDRESS", "PASSWORD"), help=argparse.SUPPRESS)
+    parser.add_argument("--attack", type=json.loads, help=argparse.SUPPRESS)
     return parser.parse_args()
 
 
 # ---------------------------------------------------------------------------------------------- the bystander
 
 
-async def _measure(server: Server, options: argparse.Namespace, chosen: list[Attack]) -> int:
-    box = await Mailbox.login(server.host, server.imap, *server.invent())
+async def _measure(server: Server, options: argparse.Namespace, chosen: list[Attack | Stranger]) -> int:
+    address, password = server.invent()
+    box = await Mailbox.login(server.host, server.imap, address, password)
+    target = Target(server.host, server.smtp, server.imap, server.https, server.mx, address)
     await box.command("SELECT INBOX")
     probe = Probe(server.pid)
     rest = probe.memory()
@@ -65,7 +72,8 @@ async def _measure(server: Server, options: argparse.Namespace, chosen: list[Att
     account, groups = server.invent(), [[attack] for attack in chosen] if options.each else [chosen]
     for attacks in groups:
         name = attacks[0].name if options.each else f"{len(attacks)} attacks at once"
-        times, peak = await _watch(box, probe, _run(server, options, account, name if options.each else options.only))
+        attacking = _run(target, options.seconds, account, name if options.each else options.only)
+        times, peak = await _watch(box, probe, attacking)
         _row(name, times, (peak - rest) / _MB)
     if not options.each:
         met = quantile(times, 0.99) <= TYPICAL / 1000 and max(times) <= WORST / 1000 and peak - rest <= MEMORY * _MB
@@ -91,9 +99,9 @@ async def _watch(box: Mailbox, probe: Probe, others: object) -> tuple[list[float
     return times, peak
 
 
-async def _run(server: Server, options: argparse.Namespace, account: tuple[str, str], only: str | None) -> None:
-    command = [sys.executable, "-m", "contrib.bench.bystander", "--seconds", str(options.seconds)]
-    command += ["--attack", server.host, str(server.imap), *account] + (["--only", only] if only else [])
+async def _run(target: Target, seconds: float, account: tuple[str, str], only: str | None) -> None:
+    command = [sys.executable, "-m", "contrib.bench.bystander", "--seconds", str(seconds)]
+    command += ["--attack", json.dumps([dataclasses.asdict(target), account])] + (["--only", only] if only else [])
     root = Path(__file__).parents[2]
     process = await asyncio.create_subprocess_exec(*command, cwd=root, stdout=subprocess.PIPE)
     assert process.stdout is not None
@@ -110,37 +118,51 @@ def _row(name: str, times: list[float], above: float) -> None:
 # ---------------------------------------------------------------------------------------------- the attacks
 
 
-async def _attack(options: argparse.Namespace, chosen: list[Attack]) -> int:
-    host, port, *login = options.attack
+async def _attack(options: argparse.Namespace, chosen: list[Attack | Stranger]) -> int:
+    """Their mail is saved first, then all begin together."""
+    facts, login = options.attack
+    target = Target(**facts)
     said: Counter[str] = Counter()
+    prepared = await asyncio.gather(*(_prepare(one, target, login, said) for one in chosen if isinstance(one, Attack)))
     end = time.monotonic() + options.seconds
-    jobs = [_one(attack, host, int(port), login, end, said) for attack in chosen]
+    jobs = [
+        _again(attack, name, target, login, end, said)
+        for attack, name in filter(None, prepared)
+        for _ in range(attack.connections)
+    ]
+    jobs += [_strangers(one, target, options.seconds, said) for one in chosen if isinstance(one, Stranger)]
     await asyncio.gather(*jobs)
     for line, count in sorted(said.items()):
         print(f"  {count:>6} × {line}")
     return 0
 
 
-async def _one(attack: Attack, host: str, port: int, login: list[str], end: float, said: Counter[str]) -> None:
+async def _strangers(attack: Stranger, target: Target, seconds: float, said: Counter[str]) -> None:
+    for line, count in (await attack.run(target, seconds)).items():
+        said[f"{attack.name}: {line}"] += count
+
+
+async def _prepare(attack: Attack, target: Target, login: list[str], said: Counter[str]) -> tuple[Attack, str] | None:
+    """The attack with a mailbox of its own that has its messages."""
     name = f"box{random.randrange(10**9)}"
     try:
-        client = await _Client.open(host, port, login)
+        client = await _Client.open(target, login)
         await client.command(f"CREATE {name}")
         for message in attack.messages():
             await client.append(name, message)
     except (OSError, EOFError, Refused) as error:
         said[f"{attack.name}: not prepared: {error or type(error).__name__}"] += 1
-        return
-    end = max(end, time.monotonic() + 3)
-    await asyncio.gather(*(_again(attack, name, host, port, login, end, said) for _ in range(attack.connections)))
+        return None
+    client.writer.transport.abort()
+    return attack, name
 
 
-async def _again(attack: Attack, name: str, host: str, port: int, login: list[str], end: float, said: Counter) -> None:
+async def _again(attack: Attack, name: str, target: Target, login: list[str], end: float, said: Counter[str]) -> None:
     while time.monotonic() < end:
         client = None
         with contextlib.suppress(OSError, EOFError, Refused, TimeoutError):
             async with asyncio.timeout(max(0.1, end - time.monotonic())):
-                client = await _Client.open(host, port, login)
+                client = await _Client.open(target, login)
                 await client.command(f"SELECT {name}")
                 while True:
                     for command in attack.commands:
@@ -163,8 +185,8 @@ class _Client:
         self.reader, self.writer, self.count = reader, writer, 0
 
     @classmethod
-    async def open(cls, host: str, port: int, login: list[str]) -> _Client:
-        client = cls(*await asyncio.open_connection(host, port, ssl=TLS, limit=1 << 20))
+    async def open(cls, target: Target, login: list[str]) -> _Client:
+        client = cls(*await asyncio.open_connection(target.host, target.imap, ssl=TLS, limit=1 << 20))
         await client.reader.readline()
         await client.command(f'LOGIN "{login[0]}" "{login[1]}"')
         return client

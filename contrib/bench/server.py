@@ -35,13 +35,16 @@ class ServerError(Exception):
 
 @dataclass(frozen=True)
 class Server:
-    """smtp, imap, https: ports with implicit TLS. pid: of the process to measure, 0 for none."""
+    """smtp, imap, https: ports with implicit TLS; mx: one with STARTTLS, 0 for none. pid: of the process to measure, 0
+    for none.
+    """
 
     host: str
     domain: str
     smtp: int
     imap: int
     https: int
+    mx: int = 0
     pid: int = 0
 
     def invent(self) -> Account:
@@ -88,16 +91,16 @@ def own_gateway() -> Iterator[Server]:
                 process.wait()
 
 
-def _configure(folder: Path) -> tuple[int, int, int]:
+def _configure(folder: Path) -> list[int]:
     """Apply _SETTINGS, and move the local ports that `init` wrote to free ones; returns those with TLS for SMTP, IMAP
-    and HTTPS.
+    and HTTPS, and that for other servers.
     """
-    chosen = dict(zip(("2465", "2993", "8443"), _free_ports(3), strict=True))
+    chosen = dict(zip(("2465", "2993", "8443", "2525"), _free_ports(4), strict=True))
     for path in (folder / "conf.d").glob("*.toml"):
         text = re.sub(r"(?m)^([^#\n].*)$", lambda line: _moved(line[0], chosen), path.read_text("utf-8"))
         plugin = path.stem.partition("-")[2]
         path.write_text(text + _SETTINGS.get(plugin, ""), "utf-8")
-    return chosen["2465"], chosen["2993"], chosen["8443"]
+    return list(chosen.values())
 
 
 def _moved(line: str, chosen: dict[str, int]) -> str:

@@ -52,6 +52,12 @@ def test_a_taken_port_is_one_clear_line(serve):
         bind(f"127.0.0.1:{port}")
 
 
+def test_who_finishes_something_while_it_stops_can_ask_where_it_listened(serve):
+    server, port = serve(echo_peer)
+    server.stop(0)
+    assert server.listening == [f"127.0.0.1:{port}"]
+
+
 @pytest.mark.parametrize("address", ["nonsense", "127.0.0.1:99999", "127.0.0.1:", ":25", "unix:/nonexistent/x"])
 def test_a_wrong_address_is_a_bind_error(address):
     with pytest.raises(BindError, match="cannot listen on"):
