@@ -16,14 +16,15 @@ log = logging.getLogger("chatgate.background")
 class Background:
     """One greenlet from start to stop: `run`, which goes on for ever. When it ends all the same, whether it raises or
     returns, that is logged, and it is begun anew, after waits that grow from `shortest` to `longest` seconds while it
-    does not last that long itself. At stop it is killed wherever it waits (gevent.GreenletExit).
+    does not last that long itself. At stop it is killed wherever it waits (gevent.GreenletExit). One that must not be
+    cut off has an `end`, which tells `run` to return: then it may, and is killed only if it has not done so in time.
     """
 
     listening: list[str] = []
     shortest, longest = 1.0, 300.0
 
-    def __init__(self, name: str, run: Callable[[], object]) -> None:
-        self.name, self._run = name, run
+    def __init__(self, name: str, run: Callable[[], object], end: Callable[[], object] | None = None) -> None:
+        self.name, self._run, self._end = name, run, end
         self._greenlet: gevent.Greenlet | None = None
 
     def bind(self) -> None:
@@ -33,8 +34,12 @@ class Background:
         self._greenlet = gevent.spawn(self._keep_running)
 
     def stop(self, seconds: float) -> None:
-        if self._greenlet is not None:
-            self._greenlet.kill(timeout=seconds)
+        if self._greenlet is None:
+            return
+        if self._end is not None:
+            self._end()
+            self._greenlet.join(seconds)
+        self._greenlet.kill(timeout=seconds)
 
     def _keep_running(self) -> None:
         wait = self.shortest
@@ -43,6 +48,8 @@ class Background:
             error, at = "none", "?"
             try:
                 self._run()
+                if self._end is not None:
+                    return
             except BaseException as caught:
                 if isinstance(caught, gevent.GreenletExit) and faults.thrown_in(caught):
                     raise

@@ -107,6 +107,7 @@ class Keeper:
 
     def run(self) -> None:
         """Look up and save, again and again, until `stop`."""
+        self._work.set()  # what there was when this ended, if it did
         while not self._stopping:
             self._work.wait()
             gevent.sleep(_GATHER)

@@ -11,6 +11,7 @@ import gevent.event
 import gevent.pool
 from chatgate_filedb import FileDatabase
 
+from chatgate.api import Background
 from chatgate_push import tokens
 from chatgate_push.breaker import Breaker
 from chatgate_push.client import Client, Outcome
@@ -59,8 +60,11 @@ class Sender:
         self._requests = gevent.pool.Group()
         self._under_way = 0
         self._wake = gevent.event.Event()  # something may be due, or a request ended
-        self._greenlets: list[gevent.Greenlet] = []
         self._stopping = False
+        self._running = [
+            Background("push-saving", self.keeper.run, self.keeper.stop),
+            Background("push-sending", self._dispatch, self._end),
+        ]
 
     def bind(self) -> None:
         self._database.bind()
@@ -71,20 +75,26 @@ class Sender:
 
     def start(self) -> None:
         self.keeper.load()
-        self._greenlets = [gevent.spawn(self.keeper.run), gevent.spawn(self._dispatch)]
+        for one in self._running:
+            one.start()
 
     def stop(self, seconds: float) -> None:
         """What was not sent waits on disk for the next start."""
-        self._stopping = True
-        self.wake()
+        self._end()
         self.keeper.stop()
         self._requests.join(min(seconds, _LAST_WORDS))
         self._requests.kill()
         with gevent.Timeout(_LAST_SAVING, False):
-            gevent.joinall(self._greenlets)
+            for one in self._running:
+                one.stop(_LAST_SAVING)
             self.keeper.close()
-        gevent.killall(self._greenlets)
+        for one in self._running:
+            one.stop(0)
         self._client.close()
+
+    def _end(self) -> None:
+        self._stopping = True
+        self.wake()
 
     def wake(self) -> None:
         self._wake.set()

@@ -3,6 +3,7 @@
 import sys
 
 import gevent
+import gevent.event
 import pytest
 
 from chatgate.api import Background
@@ -39,6 +40,38 @@ def test_what_ends_is_named_and_begun_anew_until_it_is_stopped(end, caplog):
     gevent.sleep(0.1)
     assert len(begun) == count, "it is over"
     assert "service ended service=thinker" in caplog.text and "secret" not in caplog.text
+
+
+def test_one_that_can_be_told_to_end_is_not_cut_off(caplog):
+    told, done = gevent.event.Event(), []
+
+    def run():
+        told.wait()
+        gevent.sleep(0.05)
+        done.append(1)
+
+    service = Eager("thinker", run, told.set)
+    service.start()
+    gevent.sleep(0)
+    service.stop(30)
+    gevent.sleep(0.1)
+    assert done == [1] and not caplog.records
+
+
+def test_one_that_does_not_end_when_told_is(caplog):
+    ends = []
+
+    def run():
+        try:
+            gevent.sleep(600)
+        finally:
+            ends.append(1)
+
+    service = Eager("thinker", run, lambda: None)
+    service.start()
+    gevent.sleep(0)
+    service.stop(0.05)
+    assert ends == [1]
 
 
 def test_the_waits_grow_to_a_bound_and_begin_anew_after_a_good_while(caplog, monkeypatch):

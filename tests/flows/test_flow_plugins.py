@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import socket
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -264,4 +266,33 @@ def test_a_plugin_that_computes_for_long_is_named_and_mail_goes_on(
     place = "plugin=broken hook=logged_in in=Broken.chatgate_logged_in@"
     lines = [line for line in gateway.output().splitlines() if "chatgate.stall" in line and place in line]
     assert "hub stands still for=" in lines[0] and "hub turns again after=" in lines[-1]
+    assert gateway.stop() == 0
+
+
+RELOAD = """
+    @hookimpl(tryfirst=True)
+    def chatgate_certificate(self):
+        if self.armed:
+            {}
+        self.armed = True
+    armed = False
+"""
+
+
+@pytest.mark.parametrize(
+    "how",
+    ["raise RuntimeError('no')", "sys.exit(5)", "raise KeyboardInterrupt", "return 7", "raise PluginError('mine')"],
+)
+def test_a_plugin_that_fails_at_a_reload_is_named_and_the_gateway_goes_on(broken: Make, how: str) -> None:
+    gateway = broken(SOUND + RELOAD.format(how)).start()
+    for times in (1, 2):
+        gateway.signal(signal.SIGHUP)
+        end = time.monotonic() + 60
+        while gateway.output().count("reload: ") < times:
+            assert time.monotonic() < end, gateway.output()
+            time.sleep(0.02)
+    assert gateway.output().count("the certificate in use is kept") == 2
+    named = "mine" if "mine" in how else "plugin broken: certificate: "
+    assert gateway.output().count(named) == 2 and "Traceback" not in gateway.output()
+    gateway.imap(gateway.account()).logout()
     assert gateway.stop() == 0

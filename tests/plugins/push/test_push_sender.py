@@ -529,3 +529,29 @@ def test_tokens_and_addresses_are_never_logged(push, service, behaviour, caplog,
     assert "token-abcdef" not in caplog.text and "user1" not in caplog.text
     captured = capfd.readouterr()
     assert "token-abcdef" not in captured.out + captured.err
+
+
+# ------------------------------------------------------------------------------------------ mistakes of ours
+
+
+@pytest.mark.parametrize(
+    ("where", "named"), [("keeper._look_up", "push-saving"), ("queue.next_due", "push-sending")]
+)
+def test_what_dies_is_named_and_goes_on(push, service, monkeypatch, caplog, where, named):
+    monkeypatch.setattr("chatgate.background.Background.shortest", 0.01)
+    plugin = push()
+    plugin.set(1, "a")
+    place, name = where.split(".")
+    owner = getattr(plugin.sender, place)
+    right = getattr(owner, name)
+
+    def fails(*args):
+        monkeypatch.setattr(owner, name, right)
+        raise RuntimeError("secret")
+
+    monkeypatch.setattr(owner, name, fails)
+    plugin.mail(1)
+    until(lambda: f"service ended service={named} error=RuntimeError" in caplog.text)
+    plugin.mail(1)
+    until(lambda: service.tokens)
+    assert "secret" not in caplog.text
