@@ -28,12 +28,14 @@ class Background:
         self._greenlet: gevent.Greenlet | None = None
 
     def bind(self) -> None:
-        pass
+        """There is nothing to take."""
 
     def start(self) -> None:
+        """Returns at once."""
         self._greenlet = gevent.spawn(self._keep_running)
 
     def stop(self, seconds: float) -> None:
+        """Returns when `run` has ended, or after so many seconds."""
         if self._greenlet is None:
             return
         if self._end is not None:

@@ -26,6 +26,7 @@ class Reply:
 
     @property
     def accepts(self) -> bool:
+        """Is it a yes, a code below 400?"""
         return self.code < 400
 
     @property

@@ -70,6 +70,7 @@ class Session:
 
     @property
     def account(self) -> Account | None:
+        """Who has logged in. A protocol plugin sets it, see above."""
         return self._account
 
     @account.setter

@@ -35,12 +35,14 @@ from chatgate.session import Session
 
 T = TypeVar("T")
 
-# What a whole gateway runs, as `chatgate init` enables it.
+# What takes, keeps and hands out mail, as `chatgate init` enables it; the others, such as sweeper, a test names itself.
 SHIPPED = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "push")
 
 
 def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: int | None = None) -> confd.Enabled:
-    """A plugin, by the name of its entry point or as its class, with every listener on a free port of 127.0.0.1."""
+    """A plugin, by the name of its entry point or as its class (its name is then that of the class, in lower case),
+    with every listener on a free port of 127.0.0.1. settings: options, and "optional".
+    """
     factory = confd.installed()[plugin][0].load() if isinstance(plugin, str) else plugin
     name = plugin if isinstance(plugin, str) else plugin.__name__.lower()
     options = getattr(factory, "Options", None)
@@ -64,7 +66,7 @@ def config(
 
 @pytest.fixture
 def gateway_factory(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
-    """Makes started gateways from plugin names and classes (none: all that are shipped); stops them after the test.
+    """Makes started gateways from plugin names and classes (none: those of SHIPPED); stops them after the test.
 
     Arguments as for `config`, without the folder. A test may stop a gateway itself and make another in the same folder.
     """
@@ -83,7 +85,7 @@ def gateway_factory(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
 
 @pytest.fixture
 def gateway(gateway_factory: Callable[..., Gateway]) -> Gateway:
-    """A whole gateway with all shipped plugins at their defaults, for the domain example.org."""
+    """A gateway with the plugins of SHIPPED at their defaults, for the domain example.org."""
     return gateway_factory()
 
 

@@ -113,6 +113,7 @@ class Upload:
         self._uploads._hold(self, self.held)
 
     def close(self) -> None:
+        """Nothing is held any more. May be called twice."""
         self._uploads._hold(self, 0)
 
     def __enter__(self) -> Upload:

@@ -124,6 +124,12 @@ class Gate:
         return None if agreed else ENCRYPTION_NEEDED
 
     @hookimpl
+    def chatgate_services(self) -> None:
+        """None, but this is asked at start: an operator shall not learn by refused mail that GnuPG is missing."""
+        for problem in self.chatgate_check():
+            log.error("%s", problem.text)
+
+    @hookimpl
     def chatgate_check(self) -> Sequence[Problem]:
         if not self._options.second_opinion:
             return []

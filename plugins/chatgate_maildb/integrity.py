@@ -52,9 +52,7 @@ def look(folder: Path, blobs: Blobs) -> list[str]:
         return [str(error).removeprefix("maildb: ")]
     if not file.exists():
         return []  # made at the first start
-    database = SqliteDatabase(
-        untouched(file), uri=True, pragmas={"query_only": 1}, thread_safe=False, autoconnect=False, timeout=5
-    )
+    database = _untouched(file)
     try:
         database.connect()
         database.execute_sql("SELECT count(*) FROM sqlite_master")  # is it a database at all?
@@ -66,6 +64,29 @@ def look(folder: Path, blobs: Blobs) -> list[str]:
         return [f"{file} cannot be read: {error}"]
     finally:
         database.close()
+
+
+def of_other_domains(folder: Path, domain: str) -> int:
+    """How many accounts nobody can log in to, as the gateway's mail domain was another when they were made. 0 also
+    where that cannot be read: `look` says why. Nothing is written.
+    """
+    file, end = folder / "mail.db", f"@{domain}"
+    if not file.exists():
+        return 0
+    database = _untouched(file)
+    try:
+        database.connect()
+        sql = "SELECT count(*) FROM account WHERE substr(address, ?)<>?"
+        return int(database.execute_sql(sql, (-len(end), end)).fetchone()[0])
+    except ERRORS:
+        return 0
+    finally:
+        database.close()
+
+
+def _untouched(file: Path) -> SqliteDatabase:
+    pragmas = {"query_only": 1}
+    return SqliteDatabase(untouched(file), uri=True, pragmas=pragmas, thread_safe=False, autoconnect=False, timeout=5)
 
 
 def problems(folder: Path, blobs: Blobs) -> list[str]:

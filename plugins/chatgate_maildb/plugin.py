@@ -160,6 +160,11 @@ class MailDb:
         else:
             lines = gateway.store.integrity()
         found = [Problem("error", f"maildb: {line}") for line in lines]
+        if others := gevent.get_hub().threadpool.apply(integrity.of_other_domains, (self._folder, gateway.domain)):
+            text = (
+                f"maildb: {others} accounts are of another mail domain than {gateway.domain}: nobody can log in to them"
+            )
+            found.append(Problem("warning", text))
         free = free_octets(self._folder if self._folder.exists() else gateway.path())
         if free < self.options.min_free_bytes:
             found.append(Problem("warning", f"maildb: only {free // 1_000_000} MB are free on the disk with the mail"))

@@ -7,6 +7,7 @@ import os
 import secrets
 import signal
 import string
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -124,8 +125,12 @@ def _given(gateway: Gateway, account: str | None, which: str) -> Login | None:
     if not address.endswith("@" + gateway.domain):
         raise PluginError(f"{account} is not an address of this gateway; for another server give its dclogin: link")
     password = os.environ.get(f"CHATGATE_PING_{which}_PASSWORD")
-    if password is None:
+    if password is None and sys.stdin.isatty():
         password = click.prompt(f"Password of {address}", hide_input=True, err=True)
+    if not password:
+        raise PluginError(
+            f"there is no terminal to ask for the password of {address}: set CHATGATE_PING_{which}_PASSWORD"
+        )
     return Login(address, password, places.own(gateway))
 
 

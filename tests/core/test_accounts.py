@@ -386,6 +386,14 @@ def test_half_an_export_is_not_left_behind(run, tmp_path, monkeypatch):
     assert not file.exists()
 
 
+def test_check_tells_of_accounts_of_another_domain(run):
+    run("accounts", "create", "annanames")
+    assert "another mail domain" not in run("check")
+    (run.folder / "conf.d" / "00-chatgate.toml").write_text('domain = "other.test"\n')
+    told = CliRunner().invoke(cli, ["--dir", str(run.folder), "check"]).output  # the certificate is another's, too
+    assert "warning: maildb: 1 accounts are of another mail domain than other.test" in told
+
+
 def test_no_limit_reads_well(run):
     run("accounts", "create", "annanames")
     assert run("accounts", "quota", "annanames", "none") == "annanames@d.test: 0 octets, no limit\n"

@@ -182,6 +182,11 @@ def test_errors_of_every_command_are_json_too(run, command, code):
         ),
         (["sweep", "--account", "nobody99"], 1, "no account nobody99@d.test"),  # of a plugin
         (["sweep", "--account", "nobody99@D.Test."], 1, "no account nobody99@d.test"),
+        (
+            ["ping", "--from", "nobody99"],
+            1,
+            "no terminal to ask for the password of nobody99@d.test: set CHATGATE_PING_FROM",
+        ),
         (["qr", "--png", "/nowhere/x"], 1, "cannot write /nowhere/x: No such file or directory"),
     ],
 )

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from chatgate import hookspecs
+from chatgate import api, hookspecs
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/hooks.md").read_text()
@@ -43,6 +43,22 @@ def test_commands_named_in_the_pages_exist(page):
     of_plugins = {"ping", "push", "qr", "sweep", "invite", "turn"}
     for name in re.findall(r"^    (?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
         assert name in cli.commands or name in of_plugins, name
+
+
+def test_what_plugins_may_use_says_what_it_is():
+    """Classes, their public methods and functions."""
+    silent = []
+    for name in api.__all__:
+        given = getattr(api, name)
+        if inspect.isfunction(given):
+            silent += [] if given.__doc__ else [name]
+        if not inspect.isclass(given):
+            continue
+        for member, value in [("", given), *vars(given).items()]:
+            function = value.fget if isinstance(value, property) else getattr(value, "__func__", value)
+            if not member.startswith("_") and (inspect.isfunction(function) or not member):
+                silent += [] if function.__doc__ else [f"{name}.{member}"]
+    assert silent == []
 
 
 @pytest.mark.parametrize("hook", ["get", "set"])

@@ -215,11 +215,12 @@ def test_second_opinion_fails(tmp_path, body):
     assert gate(CLEARTEXT, submitted=True) == ENCRYPTION_NEEDED
 
 
-def test_second_opinion_without_gpg(tmp_path):
+def test_second_opinion_without_gpg(tmp_path, caplog):
     gate = Asked(tmp_path, second_opinion=True, gpg=str(tmp_path / "nowhere"))
     assert gate(mail(), submitted=True) == f"451 {UNAVAILABLE}"
     [[problem]] = gate.hub.ask("check", gateway=None)
     assert problem.level == "error" and "second_opinion" in problem.text
+    assert gate.hub.ask("services", gateway=None) == [] and problem.text in caplog.text, "told at start, too"
 
 
 def test_check_without_second_opinion(gate):
