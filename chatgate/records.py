@@ -7,7 +7,7 @@ that any session in any process can ask "what changed since?" and be told the wh
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -56,14 +56,15 @@ class Message(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What happened in a mailbox since a modseq. messages: new and changed ones by ascending uid.
+    """What happened in a mailbox since a modseq. messages: new and changed ones by ascending uid, to be gone through
+    once: many of them are read as they are wanted.
     expunged: UIDs gone since then; None where that is not known any more, and when asked since 0: `messages` is then
     the whole mailbox.
     """
 
     modseq: int
     uidnext: int
-    messages: Sequence[Message]
+    messages: Iterable[Message]
     expunged: Sequence[int] | None
 
 

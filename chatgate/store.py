@@ -15,6 +15,7 @@ from chatgate.records import (
     FlagsChanged,
     Kept,
     Mailbox,
+    Message,
     Status,
     Stored,
     Usage,
@@ -179,6 +180,12 @@ class Store(Protocol):
 
     def changes(self, mailbox_id: int, since: int = 0) -> Changes:
         """Raises NoSuchMailbox."""
+        ...
+
+    def pages(self, mailbox_id: int, uidnext: int) -> Iterator[Sequence[Message]]:
+        """All messages below this UID, by ascending uid, in pieces that are read when they are asked for. What happens
+        meanwhile may be among them or not: `changes` tells it, asked since a modseq that was read before.
+        """
         ...
 
     def content(self, mailbox_id: int, uid: int) -> bytes | None:

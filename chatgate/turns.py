@@ -136,6 +136,12 @@ class Work:
             self.step()
             yield item
 
+    def every(self, items: Iterable[T]) -> Iterator[T]:
+        """The items, with a `turn` before each, where it is too late to give up."""
+        for item in items:
+            self.turn()
+            yield item
+
     def ordered(self, items: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
         """Like sorted(items, key=key), which stops the hub for a second where there are some 100 000.
         Raises TooMuchWork.

@@ -8,6 +8,8 @@ from itertools import islice
 
 from chatgate.api import Work
 
+from . import words
+
 MAX_ADDRESSES = 5000  # of the fields of one name
 MAX_TOKENS = 500  # of one address: what has more is none
 
@@ -19,6 +21,7 @@ _TOKEN = re.compile(
 _IN_COMMENT = re.compile(rb"[()]|\\.|[^()\\]+|\\", re.S)
 _BLANKS = re.compile(rb" +")
 _TOKENS_A_STEP = 256
+_MAX_COMMENT = 1000  # pieces of a comment that are told
 
 # Display name, route, local part, domain.
 Address = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
@@ -48,7 +51,7 @@ def _tokens(value: bytes, work: Work) -> Iterator[Token]:
             text, pos = _comment(value, pos, work)
         elif kind == "quoted":
             inner = text[1:-1] if text.endswith(b'"') and len(text) > 1 else text[1:]
-            text = re.sub(rb"\\(.)", rb"\1", inner, flags=re.S)
+            text = words.unquoted(inner)
         elif kind == "special":
             kind = text.decode()
         elif kind == "blank":
@@ -67,7 +70,8 @@ def _comment(value: bytes, pos: int, work: Work) -> tuple[bytes, int]:
         if not depth:
             end = match.end()
             break
-        text.append(piece[1:] if piece[:1] == b"\\" else piece)
+        if len(text) < _MAX_COMMENT:
+            text.append(piece[1:] if piece[:1] == b"\\" else piece)
     return b"".join(text).strip(), end
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from chatgate.api import (
@@ -28,6 +29,7 @@ from chatgate.api import (
 from . import names
 from .answers import Bad, Bye, Closed, No, Refusal, tagged
 from .commands import COMMANDS, Command
+from .gathered import Share
 from .parser import Parser
 from .reading import LiteralRefused, read_command
 from .reminder import Reminder
@@ -64,6 +66,7 @@ class Connection:
         "view",
         "changed",
         "_watch",
+        "_share",
         "tag",
         "closing",
         "condstore",
@@ -88,6 +91,7 @@ class Connection:
         self.view: View | None = None
         self.changed = False
         self._watch: Any = None
+        self._share: Share | None = None
         self.tag = b"*"
         self.closing = False
         self.condstore = False
@@ -263,13 +267,14 @@ class Connection:
     # ------------------------------------------------------------------------------------------ the mailbox
 
     def select(self, mailbox: Mailbox, read_only: bool) -> View:
-        """Open it. Raises NoSuchMailbox."""
+        """Open it. Raises NoSuchMailbox, TooMuchWork, No."""
         # Watched before it is read, so that nothing can happen in between.
         self._watch = self.imap.gateway.board.watch(mailbox.id, self._on_change)
         self.changed = False
         try:
-            self.view = View(self.store, mailbox, self.imap.recent, read_only, self.work)
-        except (StoreError, TooMuchWork):
+            self._share = Share(self.imap.gathered, self.account.id)
+            self.view = View(self.store, mailbox, self.imap.recent, read_only, self.work, self._share)
+        except (StoreError, TooMuchWork, No):
             self.deselect()
             raise
         self.view.condstore, self.view.qresync = self.condstore, self.qresync
@@ -279,8 +284,19 @@ class Connection:
         """Close the mailbox, if one is open."""
         if self._watch is not None:
             self._watch.cancel()
-        self.view = self._watch = None
+        if self._share is not None:
+            self._share.release()
+        self.view = self._watch = self._share = None
         self.changed = False
+
+    @contextmanager
+    def gathering(self) -> Iterator[Share]:
+        """For what a command keeps of many messages until it is done."""
+        share = Share(self.imap.gathered, self.account.id)
+        try:
+            yield share
+        finally:
+            share.release()
 
     def _on_change(self) -> None:
         self.changed = True
@@ -297,6 +313,8 @@ class Connection:
                 said = True
         except NoSuchMailbox:
             raise Bye("The selected mailbox was deleted") from None
+        except No as refusal:
+            raise Bye(refusal.text, refusal.code) from None
         self.changed |= self.view.owes
         if self.view.uidnext != uidnext and self.view.uids:
             self.reminder.told(self.view.mailbox.id, self.view.uids[-1])

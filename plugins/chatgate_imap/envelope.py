@@ -138,8 +138,8 @@ class _Structure:
 def _tail(header: Header) -> bytes:
     """Disposition, language and location."""
     return b" %s %s %s" % (
-        _disposition(header.get(b"content-disposition")),
-        _language(header.get(b"content-language")),
+        _disposition(header.get(b"content-disposition"), header.work),
+        _language(header.get(b"content-language"), header.work),
         nstring(header.get(b"content-location")),
     )
 
@@ -148,15 +148,15 @@ def _parameters(pairs: Parameters) -> bytes:
     return b"(%s)" % b" ".join(string(text) for pair in pairs for text in pair) if pairs else b"NIL"
 
 
-def _disposition(value: bytes | None) -> bytes:
+def _disposition(value: bytes | None, work: Work) -> bytes:
     if not value:
         return b"NIL"
-    kind, parameters = value_and_parameters(value)
+    kind, parameters = value_and_parameters(value, work)
     return b"(%s %s)" % (string(kind), _parameters(parameters))
 
 
-def _language(value: bytes | None) -> bytes:
-    tags = [tag.strip() for tag in uncommented(value or b"").split(b",") if tag.strip()]
+def _language(value: bytes | None, work: Work) -> bytes:
+    tags = [tag.strip() for tag in uncommented(value or b"", work).split(b",") if tag.strip()]
     if not tags:
         return b"NIL"
     return string(tags[0]) if len(tags) == 1 else b"(%s)" % b" ".join(map(string, tags))

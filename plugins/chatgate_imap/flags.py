@@ -21,6 +21,17 @@ def written(flags: frozenset[str], recent: bool = False) -> bytes:
 wire = lru_cache(maxsize=1024)(written)  # for those of one message
 
 
+@lru_cache(maxsize=200)
+def packed(flags: frozenset[str]) -> str:
+    """As text, which takes less memory."""
+    return " ".join(flags)
+
+
+@lru_cache(maxsize=200)
+def unpacked(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
 def keywords(flags: Iterable[str]) -> set[str]:
     """Those that are no system flags."""
     return {flag for flag in flags if flag[0] != "\\"}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from itertools import islice
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote_from_bytes, unquote_to_bytes
 
 from chatgate.api import Work
 
@@ -15,6 +16,7 @@ MAX_FIELDS = 5000  # of a header
 MAX_VALUE = 1 << 14  # octets of a Content-Type and its like
 MAX_PARAMETERS = 100
 
+_PIECES_A_STEP = 256
 _SHORT = 1 << 14  # octets of a header that cannot have too many fields
 
 _FIELD = re.compile(rb"^(([!-9;-~]+)[ \t]*:([^\n]*(?:\n[ \t][^\n]*)*)(?:\n|\Z))", re.M)
@@ -43,13 +45,13 @@ def unfold(value: bytes) -> bytes:
 
 
 class Header:
-    """octets: the header; of a very long one the beginning is looked at."""
+    """octets: the header; of a very long one the beginning is looked at. work: what takes long steps on it."""
 
-    __slots__ = ("octets", "_work", "_fields", "_values", "_texts")
+    __slots__ = ("octets", "work", "_fields", "_values", "_texts")
 
     def __init__(self, octets: bytes, work: Work) -> None:
         self.octets = octets
-        self._work = work
+        self.work = work
         self._fields: list[tuple[bytes, bytes, bytes]] | None = None
         self._values: dict[bytes, list[bytes]] | None = None
         self._texts: dict[bytes, str] = {}
@@ -87,15 +89,16 @@ class Header:
             values = self.all(name)
             if not values:
                 return None
-            self._texts[name] = "\n".join(words.folded(words.text(value)) for value in self._work.each(values))
+            texts = (words.text(value, self.work) for value in self.work.each(values))
+            self._texts[name] = "\n".join(map(words.folded, texts))
         return self._texts[name]
 
     def whole_text(self) -> str:
         """All of it for searching, names included."""
         if b"" not in self._texts:  # no field has this name
             lines = [
-                words.folded(f"{name.decode('ascii')}: {words.text(unfold(value))}")
-                for _, name, value in self._work.each(self.fields)
+                words.folded(f"{name.decode('ascii')}: {words.text(unfold(value), self.work)}")
+                for _, name, value in self.work.each(self.fields)
             ]
             self._texts[b""] = "\n".join(lines)
         return self._texts[b""]
@@ -104,13 +107,17 @@ class Header:
 # ------------------------------------------------------------------------------------------ structured values
 
 
-def uncommented(value: bytes) -> bytes:
-    """With a blank in place of each comment; comments nest (RFC 5322 §3.2.2)."""
+def uncommented(value: bytes, work: Work) -> bytes:
+    """With a blank in place of each comment; comments nest (RFC 5322 §3.2.2). Raises TooMuchWork."""
     value = value[:MAX_VALUE]
     if b"(" not in value:
         return value
     kept, depth, pos = [], 0, 0
-    while pos < len(value):
+    for count in itertools.count():
+        if pos >= len(value):
+            break
+        if not count % _PIECES_A_STEP:
+            work.step()
         match = (_IN_COMMENT if depth else _PIECE).match(value, pos)
         assert match is not None
         piece, pos = match[0], match.end()
@@ -124,15 +131,15 @@ def uncommented(value: bytes) -> bytes:
     return b"".join(kept)
 
 
-def value_and_parameters(value: bytes) -> tuple[bytes, Parameters]:
+def value_and_parameters(value: bytes, work: Work) -> tuple[bytes, Parameters]:
     """Of Content-Type, Content-Disposition and their like: parameters in order, without quotes, those that are
-    continued (RFC 2231 §3) joined, as §6 there wants it of BODYSTRUCTURE.
+    continued (RFC 2231 §3) joined, as §6 there wants it of BODYSTRUCTURE. Raises TooMuchWork.
     """
-    value = uncommented(value)
+    value = uncommented(value, work)
     found: Parameters = []
     for match in islice(_PARAMETER.finditer(value), MAX_PARAMETERS):
         quoted, plain = match[2], match[3]
-        found.append((match[1], re.sub(rb"\\(.)", rb"\1", quoted, flags=re.S) if quoted is not None else plain))
+        found.append((match[1], words.unquoted(quoted) if quoted is not None else plain))
     return value.partition(b";")[0].strip(b" \t\r\n"), _joined(found)
 
 
@@ -167,7 +174,7 @@ def _join(name: bytes, sections: dict[int, tuple[bool, bytes]]) -> tuple[bytes, 
 
 
 def _percented(value: bytes) -> bytes:
-    return re.sub(rb"[^!#$&+\-.0-9A-Z^_`a-z|}~]", lambda match: b"%%%02X" % match[0][0], value)
+    return quote_from_bytes(value, safe="!#$&+^`|}").encode()
 
 
 def parameter(parameters: Parameters, name: bytes) -> bytes | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections.abc import Callable
 
@@ -18,7 +19,8 @@ class Large:
     """One command after the other of one connection; most are small, and then nothing is counted.
 
     parts: its first line, then by turns a literal and the line behind it. literal: what has come of the next one. (One
-    block that grows: when it goes, its memory goes back to the system, unlike that of thousands of pieces.)
+    block that grows: when it goes, its memory goes back to the system, unlike that of thousands of pieces. And one that
+    becomes the `bytes` it holds without being copied, which would take as much again, and 20 ms.)
     """
 
     __slots__ = ("parts", "literal", "_begin", "_also_drop", "_upload")
@@ -27,7 +29,7 @@ class Large:
         self._begin, self._also_drop = begin, also_drop
         self._upload: Upload | None = None
         self.parts: list[bytes] = []
-        self.literal = bytearray()
+        self.literal: io.BytesIO | None = None
 
     def came(self, octets: int, kept: bool = True) -> float:
         """So much more has come; the seconds the client has for the next octets."""
@@ -51,9 +53,9 @@ class Large:
         if self._upload is not None:
             self._upload.close()
             self._upload = None
-            self.parts, self.literal = [], bytearray()
+            self.parts, self.literal = [], None
 
     def _drop(self) -> None:
         del self.parts[1:]
-        self.literal = bytearray()
+        self.literal = None
         self._also_drop()

@@ -1,4 +1,4 @@
-"""The messages of a view, kept small: an account may have some 100 000 of them, and 50 sessions that look at them."""
+"""The messages of a view, kept small: an account may have 50 000 of them, and 50 sessions that look at them."""
 
 from __future__ import annotations
 
@@ -9,50 +9,80 @@ from typing import Any
 
 from chatgate.api import Message
 
-from . import sets
+from . import flags, sets
 
 _ONE_BY_ONE = 50  # removed one at a time; more of them cost less by making the columns anew
+_ROW = 36  # octets of a message in the columns
+_FEW = 4  # flags in a set as which they are kept; a set of more takes up to ten times the octets of its text
+
+Flags = frozenset[str]
+
+_SYSTEM = frozenset(flags.SYSTEM)
 
 
 class Messages(Sequence[Message]):
-    """By ascending UID, in columns: 36 octets each, where a list of records has 250.
+    """By ascending UID, in columns: 36 octets each, where a list of records has 250. Those with many flags have the
+    text of these besides; sets of few are mostly shared by many messages.
 
     uids: of all of them, for `sets`.
     """
 
-    __slots__ = ("uids", "_modseqs", "_sizes", "_dates", "_flags")
+    __slots__ = ("uids", "_modseqs", "_sizes", "_dates", "_flags", "_keywords")
 
     def __init__(self) -> None:
         self.uids = array("I")
         self._modseqs, self._sizes, self._dates = array("Q"), array("Q"), array("q")
-        self._flags: list[frozenset[str]] = []  # the sets themselves are shared
+        self._flags: list[Flags | str] = []
+        self._keywords = 0  # octets, about
 
-    def extend(self, messages: Sequence[Message]) -> None:
-        """By ascending UID, above all others."""
-        if messages:
-            uids, modseqs, flags, sizes, dates = zip(*messages, strict=True)
-            self.uids.extend(uids)
-            self._modseqs.extend(modseqs)
-            self._sizes.extend(sizes)
-            self._dates.extend(dates)
-            self._flags += flags
+    @property
+    def octets(self) -> int:
+        """What they take in memory, about, and rather too much: flags that were changed are not taken off again, as
+        they may have been shared.
+        """
+        return _ROW * len(self.uids) + self._keywords
+
+    def extend(self, messages: Sequence[Message]) -> set[Flags]:
+        """By ascending UID, above all others. Returns the different sets of flags that they have."""
+        if not messages:
+            return set()
+        uids, modseqs, column, sizes, dates = zip(*messages, strict=True)
+        self.uids.extend(uids)
+        self._modseqs.extend(modseqs)
+        self._sizes.extend(sizes)
+        self._dates.extend(dates)
+        kinds: set[Flags] = set(column)
+        self._keywords += sum(map(_octets, kinds))
+        self._flags += column if max(map(len, kinds)) <= _FEW else map(_kept, column)
+        return kinds
+
+    def join(self, others: Messages) -> None:
+        """Of higher UIDs than all here."""
+        self.uids.extend(others.uids)
+        self._modseqs.extend(others._modseqs)
+        self._sizes.extend(others._sizes)
+        self._dates.extend(others._dates)
+        self._flags += others._flags
+        self._keywords += others._keywords
 
     def __len__(self) -> int:
         return len(self.uids)
 
     def __getitem__(self, at: Any) -> Any:
-        return Message(self.uids[at], self._modseqs[at], self._flags[at], self._sizes[at], self._dates[at])
+        return Message(self.uids[at], self._modseqs[at], self.flags(at), self._sizes[at], self._dates[at])
 
-    def __setitem__(self, at: int, message: Message) -> None:
-        """In place of one with the same UID."""
-        _, self._modseqs[at], self._flags[at], self._sizes[at], self._dates[at] = message
+    def change(self, changed: Sequence[tuple[int, Message]]) -> None:
+        """Positions, and what stands there from now on, with the same UID."""
+        for at, (_, modseq, kind, size, date) in changed:
+            self._modseqs[at], self._flags[at], self._sizes[at], self._dates[at] = modseq, _kept(kind), size, date
+        self._keywords += sum(map(_octets, {message.flags for _, message in changed}))
 
     def __iter__(self) -> Iterator[Message]:
-        columns = (self.uids, self._modseqs, self._flags, self._sizes, self._dates)
+        columns = (self.uids, self._modseqs, map(_whole, self._flags), self._sizes, self._dates)
         return map(Message._make, zip(*columns, strict=True))
 
-    def flags(self, at: int) -> frozenset[str]:
-        return self._flags[at]
+    def flags(self, at: int) -> Flags:
+        return _whole(self._flags[at])
 
     def modseq(self, at: int) -> int:
         return self._modseqs[at]
@@ -63,6 +93,7 @@ class Messages(Sequence[Message]):
     def remove(self, positions: Iterable[int]) -> None:
         """positions: descending."""
         gone = list(positions)
+        self._keywords -= self._keywords * len(gone) // max(1, len(self))
         if len(gone) <= _ONE_BY_ONE:
             for at in gone:
                 del self.uids[at], self._modseqs[at], self._sizes[at], self._dates[at], self._flags[at]
@@ -73,3 +104,19 @@ class Messages(Sequence[Message]):
         self.uids, self._modseqs = array("I", compress(self.uids, stay)), array("Q", compress(self._modseqs, stay))
         self._sizes, self._dates = array("Q", compress(self._sizes, stay)), array("q", compress(self._dates, stay))
         self._flags = list(compress(self._flags, stay))
+
+
+def _kept(kind: Flags) -> Flags | str:
+    return kind if len(kind) <= _FEW else flags.packed(kind)
+
+
+def _whole(kept: Flags | str) -> Flags:
+    return flags.unpacked(kept) if isinstance(kept, str) else kept
+
+
+def _octets(kind: Flags) -> int:
+    """Of a set that no other message has; of one without keywords nothing, as there are only few such."""
+    if kind <= _SYSTEM:
+        return 0
+    own, each = (50, 1) if len(kind) > _FEW else (220, 50)
+    return own + sum(map(len, kind)) + each * len(kind)

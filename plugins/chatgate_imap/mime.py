@@ -47,7 +47,7 @@ class Part:
     def understand(self, header: Header, in_digest: bool) -> None:
         """Take the header for this part's."""
         self.header = header
-        value, parameters = value_and_parameters(header.get(b"content-type") or b"")
+        value, parameters = value_and_parameters(header.get(b"content-type") or b"", header.work)
         match = _TYPE.match(value)
         if match is not None:
             self.type, self.subtype, self.parameters = match[1], match[2], parameters
@@ -66,7 +66,7 @@ class Part:
     def encoding(self) -> bytes:
         """The Content-Transfer-Encoding without comments, and parameters that it must not have; b"" for none."""
         value = self.header.get(b"content-transfer-encoding") or b""
-        return uncommented(value).partition(b";")[0].strip(b" \t\r\n")
+        return uncommented(value, self.header.work).partition(b";")[0].strip(b" \t\r\n")
 
     @property
     def multipart(self) -> bool:

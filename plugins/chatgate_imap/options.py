@@ -54,6 +54,14 @@ class ImapOptions:
     max_unsent_bytes: int = option(
         67108864, "Octets of answers that wait to be taken, of all connections; past it the slowest are cut off."
     )
+    max_gathered_bytes_per_account: int = option(
+        67108864,
+        "Octets that the mailboxes which an account has open, on all its connections, and what it sorts may take in "
+        "memory: 40 and a little more for each message.",
+    )
+    max_gathered_bytes: int = option(
+        268435456, "The same of all accounts together; past it, who has more than a million open gets no more."
+    )
     max_mailboxes: int = option(100, "Mailboxes of one account, INBOX included.")
     max_metadata_bytes: int = option(4096, "Octets in the value of a METADATA entry.")
     compress_level: int = option(3, "zlib level of COMPRESS=DEFLATE, 1 to 9; 0 does not offer it.")

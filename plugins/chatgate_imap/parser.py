@@ -5,7 +5,7 @@ from __future__ import annotations
 import calendar
 import re
 
-from . import names
+from . import names, words
 from .answers import Bad, No
 
 MAX_DEPTH = 20  # of nested parentheses and NOTs; real clients stay under 5
@@ -118,7 +118,7 @@ class Parser:
         quoted = self.match(_QUOTED)
         if quoted is not None:
             text = quoted[1]
-            return re.sub(rb"\\(.)", rb"\1", text) if b"\\" in text else text
+            return words.unquoted(text)
         return self._literal(_LITERAL, "a string")
 
     def literal8(self) -> bytes:

@@ -8,6 +8,7 @@ from typing import Any
 from chatgate.api import Gateway, Server, Session, Uploads, hookimpl
 
 from .connection import Connection
+from .gathered import Gathered
 from .options import ImapOptions
 from .recent import Recent
 from .stuck import Stuck
@@ -32,6 +33,7 @@ class Imap:
         self.recent = Recent()
         self.stuck = Stuck()
         self.max_message_bytes = gateway.config.core.max_message_bytes
+        self.gathered = Gathered(options.max_gathered_bytes_per_account, options.max_gathered_bytes)
         self.unsent = Unsent(options.max_unsent_bytes)
         self.uploads = Uploads(options.max_inflight_bytes, options.min_upload_rate, options.stall_seconds)
         self._connections: Counter[int] = Counter()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import Callable
 
@@ -79,12 +80,14 @@ def _take(wire: Wire, size: int, keep: bool) -> None:
     """
     large = wire.large
     seconds = large.came(0, keep)
+    if keep and not large.dropped:
+        large.literal = io.BytesIO()
     while size > 0:
         piece = wire.some(size, seconds)
         size -= len(piece)
-        if keep and not large.dropped:
-            large.literal += piece
+        if large.literal is not None:
+            large.literal.write(piece)
         seconds = large.came(len(piece), keep)
     if keep:
-        large.parts.append(bytes(large.literal))
-        large.literal = bytearray()
+        large.parts.append(b"" if large.literal is None else large.literal.getvalue())
+        large.literal = None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import calendar
 import email.utils
 from collections.abc import Callable
-from typing import Any
 
 from . import subjects, words
 from .addresses import addresses
@@ -17,21 +16,9 @@ MAX_CRITERIA = 20
 _MAX_DATE = 200  # octets of a Date field
 _MAX_ADDRESSES = 1 << 12  # octets of a field whose first address is compared
 _MAX_LOCAL = 100  # octets of its local part
-
-
-class _Falling:
-    """Turns the order round."""
-
-    __slots__ = ("key",)
-
-    def __init__(self, key: Any) -> None:
-        self.key = key
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Falling) and self.key == other.key
-
-    def __lt__(self, other: _Falling) -> bool:
-        return other.key < self.key
+_MAX_TEXT = 200  # octets of a text that are compared
+_ZERO = 1 << 63
+_TURNED_ROUND = bytes(range(255, -1, -1))
 
 
 def sent(source: Source) -> int:
@@ -62,7 +49,7 @@ def _mailbox(name: bytes) -> Callable[[Source], str]:
     return key
 
 
-_KEYS: dict[str, Callable[[Source], Any]] = {
+_KEYS: dict[str, Callable[[Source], int | str]] = {
     "ARRIVAL": lambda source: source.date,
     "CC": _mailbox(b"cc"),
     "DATE": sent,
@@ -73,26 +60,39 @@ _KEYS: dict[str, Callable[[Source], Any]] = {
 }
 
 
-def parse(parser: Parser) -> Callable[[Source], tuple]:
-    """The criteria in parentheses: a function that gives what a message is compared by. Raises Bad."""
+def _octets(value: int | str) -> bytes:
+    """Compared octet by octet they are as the values are, also with others behind: numbers have one length, and behind
+    a text stands what is less than all in it.
+    """
+    if isinstance(value, int):
+        return (value + _ZERO).to_bytes(8, "big")
+    return value.encode("utf-8", "replace")[:_MAX_TEXT].replace(b"\0", b"\1") + b"\0"
+
+
+def parse(parser: Parser) -> Callable[[Source], bytes]:
+    """The criteria in parentheses: a function that gives what a message is compared by. One string of octets is a
+    fraction of a tuple in memory, where there are those of all messages. Raises Bad.
+    """
     parser.expect(b"(")
-    keys: dict[str, Callable[[Source], Any]] = {}
+    keys: dict[str, Callable[[Source], bytes]] = {}
     for _ in range(MAX_CRITERIA):
         word, key = _criterion(parser)
         keys.setdefault(word, key)  # what is equal by a criterion is equal by it again
         if parser.skip(b")"):
-            return lambda source: tuple(key(source) for key in keys.values())
+            return lambda source: b"".join([key(source) for key in keys.values()])
         parser.space()
     raise Bad("Too many sort criteria")
 
 
-def _criterion(parser: Parser) -> tuple[str, Callable[[Source], Any]]:
+def _criterion(parser: Parser) -> tuple[str, Callable[[Source], bytes]]:
     word = parser.keyword()
     falling = word == "REVERSE"
     if falling:
         parser.space()
         word = parser.keyword()
-    key = _KEYS.get(word)
-    if key is None:
+    value = _KEYS.get(word)
+    if value is None:
         raise Bad("Unknown sort criterion")
-    return word, (lambda source: _Falling(key(source))) if falling else key
+    if falling:
+        return word, lambda source: _octets(value(source)).translate(_TURNED_ROUND)
+    return word, lambda source: _octets(value(source))

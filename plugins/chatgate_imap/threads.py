@@ -7,13 +7,15 @@ loop is looked up in paths that get shorter with each look: the time grows with 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from chatgate.api import Work
 
 from . import sorting, subjects
 from .answers import No
+from .gathered import Share
 from .source import Source
 
 MAX_REFERENCES = 500_000  # of all messages of a command
@@ -21,30 +23,36 @@ _MAX_OF_ONE = 1000  # of one message: the first ones
 _MAX_FIELD = 1 << 17  # octets of a References field
 _ID = re.compile(rb"<([^<>@\s]+@[^<>\s]+)>")
 _ROOT = -1
+_ITEM = 500  # octets that a message takes until the answer is written, about: what is here, and its place in the tree
+_REFERENCE = 150  # a reference
 
 
 class Item(NamedTuple):
-    """A message. number: as it is told. id, references: Message-IDs as numbers. reply: its subject says so."""
+    """A message. number: as it is told. id, references: Message-IDs as numbers. subject: so, too; 0 for an empty one.
+    reply: its subject says so.
+    """
 
     number: int
     id: int
-    references: list[int]
+    references: Sequence[int]
     sent: int
-    subject: str
+    subject: int
     reply: bool
 
 
 class Items(list[Item]):
-    """What THREAD has to know of each message."""
+    """What THREAD has to know of each message. share: of the memory of its account."""
 
-    def __init__(self) -> None:
+    def __init__(self, share: Share) -> None:
         super().__init__()
-        self._left = MAX_REFERENCES
+        self._left, self._share = MAX_REFERENCES, share
 
     def add(self, source: Source, number: int) -> None:
         """Raises Gone, No, TooMuchWork."""
         self.append(_item(source, number))
-        self._left -= len(self[-1].references)
+        references = len(self[-1].references)
+        self._share.more(_ITEM + _REFERENCE * references)
+        self._left -= references
         if self._left < 0:
             raise No("Too many references, please ask for fewer messages", "LIMIT")
 
@@ -54,12 +62,18 @@ def _item(source: Source, number: int) -> Item:
     own = _ids(header.get(b"message-id") or b"")
     references = _ids(header.get(b"references") or b"") or _ids(header.get(b"in-reply-to") or b"")[:1]
     subject, reply = subjects.base(header.get(b"subject") or b"")
-    return Item(number, own[0] if own else 0, references, sorting.sent(source), subject, reply)
+    kept = array("q", references) if references else ()
+    # Only whether two are the same is asked, so a number will do.
+    return Item(number, own[0] if own else 0, kept, sorting.sent(source), _number(subject), reply)
 
 
 def _ids(value: bytes) -> list[int]:
-    # As numbers, since the ids of strangers may be long; nobody can foresee them, so nobody makes two alike.
-    return [hash(found) or 1 for found in _ID.findall(value[:_MAX_FIELD])[:_MAX_OF_ONE]]
+    return [_number(found) for found in _ID.findall(value[:_MAX_FIELD])[:_MAX_OF_ONE]]
+
+
+def _number(text: str | bytes) -> int:
+    """In place of a text that a stranger may make long. Nobody can foresee it, so nobody makes two alike. "" is 0."""
+    return (hash(text) or 1) if text else 0
 
 
 class _Forest:
@@ -163,7 +177,7 @@ def _gathered(
     def first(node: int) -> Item:
         return items[node if node < real else children[node][0]]
 
-    leader: dict[str, int] = {}
+    leader: dict[int, int] = {}
     for node in work.each(tops):
         one, known = first(node), leader.get(first(node).subject)
         if known is None or (known < real and (node >= real or (first(known).reply and not one.reply))):

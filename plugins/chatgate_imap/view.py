@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
-from chatgate.api import Changes, Mailbox, Message, Store, Work
+from chatgate.api import Mailbox, Message, Store, Work
 
 from . import flags, sets
+from .gathered import Share
 from .messages import Messages
 from .recent import Own, Recent
 
-_AT_ONCE = 1000  # messages of a mailbox that is opened, before others get a turn
+_AT_ONCE = 500  # changed messages that are looked at before others get a turn: a millisecond
 _MOST_KEYWORDS = 1000  # that are announced; those beyond are told with their messages only
 
 
@@ -24,6 +25,7 @@ class View:
     condstore: the client wants MODSEQ (RFC 7162 §3.1). qresync: and VANISHED in place of EXPUNGE (§3.2.10).
     first_unseen: the sequence number of the first message without \\Seen when it was opened, 0 for none.
     saved: UIDs that a SEARCH has saved (RFC 5182), ascending. work: what takes long steps on it.
+    share: what its messages may take in memory.
     """
 
     __slots__ = (
@@ -45,26 +47,27 @@ class View:
         "_untold",
         "_store",
         "_recent_of",
+        "_share",
     )
 
-    def __init__(self, store: Store, mailbox: Mailbox, recent_of: Recent, read_only: bool, work: Work) -> None:
-        """Raises NoSuchMailbox, TooMuchWork."""
+    def __init__(
+        self, store: Store, mailbox: Mailbox, recent_of: Recent, read_only: bool, work: Work, share: Share
+    ) -> None:
+        """Raises NoSuchMailbox, TooMuchWork, No."""
         self._store, self.mailbox, self._recent_of = store, mailbox, recent_of
-        self.read_only, self.work = read_only, work
+        self.read_only, self.work, self._share = read_only, work, share
         self.condstore = self.qresync = False
-        changes = store.changes(mailbox.id, 0)
-        self.modseq, self.uidnext = changes.modseq, changes.uidnext
+        now = store.status(mailbox.id)  # before the messages: what changes while they are read is told later
+        self.modseq, self.uidnext = now.modseq, now.uidnext
         self.messages = Messages()
-        self.first_unseen, kinds = 0, set()
-        for start in work.each(range(0, len(changes.messages), _AT_ONCE)):
-            piece = changes.messages[start : start + _AT_ONCE]
-            self.messages.extend(piece)
-            kinds.update(message.flags for message in piece)
-            if not self.first_unseen:
-                unseen = (at for at, message in enumerate(piece, start + 1) if flags.SEEN not in message.flags)
-                self.first_unseen = next(unseen, 0)
+        self.first_unseen = 0
         self.known_keywords = frozenset[str]()
-        self._know(kinds)
+        for page in work.each(store.pages(mailbox.id, now.uidnext)):
+            if not self.first_unseen:
+                numbered = enumerate(page, len(self.messages) + 1)
+                self.first_unseen = next((at for at, message in numbered if flags.SEEN not in message.flags), 0)
+            self._know(self.messages.extend(page))
+            share.hold(self.messages.octets)
         self.recent, self.recents_told = Own(), 0
         self.recents()
         self.fetched: set[int] = set()
@@ -73,7 +76,9 @@ class View:
         self._untold: set[int] = set()  # flags changed, FETCH not sent yet
 
     def recents(self) -> bool:
-        """Claim what is new in the view; is the number of recent ones another than the client knows?"""
+        """Claim what is new in the view; is the number of recent ones another than the client knows? To be asked only
+        when messages have come or gone: each costs a look at the session's ranges.
+        """
         mailbox_id = self.mailbox.id
         first = self._recent_of.first(mailbox_id)
         if not self.read_only:
@@ -91,6 +96,9 @@ class View:
 
     def __len__(self) -> int:
         return len(self.messages)
+
+    def uids_at(self, positions: Iterable[int]) -> list[int]:
+        return list(map(self.uids.__getitem__, positions))
 
     def positions(self, text: bytes, by_uid: bool) -> list[int]:
         """Positions in `messages` for a sequence set. Raises Bad."""
@@ -132,7 +140,7 @@ class View:
         wanted: Iterable[int] = (),
     ) -> Iterator[bytes]:
         """Untagged responses for all that changed since the last time, one by one, as they may be many. To be taken to
-        the end. Raises NoSuchMailbox.
+        the end. Raises NoSuchMailbox, and No when the view has become too large.
 
         expunges: whether EXPUNGE may be sent now (not while FETCH, STORE or SEARCH runs, RFC 3501 §7.4.1).
         flag_changes: whether FETCH responses may be sent that nobody asked for. What may not is kept for later.
@@ -142,27 +150,35 @@ class View:
         wanted: UIDs whose flags the client shall hear in any case.
         """
         changes = self._store.changes(self.mailbox.id, self.modseq)
-        arrived: list[Message] = []
+        arrived: Messages | None = None
         unsaid: set[int] = set()
+        moved = changes.uidnext != self.uidnext
         if changes.modseq != self.modseq:
-            last = self.uids[-1] if self.uids else 0
-            kinds = set()
-            for message in changes.messages:
+            arrived = Messages()
+            last, known = self.uids[-1] if self.uids else 0, len(self.known_keywords)
+            lost = set(self.uids) if changes.expunged is None else self._lost(changes.expunged)
+            changed = iter(changes.messages)  # gone through once: they may be too many to be in memory together
+            while page := list(islice(changed, _AT_ONCE)):
                 self.work.turn()
-                kinds.add(message.flags)
-                if message.uid > last:
-                    arrived.append(message)
-                elif (at := self.messages.position(message.uid)) is None or message.modseq == self.messages.modseq(at):
-                    continue
-                else:
-                    self.messages[at] = message
+                arrived.extend([message for message in page if message.uid > last])
+                there: list[tuple[int, Message]] = []
+                for message in page:
+                    if changes.expunged is None:
+                        lost.discard(message.uid)
+                    at = self.messages.position(message.uid)
+                    if at is None or message.modseq == self.messages.modseq(at):
+                        continue
+                    there.append((at, message))
                     if message.modseq in silent:
                         unsaid.add(message.uid)
                     elif message.modseq not in own:
                         self._untold.add(message.uid)
+                self.messages.change(there)
+                self._know({message.flags for message in page})
             self.modseq, self.uidnext = changes.modseq, changes.uidnext
-            self._gone.update(self._lost(changes))
-            yield from self.learn(kinds)
+            self._gone |= lost
+            if len(self.known_keywords) > known:
+                yield from self.flag_lines()
         told = set(wanted)
         if self.condstore:
             told |= unsaid
@@ -170,21 +186,23 @@ class View:
             told |= self._untold
             self._untold.clear()
         self._untold -= self._gone
-        for uid in sorted(told - self._gone):
+        told -= self._gone
+        self.work.turn()
+        for uid in sorted(told):
             yield self.flags_line(uid, with_uid, unsaid)
         if expunges and self._gone:
             yield from self._expunge()
+            moved = True
         if arrived:
-            self.messages.extend(arrived)
+            self.messages.join(arrived)
             yield b"* %d EXISTS\r\n" % len(self.messages)
-        if self.recents():
+        if moved and self.recents():
             yield b"* %d RECENT\r\n" % self.recents_told
+        self._share.hold(self.messages.octets)
 
-    def _lost(self, changes: Changes) -> Iterable[int]:
-        """The UIDs of the view that are gone by these changes."""
-        if changes.expunged is not None:
-            return [uid for uid in changes.expunged if self.messages.position(uid) is not None]
-        return set(self.uids).difference(message.uid for message in changes.messages)
+    def _lost(self, expunged: Iterable[int]) -> set[int]:
+        """Those of the view among them."""
+        return {uid for uid in self.work.every(expunged) if self.messages.position(uid) is not None}
 
     def learn(self, kinds: Iterable[frozenset[str]]) -> list[bytes]:
         """A keyword the client has not seen yet is announced before it is used. kinds: the flags of messages."""
@@ -210,7 +228,7 @@ class View:
             assert at is not None
             old = self.messages.flags(at)
             new = old | changed if how == "add" else old - changed if how == "remove" else changed
-            self.messages[at] = self.messages[at]._replace(flags=new)
+            self.messages.change([(at, self.messages[at]._replace(flags=new))])
             yield self.flags_line(uid, with_uid, ())
 
     def flags_line(self, uid: int, with_uid: bool = True, unsaid: Collection[int] = ()) -> bytes:
@@ -237,6 +255,7 @@ class View:
                 gone.append((uid, at))
         self._gone.clear()
         self.messages.remove(at for _, at in gone)
+        self.work.turn()
         self.fetched.difference_update(uid for uid, _ in gone)
         if self.qresync:
             yield b"* VANISHED %s\r\n" % sets.compact(uid for uid, _ in gone)

@@ -1,4 +1,4 @@
-"""Text: charsets, transfer encodings (RFC 2045 §6), encoded words (RFC 2047); compared without case.
+"""Text: quoted strings, charsets, transfer encodings (RFC 2045 §6), encoded words (RFC 2047); compared without case.
 
 Everything here takes any octets and time in proportion to them.
 """
@@ -12,7 +12,10 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
 
+from chatgate.api import Work
+
 MAX_WORDS = 2000  # encoded words of a field that are decoded
+_WORDS_A_STEP = 100
 
 # The charsets of mail among Python's codecs. No UTF-7: its decoder begins anew with each piece of a long run.
 _CHARSETS = frozenset(
@@ -35,6 +38,14 @@ def folded(text: str) -> str:
     """For comparing: without case, and a tab, by which many programs fold a line, as the blank it stands for."""
     text = text.casefold()
     return text.replace("\t", " ") if "\t" in text else text
+
+
+def unquoted(text: bytes) -> bytes:
+    """What stands between two quotes, with quoted pairs as the octet they stand for (RFC 5322 §3.2.1)."""
+    if b"\\" not in text:
+        return text
+    # Backslashes in a row belong together two by two from the first one on, and so are they split.
+    return b"\\".join([piece.replace(b"\\", b"") for piece in text.split(b"\\\\")])
 
 
 @lru_cache(maxsize=200)
@@ -117,9 +128,10 @@ class Decoder:
 # ------------------------------------------------------------------------------------------ encoded words
 
 
-def text(value: bytes) -> str:
+def text(value: bytes, work: Work | None = None) -> str:
     """An unfolded field value with its encoded words decoded. White space between two of them is no part of the text
-    (RFC 2047 §6.2), and a character may be cut in two by their border, which it should not but is.
+    (RFC 2047 §6.2), and a character may be cut in two by their border, which it should not but is. work: for a value
+    that may be long. Raises TooMuchWork.
     """
     raw = value.decode("utf-8", "replace")
     if "=?" not in raw:
@@ -127,6 +139,8 @@ def text(value: bytes) -> str:
     pieces: list[str] = []
     waiting, octets, pos = "utf_8", [], 0  # the charset of the words before, and what they have said
     for count, match in enumerate(_ENCODED_WORD.finditer(raw)):
+        if work is not None and not count % _WORDS_A_STEP:
+            work.step()
         between = raw[pos : match.start()]
         name = _charset(match[1].partition("*")[0])  # behind a * stands the language (RFC 2231 §5)
         if octets and (name != waiting or between.strip(" \t")):

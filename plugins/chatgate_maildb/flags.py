@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from functools import lru_cache
-from weakref import WeakKeyDictionary, ref
 
 from chatgate.api import StoreError
 
@@ -17,15 +16,10 @@ _MOST = 50
 _TOO_MANY = "Too many flags"
 
 
-# Those that somebody has, so that sessions share them also where each message has flags of its own.
-_kept: WeakKeyDictionary[frozenset[str], ref[frozenset[str]]] = WeakKeyDictionary()
-
-
 @lru_cache(maxsize=1024)
 def parsed(text: str) -> frozenset[str]:
     """A mailbox has few different sets of flags, so nearly every row is a cache hit."""
-    flags = frozenset(map(_word, text.split()))
-    return _kept.setdefault(flags, ref(flags))() or flags
+    return frozenset(map(_word, text.split()))
 
 
 @lru_cache(maxsize=4096)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
 from typing import Literal
 
@@ -22,7 +22,6 @@ from chatgate.api import (
     Stored,
     StoreError,
     Work,
-    split,
 )
 from chatgate_maildb import rows
 from chatgate_maildb.contents import InFile, InRow
@@ -36,7 +35,11 @@ _LIST = "SELECT uid, modseq, flags, size, date FROM message "
 _PIECE = _LIST + "WHERE mailbox_id=? AND uid>? AND uid<? ORDER BY uid LIMIT ?"
 # Told which index to use: without statistics SQLite would rather walk the whole mailbox.
 _SINCE = _LIST + "INDEXED BY message_modseq WHERE mailbox_id=? AND modseq>? LIMIT ?"
+_LARGEST = 1 << 32  # more than any UID
 _AT_ONCE = 1000  # rows read before others get a turn
+_UIDS = "SELECT uid FROM message WHERE mailbox_id=? AND uid>? AND uid<? ORDER BY uid LIMIT ?"
+_GONE = """SELECT modseq, uid FROM expunged WHERE mailbox_id=? AND (modseq, uid)>(?, ?) AND modseq<=?
+    ORDER BY modseq, uid LIMIT ?"""
 _BODY = """SELECT body.size, body.header_size, body.file, body.data FROM message JOIN body ON body.id=message.body_id
     WHERE mailbox_id=? AND uid=?"""
 
@@ -56,6 +59,12 @@ def _message(row: tuple) -> Message:
 
 
 _new = tuple.__new__
+
+
+def _header_size(content: bytes) -> int:
+    """Octets of the header with its empty line. (Not by `split`, which copies the body.)"""
+    end = -2 if content.startswith(b"\r\n") else content.find(b"\r\n\r\n")
+    return end + 4 if end != -1 else len(content)
 
 
 def _row(tx: Transaction, body_id: int, size: int, delivery: Delivery, now: int) -> Stored:
@@ -81,32 +90,38 @@ class Messages(Part):
             return Changes(modseq, uidnext, [], [])
         if since <= 0 or since < history:
             return Changes(modseq, uidnext, self._window(mailbox_id, -1, uidnext), None)
-        gone = self._expunged(mailbox_id, since)
+        gone = self._expunged(mailbox_id, since, modseq)
         found = self.reader.rows(_SINCE, (mailbox_id, since, _AT_ONCE))
         if len(found) < _AT_ONCE:
             messages = [message for message in sorted(map(_message, found)) if message.uid < uidnext]
-        else:
-            messages = self._window(mailbox_id, since, uidnext)
-        return Changes(modseq, uidnext, messages, gone)
+            return Changes(modseq, uidnext, messages, gone)
+        return Changes(modseq, uidnext, self._window(mailbox_id, since, uidnext), gone)
 
-    def _window(self, mailbox_id: int, since: int, uidnext: int) -> list[Message]:
-        """Those that have a higher modseq, by UID."""
-        messages: list[Message] = []
-        last, work = 0, None
-        while last < uidnext - 1:
-            found = self.reader.rows(_PIECE, (mailbox_id, last, uidnext, _AT_ONCE))
+    def pages(self, mailbox_id: int, uidnext: int) -> Iterator[list[Message]]:
+        for found in self._rows(_PIECE, (mailbox_id,), (-1,), (uidnext,)):
             # Not by _message(): this is most of the cost of opening a mailbox of thousands.
-            messages += [
-                _new(Message, (uid, modseq, parsed(flags), size, date))
-                for uid, modseq, flags, size, date in found
-                if modseq > since
-            ]
+            yield [_new(Message, (uid, modseq, parsed(flags), size, date)) for uid, modseq, flags, size, date in found]
+
+    def _window(self, mailbox_id: int, since: int, uidnext: int) -> Iterable[Message]:
+        """Those that have a higher modseq, by UID. Many are read as they are gone through."""
+        pages = self.pages(mailbox_id, uidnext)
+        page = next(pages, [])
+        if len(page) < _AT_ONCE:
+            return [message for message in page if message.modseq > since]
+        return (message for page in itertools.chain([page], pages) for message in page if message.modseq > since)
+
+    def _rows(self, sql: str, before: tuple, key: tuple, behind: tuple = ()) -> Iterator[list[tuple]]:
+        """What a statement finds, which wants these parameters around the key to go on behind, with turns for others.
+        The key stands first in the rows.
+        """
+        work = None
+        while found := self.reader.rows(sql, (*before, *key, *behind, _AT_ONCE)):
+            yield found
             if len(found) < _AT_ONCE:
-                break
-            last = found[-1][0]
+                return
+            key = found[-1][: len(key)]
             work = work or Work()
             work.turn()
-        return messages
 
     def _mailbox(self, mailbox_id: int, columns: str) -> tuple:
         found = self.reader.rows(f"SELECT {columns} FROM mailbox WHERE id=? AND account_id IS NOT NULL", (mailbox_id,))
@@ -114,9 +129,9 @@ class Messages(Part):
             raise NoSuchMailbox("No such mailbox")
         return found[0]
 
-    def _expunged(self, mailbox_id: int, since: int) -> list[int]:
-        sql = "SELECT uid FROM expunged WHERE mailbox_id=? AND modseq>? ORDER BY uid"
-        return [uid for (uid,) in self.reader.rows(sql, (mailbox_id, since))]
+    def _expunged(self, mailbox_id: int, since: int, until: int) -> list[int]:
+        pages = self._rows(_GONE, (mailbox_id,), (since, _LARGEST), (until,))
+        return sorted(uid for page in pages for _, uid in page)
 
     def content(self, mailbox_id: int, uid: int) -> bytes | None:
         for size, _, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
@@ -202,9 +217,8 @@ class Messages(Part):
     def _body(self, content: bytes) -> _Body:
         """What a row of the content holds: size, size of the header, file, data. Writes the file of a large one."""
         size = len(content)
-        header, rest = split(content)
         file = self.blobs.write(content) if size > self.options.blob_bytes else None
-        return size, len(header) + (2 if rest else 0), file, content if file is None else None
+        return size, _header_size(content), file, content if file is None else None
 
     def _drop(self, bodies: Sequence[_Body]) -> None:
         self.blobs.remove([file for _, _, file, _ in bodies if file is not None])
@@ -278,10 +292,11 @@ class Messages(Part):
             return gone
 
         if uids is None:
-            found = self.reader.rows("SELECT messages FROM mailbox WHERE id=?", (mailbox_id,))
+            found = self.reader.rows("SELECT messages, uidnext FROM mailbox WHERE id=?", (mailbox_id,))
             if not found or not many(range(found[0][0])):
                 return self.writer.run(partial(work, piece=None))
-            uids = [message.uid for message in self.changes(mailbox_id).messages]
+            pages = self._rows(_UIDS, (mailbox_id,), (0,), (found[0][1],))
+            uids = [uid for page in pages for (uid,) in page]
         gone: list[int] = []
         for piece in _split(uids):
             gone += self.writer.run(partial(work, piece=piece), patient=many(uids))

@@ -33,8 +33,8 @@ class Quota(NamedTuple):
         return (not limit or octets <= limit) and (not self.messages or messages <= self.messages)
 
 
-# Rows handled before other greenlets get a turn.
-_CHUNK = 500
+# Rows handled before other greenlets get a turn: a copy of so many takes some 2 ms.
+_CHUNK = 200
 
 # Messages from which on a job lets others go first.
 _MANY = 100
@@ -209,9 +209,12 @@ def copy(
     rows = select(tx, source_id, uids)
     if uids is not None and len(rows) < len(set(uids)):
         rows = []
-    octets = sum(row[2] for row in rows)
+    octets = unread = 0
+    for chunk in chunks(tx, rows):
+        octets += sum(row[2] for row in chunk)
+        unread += unseen(chunk)
     # A move inside the account needs no room, but the originals are counted until they are removed below.
-    first, modseq, uidvalidity = grow(tx, target_id, len(rows), unseen(rows), octets, None if move else quota)
+    first, modseq, uidvalidity = grow(tx, target_id, len(rows), unread, octets, None if move else quota)
     following = first
     for chunk in chunks(tx, rows):
         tx.execute(_COPY, (target_id, following, modseq, json.dumps([row[0] for row in chunk]), source_id))

@@ -30,10 +30,10 @@ log = logging.getLogger("chatgate.maildb")
 
 T = TypeVar("T")
 
-# Seconds of jobs in one transaction: other greenlets wait for so long, and those who asked first wait for the commit.
+# Seconds of jobs in one transaction: those who asked first wait for the commit.
 _SLICE = 0.01
 
-# Seconds of a long job until other greenlets get a turn.
+# Seconds of these, or of a long job, until other greenlets get a turn.
 _TURN = 0.002
 
 # Seconds after which a patient job has waited long enough.
@@ -185,6 +185,7 @@ class Writer:
             self._begin()
             end = time.monotonic() + _SLICE
             while self._queue and time.monotonic() < end:
+                transaction.breathe()
                 self._perform(self._queue.popleft(), transaction, done)
             if self._patient and (not done or self._patient[0].asked < time.monotonic() - _PATIENCE):
                 self._perform(self._patient.popleft(), transaction, done)

@@ -238,7 +238,7 @@ def test_others_get_turns_amid_attacks(attack):
 # ---------------------------------------------------------------------------------------------- does it find any?
 
 
-def _peeled(value: bytes) -> bytes:
+def _peeled(value: bytes, work: Meter) -> bytes:
     """Comments taken off from the inside out."""
     for _ in range(8):
         bare = re.sub(rb'"(?:[^"\\]|\\.)*"?|\((?:[^()\\]|\\.)*\)', lambda m: m[0] if m[0][:1] == b'"' else b" ", value)
@@ -248,7 +248,7 @@ def _peeled(value: bytes) -> bytes:
     return value
 
 
-def _email_words(value: bytes) -> str:
+def _email_words(value: bytes, work: Meter | None = None) -> str:
     try:
         return str(email.header.decode_header(value.decode("utf-8", "replace")))
     except (ValueError, email.errors.HeaderParseError):

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import gevent
 import pytest
+from chatgate_imap.header import Header, value_and_parameters
+from chatgate_imap.words import unquoted
+from hypothesis import given
+from hypothesis import strategies as st
 from imap_trace import Client
 
 from chatgate.testing import until
@@ -71,3 +77,38 @@ def test_a_search_ends_with_its_client(own_gateway, caplog):
     until(lambda: not any(service.connections for service in gateway.services if hasattr(service, "connections")))
     assert len(opened) < 100
     assert not [record for record in caplog.records if record.name == "chatgate.imap"]
+
+
+class Steps:
+    """Counts them."""
+
+    def __init__(self):
+        self.count = 0
+
+    def step(self):
+        self.count += 1
+
+    def each(self, items):
+        for item in items:
+            self.step()
+            yield item
+
+
+@pytest.mark.parametrize(
+    "value", [b"a" + b">\\(" * 20_000, b"(" * 30_000, b"a;x=" + b"()" * 8000, b"a;x=" + b"(b)" * 5000]
+)
+def test_comments_are_read_in_steps(value):
+    work = Steps()
+    value_and_parameters(value, work)
+    assert work.count > 15
+
+
+def test_encoded_words_are_read_in_steps():
+    work = Steps()
+    Header(b"Subject: " + b"=?utf-8?q?a?=" * 2000 + b"\r\n\r\n", work).text(b"subject")
+    assert work.count >= 20
+
+
+@given(st.text('a\\"\0 ', max_size=20).map(str.encode).filter(lambda text: not text.endswith(b"\\")))
+def test_quoted_pairs(text):
+    assert unquoted(text) == re.sub(rb"\\(.)", rb"\1", text, flags=re.S)

@@ -27,7 +27,7 @@ def _transfer(connection: Connection, parser: Parser, by_uid: bool, move: bool) 
     target = existing(connection, name, "TRYCREATE")
     if not positions:
         return None
-    uids = [view.uids[at] for at in positions]
+    uids = view.uids_at(positions)
     try:
         copied = connection.store.copy(view.mailbox.id, uids, target.id, move)
     except NoSuchMailbox:

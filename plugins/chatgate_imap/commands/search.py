@@ -18,6 +18,7 @@ from .table import SELECTED, Command
 if TYPE_CHECKING:
     from ..connection import Connection
 
+_KEY = 100  # octets of what is compared, besides its text
 _RETURN = {"MIN", "MAX", "ALL", "COUNT", "SAVE"}
 
 
@@ -162,11 +163,19 @@ def _sort(connection: Connection, parser: Parser, by_uid: bool) -> str:
     compared = sorting.parse(parser)
     parser.space()
     key, uses_modseq = _program(connection, parser, charset=True)
-    found: dict[int, tuple] = {}
-    hits = _Hits(connection, key, lambda number, source: found.setdefault(number, compared(source)))
-    # As they stand in the mailbox where they are equal: sorting keeps that.
-    ordered = list(connection.work.ordered(hits.numbers, key=found.__getitem__))
-    _list(connection, b"SORT", ordered, by_uid, _modseq(selected(connection), ordered) if uses_modseq else 0)
+    found: list[bytes] = []
+    with connection.gathering() as share:
+
+        def look(number: int, source: Source) -> None:
+            found.append(compared(source))
+            share.more(_KEY + len(found[-1]))
+
+        hits = _Hits(connection, key, look)
+        # As they stand in the mailbox where they are equal: sorting keeps that.
+        places = connection.work.ordered(range(len(found)), key=found.__getitem__)
+        ordered = [hits.numbers[at] for at in places]
+        modseq = _modseq(selected(connection), ordered) if uses_modseq else 0
+        _list(connection, b"SORT", ordered, by_uid, modseq)
     return hits.answer("Sort")
 
 
@@ -184,13 +193,14 @@ def _thread(connection: Connection, parser: Parser, by_uid: bool) -> str:
     parser.space()
     key, _ = _program(connection, parser, charset=True)
     view, write = selected(connection), connection.wire.write
-    items = threads.Items()
-    hits = _Hits(connection, key, lambda number, source: items.add(source, _named(view, number, by_uid)))
-    pieces = threads.threads(items, connection.work)
-    write(b"* THREAD" + (b" " if items else b""))
-    for piece in pieces:
-        write(piece)
-    write(b"\r\n")
+    with connection.gathering() as share:
+        items = threads.Items(share)
+        hits = _Hits(connection, key, lambda number, source: items.add(source, _named(view, number, by_uid)))
+        pieces = threads.threads(items, connection.work)
+        write(b"* THREAD" + (b" " if items else b""))
+        for piece in pieces:
+            write(piece)
+        write(b"\r\n")
     return hits.answer("Thread")
 
 

@@ -142,7 +142,8 @@ def tell_vanished(connection: Connection, view: View, since: int, known: Ranges 
     if changes.expunged is None:
         gone = sets.gaps(view.uids, view.uidnext)
     else:
-        gone = sets.spans(uid for uid in changes.expunged if view.messages.position(uid) is None)
+        expunged = connection.work.every(changes.expunged)
+        gone = sets.spans(uid for uid in expunged if view.messages.position(uid) is None)
     if known is not None:
         gone = sets.common(gone, known)
     if gone:
@@ -177,7 +178,7 @@ def uid_expunge(connection: Connection, parser: Parser) -> str:
     text = parser.sequence_set()
     parser.end()
     view = writable(connection)
-    return _expunge(connection, [view.uids[at] for at in view.positions(text, by_uid=True)], with_uid=True)
+    return _expunge(connection, view.uids_at(view.positions(text, by_uid=True)), with_uid=True)
 
 
 def _expunge(connection: Connection, uids: list[int] | None, with_uid: bool) -> str:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from chatgate.api import Mailbox, Message
+from chatgate.api import Mailbox
 
 from .. import flags
 from ..answers import Bad
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 _KEPT = {b"MESSAGES", b"UNSEEN", b"UIDNEXT", b"UIDVALIDITY", b"HIGHESTMODSEQ", b"SIZE", b"APPENDLIMIT"}
 # DELETED and DELETED-STORAGE: RFC 9208 §4.1.4.
 _COUNTED = {b"RECENT", b"DELETED", b"DELETED-STORAGE"}
+
+
+_uid = attrgetter("uid")
 
 
 def items(parser: Parser) -> list[bytes]:
@@ -51,18 +55,15 @@ def tell(connection: Connection, mailbox: Mailbox, asked: list[bytes]) -> None:
 
 
 def _counted(connection: Connection, mailbox: Mailbox) -> dict[bytes, int]:
-    messages = connection.store.changes(mailbox.id, 0).messages
-    first = connection.imap.recent.first(mailbox.id)
-    deleted = [m for m in connection.work.each(messages) if flags.DELETED in m.flags]
-    return {
-        b"RECENT": len(messages) - bisect_left(messages, first, key=_uid),
-        b"DELETED": len(deleted),
-        b"DELETED-STORAGE": sum(message.size for message in deleted),
-    }
-
-
-def _uid(message: Message) -> int:
-    return message.uid
+    first, uidnext = connection.imap.recent.first(mailbox.id), connection.store.status(mailbox.id).uidnext
+    recent = deleted = octets = 0
+    for page in connection.work.each(connection.store.pages(mailbox.id, uidnext)):
+        recent += len(page) - bisect_left(page, first, key=_uid)
+        for message in page:
+            if flags.DELETED in message.flags:
+                deleted += 1
+                octets += message.size
+    return {b"RECENT": recent, b"DELETED": deleted, b"DELETED-STORAGE": octets}
 
 
 def status(connection: Connection, parser: Parser) -> str:

@@ -41,7 +41,7 @@ def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
         connection.use_condstore()
     if not positions:
         return "Store completed."
-    uids = [view.uids[at] for at in positions]
+    uids = view.uids_at(positions)
     how, flags = _HOW[what[1]], view.spelling(flags)
     done = connection.store.set_flags(view.mailbox.id, uids, how, flags, unchanged_since)
     connection.wire.write(b"".join(view.learn([flags])))
@@ -55,7 +55,8 @@ def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
         for line in view.pretend(uids, how, flags, by_uid):
             connection.wire.write(line)
     if refused:
-        numbers_refused = refused if by_uid else [at + 1 for at in positions if view.uids[at] in refused]
+        numbered = (at + 1 for at in connection.work.every(positions) if view.uids[at] in refused)
+        numbers_refused = refused if by_uid else numbered
         return f"[MODIFIED {sets.compact(numbers_refused).decode()}] Conditional store: some have changed."
     return "Store completed."
 
