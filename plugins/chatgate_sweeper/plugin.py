@@ -58,7 +58,7 @@ class Sweeper:
             found.append(Problem("warning", f"sweeper: {free // 1_000_000} MB are free: no new accounts are made"))
         behind = self.clock.behind()
         if behind > BEHIND:
-            days = f"{behind / rules.DAY:.0f} days behind"
+            days = f"{behind // rules.DAY:.0f} days behind"
             text = f"sweeper: the clock has leapt, or the machine was off: the rules are {days}"
             found.append(Problem("warning", f"{text}; if the clock is right: chatgate sweep --force"))
         if self.gateway.read_only:  # then the store is not open; the log and the next sweep tell the rest

@@ -44,6 +44,11 @@ def test_a_gateway_that_can_start_is_started_again_and_again_and_one_with_a_mist
     assert {command.split()[0] for command in commands} == {"/opt/chatgate/bin/chatgate", "/bin/sh"}
 
 
+def test_what_plugins_read_below_proc_is_not_hidden():
+    """proc_meminfo(5) for policy's min_free_memory, the boot's id for the sweeper's clock."""
+    assert not re.search(r"^ProcSubset=pid", UNIT.read_text(), re.M)
+
+
 def test_the_deploy_hook_copies_a_renewed_certificate_to_the_gateway(tmp_path):
     live, folder, programs = tmp_path / "live/chat.example.org", tmp_path / "gw", tmp_path / "bin"
     for made in (live, folder / "tls", programs):
