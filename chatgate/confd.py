@@ -162,7 +162,15 @@ def is_gateway(folder: Path) -> bool:
     except (FileNotFoundError, NotADirectoryError):
         return False
     except OSError as error:
-        raise ConfigError([f"cannot read {folder}/conf.d: {error.strerror}"]) from error
+        raise ConfigError([f"cannot read {folder}/conf.d{_whose(folder)}: {error.strerror}"]) from error
+
+
+def _whose(folder: Path) -> str:
+    """Most often a command was given by another user than the gateway's."""
+    try:
+        return f", which is for {folder.joinpath('conf.d').owner()} alone"
+    except (OSError, KeyError):
+        return ""
 
 
 def none_there(folder: Path) -> str:

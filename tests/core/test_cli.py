@@ -207,6 +207,22 @@ def test_a_folder_inside_the_gateway_s_is_taken_for_a_slip(run):
     assert done.exit_code == 2 and f"but one in {run.folder}: say --dir {run.folder}\n" in done.output
 
 
+@pytest.mark.parametrize("command", [["check"], ["plugins", "list"], ["plugins", "enable", "turn"], ["ping"]])
+def test_another_user_s_folder_is_not_taken_for_an_empty_one(run, monkeypatch, command):
+    run("init", "--domain", "d.test")
+    listed = os.listdir
+
+    def forbidden(path):
+        if Path(path).name == "conf.d":
+            raise PermissionError(13, "Permission denied")
+        return listed(path)
+
+    monkeypatch.setattr(confd.os, "listdir", forbidden)
+    owner = run.folder.owner()
+    told = f"chatgate: cannot read {run.folder}/conf.d, which is for {owner} alone: Permission denied\n"
+    assert run(*command, code=2) == told
+
+
 @pytest.fixture
 def tiny_files():
     """What a full disk does to files that are longer than nothing."""
