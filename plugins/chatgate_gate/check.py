@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from chatgate_gate import mime, openpgp, parts
@@ -20,7 +20,7 @@ _PGP = b"application/pgp-encrypted"
 # tells nobody anything: of Thunderbird and many others, of Horde, of mail servers that took a message apart.
 _PREAMBLE = re.compile(
     rb"(?:\r\n){0,8}(?:(?:"
-    rb"This is an OpenPGP/MIME encrypted message \(RFC (?:(?:2440|4880|9580) and )?3156\)\.?|"
+    rb"This is an OpenPGP/MIME encrypted message(?: \(RFC (?:(?:2440|4880|9580) and )?3156\))?\.?|"
     rb"This message is in MIME format and has been PGP encrypted\.|"
     rb"This is a MIME-encapsulated message\.|"
     rb"This is a multi-part message in MIME format\."
@@ -63,7 +63,14 @@ class Verdict:
         return self.kind not in (Kind.CLEARTEXT, Kind.MALFORMED)
 
 
-def inspect(content: bytes, *, incoming: bool, recipients: Sequence[str] = (), max_header: int = MAX_HEADER) -> Verdict:
+def inspect(
+    content: bytes,
+    *,
+    incoming: bool,
+    recipients: Sequence[str] = (),
+    max_header: int = MAX_HEADER,
+    spelling: Callable[[str], str] = str.lower,
+) -> Verdict:
     """Say what this message is. Never raises for any content; 10 MB take some 10 ms.
 
     content: header and body with CRLF line ends, dot-stuffing undone.
@@ -71,6 +78,7 @@ def inspect(content: bytes, *, incoming: bool, recipients: Sequence[str] = (), m
         may be bounces or have armor headers; only outgoing ones may be Autocrypt Setup Messages.
     recipients: the envelope's recipients; a Setup Message must go to its sender alone.
     max_header: octets the header may have.
+    spelling: makes one spelling of all that an address has.
     """
     try:
         header, body = mime.split(content, max_header)
@@ -82,14 +90,20 @@ def inspect(content: bytes, *, incoming: bool, recipients: Sequence[str] = (), m
         from_field = b""
     sender = mime.address(from_field)
     try:
-        kind, reason = _kind(content, header, body, sender, incoming, recipients), ""
+        kind, reason = _kind(content, header, body, sender, incoming, recipients, spelling), ""
     except (Malformed, NotEncrypted) as error:
         kind, reason = Kind.CLEARTEXT, str(error)
     return Verdict(kind, sender, from_field, reason)
 
 
 def _kind(
-    content: bytes, header: Header, body: int, sender: str | None, incoming: bool, recipients: Sequence[str]
+    content: bytes,
+    header: Header,
+    body: int,
+    sender: str | None,
+    incoming: bool,
+    recipients: Sequence[str],
+    spelling: Callable[[str], str],
 ) -> Kind:
     """Raises Malformed or NotEncrypted for what may not pass."""
     declared = mime.content_type(header)
@@ -102,7 +116,7 @@ def _kind(
             _check_securejoin_request(content, header, body, declared)
             return Kind.SECUREJOIN_REQUEST
         if not incoming and header.get(b"subject") == b"Autocrypt Setup Message":
-            if sender is None or [address.lower() for address in recipients] != [sender.lower()]:
+            if sender is None or list(map(spelling, recipients)) != [spelling(sender)]:
                 raise NotEncrypted("setup message to someone else")
             if len(content) > _MAX_SETUP or not _SETUP_PART.search(content, body):
                 raise NotEncrypted("setup message without a setup")

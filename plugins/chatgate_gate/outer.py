@@ -74,7 +74,7 @@ def _recipients(value: bytes, mail: _Mail) -> bytes | None:
         return value
     found = mime.addresses(value) if len(value) <= 2 * _MAX_RECIPIENTS else []
     if mail.submitted:
-        found = [address for address in found if normal_address(address.lower().decode()) in mail.recipients]
+        found = [address for address in found if _same(address) in mail.recipients]
     plain = b", ".join(b"<%b>" % address for address in found)
     if not plain or len(plain) > _MAX_RECIPIENTS:
         return None
@@ -125,7 +125,7 @@ def _list_id(value: bytes, mail: _Mail) -> bytes | None:
 def _autocrypt(value: bytes, mail: _Mail) -> bytes | None:
     """The sender's public key (Autocrypt §2.1), and no other's."""
     match = _AUTOCRYPT.fullmatch(value)
-    if not match or match[1].lower() != mail.sender.lower():
+    if not match or _same(match[1]) != _same(mail.sender):
         return None
     key = match[2].translate(None, b" \t")
     if len(key) > _MAX_KEY or len(match[2]) > len(key) * 11 // 10 + 10:
@@ -134,6 +134,11 @@ def _autocrypt(value: bytes, mail: _Mail) -> bytes | None:
         return value if openpgp.is_public_key(binascii.a2b_base64(key, strict_mode=True)) else None
     except binascii.Error:
         return None
+
+
+def _same(address: bytes) -> str:
+    """One spelling for all of an address."""
+    return normal_address(address.decode("latin-1")).lower()
 
 
 def _type(kind: bytes, *parameter: bytes) -> _Form:
@@ -153,6 +158,14 @@ def _type(kind: bytes, *parameter: bytes) -> _Form:
     return form
 
 
+_automatic = _closed(rb"(?i:no|auto-(?:generated|replied|notified))")
+
+
+def _automatic_report(value: bytes, mail: _Mail) -> bytes:
+    """The filter takes a report for one whatever else stands there, and so shall the next server."""
+    return _automatic(value, mail) or b"auto-replied"
+
+
 _COMMON: dict[bytes, _Form] = {
     b"from": _from,
     b"to": _to,
@@ -167,7 +180,7 @@ _COMMON: dict[bytes, _Form] = {
     b"subject": _subject,
     b"mime-version": lambda value, mail: b"1.0",
     b"content-transfer-encoding": _closed(rb"(?i:7bit|8bit|binary)"),
-    b"auto-submitted": _closed(rb"(?i:no|auto-(?:generated|replied|notified))"),
+    b"auto-submitted": _automatic,
     b"chat-version": _closed(rb"[0-9.]{1,8}"),
     b"precedence": _incoming(_closed(rb"(?i:bulk|list|junk)")),
     b"list-id": _incoming(_list_id),
@@ -188,6 +201,7 @@ _MIXED = _COMMON | {
 }
 _REPORT = _COMMON | {
     b"content-type": _type(b"multipart/report", b'report-type="delivery-status"'),
+    b"auto-submitted": _automatic_report,
     b"x-failed-recipients": _recipients,
 }
 _KINDS = {b"multipart/encrypted": _ENCRYPTED, b"multipart/mixed": _MIXED, b"multipart/report": _REPORT}

@@ -64,7 +64,7 @@ class Gate:
     def __init__(self, gateway: Gateway, options: GateOptions) -> None:
         self._gateway = gateway
         self._options = options
-        self._cleartext = frozenset(address.lower() for address in options.cleartext_recipients)
+        self._cleartext = frozenset(map(_spelling, options.cleartext_recipients))
         self._keep = frozenset(name.lower().encode() for name in options.keep_headers)
 
     @hookimpl
@@ -80,6 +80,7 @@ class Gate:
             incoming=not envelope.submitted,
             recipients=envelope.recipients,
             max_header=self._options.max_header,
+            spelling=_spelling,
         )
         refusal = self._refusal(verdict, envelope)
         if refusal is None and verdict.kind is Kind.ENCRYPTED and self._options.second_opinion:
@@ -93,7 +94,7 @@ class Gate:
             return Reply(554, "5.6.0", f"Failed to parse message: {verdict.reason}")
         if verdict.sender is None:
             return Reply(554, "5.6.0", f"Invalid FROM header: {_printable(verdict.from_field)}")
-        sender = normal_address(verdict.sender).lower()
+        sender = _spelling(verdict.sender)
         if not envelope.submitted and sender.endswith("@" + self._gateway.domain):
             return FORGED
         if sender != envelope.sender.lower():
@@ -140,6 +141,10 @@ class Gate:
             text = f"gate: second_opinion is on, but {error}: all encrypted mail is refused. Install gnupg"
             return [Problem("error", text)]
         return []
+
+
+def _spelling(address: str) -> str:
+    return normal_address(address).lower()
 
 
 def _printable(raw: bytes) -> str:

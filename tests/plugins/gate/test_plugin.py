@@ -97,6 +97,21 @@ def test_an_ip_address_without_its_brackets_is_the_same(tmp_path, typed):
     )
 
 
+def test_a_setup_message_and_a_key_of_an_ip_address_without_its_brackets(tmp_path):
+    gate = Asked(tmp_path, cleartext_recipients=("postmaster@127.0.0.4",))
+    gate.gate._gateway.domain = "[127.0.0.4]"
+    alice = "alice@[127.0.0.4]"
+    for typed in (b"alice@127.0.0.4", b"Alice@[127.0.0.4]"):
+        content = mails.stored("gate-setup-message.eml").replace(ALICE.encode(), typed)
+        assert gate(content, submitted=True, sender=alice, recipients=[alice]) is None
+        assert gate(content, submitted=True, sender=alice, recipients=["bob@[127.0.0.4]"]) == ENCRYPTION_NEEDED
+        content = mails.stored("gate-securejoin-request.eml").replace(ALICE.encode(), typed)
+        content = content.replace(b"addr=" + typed, b"addr=" + alice.encode())
+        assert gate(content, submitted=True, sender=alice, recipients=["bob@[127.0.0.4]"]) is None
+        assert b"\r\nAutocrypt: addr=" + alice.encode() in gate.stored
+    assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@[127.0.0.4]"]) is None
+
+
 def test_setup_message(gate):
     content = mails.stored("gate-setup-message.eml")
     assert gate(content, submitted=True, recipients=[ALICE]) is None
@@ -109,6 +124,13 @@ def test_bounce(gate):
     content = mails.stored("gate-bounce.eml")
     assert gate(content, submitted=False, sender="") is None
     assert gate(content, submitted=True, sender="mailer-daemon@example.net") == ENCRYPTION_NEEDED
+
+
+@pytest.mark.parametrize("more", [b"; owner-email=x@example.net", b" (vacation)", b"\xff"])
+def test_a_bounce_stays_one_whatever_follows_the_word(gate, more):
+    content = mails.stored("gate-bounce.eml").replace(b": auto-replied", b": auto-replied" + more)
+    assert gate(content, submitted=False, sender="") is None
+    assert b"\r\nAuto-Submitted: auto-replied\r\n" in gate.stored
 
 
 def test_cleartext_recipients(tmp_path):

@@ -59,6 +59,7 @@ SENTENCES = [
     b"This is an OpenPGP/MIME encrypted message (RFC 2440 and 3156)",
     b"This is an OpenPGP/MIME encrypted message (RFC 4880 and 3156).",
     b"This is an OpenPGP/MIME encrypted message (RFC 3156).",
+    b"This is an OpenPGP/MIME encrypted message",
     b"This message is in MIME format and has been PGP encrypted.",
     b"This is a MIME-encapsulated message.",
     b"This is a multi-part message in MIME format.",
@@ -109,6 +110,114 @@ SECOND_HEADERS = {
 @pytest.mark.parametrize("name", SECOND_HEADERS)
 def test_header_of_the_encrypted_part(name):
     assert kind(mail(second_header=SECOND_HEADERS[name])) is Kind.ENCRYPTED
+
+
+INLINE = b'Content-Type: application/octet-stream; name="encrypted.asc"\r\n'
+INLINE += b'Content-Description: OpenPGP encrypted message\r\nContent-Disposition: inline; filename="encrypted.asc"\r\n'
+PGP = b"Content-Type: application/pgp-encrypted\r\n"
+KDE = dict(
+    first_header=PGP + b"Content-Disposition: attachment\r\nContent-Transfer-Encoding: 7Bit\r\n",
+    first=b"Version: 1",
+    second_header=BARE + b'Content-Disposition: inline; filename="msg.asc"\r\nContent-Transfer-Encoding: 7Bit\r\n',
+)
+
+
+def declared(parameters: bytes) -> bytes:
+    return b"Content-Type: multipart/encrypted;" + parameters + b"\r\n"
+
+
+# As their sources put a message together; the words of RFC 3156 are theirs, too.
+PROGRAMS = {
+    "Claws Mail": dict(
+        type=declared(b' boundary="Encrypt_/wZ+0.a1=Qx7";\r\n protocol="application/pgp-encrypted"'),
+        boundary=b"Encrypt_/wZ+0.a1=Qx7",
+        preamble=b"\r\n",
+        first_header=PGP,
+        first=b"Version: 1\r\n",
+        second_header=BARE,
+    ),
+    "GpgOL": dict(
+        type=declared(b'\r\n\tprotocol="application/pgp-encrypted";\r\n\tboundary="=-=K/zQ3a1b2=-="'),
+        boundary=b"=-=K/zQ3a1b2=-=",
+        preamble=b"\r\n\r\n",
+        first_header=PGP,
+        second_header=BARE
+        + b'Content-Disposition: inline;\r\n\tfilename="openpgp-encrypted-message.asc"\r\n'
+        + b"Content-Transfer-Encoding: 7Bit\r\n",
+    ),
+    "FairEmail": dict(
+        type=declared(b' protocol="application/pgp-encrypted"; \r\n\tboundary="----=_Part_12_13579086.1767225600"'),
+        boundary=b"----=_Part_12_13579086.1767225600",
+        first_header=PGP + b"Content-Transfer-Encoding: 7bit\r\n",
+        second_header=b"Content-Type: application/octet-stream; name=encrypted.asc\r\n"
+        b"Content-Transfer-Encoding: 7bit\r\nContent-Disposition: inline; filename=encrypted.asc\r\n",
+    ),
+    "KMail": KDE
+    | dict(
+        type=declared(b' boundary="nextPart1234567.AbCdEfGhIj"; protocol="application/pgp-encrypted"'),
+        boundary=b"nextPart1234567.AbCdEfGhIj",
+    ),
+    "SnappyMail": KDE,
+    "NeoMutt": dict(
+        type=declared(b' protocol="application/pgp-encrypted";\r\n\tboundary="qu5y3j7sgzixkvoq"'),
+        boundary=b"qu5y3j7sgzixkvoq",
+        first_header=PGP + b"Content-Disposition: attachment\r\n",
+        second_header=BARE + b'Content-Disposition: attachment; filename="msg.asc"\r\n',
+    ),
+    "K-9 Mail and Thunderbird for Android": dict(
+        type=declared(b' boundary="----KQ2X0ZT4B7N1";\r\n protocol="application/pgp-encrypted"'),
+        boundary=b"----KQ2X0ZT4B7N1",
+        first_header=PGP,
+        first=b"Version: 1",
+        second_header=b'Content-Type: application/octet-stream;\r\n name="encrypted.asc"\r\n'
+        b"Content-Transfer-Encoding: 7bit\r\n"
+        b"Content-Disposition: inline;\r\n filename=encrypted.asc;\r\n size=1234\r\n",
+    ),
+    "Proton": dict(
+        preamble=b"\r\nThis is an OpenPGP/MIME encrypted message (RFC 4880 and 3156)\r\n",
+        first_header=b'Content-Type: application/pgp-encrypted; name="version.asc"\r\n'
+        b"Content-Description: PGP/MIME version identification\r\n",
+        second_header=INLINE,
+    ),
+    "Mailvelope": dict(
+        first_header=PGP + b"Content-Description: PGP/MIME version identification\r\n",
+        first=b"Version: 1\r\n",
+        second_header=INLINE,
+    ),
+    "nodemailer-openpgp": dict(
+        preamble=b"\r\nThis is an OpenPGP/MIME encrypted message\r\n\r\n",
+        first_header=PGP + b"Content-Transfer-Encoding: 7bit\r\n",
+        first=b"Version: 1\r\n",
+        second_header=b"Content-Type: application/octet-stream; name=encrypted.asc\r\n"
+        b"Content-Disposition: inline; filename=encrypted.asc\r\nContent-Transfer-Encoding: 7bit\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("incoming", [True, False])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_program(name, incoming):
+    structure = PROGRAMS[name]
+    assert kind(mail(**structure), incoming=incoming) is Kind.ENCRYPTED
+    # And no place for words was opened.
+    for place in ("first_header", "second_header"):
+        for words in (b"Content-Description: meet me at eight\r\n", b"X-Words: meet me\r\n"):
+            spoilt = structure | {place: structure[place] + words}
+            assert kind(mail(**spoilt), incoming=incoming) is Kind.CLEARTEXT
+    for place in ("first", "between", "third"):
+        spoilt = structure | {place: structure.get(place, b"") + b"meet me at eight\r\n"}
+        assert kind(mail(**spoilt), incoming=incoming) is Kind.CLEARTEXT
+
+
+PROTON = b"-----BEGIN PGP MESSAGE-----\r\nVersion: ProtonMail\r\nComment: https://protonmail.com\r\n"
+MAILVELOPE = b"-----BEGIN PGP MESSAGE-----\r\nVersion: Mailvelope v6.0.0\r\nComment: https://mailvelope.com\r\n"
+
+
+@pytest.mark.parametrize("begin", [PROTON, MAILVELOPE])
+def test_armor_of_programs_that_name_themselves(begin):
+    armor = armored(DELTACHAT).replace(b"-----BEGIN PGP MESSAGE-----\r\n", begin)
+    assert kind(mail(armor)) is Kind.ENCRYPTED
+    assert kind(mail(armor.replace(b"://", b"://meet-me-at-eight."))) is Kind.CLEARTEXT
 
 
 WORDS = {
