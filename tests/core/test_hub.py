@@ -5,7 +5,7 @@ import sys
 import gevent
 import pytest
 
-from chatgate.api import UNAVAILABLE, Account, PluginError, Prepend, Problem, Reply, hookimpl
+from chatgate.api import UNAVAILABLE, Account, PluginError, Prepend, Problem, Reply, StoreError, hookimpl
 from chatgate.hub import Hub
 
 
@@ -368,6 +368,25 @@ def test_wrappers_see_what_becomes_of_a_decision():
     made = hub(wrapping(outer), wrapping(inner), answering(set_password=True))
     assert made.ask("set_password", account=None, password="").text == "True"
     assert seen == ["asked", Reply(550, text="True")]
+
+
+def test_a_command_asks_as_a_client_does_but_hears_what_failed():
+    seen = []
+
+    def around():
+        seen.append("asked")
+        return (yield)
+
+    def full():
+        raise StoreError("the disk is full")
+
+    made = hub(wrapping(around), answering(set_password=True))
+    assert made.call("set_password", account=None, password="") is True and seen == ["asked"]
+    broken = type("Broken", (), {"answer": staticmethod(hookimpl(specname="chatgate_set_password")(full))})()
+    made = hub(wrapping(around), broken)
+    assert made.ask("set_password", account=None, password="") == UNAVAILABLE
+    with pytest.raises(StoreError, match="the disk is full"):
+        made.call("set_password", account=None, password="")
 
 
 def hushes():
