@@ -274,6 +274,7 @@ def test_bounce_only_from_outside():
         (b"Auto-Submitted: auto-replied\r\n", b""),
         (b"Auto-Submitted: auto-replied", b"Auto-Submitted:"),
         (b"Auto-Submitted: auto-replied", b"Auto-Submitted: no"),
+        (b"Auto-Submitted: auto-replied", b"Auto-Submitted: auto-replied\xff"),
         (b"Auto-Submitted: auto-replied", b"Auto-Submitted: auto-replied\r\nAuto-Submitted: auto-replied"),
         (b"MAILER-DAEMON@", b"postmaster@"),
         (b"MAILER-DAEMON@", b"mailer-daemon.bob@"),
