@@ -38,7 +38,7 @@ def gateways(folder: Path) -> Iterator[Make]:
 
     def make(**settings: dict[str, str]) -> LocalGateway:
         gateway = LocalGateway(folder / f"gateway{len(made)}")
-        gateway.init("--domain", gateway.domain, "--local", "--listen", gateway.host)
+        gateway.make()
         gateway.set("push", url=f'"http://{gateway.host}:{NOTIFICATIONS}/notify"')  # never the real one
         for plugin, values in settings.items():
             gateway.set(plugin, **values)
