@@ -42,7 +42,7 @@ serve: $(VENV)/serve.stamp | $(DIR)/conf.d
 
 test: $(VENV)/test.stamp
 	$(BIN)/python tests/clients/fetch_cores.py
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python tests/whole.py $(ARGS)
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .

@@ -236,7 +236,9 @@ def test_systemd_is_told(tmp_path, monkeypatch):
     sd_notify("READY=1")
 
 
-@pytest.mark.parametrize(("pid", "told"), [(None, True), (str(os.getpid()), True), ("1", False)])
+@pytest.mark.parametrize(
+    ("pid", "told"), [(None, True), (str(os.getpid()), True), ("1", False)], ids=("any", "this", "other")
+)
 def test_the_watchdog_of_systemd_is_told_as_often_as_it_wants(tmp_path, monkeypatch, pid, told):
     path, waits = str(tmp_path / "notify"), []
 
