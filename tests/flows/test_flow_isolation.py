@@ -36,7 +36,7 @@ class SlowFilter(Plugin):
 
     @hookimpl
     def chatgate_filter(self, session: Session, envelope: Envelope) -> None:
-        gevent.sleep(60)
+        gevent.sleep(1000)
 
 
 class CrashingObserver(Plugin):
@@ -73,7 +73,7 @@ class CrashingAuthenticate(Plugin):
 def test_a_failing_decision_refuses_for_now_and_stores_nothing(
     gateway_factory: Callable[..., Gateway], caplog: pytest.LogCaptureFixture, plugin: type[Plugin]
 ) -> None:
-    gateway = gateway_factory(*SHIPPED, plugin, core={"hook_seconds": 0.5} if plugin is SlowFilter else None)
+    gateway = gateway_factory(*SHIPPED, plugin, core={"hook_seconds": 5.0} if plugin is SlowFilter else None)
     alice, bob = new_login(gateway), new_login(gateway)
     reader = imap_client(gateway, bob)
     with caplog.at_level(logging.DEBUG), smtp_client(gateway, alice) as sender:
