@@ -16,6 +16,7 @@ NAMES = ("alice", "bob", "carol", "dave")
 def main(folder: Path) -> None:
     with GatewayProcess(folder / "gateway") as gateway:
         prepare(gateway, "--domain", DOMAIN)
+        gateway.set("smtp", lookahead_seconds="20.0")  # on a busy machine the app's next command comes late
         gateway.start()
         with cores(gateway, folder / "accounts") as deltachat:
             people = arrive(deltachat, {name: f"dcaccount:{DOMAIN}" for name in NAMES})
