@@ -114,44 +114,49 @@ def parents(name: str) -> list[str]:
 
 
 class Pattern:
-    """A LIST pattern: `*` is anything, `%` anything but the separator. Matching takes time in proportion to
-    pattern times name whatever the pattern: a set of positions is carried along, nothing is tried again.
+    """A LIST pattern: `*` is anything, `%` anything but the separator. Matching takes a few operations on whole numbers
+    for each character of the name, whatever the pattern: all places in it at which we may be are carried along as the
+    bits of one, nothing is tried again.
     """
 
-    __slots__ = ("_pattern",)
+    __slots__ = ("_pattern", "_capitals")
 
     def __init__(self, pattern: str) -> None:
-        self._pattern = canonical(re.sub(r"[*%]*\*[*%]*", "*", re.sub("%+", "%", pattern)))
+        self._pattern = _Places(canonical(pattern))
+        self._capitals = _Places(pattern.upper())
 
     def matches(self, name: str) -> bool:
         """INBOX, as a whole name, is matched without case."""
-        return self._match(self._pattern, name) or (name == "INBOX" and self._match(self._pattern.upper(), name))
+        return self._pattern.match(name) or (name == "INBOX" and self._capitals.match(name))
 
-    @staticmethod
-    def _match(pattern: str, name: str) -> bool:
-        if pattern == "*" or pattern == name:
-            return True
-        end = len(pattern)
 
-        def closed(positions: set[int]) -> set[int]:
-            for position in tuple(positions):
-                while position < end and pattern[position] in "*%":
-                    position += 1
-                    positions.add(position)
-            return positions
+class _Places:
+    """Bit n stands for the place before the n-th character of the pattern. literals: the places where each character is
+    wanted. all, level: the places of `*` and `%`.
+    """
 
-        positions = closed({0})
+    __slots__ = ("_all", "_end", "_level", "_literals")
+
+    def __init__(self, pattern: str) -> None:
+        # No two wildcards stand together then, so that one step goes past all that match nothing.
+        pattern = re.sub(r"[*%]*\*[*%]*", "*", re.sub("%+", "%", pattern))
+        self._literals: dict[str, int] = {}
+        self._all, self._level, self._end = 0, 0, 1 << len(pattern)
+        for place, char in enumerate(pattern):
+            if char == "*":
+                self._all |= 1 << place
+            elif char == "%":
+                self._level |= 1 << place
+            else:
+                self._literals[char] = self._literals.get(char, 0) | 1 << place
+
+    def match(self, name: str) -> bool:
+        wild = self._all | self._level
+        places = 1 | (wild & 1) << 1
         for char in name:
-            following = set()
-            for position in positions:
-                if position == end:
-                    continue
-                wanted = pattern[position]
-                if wanted == "*" or (wanted == "%" and char != SEPARATOR):
-                    following.add(position)
-                elif wanted == char:
-                    following.add(position + 1)
-            if not following:
+            stay = places & (self._all if char == SEPARATOR else wild)
+            places = (places & self._literals.get(char, 0)) << 1 | stay
+            if not places:
                 return False
-            positions = closed(following)
-        return end in positions
+            places |= (places & wild) << 1
+        return bool(places & self._end)

@@ -33,6 +33,20 @@ def test_too_much_work_is_refused(own_gateway, command):
         assert client.fetch("UID") == b"UID 1"  # a new command, a new budget
 
 
+@pytest.mark.parametrize(
+    "command", ['LIST (SUBSCRIBED) "" "{}"', 'LIST (SUBSCRIBED RECURSIVEMATCH) "" "{}"', 'LSUB "" "{}%"']
+)
+def test_looking_for_names_is_work(own_gateway, command):
+    """Subscriptions outlive their mailboxes, so an account may have 500 of them, each with 15 levels above."""
+    gateway = own_gateway(imap={"command_work_seconds": 0.002})
+    with Client(gateway) as client:
+        client.do("LOGIN a@example.org passpass1")
+        account = gateway.store.account("a@example.org")
+        for number in range(200):
+            gateway.store.subscribe(account.id, "/".join([f"{number:05}", *["a" * 15] * 15]), True)
+        assert client.fails(command.format("*a" * 18 + "b")).startswith(b"NO [LIMIT]")
+
+
 def test_sending_and_waiting_are_no_work(own_gateway):
     """A client that takes its time gets all of it, whatever it costs to wait for it."""
     gateway = own_gateway(imap={"command_work_seconds": 0.02})

@@ -132,7 +132,8 @@ def list_(connection: Connection, parser: Parser) -> str:
         return "List completed."
     store, account = connection.store, connection.account
     kept = {mailbox.name: mailbox for mailbox in store.mailboxes(account.id)}
-    levels = _above(kept)
+    each = connection.work.each  # there may be 500 subscriptions, and 16 levels above each
+    levels = _above(each(kept))
     subscribed: set[str] = set()
     if "SUBSCRIBED" in asked.select | asked.tell:
         subscribed = set(store.subscriptions(account.id))
@@ -144,9 +145,9 @@ def list_(connection: Connection, parser: Parser) -> str:
 
     there = kept.keys() | levels
     if "SUBSCRIBED" in asked.select:  # subscriptions outlive their mailboxes
-        there |= subscribed | _above(subscribed)
-    above = _above(filter(meets, there)) if asked.recursive else set()
-    for name in sorted(filter(asked.matches, there), key=lambda name: (name != "INBOX", name)):
+        there |= subscribed | _above(each(subscribed))
+    above = _above(filter(meets, each(there))) if asked.recursive else set()
+    for name in sorted(filter(asked.matches, each(there)), key=lambda name: (name != "INBOX", name)):
         if not meets(name) and name not in above:
             continue
         attributes = [] if name in kept else ["\\NonExistent" if asked.extended else "\\Noselect"]
@@ -191,7 +192,7 @@ def lsub(connection: Connection, parser: Parser) -> str:
     subscribed = set(connection.store.subscriptions(connection.account.id))
     hits: dict[str, list[str]] = {}
     for pattern in _patterns(parser, reference, [wanted]):
-        for name in sorted(subscribed):
+        for name in connection.work.each(sorted(subscribed)):
             if pattern.matches(name):
                 hits[name] = []
             elif wanted.endswith(b"%"):
