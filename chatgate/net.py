@@ -33,6 +33,9 @@ _poll = monkey.get_original("select", "poll")
 # browsers get their page, within.
 _PATIENCE = 30.0
 
+# Connections that are taken between two looks at the others. gevent takes 100, which takes 10 ms and more.
+_ACCEPTED_AT_ONCE = 10
+
 # How long and for how much a connection that we have ended is read, so that the client gets our last words.
 _LINGER_SECONDS = 2.0
 _LINGER_CHUNKS, _CHUNK = 64, 16384
@@ -105,7 +108,9 @@ class Server:
         for address in self.addresses:
             for sock in bind(address):
                 # spawn: our own group, so that stop() can wait for handlers after the listeners are closed
-                self._servers.append(StreamServer(sock, self._serve, spawn=self._pool.spawn))
+                server = StreamServer(sock, self._serve, spawn=self._pool.spawn)
+                server.max_accept = _ACCEPTED_AT_ONCE
+                self._servers.append(server)
                 self.listening.append(shown(sock))
 
     def start(self) -> None:
@@ -196,6 +201,7 @@ class Server:
                 return None
             connection.seat = seat
             if self.tls is not None:
+                self._handshakes.pass_by(connection.owner)  # to make what it needs takes its time, too
                 connection.sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._handshake(connection.sock)
         connection.session = Session(self.name, peer, tls=self.tls is not None, connection=connection)

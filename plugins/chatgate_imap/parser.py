@@ -13,6 +13,7 @@ MAX_FLAGS, MAX_FLAG_OCTETS = 50, 1000  # of one message; one with one blank betw
 
 _ATOM = re.compile(rb'[^(){ %*"\\\]\x00-\x1f\x7f-\xff]+')
 _ASTRING = re.compile(rb'[^(){ %*"\\\x00-\x1f\x7f-\xff]+')
+_PLAIN_LIST = re.compile(rb"\((%b(?: %b)*)\)" % (_ASTRING.pattern, _ASTRING.pattern))
 _LIST_MAILBOX = re.compile(rb'[^(){ "\\\x00-\x1f\x7f-\xff]+')
 _QUOTED = re.compile(rb'"((?:[^"\\\r\n\x00]|\\["\\])*)"')
 _LITERAL = re.compile(rb"\{(\d+)\+?\}$")
@@ -150,6 +151,8 @@ class Parser:
 
     def astrings(self) -> list[bytes]:
         """A parenthesised list of at least one."""
+        if (plain := self.match(_PLAIN_LIST)) is not None:  # thousands of them in a millisecond
+            return plain[1].split(b" ")
         self.expect(b"(")
         found = [self.astring()]
         while self.skip(b" "):

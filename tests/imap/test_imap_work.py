@@ -6,7 +6,9 @@ import re
 
 import gevent
 import pytest
+from chatgate_imap.answers import Bad
 from chatgate_imap.header import Header, value_and_parameters
+from chatgate_imap.parser import Parser
 from chatgate_imap.words import unquoted
 from hypothesis import given
 from hypothesis import strategies as st
@@ -126,3 +128,22 @@ def test_encoded_words_are_read_in_steps():
 @given(st.text('a\\"\0 ', max_size=20).map(str.encode).filter(lambda text: not text.endswith(b"\\")))
 def test_quoted_pairs(text):
     assert unquoted(text) == re.sub(rb"\\(.)", rb"\1", text, flags=re.S)
+
+
+def test_a_list_of_thousands_of_names_is_read_at_once(monkeypatch):
+    read = []
+    monkeypatch.setattr(Parser, "astring", lambda self: read.append(1))
+    names = [b"X%d]" % number for number in range(9000)]
+    parser = Parser([b"(%s) rest" % b" ".join(names)])
+    assert parser.astrings() == names and parser.rest() == b" rest" and not read
+
+
+@pytest.mark.parametrize("text", [b'(a "b c" d)', b"(a)", b'("a")'])
+def test_lists_of_other_strings(text):
+    assert Parser([text]).astrings() == [b"a", *([b"b c", b"d"] if b"b" in text else [])]
+
+
+@pytest.mark.parametrize("text", [b"()", b"( a)", b"(a )", b"(a  b)", b"(a", b"a)", b"(a{b)", b"(a*)"])
+def test_what_is_no_list_of_strings(text):
+    with pytest.raises(Bad):
+        Parser([text]).astrings()
