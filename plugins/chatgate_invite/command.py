@@ -141,12 +141,7 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
         if not good(found):
             click.echo("chatgate: warning: this token has been used up or has expired", err=True)
         link = site.invitation(found.token)
-        for path, picture in ((png, site.png), (svg, lambda link: site.svg(link).encode())):
-            if path:
-                try:
-                    path.write_bytes(picture(link))
-                except OSError as error:
-                    raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+        site.save(link, png, svg)
         lines = _about(_ways(gateway, found) | {"link": link})
         click.echo("\n".join(lines if png or svg else [site.terminal(link, sys.stdout.isatty()), "", *lines]))
 

@@ -43,12 +43,7 @@ def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.C
         if facts.shut_by:
             click.echo(f"chatgate: warning: {facts.shut_by}", err=True)
         link, personal = inviter.link(), inviter.personal
-        for path, picture in ((png, invite.png), (svg, _svg)):
-            if path:
-                try:
-                    path.write_bytes(picture(link))
-                except OSError as error:
-                    raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
+        save(link, png, svg)
         if as_json:
             click.echo(json.dumps({"link": link, "personal": personal, "url": endpoints.url}, indent=2))
         elif png or svg:
@@ -57,6 +52,16 @@ def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.C
             click.echo(welcome(link, personal, endpoints.url, colours=sys.stdout.isatty()))
 
     return qr
+
+
+def save(link: str, png: Path | None, svg: Path | None) -> None:
+    """The QR code as picture files. Raises ClickException."""
+    for path, picture in ((png, invite.png), (svg, _svg)):
+        if path:
+            try:
+                path.write_bytes(picture(link))
+            except OSError as error:
+                raise click.ClickException(f"cannot write {path}: {error.strerror}") from error
 
 
 def _svg(link: str) -> bytes:

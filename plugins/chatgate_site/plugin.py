@@ -65,9 +65,9 @@ class Site:
         """A QR code for a page."""
         return invite.svg(text)
 
-    def png(self, text: str) -> bytes:
-        """A QR code as a picture file."""
-        return invite.png(text)
+    def save(self, text: str, png: Path | None, svg: Path | None) -> None:
+        """A QR code as picture files, for a command. Raises ClickException."""
+        command.save(text, png, svg)
 
     def terminal(self, text: str, colours: bool) -> str:
         """A QR code for a terminal."""

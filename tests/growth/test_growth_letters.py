@@ -19,6 +19,7 @@ from growing import Prey, seconds, slow
 
 from chatgate.api import Message
 from contrib.bench.attacks import ATTACKS
+from tests.octets import Octets
 
 
 class Meter:
@@ -43,17 +44,6 @@ class Meter:
 
 class Free(Meter):
     def step(self) -> None:
-        pass
-
-
-class Octets:
-    def __init__(self, data: bytes) -> None:
-        self.data, self.size = data, len(data)
-
-    def read(self, start: int, length: int) -> bytes:
-        return self.data[start : start + length]
-
-    def close(self) -> None:
         pass
 
 

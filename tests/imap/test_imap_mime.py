@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatgate.api import Work
+from tests.octets import Octets
 
 MAIL = Path(__file__).parent.parent / "mail"
 
@@ -57,19 +58,6 @@ Content-Location: http://example.org/\r
 AAAA\r
 --one--\r
 """
-
-
-class Octets:
-    """A message in memory, as the store opens one."""
-
-    def __init__(self, data: bytes) -> None:
-        self.data, self.size = data, len(data)
-
-    def read(self, start: int, length: int) -> bytes:
-        return self.data[start : start + length]
-
-    def close(self) -> None:
-        pass
 
 
 def parse(data: bytes) -> mime.Part:
