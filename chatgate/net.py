@@ -167,15 +167,17 @@ class Server:
         greenlet = gevent.getcurrent()
         connection = self._connections[greenlet] = clients[greenlet] = _Connection(sock, self._seats, self._logins)
         try:
-            session = self._begin(connection, address)
-            if session is not None:
-                self._speak(session, connection)
+            try:
+                session = self._begin(connection, address)
+                if session is not None:
+                    self._speak(session, connection)
+            finally:
                 _end(connection.sock)
+            if session is not None:
                 self._linger(connection.sock)
         except (OSError, ValueError):
             pass  # the client went away, or is none
         finally:
-            _end(connection.sock)
             connection.leave()
             del self._connections[greenlet], clients[greenlet]
             _close(connection.sock)

@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from weakref import WeakKeyDictionary
 
 import gevent
-from gevent.event import Event
+from gevent.hub import Waiter
 
 T = TypeVar("T")
 
@@ -21,6 +21,9 @@ _TURN = 0.002
 # Seconds until work that has just begun, or has waited for something, stands in line: what is short never does.
 # All that one owner begins between two looks at the sockets shares them.
 _FIRST_TURN = 0.001
+# Seconds after a look in which nobody stands in line: ten people who log in at the same moment need not, and standing
+# costs as much as a small command.
+_CALM = 0.005
 
 _SORTED_AT_ONCE = 500
 
@@ -160,52 +163,58 @@ class Line:
     """
 
     def __init__(self) -> None:
-        self._owners: OrderedDict[Hashable, deque[Event]] = OrderedDict()  # none of them empty
-        self._caller: gevent.Greenlet | None = None
+        self._owners: OrderedDict[Hashable, deque[Waiter]] = OrderedDict()  # none of them empty
         self.loop = gevent.get_hub().loop
-        self._called = -1
-        self._look, self._begun = -1, dict[Hashable, float]()
+        # Fires after the next look, and after the watchers of sockets: of one priority the timers are first.
+        self._timer = self.loop.timer(0.0)
+        self._timer.priority = self.loop.MINPRI
+        # Since the last look: when the first one came, and until when each owner may do without standing.
+        self._look, self._since, self._begun = -1, 0.0, dict[Hashable, float]()
 
     def first_turn(self, owner: Hashable) -> float:
         """Until when (time.monotonic()) this owner may do what comes without standing in line."""
-        if self._look != self.loop.iteration:
-            self._look = self.loop.iteration
-            self._begun.clear()
-        return self._begun.setdefault(owner, time.monotonic() + _FIRST_TURN)
+        now = self._now()
+        return self._begun.setdefault(owner, max(now + _FIRST_TURN, self._since + _CALM))
 
     def pass_by(self, owner: Hashable) -> None:
-        """For what is short, but not if many do it at once: at once if nobody waits, and nobody else had a turn between
-        these two looks.
-        """
-        if self._owners or self._called == self.loop.iteration:
+        """For what is short, but not if many do it at once."""
+        if self._now() - self._since >= _CALM or self._owners:
             self.stand(owner)
-        self._called = self.loop.iteration
+
+    def _now(self) -> float:
+        now = time.monotonic()
+        if self._look != self.loop.iteration:
+            self._look, self._since = self.loop.iteration, now
+            self._begun.clear()
+        return now
 
     def stand(self, owner: Hashable) -> None:
         """Wait for a turn."""
-        turn = Event()
+        turn = Waiter()
         self._owners.setdefault(owner, deque()).append(turn)
-        if not self._caller:
-            self._caller = gevent.spawn(self._call)
+        if not self._timer.active:
+            self._timer.start(self._call)
         try:
-            turn.wait()
+            turn.get()
         except BaseException:  # killed, or a time-out: the next one must not wait for its sake
-            if not turn.is_set():
+            if turn in self._owners.get(owner, ()):
                 self._owners[owner].remove(turn)
                 if not self._owners[owner]:
                     del self._owners[owner]
             raise
 
     def _call(self) -> None:
-        while self._owners:
-            give_turn()
-            gevent.sleep(0)  # behind what that has brought
+        """Runs in the hub."""
+        self._timer.stop()
+        if self._owners:
+            owner, waiting = self._owners.popitem(last=False)
+            turn = waiting.popleft()
+            if waiting:
+                self._owners[owner] = waiting
             if self._owners:
-                owner, waiting = self._owners.popitem(last=False)
-                waiting.popleft().set()
-                if waiting:
-                    self._owners[owner] = waiting
-                self._called = self.loop.iteration
+                self._timer.start(self._call)
+            self._now()
+            self.loop.run_callback(turn.switch, None)  # behind what that has brought
 
 
 _lines: WeakKeyDictionary[Any, Line] = WeakKeyDictionary()

@@ -190,7 +190,7 @@ def test_all_that_an_owner_begins_at_the_same_moment_shares_one_first_turn():
 
     def begin(owner):
         work = Work()
-        for _ in range(4):
+        for _ in range(8):
             compute(0.0005)
             seen.append((owner, loop.iteration))
             work.step()
@@ -198,8 +198,8 @@ def test_all_that_an_owner_begins_at_the_same_moment_shares_one_first_turn():
     names = ["one"] * 10 + ["other"]
     gevent.joinall([spawn_for(Owned(name), begin, name) for name in names], timeout=30)
     first = [owner for owner, iteration in seen if iteration == seen[0][1]]
-    assert len(seen) == 44
-    assert first.count("one") <= 14  # each at least one step: it did not know before
+    assert len(seen) == 88
+    assert first.count("one") <= 24  # some in the calm, and each at least one step: it did not know before
     assert first.count("other") >= 2
 
 
@@ -301,16 +301,20 @@ def test_what_is_short_passes_by_unless_many_do():
 
     def short(owner):
         line.pass_by(owner)
+        compute(0.001)
         seen.append((loop.iteration, owner))
 
-    owners = ["many"] * 20 + ["one"]
+    owners = ["many"] * 30 + ["one"]
     gevent.joinall([gevent.spawn(short, owner) for owner in owners], raise_error=True)
-    assert len({iteration for iteration, _ in seen}) == 21
-    assert "one" in [owner for _, owner in seen[:4]]
-    before = loop.iteration
+    looks = [iteration for iteration, _ in seen]
+    at_once = looks.count(looks[0])
+    assert at_once <= 6
+    assert len(set(looks)) == 31 - at_once + 1
+    assert "one" in [owner for _, owner in seen[: at_once + 3]]
     gevent.sleep(1e-6)
+    before = loop.iteration
     line.pass_by("one")
-    assert loop.iteration <= before + 2
+    assert loop.iteration == before
 
 
 def test_who_comes_later_does_not_pass_those_who_stand():
