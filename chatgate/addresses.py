@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 
 from chatgate.names import ip
@@ -40,6 +41,7 @@ def normal_address(address: str) -> str:
     return address
 
 
+@functools.lru_cache(64)  # where the domain is an IP address, each login asks for the same one
 def address_literal(text: str) -> str | None:
     """An IP address as it stands behind the @, "[192.0.2.1]" or "[IPv6:2001:db8::1]", whether the text has brackets and
     tag or not; None for what is no IP address.

@@ -22,7 +22,7 @@ class Seat:
     __slots__ = ("client", "network", "since", "known", "gone", "give_up")
 
     def __init__(self, peer: str, give_up: Callable[[], None]) -> None:
-        self.client, self.network = peers.client(peer), peers.neighbourhood(peer)
+        self.client, self.network = peers.places(peer)
         self.since = 0.0
         self.known = self.gone = False
         self.give_up = give_up
