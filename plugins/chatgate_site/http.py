@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import logging
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -58,6 +59,11 @@ def server(
 _REQUESTS_PER_MINUTE = 300_000  # of everybody: more than this program can answer
 
 _TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
+
+
+# RFC 9110 §5.1, §5.6.2. Python's parser would take any other line for the end of the header, and a length behind it for
+# the body; a program between the client and us may not (RFC 9112 §5.1: no blank before the colon; §5.2: no folding).
+_FIELD = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\0\r]*\r?\n")
 
 
 class _TooLarge(ValueError):
@@ -118,6 +124,8 @@ class _Connection(WSGIHandler):
             left -= len(lines[-1])
             if left < 0:
                 raise _TooLarge
+        if not all(map(_FIELD.fullmatch, lines[:-1])):
+            raise ValueError
         return super().MessageClass(io.BytesIO(b"".join(lines)), 0)
 
     def read_request(self, raw_requestline: str) -> bool:
@@ -125,11 +133,14 @@ class _Connection(WSGIHandler):
         super().read_request(raw_requestline)
         lengths = self.headers.get_all("content-length", [])
         encodings = self.headers.get_all("transfer-encoding", [])
+        hosts = self.headers.get_all("host", [])
         if (
             self.request_version == "HTTP/0.9"
             or len(lengths) > 1
             or not all(length.isdecimal() and length.isascii() for length in lengths)
             or (encodings and [e.lower() for e in encodings] != ["chunked"])
+            or len(hosts) > 1
+            or (self.request_version == "HTTP/1.1" and not hosts)  # RFC 9112 §3.2
         ):
             raise ValueError
         return True
