@@ -29,8 +29,8 @@ _PREAMBLE = re.compile(
 _VERSION_1 = re.compile(rb"(?:\r\n)?Version: 1[ \t]{0,2}(?:\r\n){0,8}")
 _REQUEST = re.compile(rb"(?i:(?:\r\n){0,8}secure-join: v[cg]-request[ \t]{0,2}(?:\r\n){0,8})")
 _SETUP_PART = re.compile(rb"(?i:\r\nContent-Type: application/autocrypt-setup[;\r])")
-# What `outer` keeps of Auto-Submitted (RFC 3834 §5, §6): a report whose field is dropped is none for the next server.
-_AUTOMATIC = (b"auto-generated", b"auto-replied", b"auto-notified")
+# RFC 3834 §5, with a comment or parameters as it allows: sendmail writes "auto-generated (failure)".
+_AUTOMATIC = re.compile(rb"(?i:auto-(?:generated|replied|notified))(?:[ \t;(].*)?", re.DOTALL)
 _REPORT_PART = re.compile(rb"(?i:\r\nContent-Type:[ \t]*message/(?:global-)?delivery-status[ \t]*[;\r])")
 
 
@@ -209,7 +209,7 @@ def _is_bounce(content: bytes, body: int, header: Header, declared: ContentType,
     that it comes from the domain it names is for a DKIM check to say. It is made for people to read, so there is
     text in it; but it must have the part for programs, which nothing else has.
     """
-    automatic = (header.get(b"auto-submitted") or b"no").lower() in _AUTOMATIC
+    automatic = _AUTOMATIC.fullmatch(header.get(b"auto-submitted") or b"")
     about_delivery = declared.parameters.get(b"report-type", b"delivery-status").lower() == b"delivery-status"
     from_server = (sender or "").lower().startswith("mailer-daemon@")
     if not (declared.kind == b"multipart/report" and about_delivery and automatic and from_server):

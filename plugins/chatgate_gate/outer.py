@@ -161,9 +161,9 @@ def _type(kind: bytes, *parameter: bytes) -> _Form:
 _automatic = _closed(rb"(?i:no|auto-(?:generated|replied|notified))")
 
 
-def _automatic_report(value: bytes, mail: _Mail) -> bytes:
-    """The filter takes a report for one whatever else stands there, and so shall the next server."""
-    return _automatic(value, mail) or b"auto-replied"
+def _automatic_report(value: bytes, mail: _Mail) -> bytes | None:
+    """The word alone: for what servers write behind it (RFC 3834 §5) the next one might drop the field."""
+    return _automatic(re.split(rb"[ \t;(]", value, maxsplit=1)[0], mail)
 
 
 _COMMON: dict[bytes, _Form] = {
