@@ -6,6 +6,7 @@ only. The journal of systemd gets the level as its priority, too, and notes the 
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -56,8 +57,10 @@ class _Formatter(logging.Formatter):
 
     def formatException(self, ei: Any) -> str:
         """Where it happened and what kind it was; never its text, which may hold what a client sent."""
-        kind, _, trace = ei
-        return f"error={kind.__name__ if kind else '?'} at={raised_at(trace)}"
+        kind, value, trace = ei
+        number = errno.errorcode.get(value.errno or 0, "") if isinstance(value, OSError) else ""
+        why = f" errno={number}" if number else ""
+        return f"error={kind.__name__ if kind else '?'}{why} at={raised_at(trace)}"
 
 
 def setup(level: str, plugins: Iterable[Enabled]) -> None:

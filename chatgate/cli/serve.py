@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import resource
 import signal
 import sys
 
@@ -29,6 +30,7 @@ def command(folder: Folder) -> None:
     finish. SIGHUP loads the certificate and the log level anew, and the log says what that changed.
     """
     return_memory()
+    allow_files()
     # What a greenlet raises ends that greenlet, with a line in the log. gevent would let SystemExit end the process.
     hub = gevent.get_hub()
     hub.SYSTEM_ERROR, hub.NOT_ERROR = (), (gevent.GreenletExit,)
@@ -59,6 +61,17 @@ def command(folder: Folder) -> None:
     sd_notify("STOPPING=1")
     gateway.stop()
     gateway.watch.stop()
+
+
+def allow_files() -> None:
+    """Have as many files open as the system lets us. Each connection is one, and the limit that programs begin with,
+    often 1024, is for those that use select(2): strangers who only connect would reach it before those of `net`.
+    """
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    except (OSError, ValueError):
+        pass  # where there is no end to it, some systems still have one
 
 
 def return_memory() -> None:

@@ -1,9 +1,12 @@
 """One event is one line, with a time of its own only where nobody else notes one."""
 
+import errno
 import os
 import re
 import subprocess
 import sys
+
+from chatgate import log
 
 SCRIPT = """
 from gevent import monkey; monkey.patch_all()
@@ -61,3 +64,11 @@ def test_what_ends_a_command_has_its_priority_too(tmp_path):
             [sys.executable, "-m", "chatgate", "--dir", str(tmp_path), "check"], stderr=stream, env=environ, timeout=60
         )
     assert (tmp_path / "log").read_text().startswith("<3>chatgate: no gateway in")
+
+
+def test_what_the_system_refuses_is_named_without_its_text():
+    try:
+        raise OSError(errno.EMFILE, "client said")
+    except OSError:
+        text = log._Formatter().formatException(sys.exc_info())
+    assert text.startswith("error=OSError errno=EMFILE at=") and "client" not in text

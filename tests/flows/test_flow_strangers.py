@@ -9,6 +9,7 @@ import socket
 
 import gevent
 import pytest
+from local_gateway import IMAPS
 
 from chatgate.testing import client_tls, new_login, port
 
@@ -46,6 +47,17 @@ class Smtp(smtplib.SMTP_SSL):
 
     def _get_socket(self, host, port, timeout):
         return client_tls().wrap_socket(from_address(self.gateway, "submissions", self.address))
+
+
+def test_silent_connections_do_not_take_all_files(local_gateway):
+    """However few of them a program may begin with."""
+    gateway = local_gateway().start(under=("sh", "-c", 'ulimit -Sn 80; exec "$0" "$@"'))
+    silent = [gateway.raw(IMAPS) for _ in range(150)]
+    login = gateway.account()
+    gateway.submissions(login).quit()
+    for sock in silent:
+        sock.close()
+    assert "ERROR" not in gateway.output()
 
 
 def test_people_log_in_while_thousands_of_connections_say_nothing(gateway_factory, silent):
