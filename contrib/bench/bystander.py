@@ -2,7 +2,7 @@
 
 Starts a gateway, measures the NOOPs of an account on an idle server, and again while another account runs all attacks
 of attacks.py, and strangers all those of attacks_net.py, at once from a process of its own. Wants two cores; the second
-one is for the clients.
+one is for the clients, of which the attackers have what the others leave.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import dataclasses
 import json
+import os
 import random
 import subprocess
 import sys
@@ -120,6 +121,7 @@ def _row(name: str, times: list[float], above: float) -> None:
 
 async def _attack(options: argparse.Namespace, chosen: list[Attack | Stranger]) -> int:
     """Their mail is saved first, then all begin together."""
+    os.nice(5)  # attackers have machines of their own; here they must not take the processor from the bystander
     facts, login = options.attack
     target = Target(**facts)
     said: Counter[str] = Counter()

@@ -29,11 +29,11 @@ class SmtpOptions:
     max_held: int = option(500, "Answers that may be held back at the same time; more messages are refused for now.")
     max_held_per_account: int = option(10, "Of these for one account.")
     max_inflight_bytes: int = option(
-        268435456,
+        104857600,
         "Octets that unfinished messages of all accounts together may take in memory; when they are more, whoever "
         "holds much and sends slowly is refused for now. While a message is stored it can take three times its octets.",
     )
-    max_inflight_bytes_mx: int = option(268435456, "The same for messages of other servers.")
+    max_inflight_bytes_mx: int = option(67108864, "The same for messages of other servers.")
     max_connections: int = option(
         1000, "Open connections at mx, and at each of the other listeners those of people who have logged in."
     )

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import gevent
 import pytest
 from chatgate_smtp.driver import Goodbye, Stream, run
+from chatgate_smtp.options import SmtpOptions
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from smtp_wire import ALICE, PASSWORD, Wire, b64, client_tls, plain
@@ -151,7 +152,7 @@ def test_a_message_that_stalls_times_out(sender, limit):
     client.send("half a message")
     assert client.line() == "421 4.4.2 Timeout, closing connection"
     assert client.ended() and client.fake.mails == []
-    assert client.gateway.hub.plugin("smtp").uploads[True].free == 268435456
+    assert client.gateway.hub.plugin("smtp").uploads[True].free == SmtpOptions().max_inflight_bytes
 
 
 def test_a_message_that_trickles_may_take_its_time_but_no_more(sender):

@@ -4,6 +4,7 @@ import contextlib
 
 import gevent
 import pytest
+from chatgate_smtp.options import SmtpOptions
 from smtp_wire import ALICE, BOB, Wire
 
 from chatgate.api import Reply
@@ -101,7 +102,7 @@ def test_too_much_is_read_to_its_end_and_refused(sender):
     client.send(b"NOOP\r\nQUIT\r\n.\r\n")
     assert client.reply() == (552, "5.3.4 Message exceeds maximum size")
     assert client.alive() and client.fake.mails == []
-    assert client.gateway.hub.plugin("smtp").uploads[True].free == 268435456
+    assert client.gateway.hub.plugin("smtp").uploads[True].free == SmtpOptions().max_inflight_bytes
     client.start_mail()
     assert client.ask("small", ".").startswith("250 ")
 
