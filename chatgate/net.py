@@ -94,7 +94,7 @@ class Server:
         # Where it listens, with the real ports; asked also by who finishes something while it stops.
         self.listening: list[str] = []
         self._pool = gevent.pool.Group()
-        self._handshakes = Line()
+        self._turns = Line()
         self._connections: dict[Any, _Connection] = {}  # by greenlet
         self._stopping = False
 
@@ -150,7 +150,7 @@ class Server:
         wait = socket.wait_read  # the client speaks first
         while True:
             wait(sock.fileno())
-            self._handshakes.pass_by(owner)
+            self._turns.pass_by(owner)
             try:
                 sock.do_handshake()
                 break
@@ -171,6 +171,7 @@ class Server:
                 session = self._begin(connection, address)
                 if session is not None:
                     self._speak(session, connection)
+                    self._turns.pass_by(connection.owner)  # to end TLS takes its time, too
             finally:
                 _end(connection.sock)
             if session is not None:
@@ -203,7 +204,7 @@ class Server:
                 return None
             connection.seat = seat
             if self.tls is not None:
-                self._handshakes.pass_by(connection.owner)  # to make what it needs takes its time, too
+                self._turns.pass_by(connection.owner)  # to make what it needs takes its time, too
                 connection.sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._handshake(connection.sock)
         connection.session = Session(self.name, peer, tls=self.tls is not None, connection=connection)

@@ -126,7 +126,11 @@ class Work:
             self._mark(time.monotonic() + _TURN)
         else:  # the greenlet has waited meanwhile, so most of that was not its own
             self.spent += min(used, _FIRST_TURN)
-            self._mark(self._line.first_turn(self._client.owner))
+            until = self._line.first_turn(self._client.owner)
+            if until <= time.monotonic():  # others of the same owner have had it
+                self._line.stand(self._client.owner)
+                until = time.monotonic() + _TURN
+            self._mark(until)
 
     def _mark(self, until: float) -> None:
         self._iteration = self._line.loop.iteration

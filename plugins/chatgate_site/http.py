@@ -124,6 +124,7 @@ class _Connection(WSGIHandler):
             left -= len(lines[-1])
             if left < 0:
                 raise _TooLarge
+        self._work.turn()  # hundreds of clients may end theirs at the same moment
         if not all(map(_FIELD.fullmatch, lines[:-1])):
             raise ValueError
         return super().MessageClass(io.BytesIO(b"".join(lines)), 0)

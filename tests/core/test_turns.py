@@ -203,6 +203,25 @@ def test_all_that_an_owner_begins_at_the_same_moment_shares_one_first_turn():
     assert first.count("other") >= 2
 
 
+def test_of_many_of_one_owner_who_are_woken_at_the_same_moment_most_stand():
+    """Five hundred connections whose time is over, say."""
+    loop, seen, woken = gevent.get_hub().loop, [], Event()
+
+    def wait():
+        work = Work()
+        woken.wait()
+        work.turn()
+        seen.append(loop.iteration)
+        compute(0.001)
+
+    tasks = [spawn_for(Owned("one"), wait) for _ in range(60)]
+    gevent.sleep(1e-3)
+    woken.set()
+    gevent.joinall(tasks, timeout=30, raise_error=True)
+    assert len(seen) == 60
+    assert max(map(seen.count, seen)) <= 12
+
+
 def test_what_the_sockets_have_brought_goes_before_the_next_turn():
     ours, theirs = socketpair()
     seen = []
