@@ -12,7 +12,7 @@ from chatgate.api import Message
 from . import flags, sets
 
 _ONE_BY_ONE = 50  # removed one at a time; more of them cost less by making the columns anew
-_ROW = 36  # octets of a message in the columns
+_ROW = 37  # octets of a message in the columns
 _FEW = 4  # flags in a set as which they are kept; a set of more takes up to ten times the octets of its text
 
 Flags = frozenset[str]
@@ -21,16 +21,16 @@ _SYSTEM = frozenset(flags.SYSTEM)
 
 
 class Messages(Sequence[Message]):
-    """By ascending UID, in columns: 36 octets each, where a list of records has 250. Those with many flags have the
+    """By ascending UID, in columns: 37 octets each, where a list of records has 250. Those with many flags have the
     text of these besides; sets of few are mostly shared by many messages.
 
-    uids: of all of them, for `sets`.
+    uids: of all of them, for `sets`. fetched: 1 for each whose content the client has read.
     """
 
-    __slots__ = ("uids", "_modseqs", "_sizes", "_dates", "_flags", "_keywords")
+    __slots__ = ("uids", "fetched", "_modseqs", "_sizes", "_dates", "_flags", "_keywords")
 
     def __init__(self) -> None:
-        self.uids = array("I")
+        self.uids, self.fetched = array("I"), bytearray()
         self._modseqs, self._sizes, self._dates = array("Q"), array("Q"), array("q")
         self._flags: list[Flags | str] = []
         self._keywords = 0  # octets, about
@@ -48,6 +48,7 @@ class Messages(Sequence[Message]):
             return set()
         uids, modseqs, column, sizes, dates = zip(*messages, strict=True)
         self.uids.extend(uids)
+        self.fetched.extend(bytes(len(uids)))
         self._modseqs.extend(modseqs)
         self._sizes.extend(sizes)
         self._dates.extend(dates)
@@ -59,6 +60,7 @@ class Messages(Sequence[Message]):
     def join(self, others: Messages) -> None:
         """Of higher UIDs than all here."""
         self.uids.extend(others.uids)
+        self.fetched.extend(others.fetched)
         self._modseqs.extend(others._modseqs)
         self._sizes.extend(others._sizes)
         self._dates.extend(others._dates)
@@ -96,14 +98,15 @@ class Messages(Sequence[Message]):
         self._keywords -= self._keywords * len(gone) // max(1, len(self))
         if len(gone) <= _ONE_BY_ONE:
             for at in gone:
-                del self.uids[at], self._modseqs[at], self._sizes[at], self._dates[at], self._flags[at]
+                del self.uids[at], self.fetched[at], self._flags[at]
+                del self._modseqs[at], self._sizes[at], self._dates[at]
             return
         stay = bytearray(b"\1") * len(self)
         for at in gone:
             stay[at] = 0
         self.uids, self._modseqs = array("I", compress(self.uids, stay)), array("Q", compress(self._modseqs, stay))
         self._sizes, self._dates = array("Q", compress(self._sizes, stay)), array("q", compress(self._dates, stay))
-        self._flags = list(compress(self._flags, stay))
+        self._flags, self.fetched = list(compress(self._flags, stay)), bytearray(compress(self.fetched, stay))
 
 
 def _kept(kind: Flags) -> Flags | str:

@@ -13,6 +13,7 @@ from .messages import Messages
 from .recent import Own, Recent
 
 _AT_ONCE = 500  # changed messages that are looked at before others get a turn: a millisecond
+_NOTED = 64  # octets of a UID in a set
 _MOST_KEYWORDS = 1000  # that are announced; those beyond are told with their messages only
 
 
@@ -21,11 +22,10 @@ class View:
     leaves together with its EXPUNGE, so the numbers are what the client thinks they are at every moment.
 
     recent: what is \\Recent for this session. recents_told: how many of these the client knows of.
-    fetched: UIDs whose content the client has read.
     condstore: the client wants MODSEQ (RFC 7162 §3.1). qresync: and VANISHED in place of EXPUNGE (§3.2.10).
     first_unseen: the sequence number of the first message without \\Seen when it was opened, 0 for none.
     saved: UIDs that a SEARCH has saved (RFC 5182), ascending. work: what takes long steps on it.
-    share: what its messages may take in memory.
+    share: what its messages, and what is noted of them, may take in memory.
     """
 
     __slots__ = (
@@ -36,7 +36,6 @@ class View:
         "modseq",
         "recent",
         "recents_told",
-        "fetched",
         "condstore",
         "qresync",
         "known_keywords",
@@ -70,7 +69,6 @@ class View:
             share.hold(self.messages.octets)
         self.recent, self.recents_told = Own(), 0
         self.recents()
-        self.fetched: set[int] = set()
         self.saved: Sequence[int] = ()
         self._gone: set[int] = set()  # expunged, EXPUNGE not sent yet
         self._untold: set[int] = set()  # flags changed, FETCH not sent yet
@@ -122,6 +120,16 @@ class View:
             b"* FLAGS %s\r\n" % words,
             b"* OK [PERMANENTFLAGS %s] Flags permitted.\r\n" % permanent,
         ]
+
+    def have_read(self, uids: Iterable[int]) -> set[int]:
+        """The client has read their content. Those of them of which that was not known."""
+        new = set()
+        for uid in self.work.every(uids):
+            at = self.messages.position(uid)
+            if at is not None and not self.messages.fetched[at]:
+                self.messages.fetched[at] = 1
+                new.add(uid)
+        return new
 
     # ------------------------------------------------------------------------------------------ telling
 
@@ -198,7 +206,7 @@ class View:
             yield b"* %d EXISTS\r\n" % len(self.messages)
         if moved and self.recents():
             yield b"* %d RECENT\r\n" % self.recents_told
-        self._share.hold(self.messages.octets)
+        self._share.hold(self.messages.octets + _NOTED * (len(self._gone) + len(self._untold)))
 
     def _lost(self, expunged: Iterable[int]) -> set[int]:
         """Those of the view among them."""
@@ -256,7 +264,6 @@ class View:
         self._gone.clear()
         self.messages.remove(at for _, at in gone)
         self.work.turn()
-        self.fetched.difference_update(uid for uid, _ in gone)
         if self.qresync:
             yield b"* VANISHED %s\r\n" % sets.compact(uid for uid, _ in gone)
             return

@@ -48,10 +48,13 @@ def test_messages_come_out_as_they_went_in(columns, later, data):
             there[at] = there[at]._replace(flags=data.draw(FLAGS), modseq=7)
             kept.change([(at, there[at])])
     assert list(kept) == there and [kept[at] for at in range(len(there))] == there
+    for at, message in enumerate(there):
+        kept.fetched[at] = message.uid % 3 == 0
     gone = data.draw(st.sets(st.sampled_from(range(len(there))))) if there else set()
     kept.remove(sorted(gone, reverse=True))
     assert list(kept) == [message for at, message in enumerate(there) if at not in gone]
-    assert kept.octets >= 36 * len(kept)
+    assert list(kept.fetched) == [message.uid % 3 == 0 for message in kept]
+    assert kept.octets >= 37 * len(kept)
     kept.remove(range(len(kept) - 1, -1, -1))
     assert kept.octets == 0
 
@@ -191,6 +194,18 @@ def test_a_view_that_grows_beyond_the_share_ends(crowded):
             busy.do("COPY 1:20 INBOX")
         assert busy.lines[-1].startswith(b"* BYE [LIMIT]")
         assert b"* 60 EXISTS" in watching.do("NOOP")
+
+
+def test_what_is_to_be_told_counts(crowded):
+    """It waits while only FETCH runs, RFC 3501 §7.4.1."""
+    with login(crowded) as busy, login(crowded) as other:
+        busy.do("SELECT INBOX")
+        other.do("SELECT INBOX")
+        other.do("STORE 1:40 +FLAGS (\\Deleted)")
+        other.do("EXPUNGE")
+        with pytest.raises(EOFError):
+            busy.do("FETCH 1:40 UID")
+        assert busy.lines[-1].startswith(b"* BYE [LIMIT]")
 
 
 def test_recents_are_counted_when_messages_have_come_or_gone(own_gateway, monkeypatch):

@@ -131,8 +131,7 @@ def _send(
             _write(connection.wire, b"* %d FETCH (%s" % (at + 1, extra), pieces, source)
         finally:
             source.close()
-    if fetched := fetched - view.fetched:  # a full mailbox loses first what all devices have
-        view.fetched |= fetched
+    if fetched := view.have_read(fetched):  # a full mailbox loses first what all devices have
         store.note_fetched(mailbox_id, fetched)
     return missing
 
