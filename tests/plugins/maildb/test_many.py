@@ -154,9 +154,7 @@ def test_what_comes_and_goes_while_it_is_read_is_told_the_next_time(store, peopl
     assert list(known.values()) == list(store.changes(alice.box).messages)
 
 
-def test_others_have_their_turns(store, people, monkeypatch):
-    for name in ("_TURN", "_FIRST_TURN", "_CALM"):  # short ones, so that a fast machine needs several, too
-        monkeypatch.setattr(f"chatgate.turns.{name}", 0.0002)
+def test_others_have_their_turns(store, people, short_turns):
     alice = people.alice
     fill(store, alice.inbox, 5000)
     for work in (

@@ -307,7 +307,7 @@ def test_more_messages_than_one_chunk(store, people):
     assert store.reader.rows("SELECT count(*) FROM message") == [(0,)]
 
 
-def test_a_long_job_gives_others_a_turn(store, people):
+def test_a_long_job_gives_others_a_turn(store, people, short_turns):
     box, trash = people.alice.box, store.mailbox(people.alice.id, "Trash").id
     store.store(MAIL, [people.alice.inbox] * 2000)
     commit, turns, turns_before_commit = store.writer._commit, [], []

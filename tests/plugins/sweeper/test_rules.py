@@ -95,7 +95,7 @@ def test_the_order_does_not_depend_on_the_order_of_reading(kept, quota, random):
     assert rules.evicted(shuffled, under(quota), OPTIONS, NOW) == rules.evicted(kept, under(quota), OPTIONS, NOW)
 
 
-def test_a_mailbox_of_thousands_leaves_turns_to_others():
+def test_a_mailbox_of_thousands_leaves_turns_to_others(short_turns):
     turns = []
 
     def other():
