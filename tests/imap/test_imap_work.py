@@ -74,6 +74,7 @@ def test_others_have_turns_while_one_computes(own_gateway):
         while not task.ready():
             other.do("NOOP")
             answers += 1
+            gevent.sleep(0.002)  # on a busy machine the search needs more turns than one for each NOOP
         assert answers > 20 and task.get() == [b"* SEARCH 1 2 3"]
 
 
