@@ -220,7 +220,7 @@ def no_such_plugin(gateway: LocalGateway) -> str:
 def no_toml(gateway: LocalGateway) -> str:
     path = gateway.folder / "conf.d" / "00-chatgate.toml"
     path.write_text('domain = "_x.test\n')
-    return f"{path}: "
+    return f"{path}:1: not TOML: "
 
 
 @pytest.mark.parametrize("mistake", (misspelt, wrong_type, no_such_plugin, no_toml))
