@@ -5,7 +5,6 @@ import importlib.metadata
 import json
 import os
 import re
-import resource
 import stat
 import subprocess
 import sys
@@ -223,21 +222,25 @@ def test_another_user_s_folder_is_not_taken_for_an_empty_one(run, monkeypatch, c
     assert run(*command, code=2) == told
 
 
-@pytest.fixture
-def tiny_files():
-    """What a full disk does to files that are longer than nothing."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+def with_tiny_files(folder, *command):
+    """In a process of its own for which each file is full at ten octets; the pipe of its errors is none."""
+    limit = f"import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (10, 10)); import runpy; {_AS_MAIN}"
+    arguments = [sys.executable, "-c", limit, "--dir", str(folder), *command]
+    done = subprocess.run(arguments, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 1
+    return done.stderr
 
 
-def test_what_could_not_be_written_leaves_nothing_behind(run, tiny_files):
-    assert f"cannot write {run.folder}: File too large" in run("init", "--domain", "d.test", code=1)
-    assert not (run.folder / "conf.d").exists(), "or the next init would take it for a gateway"
-    (run.folder / "conf.d").mkdir()
-    assert f"cannot write {run.folder}/conf.d: File too large" in run("plugins", "enable", "invite", code=1)
-    assert list((run.folder / "conf.d").iterdir()) == [], "an empty file would enable the plugin"
+_AS_MAIN = "runpy.run_module('chatgate', run_name='__main__', alter_sys=True)"
+
+
+def test_what_could_not_be_written_leaves_nothing_behind(tmp_path):
+    folder, conf = tmp_path / "gw", tmp_path / "gw" / "conf.d"
+    assert f"cannot write {folder}: File too large" in with_tiny_files(folder, "init", "--domain", "d.test")
+    assert not conf.exists(), "or the next init would take it for a gateway"
+    conf.mkdir()
+    assert f"cannot write {conf}: File too large" in with_tiny_files(folder, "plugins", "enable", "invite")
+    assert list(conf.iterdir()) == [], "an empty file would enable the plugin"
 
 
 def test_a_wrong_configuration_is_json_too(run):

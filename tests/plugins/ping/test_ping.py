@@ -444,7 +444,7 @@ def test_enough_before_it_began(tmp_path):
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
         connection.close()
-    assert (process.returncode, out, err.strip()) == (1, "", "Aborted!")
+    assert (process.returncode, out, err.strip()) == (1, "", "chatgate: aborted")
     assert folder.accounts() == []
 
 
