@@ -119,18 +119,17 @@ class Work:
             self._end_turn()
 
     def _end_turn(self) -> None:
-        used = time.thread_time() - self._cpu
+        owner, used = self._client.owner, time.thread_time() - self._cpu
+        until = 0.0
         if self._line.loop.iteration == self._iteration:
             self.spent += used
-            self._line.stand(self._client.owner)
-            self._mark(time.monotonic() + _TURN)
         else:  # the greenlet has waited meanwhile, so most of that was not its own
             self.spent += min(used, _FIRST_TURN)
-            until = self._line.first_turn(self._client.owner)
-            if until <= time.monotonic():  # others of the same owner have had it
-                self._line.stand(self._client.owner)
-                until = time.monotonic() + _TURN
-            self._mark(until)
+            until = self._line.first_turn(owner)  # over already where others of the same owner have had it
+        if until <= time.monotonic():
+            self._line.stand(owner)
+            until = time.monotonic() + _TURN
+        self._mark(until)
 
     def _mark(self, until: float) -> None:
         self._iteration = self._line.loop.iteration

@@ -20,6 +20,14 @@ def compute(seconds: float) -> None:
         pass
 
 
+def work_through(done, name, seconds=0.02):
+    work = Work()
+    while work.spent < seconds:
+        compute(0.0005)
+        work.step()
+    done.append(name)
+
+
 def slowly(items):
     for item in items:
         compute(0.0002)
@@ -126,14 +134,7 @@ def test_neither_waiting_nor_the_work_of_others_counts():
 def test_one_that_is_killed_in_the_line_keeps_nobody_waiting():
     done = []
 
-    def busy(name):
-        work = Work()
-        while work.spent < 0.02:
-            compute(0.0005)
-            work.step()
-        done.append(name)
-
-    tasks = [gevent.spawn(busy, name) for name in range(4)]
+    tasks = [gevent.spawn(work_through, done, name) for name in range(4)]
     gevent.sleep(0.002)
     tasks[1].kill(block=False)
     assert gevent.joinall(tasks, timeout=60) and sorted(done) == [0, 2, 3]
@@ -289,17 +290,9 @@ def test_for_a_client_that_is_gone_nothing_more_is_done():
 def test_a_step_that_fails_gives_its_turn_on():
     done = []
 
-    def busy(name):
-        work = Work()
-        while work.spent < 0.02:
-            compute(0.0005)
-            work.step()
-            if name == 1 and work.spent > 0.005:
-                done.append(name)
-                return
-        done.append(name)
-
-    assert gevent.joinall([spawn_for(Owned(name % 2), busy, name) for name in range(4)], timeout=20)
+    ends = (0.02, 0.005, 0.02, 0.02)
+    tasks = [spawn_for(Owned(name % 2), work_through, done, name, end) for name, end in enumerate(ends)]
+    assert gevent.joinall(tasks, timeout=20)
     assert sorted(done) == [0, 1, 2, 3]
 
 
