@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -32,6 +33,18 @@ class Failure(click.ClickException):
 def fail(lines: str | list[str], code: int) -> NoReturn:
     """End the command. Exit code 2: the command line or the configuration, 1: all else."""
     raise Failure([lines] if isinstance(lines, str) else lines, code)
+
+
+@contextlib.contextmanager
+def new_file(path: str | Path) -> Iterator[TextIO]:
+    """For its owner's eyes, and only as a whole: half of one could be taken for it. Raises FileExistsError, OSError."""
+    file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
+    try:
+        with file:
+            yield file
+    except OSError:
+        os.unlink(path)
+        raise
 
 
 class Folder:

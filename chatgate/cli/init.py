@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any, cast
 import click
 
 from chatgate import confd, factories, names
-from chatgate.cli import Folder, fail
+from chatgate.cli import Folder, fail, new_file
 
 # What a new gateway runs. Everything else that is installed waits for `chatgate plugins enable`.
 PLUGINS = (
@@ -111,14 +110,9 @@ def write_plugin(path: Path, name: str, factory: Any, settings: dict[str, Any] |
 
 
 def _write(path: Path, text: str) -> None:
-    """For its owner's eyes: sooner or later a secret may stand in it. Raises FileExistsError, OSError."""
-    file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
-    try:
-        with file:
-            file.write(text)
-    except OSError:  # an empty file would enable the plugin
-        path.unlink()
-        raise
+    """Sooner or later a secret may stand in it; and an empty one would enable the plugin. Raises as `new_file` does."""
+    with new_file(path) as file:
+        file.write(text)
 
 
 def summary(factory: Any) -> str:

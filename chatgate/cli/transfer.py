@@ -17,7 +17,7 @@ from typing import Any, TextIO
 import click
 import gevent.pool
 
-from chatgate.cli import Folder, fail
+from chatgate.cli import Folder, fail, new_file
 from chatgate.gateway import Gateway
 from chatgate.records import Account, AccountExists, AddressGone, StoreError
 from chatgate.reply import text_problem
@@ -50,16 +50,11 @@ def export(folder: Folder, file: str) -> None:
             click.echo(line)
         return
     try:
-        out = open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
-    except OSError as error:
-        fail(f"cannot write {file}: {error.strerror}", 1)
-    try:
-        with out:
+        with new_file(file) as out:
             count = sum(1 for line in lines if out.write(line + "\n")) - 1
             out.flush()
             os.fsync(out.fileno())
     except OSError as error:
-        os.unlink(file)  # half an export could be taken for a whole one
         fail(f"cannot write {file}: {error.strerror}", 1)
     click.echo(f"Wrote {count} accounts.", err=True)
 
