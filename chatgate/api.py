@@ -11,22 +11,28 @@ A plugin is a class, named by an entry point in the group "chatgate":
 See docs/writing-plugins.md.
 """
 
-from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
-from chatgate.background import Background
-from chatgate.board import account_key
-from chatgate.confd import Secret, option, required
-from chatgate.envelope import Envelope
 from chatgate.faults import raised_at
-from chatgate.gateway import Certificate, Gateway, Problem, Service
-from chatgate.headers import Edit, Prepend, Remove, Replace, fields, split
-from chatgate.hookspecs import hookimpl, hookspec
-from chatgate.hub import PluginError
-from chatgate.listeners import BindError, bind, shown
+from chatgate.hosting.confd import Secret, option, required
+from chatgate.hosting.hookspecs import hookimpl, hookspec
+from chatgate.hosting.hub import PluginError
+from chatgate.hosting.services import Certificate, Problem, Service
+from chatgate.mail.addresses import address_literal, normal_address, shown_address, valid_address
+from chatgate.mail.envelope import Envelope
+from chatgate.mail.headers import Edit, Prepend, Remove, Replace, fields, split
 from chatgate.names import bare, ip
-from chatgate.net import Server
-from chatgate.peers import Networks
-from chatgate.peers import normal as normal_peer
-from chatgate.records import (
+from chatgate.network.listeners import BindError, bind, shown
+from chatgate.network.peers import Networks
+from chatgate.network.peers import normal as normal_peer
+from chatgate.network.server import Server
+from chatgate.network.session import Credentials, Session
+from chatgate.network.turns import Abandoned, TooMuchWork, Work, give_turn, in_order, in_turns
+from chatgate.network.uploads import Upload, Uploads
+from chatgate.reply import UNAVAILABLE, Reply, login_refusal
+from chatgate.running.background import Background
+from chatgate.running.gateway import Gateway
+from chatgate.store.board import account_key
+from chatgate.store.contract import Content, Store
+from chatgate.store.records import (
     Account,
     AccountExists,
     AddressGone,
@@ -45,12 +51,7 @@ from chatgate.records import (
     StoreError,
     Usage,
 )
-from chatgate.reply import UNAVAILABLE, Reply, login_refusal
-from chatgate.session import Credentials, Session
-from chatgate.store import Content, Store
-from chatgate.turns import Abandoned, TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.units import iso_day, octets
-from chatgate.uploads import Upload, Uploads
 
 __all__ = [
     "UNAVAILABLE",

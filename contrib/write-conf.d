@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from chatgate import confd
+from chatgate.hosting import confd
 from chatgate.cli.init import PLUGINS, write_core, write_plugin
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -46,4 +46,4 @@ def logging_as_it_was():
 def short_turns(monkeypatch):
     """So that the same work takes several turns on a fast machine, too."""
     for name in ("_TURN", "_FIRST_TURN", "_CALM"):
-        monkeypatch.setattr(f"chatgate.turns.{name}", 0.0002)
+        monkeypatch.setattr(f"chatgate.network.turns.{name}", 0.0002)

@@ -12,11 +12,12 @@ from typing import Any
 
 import click
 
-from chatgate.addresses import normal_address
-from chatgate.cli import Folder, fail, json_option, show, transfer
-from chatgate.gateway import Gateway
-from chatgate.records import Account
+from chatgate.cli import transfer
+from chatgate.cli.command import Folder, fail, json_option, show
+from chatgate.mail.addresses import normal_address
 from chatgate.reply import Reply, text_problem
+from chatgate.running.gateway import Gateway
+from chatgate.store.records import Account
 from chatgate.units import iso_day, octets
 
 _PAGE = 1000

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import click
 
-from chatgate import confd
-from chatgate.cli import Folder, json_option, show
-from chatgate.gateway import Gateway, Problem
+from chatgate.cli.command import Folder, json_option, show
+from chatgate.hosting import confd
+from chatgate.hosting.services import Problem
+from chatgate.running.gateway import Gateway
 
 
 @click.command("check")

@@ -10,8 +10,9 @@ from typing import Any, cast
 
 import click
 
-from chatgate import confd, factories, names
-from chatgate.cli import Folder, fail, new_file
+from chatgate import names
+from chatgate.cli.command import Folder, fail, new_file
+from chatgate.hosting import confd, factories
 
 # What a new gateway runs. Everything else that is installed waits for `chatgate plugins enable`.
 PLUGINS = (

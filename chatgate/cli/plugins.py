@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from chatgate import confd, factories
-from chatgate.cli import Folder, fail, json_option, show
+from chatgate.cli.command import Folder, fail, json_option, show
 from chatgate.cli.init import summary, write_plugin
+from chatgate.hosting import confd, factories
 
 
 @click.group("plugins")

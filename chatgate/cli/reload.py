@@ -8,9 +8,10 @@ from typing import Any
 
 import gevent
 
-from chatgate import confd, log
-from chatgate.gateway import Gateway
-from chatgate.hub import PluginError
+from chatgate.hosting import confd
+from chatgate.hosting.hub import PluginError
+from chatgate.running import log
+from chatgate.running.gateway import Gateway
 
 _ANYTHING = (Exception, SystemExit, gevent.Timeout)  # whatever a plugin may do, the gateway lives on
 

@@ -11,14 +11,15 @@ import sys
 import click
 import gevent
 
-from chatgate import __version__, confd
-from chatgate.cli import Folder, fail
+from chatgate import __version__
+from chatgate.cli.command import Folder, fail
 from chatgate.cli.reload import reload
-from chatgate.gateway import UNGUARDED, Gateway
-from chatgate.hub import PluginError
-from chatgate.listeners import BindError
-from chatgate.stall import StallWatch
-from chatgate.systemd import keep_telling, sd_notify
+from chatgate.hosting import confd
+from chatgate.hosting.hub import PluginError
+from chatgate.network.listeners import BindError
+from chatgate.running.gateway import UNGUARDED, Gateway
+from chatgate.running.stall import StallWatch
+from chatgate.running.systemd import keep_telling, sd_notify
 
 
 @click.command("serve")

@@ -17,11 +17,11 @@ from typing import Any, TextIO
 import click
 import gevent.pool
 
-from chatgate.cli import Folder, fail, new_file
-from chatgate.gateway import Gateway
-from chatgate.records import Account, AccountExists, AddressGone, StoreError
+from chatgate.cli.command import Folder, fail, new_file
 from chatgate.reply import text_problem
-from chatgate.store import Store
+from chatgate.running.gateway import Gateway
+from chatgate.store.contract import Store
+from chatgate.store.records import Account, AccountExists, AddressGone, StoreError
 from chatgate.units import MOST
 
 _FORMAT, _VERSION = "chatgate-accounts", 1

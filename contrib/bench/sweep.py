@@ -32,8 +32,8 @@ from chatgate_sweeper import Sweeper, SweeperOptions
 from chatgate_sweeper.sweep import Sweep
 
 from chatgate.api import Delivery
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.running.gateway import Gateway
 
 from .report import quantile
 

@@ -9,7 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from chatgate.api import Account, Credentials, Session, StoreError
-from chatgate.cli import Folder, cli
+from chatgate.cli import cli
+from chatgate.cli.command import Folder
 
 DAY = int(time.time()) // 86400
 

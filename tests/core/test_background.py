@@ -88,8 +88,8 @@ def test_the_waits_grow_to_a_bound_and_begin_anew_after_a_good_while(caplog, mon
         if len(waits) == 14:
             raise gevent.GreenletExit
 
-    monkeypatch.setattr("chatgate.background.time.monotonic", lambda: now[0])
-    monkeypatch.setattr("chatgate.background.gevent.sleep", sleep)
+    monkeypatch.setattr("chatgate.running.background.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("chatgate.running.background.gevent.sleep", sleep)
     with pytest.raises(gevent.GreenletExit):
         Background("x", run)._keep_running()
     assert waits == [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300, 300, 1, 2]

@@ -1,4 +1,4 @@
-from chatgate.board import Board
+from chatgate.store.board import Board
 
 
 def test_watchers_are_woken_for_their_mailbox_until_they_cancel():

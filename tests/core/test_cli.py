@@ -14,9 +14,9 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from chatgate import confd
 from chatgate.cli import cli
 from chatgate.cli.init import PLUGINS, summary
+from chatgate.hosting import confd
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from chatgate import confd
-from chatgate.confd import ConfigError, Secret, option, required
+from chatgate.hosting import confd
+from chatgate.hosting.confd import ConfigError, Secret, option, required
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from chatgate import api, hookspecs
+from chatgate import api
+from chatgate.hosting import hookspecs
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/hooks.md").read_text()

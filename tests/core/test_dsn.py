@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.dsn import Failure, notice
+from chatgate.mail.dsn import Failure, notice
 from chatgate.reply import Reply
 
 FAILURES = [Failure("bob@d.test", "5.2.2", "the mailbox is full")]

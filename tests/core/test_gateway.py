@@ -11,9 +11,9 @@ import gevent
 import pytest
 
 from chatgate.api import BindError, PluginError, Problem, hookimpl
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import UNGUARDED, Gateway
-from chatgate.systemd import keep_telling, sd_notify
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.running.gateway import UNGUARDED, Gateway
+from chatgate.running.systemd import keep_telling, sd_notify
 from chatgate.testing import client_tls, config, port
 
 
@@ -105,7 +105,7 @@ class Hangs(Ends):
 def test_a_service_that_does_not_stop_keeps_neither_the_others_nor_the_store(
     gateway_factory, ends, caplog, monkeypatch
 ):
-    monkeypatch.setattr("chatgate.gateway._GRACE", 0.05)
+    monkeypatch.setattr("chatgate.running.gateway._GRACE", 0.05)
     log = []
     gateway = gateway_factory("tls", "maildb", ends, recording(log), core={"stop_seconds": 0.2})
     close, closed = gateway.store.close, []
@@ -183,7 +183,7 @@ def test_one_plugins_check_does_not_hide_what_the_others_found(gateway_factory):
 
 
 def test_a_gateway_without_a_gate_warns_at_start_and_every_day(gateway_factory, caplog, monkeypatch):
-    monkeypatch.setattr("chatgate.gateway._DAY", 0.01)
+    monkeypatch.setattr("chatgate.running.gateway._DAY", 0.01)
     gateway = gateway_factory("tls", "maildb")
     with gevent.Timeout(60):
         while caplog.text.count(UNGUARDED) < 3:
@@ -247,7 +247,7 @@ def test_the_watchdog_of_systemd_is_told_as_often_as_it_wants(tmp_path, monkeypa
         if len(waits) == 3:
             raise gevent.GreenletExit
 
-    monkeypatch.setattr("chatgate.systemd.gevent.sleep", sleep)
+    monkeypatch.setattr("chatgate.running.systemd.gevent.sleep", sleep)
     monkeypatch.setenv("NOTIFY_SOCKET", path)
     monkeypatch.setenv("WATCHDOG_USEC", "30000000")
     if pid:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.headers import Prepend, Remove, Replace, edited, fields, split
+from chatgate.mail.headers import Prepend, Remove, Replace, edited, fields, split
 
 MAIL = b"A: 1\r\nReceived: x\r\n\tfolded\r\nSubject: hi\r\nSUBJECT: again\r\n\r\nReceived: body\r\n"
 

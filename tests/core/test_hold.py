@@ -7,8 +7,8 @@ import sys
 import pytest
 
 from chatgate.api import PluginError
-from chatgate.gateway import Gateway
-from chatgate.hold import FolderInUse, Hold
+from chatgate.running.gateway import Gateway
+from chatgate.running.hold import FolderInUse, Hold
 from chatgate.testing import config
 
 
@@ -21,7 +21,7 @@ def test_the_second_one_is_told_who_is_there_and_can_have_it_afterwards(tmp_path
 
 
 def test_a_process_that_was_killed_has_let_go(tmp_path):
-    code = "import pathlib, sys, time; from chatgate.hold import Hold; hold = Hold(pathlib.Path(sys.argv[1]))"
+    code = "import pathlib, sys, time; from chatgate.running.hold import Hold; hold = Hold(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", code + "; print(1, flush=True); time.sleep(60)", str(tmp_path)]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
         other.stdout.readline()

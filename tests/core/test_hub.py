@@ -6,7 +6,7 @@ import gevent
 import pytest
 
 from chatgate.api import UNAVAILABLE, Account, PluginError, Prepend, Problem, Reply, StoreError, hookimpl
-from chatgate.hub import Hub
+from chatgate.hosting.hub import Hub
 
 
 class Says:

@@ -6,9 +6,9 @@ import gevent.event
 import pytest
 
 from chatgate.api import Delivery, Remove, Reply, Stored, hookimpl
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.envelope import Envelope
-from chatgate.gateway import Gateway
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.mail.envelope import Envelope
+from chatgate.running.gateway import Gateway
 from chatgate.testing import session
 
 

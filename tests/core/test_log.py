@@ -6,12 +6,12 @@ import re
 import subprocess
 import sys
 
-from chatgate import log
+from chatgate.running import log
 
 SCRIPT = """
 from gevent import monkey; monkey.patch_all()
 import gevent, logging, sys, threading, warnings
-from chatgate import log
+from chatgate.running import log
 log.setup("warning", [])
 logger = logging.getLogger("chatgate.test")
 logger.error("two\\nlines %s", "a\\r\\nb\\x1b[0m")

@@ -7,13 +7,13 @@ import gevent
 import gevent.event
 import pytest
 
-from chatgate import logins as logins_module
-from chatgate.board import Board, account_key
-from chatgate.logins import Logins
-from chatgate.net import Server
-from chatgate.records import Account, StoreError
+from chatgate.network import logins as logins_module
+from chatgate.network.logins import Logins
+from chatgate.network.server import Server
+from chatgate.network.session import Session
 from chatgate.reply import UNAVAILABLE
-from chatgate.session import Session
+from chatgate.store.board import Board, account_key
+from chatgate.store.records import Account, StoreError
 
 ANNA = Account(7, "anna@example.org", "secret")
 

@@ -11,12 +11,12 @@ from chatgate_tls.selfsigned import make
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.listeners import BindError, bind
-from chatgate.net import Server, tls_context
-from chatgate.proxy import read_proxy_header
-from chatgate.records import Account
+from chatgate.network.listeners import BindError, bind
+from chatgate.network.proxy import read_proxy_header
+from chatgate.network.server import Server, tls_context
+from chatgate.network.turns import Work, clients
+from chatgate.store.records import Account
 from chatgate.testing import client_tls
-from chatgate.turns import Work, clients
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate import peers
-from chatgate.session import Session
+from chatgate.network import peers
+from chatgate.network.session import Session
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.seats import Seat, Seats
+from chatgate.network.seats import Seat, Seats
 
 
 class House:

@@ -7,9 +7,9 @@ import gevent
 import pytest
 from gevent import monkey
 
-from chatgate import stall
 from chatgate.api import hookimpl
-from chatgate.hub import Hub
+from chatgate.hosting.hub import Hub
+from chatgate.running import stall
 
 native = monkey.get_original("time", "sleep")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from chatgate.api import Abandoned, TooMuchWork, Work, in_order, in_turns
-from chatgate.turns import Line, clients
+from chatgate.network.turns import Line, clients
 
 
 def compute(seconds: float) -> None:

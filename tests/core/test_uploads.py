@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.uploads import Upload, Uploads
+from chatgate.network.uploads import Upload, Uploads
 
 
 class Stage:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatgate.gateway import Gateway
+from chatgate.running.gateway import Gateway
 from chatgate.testing import imap_client, mx_client, new_login, pgp_message, smtp_client
 
 Login = tuple[str, str]
@@ -111,7 +111,7 @@ def test_who_cannot_be_told_hears_it_at_once(gateway: Gateway, monkeypatch: pyte
     alice, bob, carol = people(gateway, 3)
     fill(gateway, alice, 0)
     fill(gateway, carol, 0)
-    monkeypatch.setattr("chatgate.intake._BEYOND", 100)
+    monkeypatch.setattr("chatgate.mail.intake._BEYOND", 100)
     with smtp_client(gateway, alice) as smtp, pytest.raises(smtplib.SMTPDataError) as refusal:
         smtp.sendmail(alice[0], [bob[0], carol[0]], pgp_message(alice[0], bob[0]))
     assert refusal.value.smtp_code == 452

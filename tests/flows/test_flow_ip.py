@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from chatgate.gateway import Gateway
+from chatgate.running.gateway import Gateway
 from chatgate.testing import imap_client, pgp_message, smtp_client
 
 ADDRESSES = {"127.0.0.4": "[127.0.0.4]", "[2001:db8:0::1]": "[IPv6:2001:db8::1]"}

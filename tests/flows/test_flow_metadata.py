@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from chatgate.gateway import Gateway
+from chatgate.running.gateway import Gateway
 from chatgate.testing import imap_client, new_login
 
 

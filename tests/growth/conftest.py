@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import wild  # noqa: E402
 
-from chatgate.gateway import Gateway  # noqa: E402
+from chatgate.running.gateway import Gateway  # noqa: E402
 from chatgate.testing import config  # noqa: E402
 
 

@@ -14,8 +14,8 @@ from chatgate_imap.commands import listing
 from chatgate_imap.parser import Parser
 from growing import Prey, greedy, slow
 
-from chatgate import headers
-from chatgate.gateway import Gateway
+from chatgate.mail import headers
+from chatgate.running.gateway import Gateway
 
 # Inputs to try, in a second each or less.
 TIME = {

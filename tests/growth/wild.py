@@ -12,7 +12,6 @@ from chatgate_imap import threads
 from chatgate_imap.connection import Connection
 from growing import Prey
 
-from chatgate import dsn
 from chatgate.api import (
     Delivery,
     Envelope,
@@ -24,8 +23,9 @@ from chatgate.api import (
     normal_address,
     valid_address,
 )
-from chatgate.headers import edited
-from chatgate.proxy import read_proxy_header
+from chatgate.mail import dsn
+from chatgate.mail.headers import edited
+from chatgate.network.proxy import read_proxy_header
 from chatgate.testing import pgp_message
 
 ALICE, PASSWORD = "alice@example.org", "a-long-password"

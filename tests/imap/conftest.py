@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from chatgate.gateway import Gateway
+from chatgate.running.gateway import Gateway
 from chatgate.testing import config
 
 sys.path.insert(0, str(Path(__file__).parent))

@@ -24,7 +24,7 @@ import secrets
 import socket
 from typing import Any
 
-from chatgate.gateway import Gateway
+from chatgate.running.gateway import Gateway
 from chatgate.testing import client_tls, port
 
 _LITERAL = re.compile(rb"\{(\d+)\}$")

@@ -11,7 +11,7 @@ from chatgate_appversions.plugin import ENTRY, AppVersions, AppVersionsOptions
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.gateway import Gateway
+from chatgate.running.gateway import Gateway
 from chatgate.testing import config, imap_client, new_login, session
 
 SOURCE = {

@@ -4,10 +4,10 @@ from types import SimpleNamespace
 
 from chatgate_gate.plugin import Gate, GateOptions
 
-from chatgate.envelope import Envelope
-from chatgate.headers import edited
-from chatgate.hub import Hub
-from chatgate.session import Session
+from chatgate.hosting.hub import Hub
+from chatgate.mail.envelope import Envelope
+from chatgate.mail.headers import edited
+from chatgate.network.session import Session
 
 ALICE, BOB = "alice@example.org", "bob@example.org"
 

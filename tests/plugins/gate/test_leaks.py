@@ -10,7 +10,7 @@ from chatgate_gate import Kind, inspect
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatgate.headers import fields, split
+from chatgate.mail.headers import fields, split
 from tests.plugins.gate import mails
 from tests.plugins.gate.asked import BOB, Asked
 

@@ -4,7 +4,7 @@ import base64
 
 import pytest
 
-from chatgate.headers import fields
+from chatgate.mail.headers import fields
 from tests.plugins.gate import mails
 from tests.plugins.gate.asked import ALICE, BOB, Asked
 from tests.plugins.gate.mails import mail

@@ -25,7 +25,7 @@ from chatgate_tls import plugin as tls_plugin
 from click.testing import CliRunner
 
 from chatgate.api import Account, Credentials, Reply, Session, hookimpl
-from chatgate.hub import PluginError
+from chatgate.hosting.hub import PluginError
 from chatgate.testing import client_tls, imap_client, new_login, port, smtp_client
 
 CLOSED = {"passwordless": {"open": False, "scrypt_cost": 10}, "imap": {"login_failure_seconds": 0.0}}

@@ -8,8 +8,8 @@ import gevent
 import pytest
 from chatgate_iroh.plugin import ENTRY, ENTRY1, Iroh, IrohOptions
 
-from chatgate import confd
-from chatgate.gateway import Gateway
+from chatgate.hosting import confd
+from chatgate.running.gateway import Gateway
 from chatgate.testing import config, imap_client, new_login, session
 
 URL = "https://iroh.example.org"

@@ -7,8 +7,8 @@ import pytest
 from chatgate_maildb import MailDb, MailDbOptions
 
 from chatgate.api import Delivery
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.running.gateway import Gateway
 
 
 @pytest.fixture

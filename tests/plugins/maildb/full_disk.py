@@ -18,8 +18,8 @@ from chatgate_maildb import MailDb, MailDbOptions
 from chatgate_maildb.reserve import DiskFull
 
 from chatgate.api import Delivery
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.running.gateway import Gateway
 
 logging.disable(logging.CRITICAL)
 

@@ -9,8 +9,8 @@ import gevent
 import pytest
 
 from chatgate.api import UNAVAILABLE, Credentials, Delivery, Envelope, Reply, Session, Store, Stored
-from chatgate.confd import CoreOptions
-from chatgate.gateway import Gateway
+from chatgate.hosting.confd import CoreOptions
+from chatgate.running.gateway import Gateway
 from chatgate.testing import until
 
 MAIL = b"Subject: one\r\n\r\nhello\r\n"

@@ -16,12 +16,12 @@ from gevent.monkey import get_original
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
-from chatgate.hookspecs import hookimpl
-from chatgate.records import Account, AccountExists
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.hookspecs import hookimpl
+from chatgate.network.session import Credentials, Session
 from chatgate.reply import Reply
-from chatgate.session import Credentials, Session
+from chatgate.running.gateway import Gateway
+from chatgate.store.records import Account, AccountExists
 from chatgate.testing import imap_client, new_login, smtp_client
 
 QUICK = {"scrypt_cost": 10}

@@ -26,10 +26,10 @@ from chatgate_smtp.plugin import Smtp
 from chatgate_tls import Tls as TlsPlugin
 from chatgate_tls import TlsOptions
 
-from chatgate import confd
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
-from chatgate.hub import PluginError
+from chatgate.hosting import confd
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.hub import PluginError
+from chatgate.running.gateway import Gateway
 from tests.ports import free_port
 
 needs_gpg = pytest.mark.skipif(shutil.which("gpg") is None, reason="GnuPG is not installed")

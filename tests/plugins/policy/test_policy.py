@@ -13,8 +13,8 @@ from chatgate_policy import plugin as policy_plugin
 from chatgate_policy.limits import Budget, Load
 
 from chatgate.api import Account, Credentials, Reply, Session, hookimpl
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.running.gateway import Gateway
 from chatgate.testing import client_tls, imap_client, new_login, port
 
 ANY = {"max_load1": 0.0, "min_free_memory": 0, "min_free_disk": 0}

@@ -14,10 +14,11 @@ from chatgate_push import Push
 from click.testing import CliRunner
 from push_fakes import Service, hang
 
-from chatgate import confd
 from chatgate.api import Gateway
-from chatgate.cli import Folder, cli
-from chatgate.gateway import Gateway as RealGateway
+from chatgate.cli import cli
+from chatgate.cli.command import Folder
+from chatgate.hosting import confd
+from chatgate.running.gateway import Gateway as RealGateway
 from chatgate.testing import (
     SHIPPED,
     client_tls,

@@ -536,7 +536,7 @@ def test_tokens_and_addresses_are_never_logged(push, service, behaviour, caplog,
 
 @pytest.mark.parametrize(("where", "named"), [("keeper._look_up", "push-saving"), ("queue.next_due", "push-sending")])
 def test_what_dies_is_named_and_goes_on(push, service, monkeypatch, caplog, where, named):
-    monkeypatch.setattr("chatgate.background.Background.shortest", 0.01)
+    monkeypatch.setattr("chatgate.running.background.Background.shortest", 0.01)
     plugin = push()
     plugin.set(1, "a")
     place, name = where.split(".")

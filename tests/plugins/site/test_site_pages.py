@@ -12,7 +12,7 @@ from chatgate_site import facts
 from site_fakes import ImapOptions, Silent, SmtpOptions, make
 
 from chatgate.api import Problem, Session, hookimpl
-from chatgate.confd import Enabled
+from chatgate.hosting.confd import Enabled
 
 
 class Page(HTMLParser):

@@ -8,8 +8,8 @@ from chatgate_maildb import MailDb, MailDbOptions
 from chatgate_sweeper import Sweeper, SweeperOptions
 
 from chatgate.api import Delivery
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.running.gateway import Gateway
 
 DAY = 86400
 NOW = int(time.time()) // DAY * DAY + DAY // 2  # today at noon

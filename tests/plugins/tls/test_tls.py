@@ -18,9 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gevent import socket
 
-from chatgate.confd import Config, CoreOptions, Enabled
-from chatgate.gateway import Gateway
-from chatgate.hub import PluginError
+from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.hub import PluginError
+from chatgate.running.gateway import Gateway
 
 DAY = datetime.timedelta(days=1)
 
@@ -257,7 +257,7 @@ def test_serving_with_a_certificate_does_not_load_cryptography(tmp_path):
     gateway(tmp_path).certificate()
     code = (
         "import sys, pathlib; from chatgate_tls import Tls, TlsOptions\n"
-        "from chatgate.confd import *; from chatgate.gateway import Gateway\n"
+        "from chatgate.hosting.confd import *; from chatgate.running.gateway import Gateway\n"
         "config = Config(pathlib.Path(sys.argv[1]), CoreOptions('example.org'), (Enabled('tls', Tls, TlsOptions()),))\n"
         "Gateway(config).certificate(); assert 'cryptography' not in sys.modules"
     )
@@ -328,7 +328,8 @@ def test_a_certificate_that_may_not_be_read_is_one_clear_error(tmp_path):
     (tmp_path / "gw").mkdir()
     code = (
         "import sys, pathlib; from chatgate_tls import Tls, TlsOptions\n"
-        "from chatgate.confd import *; from chatgate.gateway import Gateway; from chatgate.hub import PluginError\n"
+        "from chatgate.hosting.confd import *; from chatgate.hosting.hub import PluginError\n"
+        "from chatgate.running.gateway import Gateway\n"
         "where = dict(certificate=sys.argv[2] + '/fullchain.pem', key=sys.argv[2] + '/privkey.pem')\n"
         "plugins = (Enabled('tls', Tls, TlsOptions(**where)),)\n"
         "gateway = Gateway(Config(pathlib.Path(sys.argv[1]), CoreOptions('example.org'), plugins))\n"

@@ -16,10 +16,10 @@ from chatgate_turn.plugin import ENTRY, Turn, TurnOptions
 from click.testing import CliRunner
 from turn_fakes import SECRET, metadata
 
-from chatgate import confd
 from chatgate.api import Secret
-from chatgate.gateway import Gateway
-from chatgate.hub import PluginError
+from chatgate.hosting import confd
+from chatgate.hosting.hub import PluginError
+from chatgate.running.gateway import Gateway
 from chatgate.testing import config, session, until
 
 PLUGINS = ("tls", "maildb", "passwordless", "imap", Turn)

@@ -6,16 +6,16 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from chatgate import dsn
-from chatgate.envelope import Envelope
-from chatgate.headers import edited
-from chatgate.net import STOPPING
-from chatgate.records import Delivery
+from chatgate.mail import dsn
+from chatgate.mail.envelope import Envelope
+from chatgate.mail.headers import edited
+from chatgate.network.server import STOPPING
+from chatgate.network.session import Session
 from chatgate.reply import UNAVAILABLE, Reply
-from chatgate.session import Session
+from chatgate.store.records import Delivery
 
 if TYPE_CHECKING:
-    from chatgate.gateway import Gateway
+    from chatgate.running.gateway import Gateway
 
 # Octets by which notices of what was not delivered may take their reader's account over its quota.
 _BEYOND = 1_000_000

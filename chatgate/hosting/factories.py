@@ -6,7 +6,8 @@ import dataclasses
 import importlib.metadata
 from typing import Any, get_type_hints
 
-from chatgate import faults, hookspecs
+from chatgate import faults
+from chatgate.hosting import hookspecs
 
 
 class Unusable(Exception):

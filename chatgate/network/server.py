@@ -14,15 +14,15 @@ import gevent.pool
 from gevent import monkey, socket, ssl
 from gevent.server import StreamServer
 
-from chatgate import peers
 from chatgate.faults import raised_at
-from chatgate.listeners import bind, shown
-from chatgate.logins import Logins
-from chatgate.proxy import read_proxy_header
+from chatgate.network import peers
+from chatgate.network.listeners import bind, shown
+from chatgate.network.logins import Logins
+from chatgate.network.proxy import read_proxy_header
+from chatgate.network.seats import Seat, Seats
+from chatgate.network.session import Session
+from chatgate.network.turns import Line, clients
 from chatgate.reply import Reply
-from chatgate.seats import Seat, Seats
-from chatgate.session import Session
-from chatgate.turns import Line, clients
 
 log = logging.getLogger("chatgate.net")
 
@@ -58,11 +58,11 @@ class Server:
     """The listeners of one service with one handler. `handle(session, sock)` speaks until the connection shall end;
     it is closed here, with the end of TLS said before the end of TCP.
 
-    name: becomes `session.service`. addresses: as `chatgate.listeners.bind` takes them; none means off.
+    name: becomes `session.service`. addresses: as `chatgate.network.listeners.bind` takes them; none means off.
     tls: the gateway's context to wrap at once (implicit TLS), or None; a handler of STARTTLS calls `start_tls` itself.
     max_connections: open connections in all. max_unauthenticated: where people log in, those on which nobody has, which
     then have a room of their own beside the other one. max_per_address: of these, in each room, from one client. All
-    count from accept; see `chatgate.seats`. Who finds no place gets `busy` (bytes, may be empty) and is closed.
+    count from accept; see `chatgate.network.seats`. Who finds no place gets `busy` (bytes, may be empty) and is closed.
     proxies: networks whose connections begin with a PROXY protocol header. gateways: networks of reverse proxies of
     another kind; theirs are not counted by address. logins: of the gateway; ends sessions of people who are logged in.
     """
@@ -247,7 +247,7 @@ class _Connection:
 
     @property
     def owner(self) -> Hashable:
-        """For `chatgate.turns`: the account, before the login the neighbourhood."""
+        """For `chatgate.network.turns`: the account, before the login the neighbourhood."""
         if self.session is not None and self.session.account is not None:
             return self.session.account.id
         return None if self.seat is None else self.seat.network

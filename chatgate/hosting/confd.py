@@ -20,7 +20,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from chatgate import factories, faults, names
+from chatgate import faults, names
+from chatgate.hosting import factories
 
 GROUP = "chatgate"
 CORE = "chatgate"

@@ -29,9 +29,9 @@ from typing import Any, TypeVar
 import gevent
 import pytest
 
-from chatgate import confd
-from chatgate.gateway import Gateway
-from chatgate.session import Session
+from chatgate.hosting import confd
+from chatgate.network.session import Session
+from chatgate.running.gateway import Gateway
 
 T = TypeVar("T")
 

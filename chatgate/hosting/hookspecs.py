@@ -27,18 +27,20 @@ import re
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+import click
 import pluggy
 
-if TYPE_CHECKING:
-    import click
+# What a hook answers with is imported for good, as answers are compared with it (chatgate/hosting/answers.py).
+from chatgate.hosting.services import Certificate, Problem, Service
+from chatgate.mail.headers import Edit
+from chatgate.reply import Reply
+from chatgate.store.contract import Store
+from chatgate.store.records import Account, Delivery, Stored
 
-    from chatgate.envelope import Envelope
-    from chatgate.gateway import Certificate, Gateway, Problem, Service
-    from chatgate.headers import Edit
-    from chatgate.records import Account, Delivery, Stored
-    from chatgate.reply import Reply
-    from chatgate.session import Credentials, Session
-    from chatgate.store import Store
+if TYPE_CHECKING:
+    from chatgate.mail.envelope import Envelope
+    from chatgate.network.session import Credentials, Session
+    from chatgate.running.gateway import Gateway
 
 hookspec = pluggy.HookspecMarker("chatgate")
 hookimpl = pluggy.HookimplMarker("chatgate")

@@ -5,27 +5,28 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any
 
 import gevent.event
 
-from chatgate import faults, names, net
-from chatgate.background import Background
-from chatgate.board import Board
-from chatgate.confd import Config, Enabled, LeftOut
-from chatgate.factories import refuses
-from chatgate.hold import FolderInUse, Hold
-from chatgate.hub import Hub, PluginError
-from chatgate.intake import Intake
-from chatgate.listeners import BindError
-from chatgate.logins import Logins
-from chatgate.records import StoreError
-from chatgate.session import Session
-from chatgate.stall import StallWatch
-from chatgate.store import Store
+from chatgate import faults, names
+from chatgate.hosting.confd import Config, Enabled, LeftOut
+from chatgate.hosting.factories import refuses
+from chatgate.hosting.hub import Hub, PluginError
+from chatgate.hosting.services import Certificate, Problem
+from chatgate.mail.intake import Intake
+from chatgate.network.listeners import BindError
+from chatgate.network.logins import Logins
+from chatgate.network.server import Server, tls_context
+from chatgate.network.session import Session
+from chatgate.running.background import Background
+from chatgate.running.hold import FolderInUse, Hold
+from chatgate.running.stall import StallWatch
+from chatgate.store.board import Board
+from chatgate.store.contract import Store
+from chatgate.store.records import StoreError
 
 log = logging.getLogger("chatgate.gateway")
 
@@ -35,48 +36,8 @@ _DAY = 86400
 _GRACE = 5.0
 
 
-@dataclass(frozen=True)
-class Certificate:
-    """PEM files: the chain beginning with our own certificate, and its private key."""
-
-    chain: Path
-    key: Path
-    self_signed: bool = False
-
-
-@dataclass(frozen=True)
-class Problem:
-    """What a plugin's check found. level: "error" would keep mail from flowing, "warning" would not."""
-
-    level: Literal["error", "warning"]
-    text: str
-
-
 class UnsafeError(PluginError):
     """A plugin that must not be left out."""
-
-
-class Service(Protocol):
-    """Something that runs while the gateway serves. `chatgate.net.Server` is one."""
-
-    name: str
-
-    @property
-    def listening(self) -> list[str]:
-        """Addresses it listens on; empty for one that does not listen."""
-        ...
-
-    def bind(self) -> None:
-        """Take what may be refused: ports, folders. Raises BindError."""
-        ...
-
-    def start(self) -> None:
-        """Begin to serve, and return."""
-        ...
-
-    def stop(self, seconds: float) -> None:
-        """Take nothing new, let what is in flight finish for so many seconds, then return."""
-        ...
 
 
 class Gateway:
@@ -143,7 +104,7 @@ class Gateway:
     @cached_property
     def tls(self) -> Any:
         """The TLS context that all listeners share; a new certificate is loaded into it in place."""
-        context = net.tls_context()
+        context = tls_context()
         self._load_certificate(context)
         return context
 
@@ -183,10 +144,10 @@ class Gateway:
         max_per_address: int = 200,
         busy: bytes = b"",
         gateways: tuple[str, ...] = (),
-    ) -> net.Server:
-        """A listening service with the gateway's certificate and limits, see `net.Server`."""
+    ) -> Server:
+        """A listening service with the gateway's certificate and limits, see `Server`."""
         core = self.config.core
-        return net.Server(
+        return Server(
             name,
             addresses,
             handle,

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from chatgate.answers import Test
+from chatgate.hosting.answers import Test
 
 
 class Answerer(NamedTuple):

@@ -7,7 +7,7 @@ import time
 from collections import Counter, OrderedDict
 from collections.abc import Callable
 
-from chatgate import peers
+from chatgate.network import peers
 
 log = logging.getLogger("chatgate.net")
 

@@ -18,8 +18,8 @@ from typing import Any
 import gevent
 from gevent import monkey
 
-from chatgate.confd import Enabled
 from chatgate.faults import raised_at
+from chatgate.hosting.confd import Enabled
 
 # What an operator asked for is answered at every level.
 ANSWERS = logging.getLogger("chatgate.answers")

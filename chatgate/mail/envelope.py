@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 
-from chatgate.headers import Edit
+from chatgate.mail.headers import Edit
 from chatgate.reply import Reply
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
-from chatgate.records import (
+from chatgate.store.records import (
     Account,
     Changes,
     Copied,

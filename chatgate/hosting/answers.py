@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
+from chatgate.hosting import hookspecs
 from chatgate.reply import Reply
 
 Test = Callable[[Any], bool]
@@ -22,10 +23,8 @@ def fits(spec: Callable[..., Any]) -> Test | None:
     """The test of answers other than None; None for an observer, which has no answer to give."""
     kind = spec.__annotations__.get("return", Any)
     if isinstance(kind, str):
-        from chatgate import api  # it imports the hub, which imports this
-
         try:
-            kind = eval(kind, vars(sys.modules[spec.__module__]) | vars(api))
+            kind = eval(kind, vars(hookspecs) | vars(sys.modules[spec.__module__]))
         except NameError:
             kind = Any  # a type that the plugin with this specification imports for its checker only
     kinds = [k for k in _parts(kind) if k is not NoneType]

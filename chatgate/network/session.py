@@ -8,9 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from chatgate import peers
-from chatgate.records import Account
+from chatgate.network import peers
 from chatgate.reply import Reply
+from chatgate.store.records import Account
 
 _KEY = secrets.token_bytes(32)
 
@@ -39,7 +39,7 @@ class Session:
     service: the listener it came in by: "submission", "mx", "imap", "http" ….
     peer: the client's IP address, for limits only; "" behind a unix socket. It must never be logged or stored.
     account: of whoever has logged in, as the store has it. From then on the connection has its place among those of
-        people who are known, and ends when the login does not hold any more, see `chatgate.logins`.
+        people who are known, and ends when the login does not hold any more, see `chatgate.network.logins`.
     id: eight hex digits that tie log lines together; says nothing about the client.
     on_stop: set by the protocol plugin; called once, must not block, when the session shall end, as the gateway stops
         or the login does not hold any more: wake up and say goodbye with the text of `ending`. Connections that then

@@ -16,7 +16,7 @@ import gevent
 from gevent import monkey
 
 if TYPE_CHECKING:
-    from chatgate.hub import Hub
+    from chatgate.hosting.hub import Hub
 
 log = logging.getLogger("chatgate.stall")
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from chatgate.headers import fields, split
+from chatgate.mail.headers import fields, split
 from chatgate.reply import Reply
 
 # Fields of the message that its sender's client, or the sender, knows it by.

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 
 import gevent
 
-from chatgate.board import Board
-from chatgate.records import Account, StoreError
+from chatgate.network.session import Session
 from chatgate.reply import UNAVAILABLE, Reply
-from chatgate.session import Session
+from chatgate.store.board import Board
+from chatgate.store.records import Account, StoreError
 
 log = logging.getLogger("chatgate.logins")
 

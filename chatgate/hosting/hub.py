@@ -11,11 +11,12 @@ from typing import Any, NamedTuple
 
 import pluggy
 
-from chatgate import answers, faults, hookspecs
-from chatgate.asking import Answerer, Hook, Question, WrongAnswer
+from chatgate import faults
+from chatgate.hosting import answers, hookspecs
+from chatgate.hosting.asking import Answerer, Hook, Question, WrongAnswer
 from chatgate.limits import Limit
-from chatgate.records import StoreError
 from chatgate.reply import UNAVAILABLE
+from chatgate.store.records import StoreError
 
 log = logging.getLogger("chatgate.hub")
 
