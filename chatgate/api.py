@@ -31,7 +31,8 @@ from chatgate.reply import UNAVAILABLE, Reply, login_refusal
 from chatgate.running.background import Background
 from chatgate.running.gateway import Gateway
 from chatgate.store.board import account_key
-from chatgate.store.contract import Content, Store
+from chatgate.store.contract import Store
+from chatgate.store.messages import Content
 from chatgate.store.records import (
     Account,
     AccountExists,
