@@ -9,7 +9,7 @@ BIN = $(VENV)/bin
 help:
 	@echo "make serve   install into $(VENV), make the folder $(DIR) when there is none, run a gateway"
 	@echo "make test    install what the tests need, run all of them (ARGS='-k imap' for some)"
-	@echo "make lint    ruff, and mypy on the core"
+	@echo "make lint    ruff (rules and style), and mypy on all but the tests"
 	@echo "make bench   measure this build: latency, throughput, CPU, memory"
 	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
 	@echo "make clean   remove $(VENV) and caches; your $(DIR) stays"
@@ -46,6 +46,7 @@ test: $(VENV)/test.stamp
 
 lint: $(VENV)/test.stamp
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 bench: $(VENV)/serve.stamp

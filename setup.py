@@ -42,6 +42,8 @@ TEST = [
     "pytest",
     "ruff",
     "setuptools>=71",  # builds the template in a test
+    "types-gevent",
+    "types-qrcode",
 ]
 
 plugin_packages = find_packages("plugins")

@@ -108,7 +108,8 @@ class Server:
         for address in self.addresses:
             for sock in bind(address):
                 # spawn: our own group, so that stop() can wait for handlers after the listeners are closed
-                server = StreamServer(sock, self._serve, spawn=self._pool.spawn)
+                spawn: Any = self._pool.spawn
+                server = StreamServer(sock, self._serve, spawn=spawn)
                 server.max_accept = _ACCEPTED_AT_ONCE
                 self._servers.append(server)
                 self.listening.append(shown(sock))

@@ -8,7 +8,7 @@ import math
 import time
 from collections import OrderedDict, deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import gevent
@@ -167,7 +167,7 @@ class Line:
 
     def __init__(self) -> None:
         self._owners: OrderedDict[Hashable, deque[Waiter]] = OrderedDict()  # none of them empty
-        self.loop = gevent.get_hub().loop
+        self.loop = cast(Any, gevent.get_hub().loop)  # of libev, which has more than any loop
         # Fires after the next look, and after the watchers of sockets: of one priority the timers are first.
         self._timer = self.loop.timer(0.0)
         self._timer.priority = self.loop.MINPRI
@@ -193,7 +193,7 @@ class Line:
 
     def stand(self, owner: Hashable) -> None:
         """Wait for a turn."""
-        turn = Waiter()
+        turn: Waiter[None] = Waiter()
         self._owners.setdefault(owner, deque()).append(turn)
         if not self._timer.active:
             self._timer.start(self._call)

@@ -84,7 +84,8 @@ def _catch_the_rest() -> None:
     """What nobody caught is one line, too: not a page, and no text of clients."""
     logging.captureWarnings(True)
     # gevent would print the greenlet with its arguments, among them a client's address.
-    gevent.get_hub().print_exception = lambda context, *error: _uncaught("greenlet failed", *error)
+    hub: Any = gevent.get_hub()
+    hub.print_exception = lambda context, *error: _uncaught("greenlet failed", *error)
     if sys.excepthook is sys.__excepthook__:  # nobody else's, such as a test's
         sys.excepthook = lambda *error: _uncaught("failed", *error)
     if threading.excepthook is threading.__excepthook__:

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 log = logging.getLogger("chatgate.stall")
 
 # Of the system's threads, not gevent's greenlets in their place.
-_start, _lock, _ident = monkey.get_original("_thread", ["start_new_thread", "allocate_lock", "get_ident"])
+_start = monkey.get_original("_thread", "start_new_thread")
+_lock = monkey.get_original("_thread", "allocate_lock")
+_ident = monkey.get_original("_thread", "get_ident")
 _sleep = monkey.get_original("time", "sleep")
 
 # Seconds from one look to the next while all is well: rare enough to cost an idle gateway nothing. A stall may have

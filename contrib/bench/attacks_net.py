@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 
 from .connection import TLS
 
@@ -52,9 +53,7 @@ async def silent_connections(target: Target, seconds: float, count: int = 1000) 
             writer.transport.abort()
 
     ports = [port for port in (target.smtp, target.imap, target.https) if port] * (count // 3)
-    return await _side_by_side(
-        seconds, [lambda said, port=port: one(said, port) for port in ports * (count // len(ports))]
-    )
+    return await _side_by_side(seconds, [partial(one, port=port) for port in ports * (count // len(ports))])
 
 
 async def half_messages(target: Target, seconds: float, count: int = 32, octets: int = 16_000_000) -> Counter[str]:
@@ -127,7 +126,7 @@ async def long_lines(target: Target, seconds: float, count: int = 50) -> Counter
             writer.transport.abort()
 
     kinds = (b"x" * 65536, b"NOOP\r\n" * 10_000, b"EHLO x\r\n" * 8000, b"\r\n" * 30_000)
-    return await _side_by_side(seconds, [lambda said, data=data: one(said, data) for data in kinds * (count // 4)])
+    return await _side_by_side(seconds, [partial(one, data=data) for data in kinds * (count // 4)])
 
 
 STRANGERS = tuple(map(Stranger, (silent_connections, half_messages, slow_requests, pipelined_requests, long_lines)))

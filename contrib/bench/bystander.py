@@ -18,6 +18,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Awaitable
 from pathlib import Path
 
 from .attacks import ATTACKS, Attack
@@ -85,9 +86,9 @@ async def _measure(server: Server, options: argparse.Namespace, chosen: list[Att
     return 0
 
 
-async def _watch(box: Mailbox, probe: Probe, others: object) -> tuple[list[float], int]:
+async def _watch(box: Mailbox, probe: Probe, others: Awaitable[object]) -> tuple[list[float], int]:
     """The seconds each NOOP took, and the most memory, until `others` is done."""
-    work = asyncio.ensure_future(others)  # type: ignore[arg-type]
+    work = asyncio.ensure_future(others)
     times, peak, look = [], 0, 0.0
     while not work.done():
         began = time.monotonic()

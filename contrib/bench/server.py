@@ -74,7 +74,8 @@ def own_gateway() -> Iterator[Server]:
             process = subprocess.Popen([*command, "serve"], stdout=subprocess.PIPE, stderr=stderr, env=environment)
         try:
             _await_ready(process, errors)
-            yield Server("127.0.0.1", "[127.0.0.1]", *ports, pid=process.pid)
+            smtp, imap, https, mx = ports
+            yield Server("127.0.0.1", "[127.0.0.1]", smtp, imap, https, mx, process.pid)
             process.send_signal(signal.SIGTERM)
             try:
                 status = process.wait(_STOP_SECONDS)

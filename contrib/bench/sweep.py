@@ -23,11 +23,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import cast
 
 import gevent
+import gevent.event
 from chatgate_maildb import MailDb, MailDbOptions
+from chatgate_maildb.store import MailStore
+from chatgate_maildb.writer import Transaction
 from chatgate_sweeper import Sweeper, SweeperOptions
 from chatgate_sweeper.sweep import Sweep
 
@@ -76,14 +80,14 @@ def _gateway(folder: Path) -> Gateway:
 
 def _measure(folder: Path, options: argparse.Namespace) -> int:
     gateway = _gateway(folder)
-    store, now, faults = gateway.store, time.time(), 0
+    store, now, faults = cast(MailStore, gateway.store), time.time(), 0
     for services in gateway.hub.call("services", gateway=gateway):
         for service in services:
             service.bind()  # as where it serves: commands tell the gateway what they change, the gateway nobody
     began = time.monotonic()
     due = _fill(store, options, now)
-    boxes = [store.mailbox(account.id, "INBOX") for account in store.accounts(limit=200)]
-    deliveries = [Delivery("", box.id, box.account_id) for box in boxes]
+    found = [store.mailbox(account.id, "INBOX") for account in store.accounts(limit=200)]
+    deliveries = [Delivery("", box.id, box.account_id) for box in found if box is not None]
     print(f"filled: {options.messages} messages, {due} due, in {time.monotonic() - began:.0f} s")
     print(f"database: {_size(folder):.0f} MB")
 
@@ -92,8 +96,9 @@ def _measure(folder: Path, options: argparse.Namespace) -> int:
     _say("delivery alone", alone)
     if options.kill:
         faults += _killed(folder, due)
-    before, beside, holds, done = _memory(), [], [], []
-    others = gevent.spawn(_deliver, store, deliveries, options.octets, beside, lambda: bool(done))
+    before, beside, holds = _memory(), list[float](), list[float]()
+    done = gevent.event.Event()
+    others = gevent.spawn(_deliver, store, deliveries, options.octets, beside, until=done.is_set)
     watch = gevent.spawn(_watch, holds)
     began = time.monotonic()
     sweep = Sweep(gateway, SweeperOptions(), now)
@@ -101,7 +106,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> int:
     removed_in, removed = time.monotonic() - began, sweep.report.messages
     cleaned = store.expire(now)
     took = time.monotonic() - began
-    done.append(1)
+    done.set()
     others.join()
     watch.kill()
     print(f"removed: {removed} in {removed_in:.1f} s = {removed / removed_in:.0f}/s  (target 20000/s)")
@@ -124,7 +129,7 @@ def _measure(folder: Path, options: argparse.Namespace) -> int:
     return bool(problems or faults)
 
 
-def _fill(store, options: argparse.Namespace, now: float) -> int:
+def _fill(store: MailStore, options: argparse.Namespace, now: float) -> int:
     """Straight into the tables, as it would take an hour through the door. Returns how many messages are due."""
     draw = random.Random(1)
     for n in range(options.accounts):
@@ -150,7 +155,7 @@ def _fill(store, options: argparse.Namespace, now: float) -> int:
     for start in range(0, options.messages, 20_000):
         stop = min(options.messages, start + 20_000)
 
-        def work(tx, start=start, stop=stop) -> None:
+        def work(tx: Transaction, start: int = start, stop: int = stop) -> None:
             bodies = ((n // _COPIES + 1, len(content), 10, content) for n in range(start, stop, _COPIES))
             connection = tx.database.connection()
             connection.executemany("INSERT INTO body (id, size, header_size, data) VALUES (?, ?, ?, ?)", bodies)
@@ -169,7 +174,9 @@ def _fill(store, options: argparse.Namespace, now: float) -> int:
     return due
 
 
-def _deliver(store, deliveries: list[Delivery], octets: int, times: list[float], until) -> None:
+def _deliver(
+    store: MailStore, deliveries: list[Delivery], octets: int, times: list[float], until: Callable[[], bool]
+) -> None:
     """At a steady rate, whatever the store does: one that waits does not keep others from coming."""
 
     def one(n: int) -> None:

@@ -166,7 +166,7 @@ def packets(octets: Octets) -> list[Packet]:
 
 def is_public_key(raw: bytes) -> bool:
     """Is this a transferable public key (RFC 9580 §10.1), as far as its packets' headers tell?"""
-    offset, tags = 0, []
+    offset, tags = 0, list[int]()
     while offset < len(raw) and len(tags) < _MAX_KEY_PACKETS:
         try:
             tag, length, body = _header(raw[offset : offset + 6])

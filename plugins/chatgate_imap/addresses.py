@@ -61,7 +61,7 @@ def _tokens(value: bytes, work: Work) -> Iterator[Token]:
 
 def _comment(value: bytes, pos: int, work: Work) -> tuple[bytes, int]:
     """The text of the comment that opened before pos, and where it ends. Comments nest."""
-    depth, text, end = 1, [], len(value)
+    depth, text, end = 1, list[bytes](), len(value)
     for count, match in enumerate(_IN_COMMENT.finditer(value, pos)):
         if not count % _TOKENS_A_STEP:
             work.step()

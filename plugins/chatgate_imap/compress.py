@@ -19,8 +19,8 @@ class Deflate:
 
     def __init__(self, level: int) -> None:
         self._level = level
-        self._packer = None
-        self._unpacker = zlib.decompressobj(-15)
+        self._packer: zlib._Compress | None = None
+        self._unpacker: zlib._Decompress | None = zlib.decompressobj(-15)
         self._history = b""
         self._tail = b""
         self._more = False

@@ -64,7 +64,7 @@ class Header:
                 self._fields = _FIELD.findall(self.octets)
             else:
                 found = islice(_FIELD.finditer(self.octets, 0, MAX_HEADER), MAX_FIELDS)
-                self._fields = [match.groups() for match in found]
+                self._fields = [(match[1], match[2], match[3]) for match in found]
         return self._fields
 
     def get(self, name: bytes) -> bytes | None:
@@ -163,7 +163,7 @@ def _joined(found: Parameters) -> Parameters:
 
 
 def _join(name: bytes, sections: dict[int, tuple[bool, bytes]]) -> tuple[bytes, bytes]:
-    parts = []
+    parts: list[tuple[bool, bytes]] = []
     while len(parts) in sections:
         parts.append(sections[len(parts)])
     if not any(extended for extended, _ in parts):

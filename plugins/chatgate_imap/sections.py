@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from . import mime
 from .answers import Bad
@@ -43,7 +43,7 @@ def cut(pieces: Pieces, offset: int, count: int) -> Pieces:
         start, end = pieces[0]
         start = min(start + offset, end)
         return (Slice(start, min(start + count, end)),)
-    return (b"".join(pieces)[offset : offset + count],)
+    return (b"".join(cast("tuple[bytes, ...]", pieces))[offset : offset + count],)
 
 
 def whole(source: Source) -> Pieces:

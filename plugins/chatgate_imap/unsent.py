@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import gevent
+import greenlet
 
 from .answers import Closed
 
@@ -16,13 +17,13 @@ class Unsent:
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._total = 0
-        self._waiting: dict[gevent.Greenlet, int] = {}  # in the order in which they came to stand still
+        self._waiting: dict[greenlet.greenlet, int] = {}  # in the order in which they came to stand still
 
     @contextmanager
     def waits(self, size: int) -> Iterator[None]:
         """So many octets wait until this is left. Raises Closed, in whichever connection has to go."""
-        greenlet = gevent.getcurrent()
-        self._waiting[greenlet] = size
+        waiter = gevent.getcurrent()
+        self._waiting[waiter] = size
         self._total += size
         try:
             while self._total > self._limit and len(self._waiting) > 1:
@@ -31,4 +32,4 @@ class Unsent:
                 gevent.kill(slowest, Closed)
             yield
         finally:
-            self._total -= self._waiting.pop(greenlet, 0)
+            self._total -= self._waiting.pop(waiter, 0)

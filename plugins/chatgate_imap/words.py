@@ -11,6 +11,7 @@ import re
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from functools import lru_cache
+from typing import Protocol
 
 from chatgate.api import Work
 
@@ -65,6 +66,12 @@ def charset(name: bytes | None) -> str:
 # ------------------------------------------------------------------------------------------ transfer encodings
 
 
+class _Transfer(Protocol):
+    def decode(self, octets: bytes, final: bool = False) -> bytes:
+        """What a piece says. final: no other one follows."""
+        ...
+
+
 class Base64:
     """Decodes piece by piece. Passes over what is not of the alphabet; a missing end is no error."""
 
@@ -105,7 +112,7 @@ class Plain:
         return octets
 
 
-_ENCODINGS = {b"base64": Base64, b"quoted-printable": QuotedPrintable}
+_ENCODINGS: dict[bytes, type[_Transfer]] = {b"base64": Base64, b"quoted-printable": QuotedPrintable}
 
 
 class Decoder:
@@ -137,7 +144,7 @@ def text(value: bytes, work: Work | None = None) -> str:
     if "=?" not in raw:
         return raw
     pieces: list[str] = []
-    waiting, octets, pos = "utf_8", [], 0  # the charset of the words before, and what they have said
+    waiting, octets, pos = "utf_8", list[bytes](), 0  # the charset of the words before, and what they have said
     for count, match in enumerate(_ENCODED_WORD.finditer(raw)):
         if work is not None and not count % _WORDS_A_STEP:
             work.step()

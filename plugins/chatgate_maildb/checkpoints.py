@@ -35,7 +35,7 @@ class Checkpoints:
         self._database = database
         self._threads = gevent.threadpool.ThreadPool(1)
         self._commits = 0
-        self._running = gevent.event.AsyncResult()
+        self._running: gevent.event.AsyncResult[None] = gevent.event.AsyncResult()
         self._running.set()
         self.log_is_long = False
 

@@ -262,7 +262,7 @@ class Messages(Part):
             modseqs = self._set(tx, mailbox_id, updates, seen)
             return FlagsChanged(modseqs, sorted(uid for uids in updates.values() for uid in uids), refused)
 
-        done = [self.writer.run(partial(work, piece=piece), patient=many(uids)) for piece in _split(uids) or [()]]
+        done = [self.writer.run(partial(work, piece=piece), patient=many(uids)) for piece in _split(uids) or [[]]]
         return FlagsChanged(*(list(itertools.chain.from_iterable(each)) for each in zip(*done, strict=True)))
 
     def _set(self, tx: Transaction, mailbox_id: int, updates: dict[str, list[int]], seen: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
+from typing import cast
 
 import gevent
 
@@ -72,7 +73,7 @@ class MailDb:
 
     def note_present(self) -> None:
         """Note today for the accounts with an open session. Raises StoreError."""
-        ids, store = list(self.gateway.logins.accounts), self.gateway.store
+        ids, store = list(self.gateway.logins.accounts), cast(MailStore, self.gateway.store)
         for start in range(0, len(ids), _AT_ONCE):
             store.note_present(ids[start : start + _AT_ONCE], int(time.time()) // _DAY)
 

@@ -20,7 +20,7 @@ from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.removal import Removal
 from chatgate_maildb.reserve import Reserve
 from chatgate_maildb.retention import Retention
-from chatgate_maildb.writer import Writer
+from chatgate_maildb.writer import Transaction, Writer
 
 # Free pages of the database that are kept for new mail, and how many go back to the disk in one transaction.
 _SPARE_PAGES = 1000
@@ -124,8 +124,7 @@ class MailStore(Accounts, Messages, Removal, Retention):
         given = 0
         while (free := self.reader.rows("PRAGMA freelist_count")[0][0]) > _SPARE_PAGES:
             pages = min(free - _SPARE_PAGES, _PAGES_AT_ONCE)
-            sql = f"PRAGMA incremental_vacuum({pages})"
-            self.writer.run(lambda tx, sql=sql: tx.execute(sql).fetchall(), patient=True)
+            self.writer.run(partial(_vacuum, pages=pages), patient=True)
             left = self.reader.rows("PRAGMA freelist_count")[0][0]
             if left >= free:  # others delete as fast, or this database cannot be made shorter
                 break
@@ -147,3 +146,8 @@ class MailStore(Accounts, Messages, Removal, Retention):
         self.blobs.close()
         self.reader.close()
         self._presence.close()
+
+
+def _vacuum(tx: Transaction, pages: int) -> None:
+    """Give so many free pages back to the disk."""
+    tx.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()

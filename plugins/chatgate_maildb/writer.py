@@ -14,7 +14,7 @@ import random
 import sqlite3
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import gevent
 import gevent.event
@@ -72,7 +72,7 @@ class _Job:
     def __init__(self, work: Callable[[Transaction], Any], line: collections.deque[_Job], grows: bool = False) -> None:
         self.work, self.line, self.grows = work, line, grows
         line.append(self)
-        self.answer = gevent.event.AsyncResult()
+        self.answer: gevent.event.AsyncResult[Any] = gevent.event.AsyncResult()
         self.abandoned = self.begun = False
         self.asked = time.monotonic()
         self.result: Any = None
@@ -132,7 +132,7 @@ class Writer:
         killed: BaseException | None = None
         while True:
             try:
-                answer = job.answer.get()
+                answer = cast(T, job.answer.get())
             except BaseException as error:
                 if job.answer.ready() and job.answer.exception is error:
                     raise

@@ -24,6 +24,8 @@ import gevent.ssl
 from chatgate_push.connection import Connection
 
 _MAX_BODY = 4096  # octets of a body that are worth reading to keep the connection
+# For gevent.Timeout: end the block and raise nothing. Stubs of gevent know only of exceptions.
+QUIETLY: Any = False
 _BODY_SECONDS = 1.0  # that are worth waiting for it
 # What http.client raises; the last two for numbers that are none, or too large ones.
 _BROKEN = (OSError, http.client.HTTPException, ValueError, OverflowError)
@@ -166,7 +168,7 @@ class Client:
         """Read the body, for nothing but to keep the connection; it is closed if it can serve no further request."""
         keep = False
         try:
-            with response, gevent.Timeout(_BODY_SECONDS, False):
+            with response, gevent.Timeout(_BODY_SECONDS, QUIETLY):
                 response.read(_MAX_BODY)
                 keep = response.isclosed() and not response.will_close and response.status >= 200
         except _BROKEN:

@@ -45,7 +45,7 @@ class _Answer(http.client.HTTPResponse):
         Taken for the final one, it would leave that to be read as the answer to the next token.
         """
         while True:
-            version, status, reason = super()._read_status()
+            version, status, reason = super()._read_status()  # type: ignore[misc]  # private: no stub has it
             if status // 100 != 1 or status == http.client.SWITCHING_PROTOCOLS:
                 return version, status, reason
             http.client.parse_headers(self.fp)

@@ -14,7 +14,7 @@ from chatgate_filedb import FileDatabase
 from chatgate.api import Background
 from chatgate_push import tokens
 from chatgate_push.breaker import Breaker
-from chatgate_push.client import Client, Outcome
+from chatgate_push.client import QUIETLY, Client, Outcome
 from chatgate_push.keeper import Keeper
 from chatgate_push.metrics import Metrics
 from chatgate_push.options import PushOptions
@@ -84,7 +84,7 @@ class Sender:
         self.keeper.stop()
         self._requests.join(min(seconds, _LAST_WORDS))
         self._requests.kill()
-        with gevent.Timeout(_LAST_SAVING, False):
+        with gevent.Timeout(_LAST_SAVING, QUIETLY):
             for one in self._running:
                 one.stop(_LAST_SAVING)
             self.keeper.close()

@@ -71,6 +71,11 @@ class _TooLarge(ValueError):
 
 
 class _Connection(WSGIHandler):
+    # None where there is none at the moment, but not where they are read here.
+    environ: Any
+    socket: Any
+    wsgi_input: Any
+
     def __init__(
         self,
         common: WSGIServer,
@@ -81,7 +86,8 @@ class _Connection(WSGIHandler):
         requests: Budget,
     ) -> None:
         # No client address: it would become REMOTE_ADDR, and part of what pywsgi logs.
-        super().__init__(sock, None, common)
+        nobody: Any = None
+        super().__init__(sock, nobody, common)
         self._options, self._session = options, session
         self._forwarded, self._requests = forwarded, requests
         self._work = Work()
@@ -127,9 +133,9 @@ class _Connection(WSGIHandler):
         self._work.turn()  # hundreds of clients may end theirs at the same moment
         if not all(map(_FIELD.fullmatch, lines[:-1])):
             raise ValueError
-        return super().MessageClass(io.BytesIO(b"".join(lines)), 0)
+        return super().MessageClass(io.BytesIO(b"".join(lines)))
 
-    def read_request(self, raw_requestline: str) -> bool:
+    def read_request(self, raw_requestline: str) -> Any:
         """Raises ValueError for what two HTTP programs could frame differently (RFC 9112 §6)."""
         super().read_request(raw_requestline)
         lengths = self.headers.get_all("content-length", [])

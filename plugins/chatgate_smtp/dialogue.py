@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from aiosmtpd import smtp
 
@@ -111,7 +111,8 @@ class Dialogue(smtp.SMTP):
         self.hostname = plugin.hostname
         self.session: Any = _State()
         self.transport: Any = stream  # None ends the command loop
-        self._reader = self._writer = self.stream = stream
+        self.stream = stream
+        self._reader = self._writer = cast(Any, stream)
         self._tls_protocol: Any = session.tls
         self._auth_required = self.submits
         self.commands = 0

@@ -27,7 +27,7 @@ class Login(Dialogue):
     AuthLoginPasswordChallenge = "Password:"
 
     @property
-    def _auth_methods(self) -> Any:
+    def _auth_methods(self) -> Any:  # type: ignore[override]  # aiosmtpd makes a table for each session
         return {
             "PLAIN": smtp._AuthMechAttr(self.auth_PLAIN, True),
             "LOGIN": smtp._AuthMechAttr(self.auth_LOGIN, True),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import collections
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
 
-from chatgate.api import Gateway, Reply, hookimpl, option
+from chatgate.api import Gateway, Reply, Session, Stored, hookimpl, option
 
 ENTRY = "/shared/vendor/chatgate/tally"
 
@@ -28,40 +29,40 @@ class Tally:
         self.counts: collections.Counter[str] = collections.Counter()
 
     @hookimpl
-    def chatgate_connect(self, session):
+    def chatgate_connect(self, session: Session) -> Reply | None:
         self.counts[f"connections {session.service}"] += 1
         if self._door.exists():
             return Reply(421, "4.3.2", "Down for maintenance, back soon", imap="UNAVAILABLE")
         return None
 
     @hookimpl
-    def chatgate_logged_in(self, session):
+    def chatgate_logged_in(self, session: Session) -> None:
         self.counts["logins"] += 1
 
     @hookimpl
-    def chatgate_stored(self, stored):
+    def chatgate_stored(self, stored: Sequence[Stored]) -> None:
         self.counts["deliveries"] += len(stored)
 
     @hookimpl
-    def chatgate_account_removed(self):
+    def chatgate_account_removed(self) -> None:
         self.counts["accounts removed"] += 1
 
     @hookimpl
-    def chatgate_capabilities(self, session):
+    def chatgate_capabilities(self, session: Session) -> list[str] | None:
         return ["XTALLY"] if session.account else None
 
     @hookimpl
-    def chatgate_metadata_entries(self, mailbox):
+    def chatgate_metadata_entries(self, mailbox: str) -> list[str] | None:
         return None if mailbox else [ENTRY]
 
     @hookimpl
-    def chatgate_get_metadata(self, entry):
+    def chatgate_get_metadata(self, entry: str) -> bytes | None:
         if entry == ENTRY:
             return " ".join(f"{name.replace(' ', '-')}={n}" for name, n in sorted(self.counts.items())).encode()
         return None
 
     @hookimpl
-    def chatgate_commands(self, cli):
+    def chatgate_commands(self, cli: click.Group) -> None:
         @cli.command()
         @click.argument("state", type=click.Choice(["on", "off"]))
         def maintenance(state: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatgate.api import Gateway, Problem, Reply, hookimpl, option
+from chatgate.api import Envelope, Gateway, Problem, Reply, hookimpl, option
 
 
 @dataclass(frozen=True)
@@ -24,14 +24,14 @@ class Example:
         self._gateway, self._options = gateway, options
 
     @hookimpl
-    def chatgate_filter(self, envelope):
+    def chatgate_filter(self, envelope: Envelope) -> Reply | None:
         # None means "not me": the next filter is asked.
         if len(envelope.recipients) > self._options.max_recipients:
             return Reply(554, "5.5.3", f"More than {self._options.max_recipients} recipients")
         return None
 
     @hookimpl
-    def chatgate_check(self):
+    def chatgate_check(self) -> list[Problem] | None:
         if self._options.max_recipients == 0:
             return [Problem("warning", "example: max_recipients is 0, every message is refused")]
         return None

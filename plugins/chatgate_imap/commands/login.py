@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import binascii
 import logging
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import gevent
 
@@ -84,7 +84,7 @@ def _log_in(connection: Connection, address: bytes, password: bytes) -> str:
     return f"[CAPABILITY {connection.capabilities().decode()}] Logged in."
 
 
-def _refuse(connection: Connection, answer: object) -> None:
+def _refuse(connection: Connection, answer: object) -> NoReturn:
     """Delta Chat takes a text with the word "authentication" for a wrong password, so only that one has it."""
     answer = login_refusal(answer)
     log.info("login refused session=%s code=%d", connection.session.id, answer.code if answer is not None else 535)
