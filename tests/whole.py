@@ -17,7 +17,7 @@ from typing import IO, NamedTuple
 ROOT = Path(__file__).parent.parent
 AT_ONCE = min(os.cpu_count() or 1, 4)
 # Those that take longest begin first.
-FIRST = ("flows", "clients", "plugins/…", "plugins/maildb", "growth", "plugins/gate")
+FIRST = ("flows", "clients", "plugins/…", "plugins/maildb", "plugins/imap", "growth", "plugins/gate")
 
 
 class Running(NamedTuple):

@@ -9,7 +9,7 @@ from chatgate_selfservice import SelfService
 from chatgate.testing import SHIPPED, imap_client, new_login
 
 HERE = Path(__file__).parent
-for folder in (HERE, HERE.parents[1] / "imap"):  # protocol traces are at home there
+for folder in (HERE, HERE.parent / "imap"):  # protocol traces are at home there
     sys.path.insert(0, str(folder))
 
 from selfservice_page import QUICK  # noqa: E402

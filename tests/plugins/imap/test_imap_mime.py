@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from chatgate.api import Work
 from tests.octets import Octets
 
-MAIL = Path(__file__).parent.parent / "mail"
+MAIL = Path(__file__).parents[2] / "mail"
 
 ATTACHED = b"""From: outer@example.org\r
 Subject: outer\r
