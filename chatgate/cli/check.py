@@ -32,6 +32,7 @@ def command(folder: Folder, as_json: bool) -> None:
     problems += [Problem("warning", text) for text in _open_secrets(gateway)]
     data = {"plugins": [p.name for p in gateway.config.plugins], "problems": [vars(p) for p in problems]}
     lines = [f"{p.level}: {p.text}" for p in problems]
+    lines += [f"{p.name}: enabled, as {p.needed_by} needs it" for p in gateway.config.plugins if p.needed_by]
     lines.append(f"{_count(len(gateway.config.plugins), 'plugin')} enabled, {_count(len(problems), 'problem')}")
     show(data, as_json, lines)
     sys.exit(any(p.level == "error" for p in problems))

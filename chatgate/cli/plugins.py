@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import click
 
 from chatgate.cli.command import Folder, fail, json_option, show
@@ -13,7 +16,7 @@ from chatgate.hosting import confd, factories
 def command() -> None:
     """List, enable and disable plugins.
 
-    A file in conf.d enables a plugin, from the next start of the gateway on.
+    A file in conf.d enables a plugin, and those it cannot do without, from the next start of the gateway on.
     """
 
 
@@ -24,15 +27,37 @@ def list_(folder: Folder, as_json: bool) -> None:
     """List all installed plugins, and say what each does."""
     confd.is_gateway(folder.path)  # or files that nobody lets us see would all look "off"
     enabled = confd.files(folder.path)
+    classes, trouble = _classes()
+    needed = _needed(enabled, classes)
     rows = []
-    for name, points in sorted(confd.installed().items()):
+    for name in sorted({*classes, *trouble}):
+        about = trouble[name] if name in trouble else summary(classes[name])
+        path = enabled[name][0].name if name in enabled else None
+        by = needed.get(name)
+        rows.append({"name": name, "enabled": bool(path or by), "file": path, "needed_by": by, "about": about})
+    show(rows, as_json, [_line(row) for row in rows])
+
+
+def _line(row: dict[str, Any]) -> str:
+    why = f"  (enabled, as {row['needed_by']} needs it)" if row["needed_by"] else ""
+    return f"{'on ' if row['enabled'] else 'off'}  {row['name']:<14} {row['about']}{why}"
+
+
+def _classes() -> tuple[dict[str, Any], dict[str, str]]:
+    """All that is installed: what makes each plugin, or what is wrong with it."""
+    classes, trouble = {}, {}
+    for name, points in confd.installed().items():
         try:
-            about = summary(factories.load(points[0]))
-        except factories.Unusable as error:  # a broken plugin is listed with its trouble
-            about = str(error)
-        paths = [path.name for path in enabled.get(name, [])]
-        rows.append({"name": name, "enabled": bool(paths), "file": paths[0] if paths else None, "about": about})
-    show(rows, as_json, [f"{'on ' if r['enabled'] else 'off'}  {r['name']:<14} {r['about']}" for r in rows])
+            classes[name] = factories.load(points[0])
+        except factories.Unusable as error:
+            trouble[name] = str(error)
+    return classes, trouble
+
+
+def _needed(enabled: dict[str, list[Path]], classes: dict[str, Any]) -> dict[str, str]:
+    """Plugins that are enabled without a file, or would be without theirs, and who needs them."""
+    own = {name: classes[name] for name in enabled if name in classes}
+    return {name: by for name, by, _ in factories.needed(own, lambda name, by: classes.get(name))}
 
 
 @command.command()
@@ -71,7 +96,11 @@ def disable(folder: Folder, name: str) -> None:
 
     Its file in conf.d gets another name, which ends with .off.
     """
-    paths = confd.files(folder.path).get(name)
+    enabled = confd.files(folder.path)
+    paths = enabled.pop(name, [])
+    by = _needed(enabled, _classes()[0]).get(name)
+    if by:
+        fail(f"'{name}' cannot be disabled, as {by} needs it", 1)
     if not paths:
         fail(f"'{name}' is not enabled", 1)
     try:

@@ -98,7 +98,8 @@ def summary(gateway: Gateway) -> list[str]:
     left_out = {one.name for one in gateway.left_out}
     for plugin in gateway.config.plugins:
         if plugin.name not in left_out:
-            lines.append(f"  on   {plugin.name}")
+            why = f", as {plugin.needed_by} needs it" if plugin.needed_by else ""
+            lines.append(f"  on   {plugin.name}{why}")
     lines += [f"  LEFT OUT  {one.name}: {one.reason}" for one in gateway.left_out]
     on = {plugin.name for plugin in gateway.config.plugins} | left_out
     for name in sorted(confd.installed()):

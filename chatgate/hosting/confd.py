@@ -15,7 +15,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
@@ -104,7 +104,8 @@ class CoreOptions:
 @dataclass(frozen=True)
 class Enabled:
     """A plugin that conf.d enables, ready to be made: factory(gateway, options). optional: when it cannot be used, the
-    gateway runs without it.
+    gateway runs without it. needed_by: the plugin for whose sake this one is enabled, whose file is `source`; "" for
+    one with a file of its own.
     """
 
     name: str
@@ -113,6 +114,7 @@ class Enabled:
     order: int = 50
     source: str = "(in code)"
     optional: bool = False
+    needed_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -203,7 +205,7 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
             continue
         wrong: list[str] = []
         factory = _factory(name, path, known, wrong)
-        options = None if factory is None else read(path, factory.Options, wrong, environ)
+        options = None if factory is None else read(path, factory.Options, wrong, environ, files=found)
         optional = _is_optional(path)
         if optional and factory is not None and (hook := factories.refuses(factory)):
             problems.append(f"{path}: optional: not for '{name}', for what it refuses ({hook}) would pass without it")
@@ -215,11 +217,78 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
             enabled.append(Enabled(name, factory, options, int(path.name[:2]), str(path), optional))
     if CORE not in found:
         problems.append(f"{folder}/conf.d/00-{CORE}.toml: missing; it names the mail domain")
+    needs = _Needs(found, known, environ, left_out)
+    enabled = needs.fulfil(enabled)
+    problems += needs.problems
     problems += _one_port_twice(enabled)
     if problems:
         raise ConfigError(problems)
     assert core is not None
     return Config(folder, core, tuple(sorted(enabled, key=lambda e: (e.order, e.name))), tuple(left_out))
+
+
+class _Needs:
+    """Plugins that others cannot do without, and that have no file of their own: they are enabled along."""
+
+    def __init__(
+        self,
+        found: Mapping[str, list[Path]],
+        known: dict[str, list[importlib.metadata.EntryPoint]],
+        environ: Mapping[str, str],
+        left_out: list[LeftOut],
+    ) -> None:
+        self._found, self._known, self._environ, self._left_out = found, known, environ, left_out
+        self._enabled: dict[str, Enabled] = {}
+        self.problems: list[str] = []
+
+    def fulfil(self, enabled: list[Enabled]) -> list[Enabled]:
+        """Those that can be used, and what they need."""
+        self._enabled = {one.name: one for one in enabled}
+        for name, by, factory in factories.needed({one.name: one.factory for one in enabled}, self._find):
+            source = self._enabled[by].source
+            wrong: list[str] = []
+            keys = {key for key, plugin in _moved_to(self._enabled[by].factory.Options).items() if plugin == name}
+            options = read(Path(source), factory.Options, wrong, self._environ, only=keys)
+            if wrong:
+                self._cannot(by, wrong)
+            else:
+                order = getattr(factory, "order", 50)
+                self._enabled[name] = Enabled(name, factory, options, order, source, needed_by=by)
+        return list(self._enabled.values())
+
+    def _find(self, name: str, by: str) -> Any:
+        if by not in self._enabled:
+            return None
+        wrong: list[str] = []
+        needs = f"{self._enabled[by].source}: '{by}' needs the plugin '{name}'"
+        off = sorted(Path(self._enabled[by].source).parent.glob(f"??-{name}.toml.off"))
+        if name in self._found:
+            if any(one.name == name for one in self._left_out):  # else its mistakes are told already
+                wrong.append(f"{needs}, which is left out")
+        elif off:
+            wrong.append(f"{needs}, which is disabled: {off[0].name}; 'chatgate plugins enable {name}' turns it on")
+        elif name not in self._known:
+            wrong.append(f"{needs}, which is not installed")
+        else:
+            return _factory(name, Path(self._enabled[by].source), self._known, self.problems)
+        self._cannot(by, wrong)
+        return None
+
+    def _cannot(self, by: str, wrong: list[str]) -> None:
+        """An optional plugin is left out, for any other it is a mistake."""
+        if wrong and self._enabled[by].optional:
+            del self._enabled[by]
+            self._left_out.append(LeftOut(by, "; ".join(wrong)))
+        else:
+            self.problems += wrong
+
+
+def _moved_to(options: type) -> Mapping[str, str]:
+    """Keys of these options that are another plugin's now, by its name. Here they hold as long as that plugin, which
+    this one needs, has no file of its own.
+    """
+    found: Mapping[str, str] = getattr(options, "moved_to", {})
+    return found
 
 
 def _factory(name: str, path: Path, known: dict[str, list[importlib.metadata.EntryPoint]], problems: list[str]) -> Any:
@@ -275,8 +344,12 @@ def read(
     problems: list[str],
     environ: Mapping[str, str],
     overrides: Mapping[str, Any] | None = None,
+    files: Mapping[str, list[Path]] | None = None,
+    only: Collection[str] | None = None,
 ) -> Any:
-    """The file as an instance of the Options dataclass; None after adding to `problems` what is wrong with it."""
+    """The file as an instance of the Options dataclass; None after adding to `problems` what is wrong with it. files:
+    those of all plugins, where keys may have moved to another one. only: read these keys and pass over the others.
+    """
     try:
         text = path.read_text("utf-8")
         values = tomllib.loads(text)
@@ -297,6 +370,13 @@ def read(
     values |= overrides or {}
     if options is not CoreOptions and type(values.pop("optional", False)) is not bool:  # see `load`
         problems.append(f"{path}:{_line_of('optional', text)}: optional: must be true or false")
+    if only is not None:
+        values = {key: value for key, value in values.items() if key in only}
+    for key, plugin in _moved_to(options).items():
+        if own := (files or {}).get(plugin):
+            moved = {**moved, key: f"{key} of {own[0].name}"}
+        else:
+            values.pop(key, None)
 
     def place(key: str) -> str:
         return _ENVIRONMENT[key] if key in (overrides or {}) else f"{path}:{_line_of(key, text)}: {key}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.metadata
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, get_type_hints
 
 from chatgate import faults
@@ -45,7 +46,24 @@ def _problem(factory: Any) -> str:
     order = getattr(factory, "order", 50)
     if type(order) is not int or not 0 <= order <= 99:
         return "order is no whole number from 0 to 99"
+    needs = getattr(factory, "requires", ())
+    if not isinstance(needs, tuple) or not all(isinstance(name, str) for name in needs):
+        return "requires is no tuple of names of plugins"
     return ""
+
+
+def needed(enabled: Mapping[str, Any], find: Callable[[str, str], Any]) -> Iterator[tuple[str, str, Any]]:
+    """(name, name of who needs it, factory) of the plugins that these cannot do without and that are not among them;
+    what those need, too. enabled: factories by name. find: the factory for (name, who needs it), None if there is none.
+    """
+    known, waiting = set(enabled), list(enabled.items())
+    for by, factory in waiting:
+        for name in getattr(factory, "requires", ()):
+            if name not in known:
+                known.add(name)
+                if (found := find(name, by)) is not None:
+                    yield name, by, found
+                    waiting.append((name, found))
 
 
 def refuses(plugin: Any) -> str:

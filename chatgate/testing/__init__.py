@@ -29,7 +29,7 @@ from typing import Any, TypeVar
 import gevent
 import pytest
 
-from chatgate.hosting import confd
+from chatgate.hosting import confd, factories
 from chatgate.network.session import Session
 from chatgate.running.gateway import Gateway
 
@@ -58,8 +58,12 @@ def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: i
 def config(
     folder: Path, *plugins: str | type, domain: str = "example.org", core: Any = None, **settings: Any
 ) -> confd.Config:
-    """A Config of these plugins in their natural order; settings by plugin name: smtp={…}. core: for CoreOptions."""
+    """A Config of these plugins and of what they need, in their natural order; settings by plugin name: smtp={…}. core:
+    for CoreOptions.
+    """
     made = [enabled(p, settings.get(p if isinstance(p, str) else p.__name__.lower())) for p in plugins]
+    needed = factories.needed({one.name: one.factory for one in made}, lambda name, by: enabled(name).factory)
+    made += [enabled(name, settings.get(name)) for name, _, _ in needed]
     options = confd.CoreOptions(domain=domain, **{"hostname": "127.0.0.1", "stop_seconds": 2.0} | (core or {}))
     return confd.Config(folder, options, tuple(sorted(made, key=lambda e: e.order)))
 
