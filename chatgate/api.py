@@ -30,7 +30,7 @@ from chatgate.network.uploads import Upload, Uploads
 from chatgate.reply import UNAVAILABLE, Reply, login_refusal
 from chatgate.running.background import Background
 from chatgate.running.gateway import Gateway
-from chatgate.store.board import account_key
+from chatgate.store.board import QUEUE, account_key
 from chatgate.store.contract import Store
 from chatgate.store.messages import Content
 from chatgate.store.records import (
@@ -40,13 +40,18 @@ from chatgate.store.records import (
     Changes,
     Copied,
     Delivery,
+    Destination,
     FlagsChanged,
     Kept,
     Mailbox,
     MailboxExists,
     Message,
     NoSuchMailbox,
+    Outgoing,
     OverQuota,
+    Queued,
+    QueueFull,
+    Settled,
     Status,
     Stored,
     StoreError,
@@ -68,6 +73,7 @@ __all__ = [
     "Copied",
     "Credentials",
     "Delivery",
+    "Destination",
     "Edit",
     "Envelope",
     "FlagsChanged",
@@ -78,10 +84,14 @@ __all__ = [
     "Message",
     "Networks",
     "NoSuchMailbox",
+    "Outgoing",
     "OverQuota",
     "PluginError",
     "Prepend",
     "Problem",
+    "QUEUE",
+    "QueueFull",
+    "Queued",
     "Remove",
     "Replace",
     "Reply",
@@ -89,6 +99,7 @@ __all__ = [
     "Server",
     "Service",
     "Session",
+    "Settled",
     "Status",
     "Store",
     "StoreError",

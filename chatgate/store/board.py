@@ -1,8 +1,11 @@
-"""The board: "mailbox M changed" or "account A changed", from whoever changed it to whoever watches it."""
+"""The board: "mailbox M changed", "account A changed" or "the queue has more", from who changed it to who watches."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+
+# What stands for the queue of what goes elsewhere (`chatgate.store.queue`): no mailbox has this id.
+QUEUE = 0
 
 
 def account_key(account_id: int) -> int:
@@ -40,15 +43,17 @@ class Board:
         self._watches: dict[int, set[Watch]] = {}
         self.on_account: Callable[[int], None] | None = None
 
-    def watch(self, mailbox_id: int, callback: Callable[[], None]) -> Watch:
-        """Call `callback` at each posting for this mailbox; it must not block or raise: set an event."""
-        watch = Watch(self, mailbox_id, callback)
-        self._watches.setdefault(mailbox_id, set()).add(watch)
+    def watch(self, key: int, callback: Callable[[], None]) -> Watch:
+        """Call `callback` at each posting of this key, a mailbox's id or `QUEUE`; it must not block or raise: set an
+        event.
+        """
+        watch = Watch(self, key, callback)
+        self._watches.setdefault(key, set()).add(watch)
         return watch
 
     def post(self, key: int) -> None:
-        """Wake the watchers of this mailbox, by its id, or account, by its `account_key`. Call it in the hub's thread,
-        after the commit.
+        """Wake the watchers of this mailbox, by its id, account, by its `account_key`, or of the `QUEUE`. Call it in
+        the hub's thread, after the commit.
         """
         if key < 0 and self.on_account is not None:
             self.on_account(-key)

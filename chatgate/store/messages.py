@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
-from chatgate.store.records import Changes, Copied, Delivery, FlagsChanged, Message, Stored
+from chatgate.store.records import Changes, Copied, Delivery, Destination, FlagsChanged, Message, Queued, Stored
 
 
 class Content(Protocol):
@@ -28,9 +28,25 @@ class Content(Protocol):
 class Messages(Protocol):
     """Storing, reading, flagging, copying and expunging; what changed since a modseq."""
 
-    def store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool = False) -> list[Stored]:
-        """One transaction, one body for all. partial: leave out those without room, if there are others than the
-        sender's own copy; else all or none. Raises OverQuota, NoSuchMailbox; then nothing was stored.
+    def store(
+        self,
+        content: bytes,
+        destinations: Sequence[Destination],
+        partial: bool = False,
+        sender: str = "",
+        account_id: int | None = None,
+    ) -> list[Stored | Queued]:
+        """Put one message into mailboxes and the queue: one transaction, one body for all. When it returns, all of it
+        is on disk and survives a power cut; rows of the queue are due at once.
+
+        destinations: at least one; no mailbox and no address elsewhere twice. partial: leave out the mailboxes without
+        room, if there is a destination that takes it besides the sender's own copy; else all or none. sender,
+        account_id: see `Queued`, for what goes elsewhere; kept as they are given. What goes elsewhere is no part of
+        what an account keeps (`usage`).
+
+        Returns what was stored, in the order of the destinations: a Stored for a Delivery, a Queued for an Outgoing.
+        Raises OverQuota (with `full`), QueueFull, NoSuchMailbox, StoreError without destinations; then nothing was
+        stored.
         """
         ...
 

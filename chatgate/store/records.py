@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from chatgate.reply import Reply
+
 
 @dataclass(frozen=True, slots=True)
 class Account:
@@ -90,7 +92,7 @@ class Usage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Where one copy of a message goes. The answer to `chatgate_route` names the destination.
+    """A mailbox here, as the destination of one copy of a message.
 
     mailbox_id: the mailbox that gets a row. For APPEND: with flags and date (None: now).
     beyond: octets by which this copy may take its account over the quota, for a word of the server's own.
@@ -107,6 +109,21 @@ class Delivery:
     own: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """An address elsewhere, as the destination of one copy of a message.
+
+    recipient: the address as the next server shall hear it. domain: decides how that server is reached: a domain in
+    lower case, or an address literal ("[192.0.2.1]"); mostly, but not always, what stands behind the @.
+    """
+
+    recipient: str
+    domain: str
+
+
+Destination = Delivery | Outgoing
+
+
 class Stored(NamedTuple):
     """One delivery that is on disk."""
 
@@ -114,6 +131,42 @@ class Stored(NamedTuple):
     uid: int
     uidvalidity: int
     modseq: int
+
+
+class Queued(NamedTuple):
+    """One recipient elsewhere of a message in the queue, see `chatgate.store.queue`. All times are Unix seconds.
+
+    id: the store's key; never given again. message: the same number in all rows of one message, as long as one is
+    there. account_id: of the account that sends it, None for nobody's. sender: the reverse-path without brackets, ""
+    for the null sender. recipient, domain: see `Outgoing`. size: octets of the content.
+    came: when it was stored. expires: from then on it shall not be tried any more. due: when it is offered; of a row
+    that somebody holds, the end of the lease. attempts: how often it was claimed, this time among them; while it is
+    the same, the row was claimed by nobody else. reply: what the last attempt heard. expired: it was claimed after
+    `expires`; False in lists.
+    """
+
+    id: int
+    message: int
+    account_id: int | None
+    sender: str
+    recipient: str
+    domain: str
+    size: int
+    came: float
+    expires: float
+    due: float
+    attempts: int = 0
+    reply: Reply | None = None
+    expired: bool = False
+
+
+class Settled(NamedTuple):
+    """gone: ids of the rows that were there and are not any more. notice: what was stored of it, None where there was
+    none, or no room for it.
+    """
+
+    gone: Sequence[int]
+    notice: Stored | Queued | None = None
 
 
 class FlagsChanged(NamedTuple):
@@ -172,3 +225,7 @@ class OverQuota(StoreError):
     def __init__(self, text: str, full: Sequence[Delivery] = ()) -> None:
         super().__init__(text)
         self.full = full
+
+
+class QueueFull(StoreError):
+    """The queue holds as much as it may, of this account or in all."""

@@ -7,17 +7,19 @@ import json
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Literal
+from typing import Literal, TypeVar
 
 from chatgate.api import (
     Changes,
     Content,
     Copied,
     Delivery,
+    Destination,
     FlagsChanged,
     Message,
     NoSuchMailbox,
     OverQuota,
+    Queued,
     Status,
     Stored,
     StoreError,
@@ -42,6 +44,8 @@ _GONE = """SELECT modseq, uid FROM expunged WHERE mailbox_id=? AND (modseq, uid)
     ORDER BY modseq, uid LIMIT ?"""
 _BODY = """SELECT body.size, body.header_size, body.file, body.data FROM message JOIN body ON body.id=message.body_id
     WHERE mailbox_id=? AND uid=?"""
+
+T = TypeVar("T")
 
 # size, header_size, file, data
 _Body = tuple[int, int, str | None, bytes | None]
@@ -167,18 +171,29 @@ class Messages(Part):
         if self.reader.rows(_BODY, (mailbox_id, uid)):
             raise Unavailable()  # `check` tells the operator which file is damaged
 
-    def store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool = False) -> list[Stored]:
+    def store(
+        self,
+        content: bytes,
+        destinations: Sequence[Destination],
+        partial: bool = False,
+        sender: str = "",
+        account_id: int | None = None,
+    ) -> list[Stored | Queued]:
+        deliveries = [destination for destination in destinations if isinstance(destination, Delivery)]
+        if len(deliveries) != len(destinations):
+            raise StoreError("This store has no queue yet")
         body, now = self._body(content), int(time.time())
 
-        def work(tx: Transaction) -> list[Stored]:
+        def work(tx: Transaction) -> list[Stored | Queued]:
             body_id = tx.execute(_BODY_ROW, body).lastrowid
-            stored, full = [], []
+            stored: list[Stored | Queued] = []
+            full = []
             for delivery in deliveries:
                 if self._has_room(tx, delivery, len(content)):
                     stored.append(_row(tx, body_id, len(content), delivery, now))
                 else:
                     full.append(delivery)
-            if full and not (partial and any(not one.delivery.own for one in stored)):
+            if full and not (partial and any(isinstance(one, Queued) or not one.delivery.own for one in stored)):
                 raise OverQuota("Mailbox is full", full)
             if not stored:
                 raise StoreError("No mailbox to store in")
@@ -224,8 +239,8 @@ class Messages(Part):
         self.blobs.remove([file for _, _, file, _ in bodies if file is not None])
 
     def _written(
-        self, bodies: Sequence[_Body], work: Callable[[Transaction], list[Stored]], patient: bool = False
-    ) -> list[Stored]:
+        self, bodies: Sequence[_Body], work: Callable[[Transaction], list[T]], patient: bool = False
+    ) -> list[T]:
         try:
             return self.writer.run(work, patient=patient, grows=True)
         except Unavailable:

@@ -121,7 +121,8 @@ class MailDb:
         alone, at RCPT, and the others get it.
         """
         try:
-            return self.gateway.store.store(content, deliveries, partial)
+            stored = self.gateway.store.store(content, deliveries, partial)
+            return [one for one in stored if isinstance(one, Stored)]
         except OverQuota as error:
             if len(deliveries) > 1 and not partial:
                 for delivery in error.full:
