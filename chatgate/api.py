@@ -11,12 +11,12 @@ A plugin is a class, named by an entry point in the group "chatgate":
 See docs/writing-plugins.md.
 """
 
+from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
 from chatgate.faults import raised_at
 from chatgate.hosting.confd import Secret, option, required
 from chatgate.hosting.hookspecs import hookimpl, hookspec
 from chatgate.hosting.hub import PluginError
 from chatgate.hosting.services import Certificate, Problem, Service
-from chatgate.mail.addresses import address_literal, normal_address, shown_address, valid_address
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, fields, split
 from chatgate.names import bare, ip
@@ -42,10 +42,13 @@ from chatgate.store.records import (
     Delivery,
     Destination,
     FlagsChanged,
+    Impossible,
     Kept,
+    LimitReached,
     Mailbox,
     MailboxExists,
     Message,
+    NoSuchAccount,
     NoSuchMailbox,
     Outgoing,
     OverQuota,
@@ -55,11 +58,28 @@ from chatgate.store.records import (
     Status,
     Stored,
     StoreError,
+    StoreFull,
+    StoreUnavailable,
     Usage,
+)
+from chatgate.store.rules import (
+    FIRST_MAILBOXES,
+    LONGEST_NAME,
+    address_key,
+    few_flags,
+    header_size,
+    inside,
+    mailbox_name,
+    mailbox_order,
+    new_address,
+    new_mailbox_name,
+    normal_flags,
 )
 from chatgate.units import iso_day, octets
 
 __all__ = [
+    "FIRST_MAILBOXES",
+    "LONGEST_NAME",
     "UNAVAILABLE",
     "Abandoned",
     "Account",
@@ -78,11 +98,14 @@ __all__ = [
     "Envelope",
     "FlagsChanged",
     "Gateway",
+    "Impossible",
     "Kept",
+    "LimitReached",
     "Mailbox",
     "MailboxExists",
     "Message",
     "Networks",
+    "NoSuchAccount",
     "NoSuchMailbox",
     "Outgoing",
     "OverQuota",
@@ -103,6 +126,8 @@ __all__ = [
     "Status",
     "Store",
     "StoreError",
+    "StoreFull",
+    "StoreUnavailable",
     "Stored",
     "TooMuchWork",
     "Upload",
@@ -110,21 +135,30 @@ __all__ = [
     "Usage",
     "Work",
     "account_key",
+    "address_key",
     "address_literal",
     "bare",
     "bind",
+    "few_flags",
     "fields",
     "give_turn",
+    "header_size",
     "hookimpl",
     "hookspec",
     "in_order",
     "in_turns",
+    "inside",
     "ip",
     "iso_day",
     "login_refusal",
+    "mailbox_name",
+    "mailbox_order",
+    "new_address",
+    "new_mailbox_name",
     "normal_address",
-    "octets",
+    "normal_flags",
     "normal_peer",
+    "octets",
     "option",
     "raised_at",
     "required",

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
+from chatgate.addresses import normal_address
 from chatgate.cli import transfer
 from chatgate.cli.command import Folder, fail, json_option, show
-from chatgate.mail.addresses import normal_address
 from chatgate.reply import Reply, text_problem
 from chatgate.running.gateway import Gateway
 from chatgate.store.records import Account

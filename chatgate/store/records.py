@@ -89,6 +89,12 @@ class Usage(NamedTuple):
     limit: int
     message_limit: int = 0
 
+    def has_room(self, octets: int, messages: int = 1) -> bool:
+        """May it keep so much more?"""
+        return (not self.limit or self.octets + octets <= self.limit) and (
+            not self.message_limit or self.messages + messages <= self.message_limit
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
@@ -200,32 +206,83 @@ class Kept(NamedTuple):
 
 
 class StoreError(Exception):
-    """A request the store cannot fulfil; str() is fit for a client."""
+    """What a store does not do, one class for each kind; str() is fit for a client. A plain StoreError is one of which
+    nobody can make anything but its text.
+    """
+
+    text = "Not possible"
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text or self.text)
 
 
-class AccountExists(StoreError):
-    """The address is taken."""
+class StoreUnavailable(StoreError):
+    """The store fails, or has been closed. Of a change that was asked for it is not known whether it is on disk; trying
+    again later may help.
+    """
+
+    text = "Temporary problem of the mail store, please try again later"
 
 
-class AddressGone(AccountExists):
-    """The address belonged to a removed account and is not given away again, see `Store.delete_account`."""
+class StoreFull(StoreError):
+    """There is no space for what takes some. Nothing was changed, and what removes something still works."""
+
+    text = "There is no space on the server's disk, please try again later"
 
 
-class MailboxExists(StoreError):
-    """The mailbox name is taken."""
+class Impossible(StoreError):
+    """No store does this, now or later: what is no address, mailbox name or flag, a mailbox inside itself, deleting
+    INBOX.
+    """
 
 
-class NoSuchMailbox(StoreError):
-    """The mailbox is not there, or not any more."""
+class LimitReached(StoreError):
+    """It would be more, or longer, than an account, mailbox or message may have."""
+
+    text = "Too many"
 
 
 class OverQuota(StoreError):
     """The account has no room for this. full: of `Store.store`, the deliveries without room."""
 
-    def __init__(self, text: str, full: Sequence[Delivery] = ()) -> None:
+    text = "Mailbox is full"
+
+    def __init__(self, text: str = "", full: Sequence[Delivery] = ()) -> None:
         super().__init__(text)
         self.full = full
 
 
 class QueueFull(StoreError):
     """The queue holds as much as it may, of this account or in all."""
+
+    text = "Too much is on its way elsewhere, please try again later"
+
+
+class NoSuchAccount(StoreError):
+    """The account is not there, or not any more."""
+
+    text = "No such account"
+
+
+class AccountExists(StoreError):
+    """The address is taken."""
+
+    text = "Account already exists"
+
+
+class AddressGone(AccountExists):
+    """The address belonged to a removed account and is not given away again, see `Store.delete_account`."""
+
+    text = "The address belonged to an account that was removed"
+
+
+class NoSuchMailbox(StoreError):
+    """The mailbox is not there, or not any more."""
+
+    text = "No such mailbox"
+
+
+class MailboxExists(StoreError):
+    """The mailbox name is taken."""
+
+    text = "Mailbox already exists"

@@ -13,6 +13,8 @@ from chatgate.api import (
     UNAVAILABLE,
     Abandoned,
     Account,
+    Impossible,
+    LimitReached,
     Mailbox,
     MailboxExists,
     NoSuchMailbox,
@@ -20,6 +22,8 @@ from chatgate.api import (
     Session,
     Store,
     StoreError,
+    StoreFull,
+    StoreUnavailable,
     TooMuchWork,
     Upload,
     Work,
@@ -363,8 +367,20 @@ class Connection:
         self.capabilities_changed()
 
 
+# RFC 5530, and for OVERQUOTA RFC 9208
+_STORE_CODES: dict[type[StoreError], str] = {
+    NoSuchMailbox: "NONEXISTENT",
+    MailboxExists: "ALREADYEXISTS",
+    OverQuota: "OVERQUOTA",
+    Impossible: "CANNOT",
+    LimitReached: "LIMIT",
+    StoreFull: "UNAVAILABLE",
+    StoreUnavailable: "UNAVAILABLE",
+}
+
+
 def _refused_by_store(error: StoreError) -> No:
-    for kind, code in ((NoSuchMailbox, "NONEXISTENT"), (MailboxExists, "ALREADYEXISTS"), (OverQuota, "OVERQUOTA")):
+    for kind, code in _STORE_CODES.items():
         if isinstance(error, kind):
-            return No(str(error) or kind.__doc__ or "Refused", code)
-    return No(str(error) or "Not possible")
+            return No(str(error), code)
+    return No(str(error))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import re
 
+from chatgate.api import mailbox_name
+
 from .answers import No
 
 SEPARATOR = "/"
@@ -69,19 +71,12 @@ def encode(name: str) -> bytes:
     return b"".join(out)
 
 
-def canonical(name: str) -> str:
-    """INBOX, alone or as the first level, in capitals: it is the one name without case."""
-    if name[:5].upper() == "INBOX" and name[5:6] in ("", SEPARATOR):
-        return "INBOX" + name[5:]
-    return name
-
-
 def parse(wire: bytes, utf8: bool = False) -> str:
     """A mailbox name of a command. utf8: the client has enabled UTF8=ACCEPT, and no name is in modified UTF-7
     (RFC 6855 §3). Raises No for broken encoding: in the grammar it is an astring like any other.
     """
     try:
-        return canonical(wire.decode("utf-8") if utf8 else decode(wire))
+        return mailbox_name(wire.decode("utf-8") if utf8 else decode(wire))
     except ValueError:
         raise No(f"Mailbox name is not valid {'UTF-8' if utf8 else 'modified UTF-7'}", "CANNOT") from None
 
@@ -122,7 +117,7 @@ class Pattern:
     __slots__ = ("_pattern", "_capitals")
 
     def __init__(self, pattern: str) -> None:
-        self._pattern = _Places(canonical(pattern))
+        self._pattern = _Places(mailbox_name(pattern))
         self._capitals = _Places(pattern.upper())
 
     def matches(self, name: str) -> bool:

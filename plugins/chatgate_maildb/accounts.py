@@ -9,15 +9,15 @@ from collections.abc import Collection, Iterator
 from functools import cached_property
 
 from chatgate.api import (
+    FIRST_MAILBOXES,
     Account,
     AccountExists,
     AddressGone,
-    StoreError,
     Usage,
     account_key,
+    address_key,
     give_turn,
-    normal_address,
-    valid_address,
+    new_address,
 )
 from chatgate_maildb import mailboxes, models
 from chatgate_maildb.mailboxes import Mailboxes
@@ -44,7 +44,7 @@ _WITH_USAGE = f"""SELECT {_COLUMNS},
 class Accounts(Mailboxes):
     def account(self, address: str) -> Account | None:
         """Addresses are compared in lower case, and in one spelling of IP addresses."""
-        for row in self.reader.rows(_SELECT + "WHERE address=?", (_key(address),)):
+        for row in self.reader.rows(_SELECT + "WHERE address=?", (address_key(address),)):
             return Account(*row)
         return None
 
@@ -63,22 +63,20 @@ class Accounts(Mailboxes):
         disabled: str = "",
         quota: int | None = None,
     ) -> Account:
-        address, day = _key(address), today() if created is None else created
-        if not valid_address(address) and not returning:  # who comes back had the name when more names would do
-            raise StoreError("Not an address")
+        address, day = new_address(address, returning), today() if created is None else created
 
         def work(tx: Transaction) -> Account:
             hashed = (self._hash(address),)
             for (kept,) in tx.execute("SELECT secret FROM tombstone WHERE hash=?", hashed).fetchall():
                 if not returning or not kept:
-                    raise AddressGone("The address belonged to an account that was removed")
+                    raise AddressGone()
                 tx.execute("DELETE FROM tombstone WHERE hash=?", hashed)
             columns = (address, secret, last_login, day, disabled, quota)
             cursor = tx.execute(_INSERT, columns)
             if not cursor.rowcount:
-                raise AccountExists("Account already exists")
+                raise AccountExists()
             uidvalidity = mailboxes.next_uidvalidity(tx)
-            for name, special_use in mailboxes.FIRST.items():
+            for name, special_use in FIRST_MAILBOXES.items():
                 mailboxes.insert(tx, cursor.lastrowid, name, uidvalidity, special_use)
                 tx.execute("INSERT INTO subscription (account_id, name) VALUES (?, ?)", (cursor.lastrowid, name))
             return Account(cursor.lastrowid, *columns)
@@ -129,12 +127,13 @@ class Accounts(Mailboxes):
         self.purge(self.writer.run(work))
 
     def tombstone(self, address: str) -> str | None:
-        for (secret,) in self.reader.rows("SELECT secret FROM tombstone WHERE hash=?", (self._hash(_key(address)),)):
+        hashed = (self._hash(address_key(address)),)
+        for (secret,) in self.reader.rows("SELECT secret FROM tombstone WHERE hash=?", hashed):
             return secret
         return None
 
     def forget_tombstone(self, address: str) -> None:
-        hashed = (self._hash(_key(address)),)
+        hashed = (self._hash(address_key(address)),)
         self.writer.run(lambda tx: tx.execute("DELETE FROM tombstone WHERE hash=?", hashed).rowcount)
 
     @cached_property
@@ -181,10 +180,6 @@ class Accounts(Mailboxes):
             FROM mailbox WHERE account_id=?1"""
         ((octets, messages, quota),) = self.reader.rows(sql, (account_id,))
         return Usage(octets, messages, self.quota.of(quota), self.quota.messages)
-
-
-def _key(address: str) -> str:
-    return normal_address(address).lower()
 
 
 def today() -> int:

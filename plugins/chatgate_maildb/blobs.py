@@ -18,8 +18,8 @@ from pathlib import Path
 import gevent
 import gevent.threadpool
 
-from chatgate_maildb.database import Unavailable
-from chatgate_maildb.reserve import DiskFull, is_full
+from chatgate.api import StoreFull, StoreUnavailable
+from chatgate_maildb.reserve import is_full
 
 log = logging.getLogger("chatgate.maildb")
 
@@ -43,7 +43,7 @@ class Blobs:
             self._threads.apply(self._write, (name, content))
         except OSError as error:
             log.error("body file not written: %s", error.strerror)
-            raise (DiskFull if is_full(error) else Unavailable)() from error
+            raise (StoreFull if is_full(error) else StoreUnavailable)() from error
         return name
 
     def read(self, name: str, size: int) -> bytes | None:
@@ -54,7 +54,7 @@ class Blobs:
             return None
         except OSError as error:
             log.error("body file not read: %s", error.strerror)
-            raise Unavailable() from error
+            raise StoreUnavailable() from error
 
     def open(self, name: str) -> tuple[int, bytes, int] | None:
         """A descriptor, the first octets, and how many the file has; None when it is not there. Raises StoreError."""
@@ -64,7 +64,7 @@ class Blobs:
             return None
         except OSError as error:
             log.error("body file not read: %s", error.strerror)
-            raise Unavailable() from error
+            raise StoreUnavailable() from error
 
     def piece(self, descriptor: int, start: int, length: int) -> bytes:
         """Raises StoreError, also when the file is shorter."""
@@ -72,9 +72,9 @@ class Blobs:
             piece = self._threads.apply(os.pread, (descriptor, length, start))
         except OSError as error:
             log.error("body file not read: %s", error.strerror)
-            raise Unavailable() from error
+            raise StoreUnavailable() from error
         if len(piece) != length:
-            raise Unavailable()
+            raise StoreUnavailable()
         return piece
 
     def release(self, descriptor: int) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from peewee import PeeweeException, Query, SqliteDatabase
 
-from chatgate.api import PluginError, StoreError
+from chatgate.api import PluginError, StoreUnavailable
 
 # peewee logs every statement with its parameters at debug level, and those are people's mail.
 logging.getLogger("peewee").setLevel(logging.WARNING)
@@ -20,13 +20,6 @@ logging.getLogger("peewee").setLevel(logging.WARNING)
 log = logging.getLogger("chatgate.maildb")
 
 ERRORS = (sqlite3.Error, PeeweeException)
-
-
-class Unavailable(StoreError):
-    """The database or the disk failed; whether the change is on disk is not known. Trying again later may help."""
-
-    def __init__(self) -> None:
-        super().__init__("Temporary problem of the mail store, please try again later")
 
 
 def make_folder(folder: Path) -> None:
@@ -130,9 +123,9 @@ class Reader:
         except ERRORS as error:
             raise self._failed(error) from error
 
-    def _failed(self, error: Exception) -> Unavailable:
+    def _failed(self, error: Exception) -> StoreUnavailable:
         log.error("read failed: %s", error)
-        return Unavailable()
+        return StoreUnavailable()
 
     def close(self) -> None:
         self._database.close()

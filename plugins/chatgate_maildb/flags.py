@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 
-from chatgate.api import StoreError
+from chatgate.api import few_flags
 
 SEEN, DELETED = "\\Seen", "\\Deleted"
-
-# Octets of all flags of one message together, and how many they are. IMAP sets no limit, a row must have one, and so
-# must the memory of a session, which has the flags of all messages.
-_LONGEST = 1000
-_MOST = 50
-_TOO_MANY = "Too many flags"
 
 
 @lru_cache(maxsize=1024)
@@ -35,27 +28,5 @@ def has(text: str, flag: str) -> bool:
 
 @lru_cache(maxsize=1024)
 def text(flags: frozenset[str]) -> str:
-    """The opposite of `parsed`, for normal flags. Raises StoreError when they are too many."""
-    joined = " ".join(sorted(flags))
-    if len(joined) > _LONGEST or len(flags) > _MOST:
-        raise StoreError(_TOO_MANY)
-    return joined
-
-
-def normal(flags: Iterable[str]) -> frozenset[str]:
-    """System flags in their usual spelling, as they are case-insensitive (RFC 3501 §2.3.2). \\Recent is the sessions'
-    own affair and never stored. Raises StoreError.
-    """
-    unique = frozenset(flags)
-    if len(unique) > _MOST or sum(map(len, unique)) > _LONGEST:  # more than any message has, and than shall be cached
-        raise StoreError(_TOO_MANY)
-    return _normal(unique)
-
-
-@lru_cache(maxsize=1024)
-def _normal(flags: frozenset[str]) -> frozenset[str]:
-    for flag in flags:
-        if not flag or " " in flag or not flag.isascii() or not flag.isprintable():
-            raise StoreError("Not a flag")
-    spelled = {"\\" + flag[1:].capitalize() if flag.startswith("\\") else flag for flag in flags}
-    return frozenset(spelled - {"\\Recent"})
+    """The opposite of `parsed`, for normal flags. Raises LimitReached."""
+    return " ".join(sorted(few_flags(flags)))

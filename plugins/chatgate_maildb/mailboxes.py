@@ -8,16 +8,23 @@ from functools import partial
 
 from peewee import fn
 
-from chatgate.api import Mailbox, MailboxExists, NoSuchMailbox, StoreError
+from chatgate.api import (
+    FIRST_MAILBOXES,
+    LONGEST_NAME,
+    Impossible,
+    LimitReached,
+    Mailbox,
+    MailboxExists,
+    NoSuchAccount,
+    NoSuchMailbox,
+    inside,
+    mailbox_name,
+    mailbox_order,
+    new_mailbox_name,
+)
 from chatgate_maildb import models, rows
 from chatgate_maildb.part import Part
 from chatgate_maildb.writer import Transaction
-
-# The mailboxes of a new account, with their SPECIAL-USE attributes (RFC 6154).
-FIRST = {"INBOX": "", "Drafts": "\\Drafts", "Junk": "\\Junk", "Sent": "\\Sent", "Trash": "\\Trash"}
-
-# Octets of a mailbox name, and of the name of an annotation.
-_LONGEST = 255
 
 _COLUMNS = "id, account_id, name, uidvalidity, uidnext, modseq, special_use"
 # Not through the model: five of these make up a new account, and accounts come by the hundred a second.
@@ -27,20 +34,6 @@ _INSERT = """INSERT INTO mailbox
 FORGOTTEN_AT_ONCE = 1000
 # Mailboxes without messages: those of an account that had no mail go together.
 _PURGED_AT_ONCE = 20
-
-
-def normal(name: str) -> str:
-    """INBOX in capitals, also where it is the first of several levels (RFC 3501 §5.1)."""
-    first, slash, rest = name.partition("/")
-    return "INBOX" + slash + rest if first.upper() == "INBOX" else name
-
-
-def _checked(name: str) -> str:
-    """A name for a new mailbox or subscription. Raises StoreError for one that no client could handle."""
-    name = normal(name)
-    if not all(name.split("/")) or not name.isprintable() or len(name.encode()) > _LONGEST:
-        raise StoreError("Not a name for a mailbox")
-    return name
 
 
 def next_uidvalidity(tx: Transaction) -> int:
@@ -60,7 +53,7 @@ def insert(tx: Transaction, account_id: int, name: str, uidvalidity: int, specia
 class Mailboxes(Part):
     def mailbox(self, account_id: int, name: str) -> Mailbox | None:
         sql = f"SELECT {_COLUMNS} FROM mailbox WHERE account_id=? AND name=?"
-        for row in self.reader.rows(sql, (account_id, normal(name))):
+        for row in self.reader.rows(sql, (account_id, mailbox_name(name))):
             return Mailbox(*row)
         return None
 
@@ -69,56 +62,56 @@ class Mailboxes(Part):
         return [Mailbox(*row) for row in self.reader.rows(sql, (account_id,))]
 
     def create_mailbox(self, account_id: int, name: str, special_use: str = "") -> Mailbox:
-        name = _checked(name)
+        name = new_mailbox_name(name)
 
         def work(tx: Transaction) -> Mailbox:
             known = _names(tx, account_id)
             if name in known:
-                raise MailboxExists("Mailbox already exists")
+                raise MailboxExists()
             if not known:
-                raise StoreError("No such account")
+                raise NoSuchAccount()
             if len(known) >= self.options.max_mailboxes:
-                raise StoreError("Too many mailboxes")
-            use = special_use or _free_use(tx, account_id, FIRST.get(name, ""))
+                raise LimitReached("Too many mailboxes")
+            use = special_use or _free_use(tx, account_id, FIRST_MAILBOXES.get(name, ""))
             return insert(tx, account_id, name, next_uidvalidity(tx), use)
 
         return self.writer.run(work, grows=True)
 
     def rename_mailbox(self, account_id: int, old: str, new: str) -> None:
         """Raises NoSuchMailbox, MailboxExists, StoreError."""
-        old, new = normal(old), _checked(new)
+        old, new = mailbox_name(old), new_mailbox_name(new)
 
         def work(tx: Transaction) -> None:
             known = _names(tx, account_id)
             if old not in known:
-                raise NoSuchMailbox("No such mailbox")
+                raise NoSuchMailbox()
             if new in known:
-                raise MailboxExists("Mailbox already exists")
+                raise MailboxExists()
             if old == "INBOX":
                 if len(known) >= self.options.max_mailboxes:
-                    raise StoreError("Too many mailboxes")
+                    raise LimitReached("Too many mailboxes")
                 target = insert(tx, account_id, new, next_uidvalidity(tx))
                 rows.copy(tx, known[old], None, target.id, True, self.quota)
                 return
-            if new.startswith(old + "/"):
-                raise StoreError("A mailbox cannot become its own child")
+            if inside(new, old):
+                raise Impossible("A mailbox cannot become its own child")
             for name in known:
-                if name == old or name.startswith(old + "/"):
-                    _rename(tx, account_id, known, name, _checked(new + name[len(old) :]))
+                if name == old or inside(name, old):
+                    _rename(tx, account_id, known, name, new_mailbox_name(new + name[len(old) :]))
 
         self.writer.run(work, patient=old == "INBOX")
 
     def delete_mailbox(self, mailbox_id: int) -> None:
-        """Its children stay. Raises NoSuchMailbox, StoreError for INBOX."""
+        """Its children stay. Raises NoSuchMailbox, Impossible for INBOX."""
 
         def work(tx: Transaction) -> None:
             sql = "SELECT account_id, name FROM mailbox WHERE id=? AND account_id IS NOT NULL"
             found = tx.execute(sql, (mailbox_id,)).fetchall()
             if not found:
-                raise NoSuchMailbox("No such mailbox")
+                raise NoSuchMailbox()
             ((account_id, name),) = found
             if name == "INBOX":
-                raise StoreError("INBOX cannot be deleted")
+                raise Impossible("INBOX cannot be deleted")
             tx.execute("UPDATE mailbox SET account_id=NULL WHERE id=?", (mailbox_id,))
             tx.execute("DELETE FROM annotation WHERE account_id=? AND mailbox=?", (account_id, name))
             tx.changed.add(mailbox_id)
@@ -143,10 +136,10 @@ class Mailboxes(Part):
 
     def subscriptions(self, account_id: int) -> list[str]:
         query = models.Subscription.select(models.Subscription.name).where(models.Subscription.account == account_id)
-        return sorted((name for (name,) in self.reader.query(query)), key=lambda name: (name != "INBOX", name))
+        return sorted((name for (name,) in self.reader.query(query)), key=mailbox_order)
 
     def subscribe(self, account_id: int, name: str, wanted: bool) -> None:
-        name = _checked(name) if wanted else normal(name)
+        name = new_mailbox_name(name) if wanted else mailbox_name(name)
         table = models.Subscription
 
         def work(tx: Transaction) -> None:
@@ -155,20 +148,20 @@ class Mailboxes(Part):
                 return
             count = table.select(fn.COUNT(table.name)).where(table.account == account_id)
             if count.scalar(tx.database) >= self.options.max_mailboxes:
-                raise StoreError("Too many subscriptions")
+                raise LimitReached("Too many subscriptions")
             table.insert(account=account_id, name=name).on_conflict_ignore().execute(tx.database)
 
         self.writer.run(work, grows=wanted)
 
     def annotations(self, account_id: int, mailbox: str) -> dict[str, bytes]:
         sql = "SELECT entry, value FROM annotation WHERE account_id=? AND mailbox=?"
-        return dict(self.reader.rows(sql, (account_id, normal(mailbox))))
+        return dict(self.reader.rows(sql, (account_id, mailbox_name(mailbox))))
 
     def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
-        mailbox, table = normal(mailbox), models.Annotation
+        mailbox, table = mailbox_name(mailbox), models.Annotation
         kept = {entry: value for entry, value in entries.items() if value is not None}
-        if any(len(entry) > _LONGEST or len(kept[entry]) > self.options.max_annotation_bytes for entry in kept):
-            raise StoreError("Annotation is too long")
+        if any(len(entry) > LONGEST_NAME or len(kept[entry]) > self.options.max_annotation_bytes for entry in kept):
+            raise LimitReached("Annotation is too long")
         place = (table.account == account_id, table.mailbox == mailbox)
 
         def work(tx: Transaction) -> None:
@@ -176,10 +169,10 @@ class Mailboxes(Part):
             if not kept:
                 return
             if mailbox and mailbox not in _names(tx, account_id):
-                raise NoSuchMailbox("No such mailbox")
+                raise NoSuchMailbox()
             others = table.select(fn.COUNT(table.entry)).where(*place).scalar(tx.database)
             if others + len(kept) > self.options.max_annotations:
-                raise StoreError("Too many annotations")
+                raise LimitReached("Too many annotations")
             for entry, value in kept.items():
                 table.insert(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
 
@@ -198,7 +191,7 @@ def _free_use(tx: Transaction, account_id: int, use: str) -> str:
 
 def _rename(tx: Transaction, account_id: int, known: dict[str, int], name: str, new: str) -> None:
     if new in known:
-        raise MailboxExists("Mailbox already exists")
+        raise MailboxExists()
     tx.execute("UPDATE mailbox SET name=? WHERE id=?", (new, known[name]))
     tx.execute("UPDATE annotation SET mailbox=? WHERE account_id=? AND mailbox=?", (new, account_id, name))
 

@@ -16,19 +16,21 @@ from chatgate.api import (
     Delivery,
     Destination,
     FlagsChanged,
+    Impossible,
     Message,
     NoSuchMailbox,
     OverQuota,
     Queued,
     Status,
     Stored,
-    StoreError,
+    StoreUnavailable,
     Work,
+    header_size,
+    normal_flags,
 )
 from chatgate_maildb import rows
 from chatgate_maildb.contents import InFile, InRow
-from chatgate_maildb.database import Unavailable
-from chatgate_maildb.flags import DELETED, SEEN, has, normal, parsed, text
+from chatgate_maildb.flags import DELETED, SEEN, has, parsed, text
 from chatgate_maildb.part import Part
 from chatgate_maildb.rows import many
 from chatgate_maildb.writer import Transaction
@@ -73,7 +75,7 @@ def _header_size(content: bytes) -> int:
 
 def _row(tx: Transaction, body_id: int, size: int, delivery: Delivery, now: int) -> Stored:
     """Put a message with this body into a mailbox that has room. now: its date if the delivery has none."""
-    flags, box = normal(delivery.flags), delivery.mailbox_id
+    flags, box = normal_flags(delivery.flags), delivery.mailbox_id
     uid, modseq, uidvalidity = rows.grow(tx, box, 1, SEEN not in flags, size, None)
     date = now if delivery.date is None else delivery.date
     tx.execute(rows.INSERT, (box, uid, body_id, modseq, text(flags), size, date))
@@ -130,7 +132,7 @@ class Messages(Part):
     def _mailbox(self, mailbox_id: int, columns: str) -> tuple:
         found = self.reader.rows(f"SELECT {columns} FROM mailbox WHERE id=? AND account_id IS NOT NULL", (mailbox_id,))
         if not found:
-            raise NoSuchMailbox("No such mailbox")
+            raise NoSuchMailbox()
         return found[0]
 
     def _expunged(self, mailbox_id: int, since: int, until: int) -> list[int]:
@@ -169,7 +171,7 @@ class Messages(Part):
     def _missing_file(self, mailbox_id: int, uid: int) -> None:
         """Nothing to say when the message was expunged meanwhile. Raises StoreError when it was not."""
         if self.reader.rows(_BODY, (mailbox_id, uid)):
-            raise Unavailable()  # `check` tells the operator which file is damaged
+            raise StoreUnavailable()  # `check` tells the operator which file is damaged
 
     def store(
         self,
@@ -181,7 +183,7 @@ class Messages(Part):
     ) -> list[Stored | Queued]:
         deliveries = [destination for destination in destinations if isinstance(destination, Delivery)]
         if len(deliveries) != len(destinations):
-            raise StoreError("This store has no queue yet")
+            raise Impossible("This store has no queue yet")
         body, now = self._body(content), int(time.time())
 
         def work(tx: Transaction) -> list[Stored | Queued]:
@@ -194,9 +196,9 @@ class Messages(Part):
                 else:
                     full.append(delivery)
             if full and not (partial and any(isinstance(one, Queued) or not one.delivery.own for one in stored)):
-                raise OverQuota("Mailbox is full", full)
+                raise OverQuota(full=full)
             if not stored:
-                raise StoreError("No mailbox to store in")
+                raise Impossible("No mailbox to store in")
             rows.share(tx, body_id, len(stored))
             return stored
 
@@ -210,7 +212,7 @@ class Messages(Part):
             stored = []
             for body, (content, delivery) in zip(bodies, messages, strict=True):
                 if not self._has_room(tx, delivery, len(content)):
-                    raise OverQuota("Mailbox is full", [delivery])
+                    raise OverQuota(full=[delivery])
                 body_id = tx.execute(_BODY_ROW, body).lastrowid
                 stored.append(_row(tx, body_id, len(content), delivery, now))
                 tx.breathe()
@@ -233,7 +235,7 @@ class Messages(Part):
         """What a row of the content holds: size, size of the header, file, data. Writes the file of a large one."""
         size = len(content)
         file = self.blobs.write(content) if size > self.options.blob_bytes else None
-        return size, _header_size(content), file, content if file is None else None
+        return size, header_size(content), file, content if file is None else None
 
     def _drop(self, bodies: Sequence[_Body]) -> None:
         self.blobs.remove([file for _, _, file, _ in bodies if file is not None])
@@ -243,7 +245,7 @@ class Messages(Part):
     ) -> list[T]:
         try:
             return self.writer.run(work, patient=patient, grows=True)
-        except Unavailable:
+        except StoreUnavailable:
             raise  # perhaps it is on disk after all, and its file must not go; if not, the sweep takes it
         except Exception:
             self._drop(bodies)
@@ -257,7 +259,7 @@ class Messages(Part):
         flags: Iterable[str],
         unchanged_since: int | None = None,
     ) -> FlagsChanged:
-        wanted = normal(flags)
+        wanted = normal_flags(flags)
 
         def changed(before: frozenset[str]) -> frozenset[str]:
             return before | wanted if how == "add" else before - wanted if how == "remove" else wanted
@@ -284,7 +286,7 @@ class Messages(Part):
         """Write the new flags; the modseq they got, if there are any."""
         found = tx.execute(_STEP, (bool(updates), seen, mailbox_id)).fetchall()
         if not found:
-            raise NoSuchMailbox("No such mailbox")
+            raise NoSuchMailbox()
         if not updates:
             return []
         ((modseq,),) = found

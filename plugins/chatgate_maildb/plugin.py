@@ -24,12 +24,13 @@ from chatgate.api import (
     Session,
     Stored,
     StoreError,
+    StoreFull,
     hookimpl,
 )
 from chatgate_maildb import integrity
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.options import MailDbOptions
-from chatgate_maildb.reserve import DiskFull, free_octets
+from chatgate_maildb.reserve import free_octets
 from chatgate_maildb.rows import Quota
 from chatgate_maildb.store import MailStore
 from chatgate_maildb.toomuch import TooMuch
@@ -128,7 +129,7 @@ class MailDb:
                 for delivery in error.full:
                     self._too_much.note(delivery.account_id, len(content))
             return Reply(452, "4.2.2", "Mailbox is full, try again later", imap="OVERQUOTA")
-        except DiskFull as error:
+        except StoreFull as error:
             return Reply(452, "4.3.1", str(error), imap="UNAVAILABLE")
         except NoSuchMailbox:  # it was there a moment ago; asked again, the client hears that at RCPT
             return Reply(451, "4.2.1", "Mailbox is gone", imap="TRYCREATE")

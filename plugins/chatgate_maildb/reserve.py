@@ -12,18 +12,9 @@ import os
 import sqlite3
 from pathlib import Path
 
-from chatgate.api import StoreError
-
 log = logging.getLogger("chatgate.maildb")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
-
-
-class DiskFull(StoreError):
-    """There is no space for new mail."""
-
-    def __init__(self) -> None:
-        super().__init__("There is no space on the server's disk, please try again later")
 
 
 def is_full(error: BaseException) -> bool:

@@ -135,10 +135,10 @@ def grow(
     """
     found = tx.execute(_GROW, (messages, unseen, octets, mailbox_id)).fetchall()
     if not found:
-        raise NoSuchMailbox("No such mailbox")
+        raise NoSuchMailbox()
     ((account_id, uid, modseq, uidvalidity),) = found
     if quota is not None and not has_room(tx, account_id, 0, 0, quota):
-        raise OverQuota("Mailbox is full")
+        raise OverQuota()
     if messages:
         tx.changed.add(mailbox_id)
     return uid, modseq, uidvalidity

@@ -21,10 +21,10 @@ import gevent.event
 import gevent.threadpool
 from peewee import SqliteDatabase
 
-from chatgate.api import StoreError, give_turn
+from chatgate.api import StoreFull, StoreUnavailable, give_turn
 from chatgate_maildb.checkpoints import Checkpoints
-from chatgate_maildb.database import ERRORS, Unavailable
-from chatgate_maildb.reserve import DiskFull, Reserve, is_full
+from chatgate_maildb.database import ERRORS
+from chatgate_maildb.reserve import Reserve, is_full
 
 log = logging.getLogger("chatgate.maildb")
 
@@ -115,8 +115,8 @@ class Writer:
 
     def run(self, work: Callable[[Transaction], T], patient: bool = False, grows: bool = False) -> T:
         """Run the job in a transaction and return its result when that is on disk. What the job raises is raised, and
-        its changes are undone; other jobs are not harmed. Raises Unavailable when the database fails, DiskFull when
-        there is no space. The job may be run a second time, when the first transaction met a full disk.
+        its changes are undone; other jobs are not harmed. Raises StoreUnavailable when the database fails, StoreFull
+        when there is no space. The job may be run a second time, when the first transaction met a full disk.
 
         A caller that is interrupted before its job began takes the job back. Once it began, the caller waits for the
         commit in any case: to say "try again" of what is on disk a moment later would double a message. Its time-out
@@ -126,7 +126,7 @@ class Writer:
         who comes amid it waits for more. grows: it adds what people may do without on a full disk.
         """
         if self._closing:
-            raise StoreError("the mail store is closed")
+            raise StoreUnavailable("The mail store is closed")
         job = _Job(work, self._patient if patient else self._queue, grows)
         self._wake.set()
         killed: BaseException | None = None
@@ -227,7 +227,7 @@ class Writer:
         job.begun = True
         done.append(job)
         if job.grows and self._reserve.spent:
-            job.error = DiskFull()
+            job.error = StoreFull()
             return
         dropped = len(transaction.dropped)
         try:
@@ -244,7 +244,7 @@ class Writer:
             del transaction.dropped[dropped:]
             if isinstance(error, ERRORS):
                 log.error("write failed: %s", error)
-                error = Unavailable()
+                error = StoreUnavailable()
             job.error = error
 
     def _give_up(self, error: Exception, jobs: list[_Job]) -> None:
@@ -261,7 +261,7 @@ class Writer:
         if full and self._reserve.spend():
             for job in reversed(jobs):
                 if job.grows:
-                    job.answer.set_exception(DiskFull())
+                    job.answer.set_exception(StoreFull())
                 else:
                     job.error = None
                     job.line.appendleft(job)
@@ -271,4 +271,4 @@ class Writer:
             self._queue.clear()
             self._patient.clear()
         for job in jobs:
-            job.answer.set_exception(DiskFull() if full else Unavailable())
+            job.answer.set_exception(StoreFull() if full else StoreUnavailable())

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.mail.addresses import address_literal, normal_address, valid_address
+from chatgate.addresses import address_literal, normal_address, valid_address
 
 
 @pytest.mark.parametrize(

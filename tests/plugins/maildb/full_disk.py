@@ -15,9 +15,8 @@ import sys
 from pathlib import Path
 
 from chatgate_maildb import MailDb, MailDbOptions
-from chatgate_maildb.reserve import DiskFull
 
-from chatgate.api import Delivery
+from chatgate.api import Delivery, StoreFull
 from chatgate.hosting.confd import Config, CoreOptions, Enabled
 from chatgate.running.gateway import Gateway
 
@@ -37,7 +36,7 @@ def fill(store, inbox: Delivery, octets: int) -> int:
     for count in range(100_000):
         try:
             store.store(b"Subject: x\r\n\r\n" + os.urandom(octets), [inbox])
-        except DiskFull:
+        except StoreFull:
             return count
     raise AssertionError
 

@@ -8,10 +8,9 @@ import time
 import gevent
 import pytest
 from chatgate_maildb import blobs as blobs_module
-from chatgate_maildb.reserve import DiskFull
 from gevent.monkey import get_original
 
-from chatgate.api import Delivery, PluginError, StoreError
+from chatgate.api import Delivery, PluginError, StoreError, StoreFull
 
 LARGE = b"Subject: x\r\n\r\n" + os.urandom(100_000)
 
@@ -63,7 +62,7 @@ def test_a_disk_without_room_for_the_file(store, people, tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(blobs_module.os, "fsync", full)
-        with pytest.raises(DiskFull):
+        with pytest.raises(StoreFull):
             store.store(LARGE, [inbox])
     assert files(tmp_path) == []
     assert store.store(LARGE, [inbox])[0].uid == 1

@@ -79,5 +79,5 @@ def test_others_in_the_same_commit_are_tried_again(store, people, monkeypatch):
     arriving = gevent.spawn(store.store, b"Subject: y\r\n\r\n", [people.alice.inbox])
     deleting = gevent.spawn(store.expunge, box, None, False)
     gevent.joinall([arriving, deleting])
-    assert type(arriving.exception).__name__ == "DiskFull" and deleting.value == [1]
+    assert type(arriving.exception).__name__ == "StoreFull" and deleting.value == [1]
     assert len(calls) == 2

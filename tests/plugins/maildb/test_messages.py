@@ -3,10 +3,10 @@ from dataclasses import replace
 
 import gevent
 import pytest
-from chatgate_maildb import flags
 from chatgate_maildb import store as store_module
 
 from chatgate.api import Changes, Delivery, NoSuchMailbox, OverQuota, Status, StoreError
+from chatgate.store import rules
 
 MAIL = b"Subject: one\r\nTo: you\r\n\r\nhello\r\n"
 HEADER = b"Subject: one\r\nTo: you\r\n\r\n"
@@ -242,7 +242,7 @@ def test_a_message_has_so_many_flags_and_no_more(store, people):
     box = fill(store, people.alice, 1)
     words = [f"$k{n}" for n in range(60)]
     store.set_flags(box, [1], "replace", words[:50])
-    cached = flags._normal.cache_info().currsize
+    cached = rules._normal.cache_info().currsize
     for how, more in (("add", words[50:51]), ("replace", words), ("add", ["x" * 501, "y" * 501])):
         with pytest.raises(StoreError, match="Too many flags"):
             store.set_flags(box, [1], how, more)
@@ -250,7 +250,7 @@ def test_a_message_has_so_many_flags_and_no_more(store, people):
         store.store(MAIL, [replace(people.alice.inbox, flags=frozenset(words))])
     assert flags_of(store, box) == {1: set(words[:50])}
     # What is refused takes no memory: of one octet for each flag a command can name 60 000.
-    assert flags._normal.cache_info().currsize <= cached + 1
+    assert rules._normal.cache_info().currsize <= cached + 1
 
 
 def test_expunge(store, people):

@@ -6,8 +6,8 @@ import gevent
 import gevent.event
 import pytest
 from chatgate_maildb import writer as writer_module
-from chatgate_maildb.database import Unavailable
 
+from chatgate.api import StoreUnavailable
 from chatgate.testing import until
 
 
@@ -96,7 +96,7 @@ def test_a_commit_that_fails_is_not_theirs_while_they_wait(held):
     held.errors.append(sqlite3.OperationalError("disk I/O error"))
     held.gate.set()
     patient.get(timeout=60)
-    assert isinstance(held.first.exception, Unavailable) and held.order == ["first", "patient"]
+    assert isinstance(held.first.exception, StoreUnavailable) and held.order == ["first", "patient"]
 
 
 def test_a_transaction_that_cannot_begin_is_told_to_all_who_wait(open_gateway):
@@ -109,7 +109,7 @@ def test_a_transaction_that_cannot_begin_is_told_to_all_who_wait(open_gateway):
         gevent.joinall(tasks, timeout=60)
         return [type(task.exception) for task in tasks]
 
-    assert two.writer.run(hold) == [Unavailable] * 3 and later == []
+    assert two.writer.run(hold) == [StoreUnavailable] * 3 and later == []
     one.writer.run(lambda tx: None, patient=True)
     assert later == [1]
 

@@ -9,10 +9,10 @@ import gevent.event
 import gevent.pool
 import pytest
 from chatgate_maildb import writer as writer_module
-from chatgate_maildb.database import Unavailable, connect
+from chatgate_maildb.database import connect
 from gevent.monkey import get_original
 
-from chatgate.api import AccountExists, OverQuota, StoreError
+from chatgate.api import AccountExists, OverQuota, StoreError, StoreUnavailable
 
 MAIL = b"Subject: one\r\n\r\nhello\r\n"
 thread_id = get_original("threading", "get_ident")
@@ -169,7 +169,7 @@ def test_who_failed_in_a_transaction_that_is_lost_hears_that(store, people, gate
         raise AccountExists("made a moment ago, by what is lost now")
 
     gate.fail = sqlite3.OperationalError("disk I/O error")
-    with pytest.raises(Unavailable):
+    with pytest.raises(StoreUnavailable):
         store.writer.run(create)
 
 

@@ -1,0 +1,101 @@
+"""What all stores do alike with addresses, names of mailboxes, flags and headers, so that none has to invent it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import lru_cache
+
+from chatgate.addresses import normal_address, valid_address
+from chatgate.store.records import Impossible, LimitReached
+
+SEPARATOR = "/"
+
+# The mailboxes of a new account, with their SPECIAL-USE attributes (RFC 6154). It is subscribed to them.
+FIRST_MAILBOXES = {"INBOX": "", "Drafts": "\\Drafts", "Junk": "\\Junk", "Sent": "\\Sent", "Trash": "\\Trash"}
+
+LONGEST_NAME = 255  # octets of a mailbox name in UTF-8, and of the name of an annotation
+
+# Flags of one message, and their octets together. IMAP sets no limit; the memory of a session needs one, as it has the
+# flags of all messages.
+MOST_FLAGS = 50
+LONGEST_FLAGS = 1000
+_TOO_MANY = "Too many flags"
+
+
+def address_key(address: str) -> str:
+    """The form in which addresses are kept, compared and ordered: lower case, an IP address as a literal in one
+    spelling. Any text has one, also what is no address.
+    """
+    return normal_address(address).lower()
+
+
+def new_address(address: str, returning: bool = False) -> str:
+    """The key of an address for a new account. returning: its owner had it when more names would do.
+    Raises Impossible.
+    """
+    key = address_key(address)
+    if not returning and not valid_address(key):
+        raise Impossible("Not an address")
+    return key
+
+
+def mailbox_name(name: str) -> str:
+    """The form in which names of mailboxes are kept and compared: INBOX in capitals, alone or as the first of several
+    levels (RFC 3501 §5.1). Other names differ in case, and in how Unicode composes a character.
+    """
+    if name[:5].upper() == "INBOX" and name[5:6] in ("", SEPARATOR):
+        return "INBOX" + name[5:]
+    return name
+
+
+def new_mailbox_name(name: str) -> str:
+    """The form of a name for a new mailbox or subscription: its levels are not empty, its characters printable.
+    Raises Impossible.
+    """
+    name = mailbox_name(name)
+    if not all(name.split(SEPARATOR)) or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
+        raise Impossible("Not a name for a mailbox")
+    return name
+
+
+def mailbox_order(name: str) -> tuple[bool, str]:
+    """Sorts INBOX first, then by code points."""
+    return name != "INBOX", name
+
+
+def inside(name: str, other: str) -> bool:
+    """Is the mailbox below the other one?"""
+    return name.startswith(other + SEPARATOR)
+
+
+def normal_flags(flags: Iterable[str]) -> frozenset[str]:
+    """System flags in their usual spelling, as they have no case (RFC 3501 §2.3.2); keywords as they are: IMAP spells
+    them as the mailbox has them already. \\Recent, the affair of sessions, is left out.
+    Raises Impossible for what is no flag, LimitReached for more than a message can have.
+    """
+    return _normal(few_flags(frozenset(flags)))
+
+
+@lru_cache(maxsize=1024)
+def _normal(flags: frozenset[str]) -> frozenset[str]:
+    for flag in flags:
+        if not flag or " " in flag or not flag.isascii() or not flag.isprintable():
+            raise Impossible("Not a flag")
+    spelled = {"\\" + flag[1:].capitalize() if flag.startswith("\\") else flag for flag in flags}
+    return frozenset(spelled - {"\\Recent"})
+
+
+def few_flags(flags: frozenset[str]) -> frozenset[str]:
+    """The same flags, if one message can have them together; to be asked of what adding flags results in.
+    Raises LimitReached.
+    """
+    if len(flags) > MOST_FLAGS or sum(map(len, flags)) > LONGEST_FLAGS:
+        raise LimitReached(_TOO_MANY)
+    return flags
+
+
+def header_size(content: bytes) -> int:
+    """Octets of the header with its closing empty line; all of them where no empty line ends it."""
+    # Not by `split`, which would copy the body.
+    end = -2 if content.startswith(b"\r\n") else content.find(b"\r\n\r\n")
+    return end + 4 if end != -1 else len(content)
