@@ -50,7 +50,7 @@ class Mailboxes(Protocol):
         ...
 
     def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
-        """Set all of these or none; None removes. Raises NoSuchMailbox, and StoreError when there are too many or a
-        value is too long.
+        """Set all of these or none; None removes. Raises NoSuchMailbox, LimitReached for too many in one place or a
+        value that is too long, OverQuota when all of the account's would take too much.
         """
         ...

@@ -17,6 +17,7 @@ from chatgate.api import (
     MailboxExists,
     NoSuchAccount,
     NoSuchMailbox,
+    OverQuota,
     inside,
     mailbox_name,
     mailbox_order,
@@ -31,6 +32,7 @@ _COLUMNS = "id, account_id, name, uidvalidity, uidnext, modseq, special_use"
 _INSERT = """INSERT INTO mailbox
     (account_id, name, uidvalidity, special_use, uidnext, modseq, history, messages, unseen, octets)
     VALUES (?, ?, ?, ?, 1, 1, 0, 0, 0, 0)"""
+_ANNOTATED = "SELECT ifnull(sum(length(entry)+length(value)), 0) FROM annotation WHERE account_id=?"
 FORGOTTEN_AT_ONCE = 1000
 # Mailboxes without messages: those of an account that had no mail go together.
 _PURGED_AT_ONCE = 20
@@ -162,6 +164,7 @@ class Mailboxes(Part):
         kept = {entry: value for entry, value in entries.items() if value is not None}
         if any(len(entry) > LONGEST_NAME or len(kept[entry]) > self.options.max_annotation_bytes for entry in kept):
             raise LimitReached("Annotation is too long")
+        most = self.options.max_annotations_bytes
         place = (table.account == account_id, table.mailbox == mailbox)
 
         def work(tx: Transaction) -> None:
@@ -173,6 +176,9 @@ class Mailboxes(Part):
             others = table.select(fn.COUNT(table.entry)).where(*place).scalar(tx.database)
             if others + len(kept) > self.options.max_annotations:
                 raise LimitReached("Too many annotations")
+            ((octets,),) = tx.execute(_ANNOTATED, (account_id,)).fetchall()
+            if octets + sum(len(entry) + len(value) for entry, value in kept.items()) > most:
+                raise OverQuota("The annotations would take too much")
             for entry, value in kept.items():
                 table.insert(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
 

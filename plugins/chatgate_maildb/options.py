@@ -24,6 +24,9 @@ class MailDbOptions:
     max_mailboxes: int = option(500, "Mailboxes, and subscriptions, that one account may have.")
     max_annotations: int = option(100, "Private METADATA entries that an account, and each mailbox, may have.")
     max_annotation_bytes: int = option(16384, "Octets that the value of one private METADATA entry may have.")
+    max_annotations_bytes: int = option(
+        1_000_000, "Octets of all private METADATA entries of an account, with their names. They are beside its quota."
+    )
     expunged_kept: int = option(
         1000,
         "Removed messages remembered for each mailbox when cleaning up. A session further behind is told of all "

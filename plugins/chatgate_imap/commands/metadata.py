@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
-from chatgate.api import NoSuchMailbox, Reply, StoreError
+from chatgate.api import LimitReached, Reply
 
 from .. import stuck
 from ..answers import Bad, No
@@ -23,7 +23,7 @@ _TOP = re.compile(rb"/(?:private|shared)", re.I)
 _OPTIONS = re.compile(rb"\((?!/)")  # where it is no list of entries
 _OURS = "/private/vendor/chatgate/"
 _MAX_ENTRIES = 100
-_MAX_ENTRY_NAME = 256
+_MAX_ENTRY_NAME = 255
 
 
 def _mailbox(connection: Connection, parser: Parser) -> str:
@@ -188,10 +188,8 @@ def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) 
     if notes:
         try:
             connection.store.annotate(connection.account.id, mailbox, notes)
-        except NoSuchMailbox:
-            raise
-        except StoreError as error:
-            raise No(str(error), "LIMIT") from None
+        except LimitReached as error:
+            raise No(str(error), "METADATA TOOMANY") from None
 
 
 def _only_notes(connection: Connection, mailbox: str, entries: Iterable[str]) -> None:

@@ -169,11 +169,22 @@ def test_metadata_is_set_as_a_whole_or_not_at_all(noted):
         assert noted.fails(f'SETMETADATA INBOX (/private/devicetoken "t" {other})').startswith(b"NO")
     many = " ".join(f'/private/{n} "x"' for n in range(99))
     noted.do(f"SETMETADATA Sent ({many})")
-    assert noted.fails('SETMETADATA Sent (/private/0 NIL /private/x "x" /private/y "x" /private/z "x")').startswith(
-        b"NO"
-    )
+    refusal = noted.fails('SETMETADATA Sent (/private/0 NIL /private/x "x" /private/y "x" /private/z "x")')
+    assert refusal == b"NO [METADATA TOOMANY] Too many annotations"
     assert noted.do("GETMETADATA Sent /private/0") and not noted.do("GETMETADATA Sent /private/x")
     assert noted.do("GETMETADATA (DEPTH infinity) INBOX (/private)") == before == []
+
+
+def test_notes_of_an_account_take_so_much_and_no_more(own_gateway):
+    """However many mailboxes it spreads them over."""
+    client = Client(own_gateway(maildb={"max_annotations_bytes": 10_000}))
+    client.do("LOGIN a@example.org passpass1")
+    for mailbox in ("INBOX", "Sent"):
+        client.do(f'SETMETADATA {mailbox} (/private/x "{"x" * 4000}")')
+    refusal = client.fails(f'SETMETADATA Trash (/private/x "{"x" * 4000}")')
+    assert refusal == b"NO [OVERQUOTA] The annotations would take too much"
+    client.do("SETMETADATA Sent (/private/x NIL)")
+    client.do(f'SETMETADATA Trash (/private/x "{"x" * 4000}")')
 
 
 def test_an_entry_of_a_plugin_is_set_alone(noted):

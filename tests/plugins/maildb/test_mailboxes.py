@@ -1,6 +1,6 @@
 import pytest
 
-from chatgate.api import Delivery, MailboxExists, NoSuchMailbox, StoreError
+from chatgate.api import Delivery, MailboxExists, NoSuchMailbox, OverQuota, StoreError
 
 MAIL = b"Subject: one\r\n\r\nhello\r\n"
 
@@ -178,3 +178,20 @@ def test_annotations_are_limited(open_gateway):
         store.annotate(account.id, "", {"/private/a": None, "/private/c": b"", "/private/d": b""})
     store.annotate(account.id, "INBOX", {"/private/c": b""})
     assert set(store.annotations(account.id, "")) == {"/private/a", "/private/b"}
+
+
+def test_the_annotations_of_all_mailboxes_of_an_account_together_are_limited(open_gateway):
+    """Counted with their names, as a name takes as much as a value."""
+    store = open_gateway(max_annotations_bytes=100).store
+    alice, bob = (store.create_account(f"{name}@example.org", "") for name in ("alice", "bob"))
+    store.annotate(alice.id, "", {"/private/a": b"x" * 30})
+    store.annotate(alice.id, "INBOX", {"/private/a": b"x" * 40})
+    with pytest.raises(OverQuota):
+        store.annotate(alice.id, "Sent", {"/private/a": b"x"})
+    with pytest.raises(OverQuota):  # all or none
+        store.annotate(alice.id, "", {"/private/a": None, "/private/b": b"x" * 50, "/private/c": b""})
+    store.annotate(alice.id, "INBOX", {"/private/a": b"y" * 40})  # in place of what was there
+    store.annotate(bob.id, "Sent", {"/private/a": b"x"})
+    store.annotate(alice.id, "", {"/private/a": None})
+    store.annotate(alice.id, "Sent", {"/private/a": b"x" * 30})
+    assert store.annotations(alice.id, "") == {}
