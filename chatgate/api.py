@@ -34,6 +34,7 @@ from chatgate.store.board import QUEUE, account_key
 from chatgate.store.contract import Store
 from chatgate.store.messages import Content
 from chatgate.store.records import (
+    LEAST_LARGE,
     Account,
     AccountExists,
     AddressGone,
@@ -54,6 +55,7 @@ from chatgate.store.records import (
     OverQuota,
     Queued,
     QueueFull,
+    Recipient,
     Settled,
     Status,
     Stored,
@@ -79,6 +81,7 @@ from chatgate.units import iso_day, octets
 
 __all__ = [
     "FIRST_MAILBOXES",
+    "LEAST_LARGE",
     "LONGEST_NAME",
     "UNAVAILABLE",
     "Abandoned",
@@ -115,6 +118,7 @@ __all__ = [
     "QUEUE",
     "QueueFull",
     "Queued",
+    "Recipient",
     "Remove",
     "Replace",
     "Reply",

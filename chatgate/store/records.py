@@ -96,6 +96,14 @@ class Usage(NamedTuple):
         )
 
 
+class Recipient(NamedTuple):
+    """What delivery needs to know of an account. inbox: the id of its INBOX."""
+
+    account: Account
+    inbox: int
+    usage: Usage
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A mailbox here, as the destination of one copy of a message.
@@ -191,6 +199,10 @@ class Copied(NamedTuple):
     uidvalidity: int
     uids: Sequence[int]
     copies: Sequence[int]
+
+
+# The least that `Store.large` is asked for: octets that a message has before any rule calls it large.
+LEAST_LARGE = 65536
 
 
 class Kept(NamedTuple):

@@ -13,6 +13,7 @@ from chatgate.api import (
     Account,
     AccountExists,
     AddressGone,
+    Recipient,
     Usage,
     account_key,
     address_key,
@@ -26,8 +27,14 @@ from chatgate_maildb.writer import Transaction
 DAY = 86400
 
 _COLUMNS = "id, address, secret, last_login, created, disabled, quota"
+_OF_ACCOUNT = ", ".join(f"account.{column}" for column in _COLUMNS.split(", "))
 _SELECT = f"SELECT {_COLUMNS} FROM account "
 _INSERT = f"INSERT INTO account ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+
+# Octets and messages are summed up by one walk over the account's few mailboxes; max() picks out INBOX among them.
+_RECIPIENTS = f"""SELECT address, max(CASE name WHEN 'INBOX' THEN box.id END), sum(octets), sum(messages), {_OF_ACCOUNT}
+    FROM json_each(?) list CROSS JOIN account ON address=list.value JOIN mailbox box ON account_id=account.id
+    GROUP BY account.id"""
 
 _PRESENT = """UPDATE account SET last_login=?1
     WHERE id IN (SELECT value FROM json_each(?2)) AND last_login<?1"""
@@ -47,6 +54,17 @@ class Accounts(Mailboxes):
         for row in self.reader.rows(_SELECT + "WHERE address=?", (address_key(address),)):
             return Account(*row)
         return None
+
+    def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
+        """Those of one address of a message come together, mostly one or two: with a tag and without."""
+        keys = {address: address_key(address) for address in addresses}
+        found = {}
+        wanted = json.dumps(list(set(keys.values())))
+        for key, inbox, octets, messages, *columns in self.reader.rows(_RECIPIENTS, (wanted,)):
+            account = Account(*columns)
+            usage = Usage(octets, messages, self.quota.of(account.quota), self.quota.messages)
+            found[key] = Recipient(account, inbox, usage)
+        return {address: found[key] for address, key in keys.items() if key in found}
 
     def accounts(self, after: str = "", limit: int = 1000) -> list[Account]:
         sql = _SELECT + "WHERE address>? ORDER BY address LIMIT ?"
@@ -90,7 +108,6 @@ class Accounts(Mailboxes):
         self.note_present([account_id], day)
 
     def note_present(self, account_ids: Collection[int], day: int) -> None:
-        """Like a login of each of these on that day."""
         self.writer.run(lambda tx: tx.execute(_PRESENT, (day, json.dumps(list(account_ids)))).rowcount)
 
     def set_disabled(self, account_id: int, reason: str) -> None:

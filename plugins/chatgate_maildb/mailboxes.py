@@ -148,8 +148,10 @@ class Mailboxes(Part):
             if not wanted:
                 table.delete().where(table.account == account_id, table.name == name).execute(tx.database)
                 return
-            count = table.select(fn.COUNT(table.name)).where(table.account == account_id)
-            if count.scalar(tx.database) >= self.options.max_mailboxes:
+            if not _names(tx, account_id):
+                raise NoSuchAccount()
+            others = table.select(fn.COUNT(table.name)).where(table.account == account_id, table.name != name)
+            if others.scalar(tx.database) >= self.options.max_mailboxes:
                 raise LimitReached("Too many subscriptions")
             table.insert(account=account_id, name=name).on_conflict_ignore().execute(tx.database)
 
@@ -171,7 +173,10 @@ class Mailboxes(Part):
             table.delete().where(*place, table.entry.in_(list(entries))).execute(tx.database)
             if not kept:
                 return
-            if mailbox and mailbox not in _names(tx, account_id):
+            names = _names(tx, account_id)
+            if not names:
+                raise NoSuchAccount()
+            if mailbox and mailbox not in names:
                 raise NoSuchMailbox()
             others = table.select(fn.COUNT(table.entry)).where(*place).scalar(tx.database)
             if others + len(kept) > self.options.max_annotations:

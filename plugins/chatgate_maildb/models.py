@@ -5,8 +5,7 @@ from __future__ import annotations
 import peewee
 from playhouse.sqlite_ext import AutoIncrementField
 
-# Octets above which a message is in an index of its own, so that the sweeper finds large ones without reading all.
-LARGE = 65536
+from chatgate.api import LEAST_LARGE
 
 
 class Meta(peewee.Model):
@@ -151,10 +150,11 @@ class Annotation(peewee.Model):
         without_rowid = True
 
 
+# The large ones have an index of their own, so that the sweeper finds them without reading all.
 # Names of their own, as statements name them (INDEXED BY) and migrations may.
 Message.add_index(Message.index(Message.mailbox, Message.modseq, name="message_modseq"))
 _BY_DATE = (Message.date, Message.mailbox, Message.uid)
-Message.add_index(Message.index(*_BY_DATE, name="message_large", where=peewee.SQL(f"size>{LARGE}")))
+Message.add_index(Message.index(*_BY_DATE, name="message_large", where=peewee.SQL(f"size>{LEAST_LARGE}")))
 Account.add_index(peewee.SQL("CREATE INDEX account_idle ON account (max(last_login, created))"))
 Body.add_index(Body.index(Body.file, name="body_file", unique=True, where=Body.file.is_null(False)))
 

@@ -8,9 +8,8 @@ from collections.abc import Collection, Iterator
 
 import gevent
 
-from chatgate.api import Kept, give_turn
+from chatgate.api import LEAST_LARGE, Kept, give_turn
 from chatgate_maildb import rows
-from chatgate_maildb.models import LARGE
 from chatgate_maildb.part import Part
 from chatgate_maildb.writer import Transaction
 
@@ -29,7 +28,7 @@ _LAST = f"""SELECT mailbox_id, uid FROM message WHERE (mailbox_id, uid)>(?, ?)
 _OLD = f"""SELECT {_KEPT} FROM message WHERE (mailbox_id, uid)>(?1, ?2) AND (mailbox_id, uid)<=(?3, ?4) AND date<?5
     ORDER BY mailbox_id, uid"""
 _LARGE = f"""SELECT {_KEPT} FROM message INDEXED BY message_large
-    WHERE (date, mailbox_id, uid)>(?, ?, ?) AND date<? AND size>{LARGE}
+    WHERE (date, mailbox_id, uid)>(?, ?, ?) AND date<? AND size>{LEAST_LARGE}
     ORDER BY date, mailbox_id, uid LIMIT {_WINDOW}"""
 _OF_MAILBOX = f"SELECT {_KEPT} FROM message WHERE mailbox_id=? AND uid>? ORDER BY uid LIMIT {_WINDOW}"
 _FETCHED = """UPDATE message SET fetched=fetched+?

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from chatgate.api import option
+from chatgate.api import LEAST_LARGE, option
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class SweeperOptions:
             raise ValueError("evict_to_percent and evict_at_percent must be in order and from 1 to 100")
         if not 0 <= self.most_idle_percent <= 100 or self.few_idle_accounts < 0:
             raise ValueError("most_idle_percent must be from 0 to 100, few_idle_accounts not less than 0")
-        if self.large_bytes < 65536:
-            raise ValueError("large_bytes must not be less than 65536")
+        if self.large_bytes < LEAST_LARGE:
+            raise ValueError(f"large_bytes must not be less than {LEAST_LARGE}")
         if self.no_large_mail_below_bytes > self.no_accounts_below_bytes:
             raise ValueError("no_large_mail_below_bytes must not be more than no_accounts_below_bytes")

@@ -236,7 +236,7 @@ def test_more_flags_than_a_message_can_have(client):
             assert client.fails(command.encode()) == b"NO [LIMIT] Too many flags"
     client.do("STORE 1 FLAGS ($a $b)")
     some = " ".join(f"$k{n}" for n in range(49))
-    assert client.fails(f"STORE 1 +FLAGS ({some})") == b"NO Too many flags"  # with those that it has
+    assert client.fails(f"STORE 1 +FLAGS ({some})") == b"NO [LIMIT] Too many flags"  # with those that it has
     assert client.do("FETCH 1 FLAGS") == [rb"* 1 FETCH (FLAGS ($a $b \Recent))"]
 
 
