@@ -13,9 +13,9 @@ See docs/writing-plugins.md.
 
 from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
 from chatgate.faults import raised_at
-from chatgate.hosting.confd import Secret, option, required
 from chatgate.hosting.hookspecs import hookimpl, hookspec
 from chatgate.hosting.hub import PluginError
+from chatgate.hosting.options import Secret, option, required
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, fields, split

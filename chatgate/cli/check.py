@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from chatgate.cli.command import Folder, json_option, show
-from chatgate.hosting import confd
+from chatgate.hosting.reading import secrets_in
 from chatgate.hosting.services import Problem
 from chatgate.running.gateway import Gateway
 
@@ -57,7 +57,7 @@ def _open_secrets(gateway: Gateway) -> list[str]:
     found = []
     for plugin in gateway.config.plugins:
         path = Path(plugin.source)
-        keys = ", ".join(confd.secrets_in(path, type(plugin.options)))
+        keys = ", ".join(secrets_in(path, type(plugin.options)))
         if keys and path.stat().st_mode & 0o004:
             found.append(f"{path}: every user of this machine can read {keys}; run 'chmod 600 {path}'")
     return found

@@ -13,6 +13,7 @@ import click
 from chatgate import names
 from chatgate.cli.command import Folder, fail, new_file
 from chatgate.hosting import confd, factories
+from chatgate.hosting.options import CoreOptions, is_listener, render
 
 # What a new gateway runs. Everything else that is installed waits for `chatgate plugins enable`.
 PLUGINS = (
@@ -99,14 +100,14 @@ def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | N
 
 
 def write_core(path: Path, settings: dict[str, Any] | None = None) -> None:
-    _write(path / "conf.d" / "00-chatgate.toml", confd.render(confd.CoreOptions, "The gateway itself.", settings))
+    _write(path / "conf.d" / "00-chatgate.toml", render(CoreOptions, "The gateway itself.", settings))
 
 
 def write_plugin(path: Path, name: str, factory: Any, settings: dict[str, Any] | None = None) -> Path:
     """The file that enables a plugin, with every key explained."""
     order = getattr(factory, "order", 50)
     target = path / "conf.d" / f"{order:02d}-{name}.toml"
-    _write(target, confd.render(factory.Options, summary(factory), settings))
+    _write(target, render(factory.Options, summary(factory), settings))
     return target
 
 
@@ -125,7 +126,7 @@ def addresses(options: Any, local: bool, listen: str | None) -> dict[str, tuple[
     """The listener settings (those with a default such as ("*:465",)), moved to another address or to local ports."""
     moved = {}
     for field in dataclasses.fields(options):
-        if not confd.is_listener(field):
+        if not is_listener(field):
             continue
         where = names.bare(listen or "127.0.0.1")
         ports = [int(item[2:]) for item in cast(tuple[str, ...], field.default)]

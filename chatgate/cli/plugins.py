@@ -10,6 +10,7 @@ import click
 from chatgate.cli.command import Folder, fail, json_option, show
 from chatgate.cli.init import summary, write_plugin
 from chatgate.hosting import confd, factories
+from chatgate.hosting.reading import missing_in
 
 
 @click.group("plugins")
@@ -83,7 +84,7 @@ def enable(folder: Folder, name: str) -> None:
         fail(f"plugin '{name}' {error}", 1)
     except OSError as error:
         fail(f"cannot write {error.filename or folder.path / 'conf.d'}: {error.strerror}", 1)
-    missing = confd.missing_in(path, factory.Options)
+    missing = missing_in(path, factory.Options)
     first = f"set {' and '.join(missing)} in it, then " if missing else ""
     click.echo(f"Enabled by {path}; {first}restart the gateway.")
 

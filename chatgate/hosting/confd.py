@@ -7,21 +7,20 @@ file. A plugin declares what can be set as a frozen dataclass whose fields are m
 from __future__ import annotations
 
 import dataclasses
-import difflib
 import importlib.metadata
-import ipaddress
 import itertools
-import json
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
-from chatgate import faults, names
+from chatgate import names
 from chatgate.hosting import factories
+from chatgate.hosting.options import CoreOptions, is_listener
+from chatgate.hosting.reading import ENVIRONMENT, did_you_mean, moved_to, read
 
 GROUP = "chatgate"
 CORE = "chatgate"
@@ -34,71 +33,6 @@ class ConfigError(Exception):
     def __init__(self, problems: list[str]) -> None:
         super().__init__("\n".join(problems))
         self.problems = problems
-
-
-class Secret(str):
-    """A string that shows itself in no repr and so in no log."""
-
-    def __repr__(self) -> str:
-        return "'***'" if self else "''"
-
-
-def option(default: Any, help: str) -> Any:
-    """A setting with a default. help: what it does, with its unit; it becomes the comment in the shipped conf.d.
-    Types: bool, int, float, str, Secret, tuple[str, ...]. A number below zero is refused: limits are finite.
-    """
-    return dataclasses.field(default=default, metadata={"help": help})
-
-
-def is_listener(field: dataclasses.Field[Any]) -> bool:
-    """A setting whose default is addresses such as ("*:465",): `init --local` and `--listen` move it."""
-    default = field.default
-    return isinstance(default, tuple) and bool(default) and all(str(item).startswith("*:") for item in default)
-
-
-def required(help: str) -> Any:
-    """A setting the operator must make."""
-    return dataclasses.field(metadata={"help": help})
-
-
-@dataclass(frozen=True)
-class CoreOptions:
-    domain: str = required("The mail domain, behind the @ of every address: a host name or an IP address.")
-    hostname: str = option("", "The name or IP address that clients connect to. Empty: the domain.")
-    log_level: str = option("warning", "What is logged: debug, info, warning or error. Addresses appear at debug only.")
-    hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
-    max_message_bytes: int = option(
-        52428800, "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB."
-    )
-    observer_seconds: float = option(
-        5.0, "Seconds each plugin may take over what it is told, such as that a message is stored; then it is cut off."
-    )
-    check_seconds: float = option(300.0, "Seconds each plugin's part of `chatgate check` may take.")
-    stall_milliseconds: int = option(
-        1000, "Milliseconds of standing still, with everybody waiting, after which the log names the code. 0: never."
-    )
-    stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
-    handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
-    proxy_protocol_from: tuple[str, ...] = option(
-        (), "Addresses or networks of reverse proxies; their connections must begin with a PROXY protocol header."
-    )
-
-    def __post_init__(self) -> None:
-        for key, form in (("domain", names.mail_domain), ("hostname", names.host)):
-            if key == "domain" or getattr(self, key):
-                try:
-                    object.__setattr__(self, key, form(getattr(self, key)))
-                except ValueError as error:
-                    raise ValueError(f"{key}: {error}") from None
-        if self.log_level.lower() not in ("debug", "info", "warning", "error"):
-            raise ValueError("log_level: must be debug, info, warning or error")
-        if self.max_message_bytes < 1:
-            raise ValueError("max_message_bytes: must be 1 or more")
-        for network in self.proxy_protocol_from:
-            try:
-                ipaddress.ip_network(network)
-            except ValueError as error:
-                raise ValueError(f"proxy_protocol_from: {error}") from None
 
 
 @dataclass(frozen=True)
@@ -247,7 +181,7 @@ class _Needs:
         for name, by, factory in factories.needed({one.name: one.factory for one in enabled}, self._find):
             source = self._enabled[by].source
             wrong: list[str] = []
-            keys = {key for key, plugin in _moved_to(self._enabled[by].factory.Options).items() if plugin == name}
+            keys = {key for key, plugin in moved_to(self._enabled[by].factory.Options).items() if plugin == name}
             options = read(Path(source), factory.Options, wrong, self._environ, only=keys)
             if wrong:
                 self._cannot(by, wrong)
@@ -283,19 +217,11 @@ class _Needs:
             self.problems += wrong
 
 
-def _moved_to(options: type) -> Mapping[str, str]:
-    """Keys of these options that are another plugin's now, by its name. Here they hold as long as that plugin, which
-    this one needs, has no file of its own.
-    """
-    found: Mapping[str, str] = getattr(options, "moved_to", {})
-    return found
-
-
 def _factory(name: str, path: Path, known: dict[str, list[importlib.metadata.EntryPoint]], problems: list[str]) -> Any:
     """What makes the plugin; None after adding to `problems` what is wrong with it."""
     points = known.get(name, [])
     if not points:
-        problems.append(f"{path}: no plugin '{name}' is installed{_did_you_mean(name, [*known, CORE])}")
+        problems.append(f"{path}: no plugin '{name}' is installed{did_you_mean(name, [*known, CORE])}")
     elif len(points) > 1:
         problems.append(f"{path}: two installed packages offer a plugin '{name}'; remove one")
     else:
@@ -332,181 +258,4 @@ def _one_port_twice(plugins: list[Enabled]) -> list[str]:
 
 def _overrides(environ: Mapping[str, str]) -> dict[str, str]:
     """For containers: the environment wins over the core's file."""
-    return {key: environ[name] for key, name in _ENVIRONMENT.items() if name in environ}
-
-
-_ENVIRONMENT = {"domain": "CHATGATE_DOMAIN", "hostname": "CHATGATE_HOSTNAME"}
-
-
-def read(
-    path: Path,
-    options: type,
-    problems: list[str],
-    environ: Mapping[str, str],
-    overrides: Mapping[str, Any] | None = None,
-    files: Mapping[str, list[Path]] | None = None,
-    only: Collection[str] | None = None,
-) -> Any:
-    """The file as an instance of the Options dataclass; None after adding to `problems` what is wrong with it. files:
-    those of all plugins, where keys may have moved to another one. only: read these keys and pass over the others.
-    """
-    try:
-        text = path.read_text("utf-8")
-        values = tomllib.loads(text)
-    except OSError as error:
-        problems.append(f"{path}: {error.strerror}")
-        return None
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        problems.append(f"{path}:{line}: not UTF-8")
-        return None
-    except tomllib.TOMLDecodeError as error:
-        problems.append(_not_toml(path, text, str(error)))
-        return None
-    before = len(problems)
-    hints = get_type_hints(options)
-    known = {field.name: field for field in dataclasses.fields(options)}
-    moved: Mapping[str, str] = getattr(options, "moved", {})
-    values |= overrides or {}
-    if options is not CoreOptions and type(values.pop("optional", False)) is not bool:  # see `load`
-        problems.append(f"{path}:{_line_of('optional', text)}: optional: must be true or false")
-    if only is not None:
-        values = {key: value for key, value in values.items() if key in only}
-    for key, plugin in _moved_to(options).items():
-        if own := (files or {}).get(plugin):
-            moved = {**moved, key: f"{key} of {own[0].name}"}
-        else:
-            values.pop(key, None)
-
-    def place(key: str) -> str:
-        return _ENVIRONMENT[key] if key in (overrides or {}) else f"{path}:{_line_of(key, text)}: {key}"
-
-    for key in values:
-        if key in moved:
-            problems.append(f"{place(key)}: has moved: it is {moved[key]} now")
-            continue
-        if key not in known:
-            problems.append(f"{place(key)}: no such key{_did_you_mean(key, list(known))}")
-            continue
-        try:
-            values[key] = _typed(values[key], hints[key], path.parent, environ)
-            if is_listener(known[key]):
-                values[key] = tuple(str(names.listener(address)) for address in values[key])
-        except ValueError as error:
-            problems.append(f"{place(key)}: {error}")
-    for key, field in known.items():
-        if key not in values and field.default is dataclasses.MISSING:
-            problems.append(f"{path}: {key}: missing: {field.metadata['help']}")
-    if len(problems) > before:
-        return None
-    try:
-        return options(**values)
-    except ValueError as error:  # from the dataclass's own __post_init__, usually "key: what is wrong"
-        key, _, rest = str(error).partition(": ")
-        problems.append(f"{place(key)}: {rest}" if key in values else f"{path}: {error}")
-    except BaseException as error:
-        if faults.thrown_in(error):
-            raise
-        problems.append(f"{path}: {faults.told(error)}")
-    return None
-
-
-def _not_toml(path: Path, text: str, what: str) -> str:
-    """tomllib says "Invalid value (at line 7, column 3)", and of a key that stands twice "Cannot overwrite a value"."""
-    found = _AT.search(what)
-    line = found and found[1] or text.rstrip("\n").count("\n") + 1
-    what = _AT.sub("", what)
-    what = "a key that is set already" if what == "Cannot overwrite a value" else what[:1].lower() + what[1:]
-    return f"{path}:{line}: not TOML: {what}"
-
-
-_AT = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)\Z")
-
-
-def missing_in(path: Path, options: type) -> list[str]:
-    """The keys that must be set and are not, in a file of conf.d; none when it cannot be read."""
-    try:
-        values = tomllib.loads(path.read_text("utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError):
-        return []
-    return [f.name for f in dataclasses.fields(options) if f.default is dataclasses.MISSING and f.name not in values]
-
-
-def secrets_in(path: Path, options: type) -> list[str]:
-    """The keys of Secret fields whose values stand in this file itself, not in the environment or another file."""
-    values = tomllib.loads(path.read_text("utf-8"))
-    kinds = get_type_hints(options)
-    return [key for key, value in values.items() if kinds.get(key) is Secret and isinstance(value, str) and value]
-
-
-def _typed(value: Any, kind: Any, folder: Path, environ: Mapping[str, str]) -> Any:
-    """The value as this type. Raises ValueError with a few words that never repeat a secret."""
-    if isinstance(value, dict):
-        value = _fetched(value, folder, environ)
-        if kind not in (str, Secret):
-            try:
-                value = tomllib.loads(f"value = {value}")["value"]
-            except tomllib.TOMLDecodeError:
-                raise ValueError(f"what it refers to is not {_words(kind)}") from None
-    if kind is float and type(value) is int:
-        value = float(value)
-    if kind == tuple[str, ...] and isinstance(value, list) and all(isinstance(item, str) for item in value):
-        return tuple(value)
-    if kind in (str, Secret) and isinstance(value, str):
-        return kind(value)
-    if type(value) is not kind:
-        raise ValueError(f"must be {_words(kind)}")
-    if kind in (int, float) and not 0 <= value < float("inf"):
-        raise ValueError("must be a finite number, zero or more")
-    return value
-
-
-def _fetched(table: dict[str, Any], folder: Path, environ: Mapping[str, str]) -> str:
-    """`{ env = "X" }` or `{ file = "…" }`, so that secrets need not stand in conf.d; files are relative to conf.d."""
-    match table:
-        case {"env": str(name), **rest} if not rest:
-            if name not in environ:
-                raise ValueError(f"the environment has no {name}")
-            return environ[name]
-        case {"file": str(name), **rest} if not rest:
-            try:
-                return (folder / name).read_text("utf-8").rstrip("\r\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"cannot read {name}: {type(error).__name__}") from None
-    raise ValueError('a table must be { env = "NAME" } or { file = "path" }')
-
-
-def _words(kind: Any) -> str:
-    return {bool: "true or false", int: "a whole number", float: "a number", str: "a string", Secret: "a string"}.get(
-        kind, "a list of strings"
-    )
-
-
-def _line_of(key: str, text: str) -> int:
-    """tomllib keeps no line numbers; the first line that sets the key is the one (0: not in the file)."""
-    wanted = re.compile(rf"""\s*(\[+\s*)?["']?{re.escape(key)}["']?\s*[=.\]]""")
-    return next((n for n, line in enumerate(text.splitlines(), 1) if wanted.match(line)), 0)
-
-
-def _did_you_mean(word: str, words: list[str]) -> str:
-    close = difflib.get_close_matches(word, words, 1)
-    return f"; did you mean '{close[0]}'?" if close else ""
-
-
-def render(options: type, title: str, settings: Mapping[str, Any] | None = None) -> str:
-    """A conf.d file with every key commented out at its default, but those in `settings`, which are set."""
-    settings, lines = settings or {}, [f"# {line}" for line in title.strip().splitlines()]
-    for field in dataclasses.fields(options):
-        lines += ["", f"# {field.metadata['help']}"]
-        if field.name in settings:
-            lines.append(f"{field.name} = {_toml(settings[field.name])}")
-        elif field.default is dataclasses.MISSING:
-            lines.append(f"# {field.name} = …  (must be set)")
-        else:
-            lines.append(f"# {field.name} = {_toml(field.default)}")
-    return "\n".join(lines) + "\n"
-
-
-def _toml(value: Any) -> str:
-    # JSON's strings, numbers, booleans and lists of strings are TOML too.
-    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
+    return {key: environ[name] for key, name in ENVIRONMENT.items() if name in environ}

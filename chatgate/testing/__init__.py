@@ -30,6 +30,7 @@ import gevent
 import pytest
 
 from chatgate.hosting import confd, factories
+from chatgate.hosting.options import CoreOptions, is_listener
 from chatgate.network.session import Session
 from chatgate.running.gateway import Gateway
 
@@ -48,7 +49,7 @@ def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: i
     options = getattr(factory, "Options", None)
     values: dict[str, Any] = {}
     if options is not None:
-        values = {f.name: ("127.0.0.1:0",) for f in dataclasses.fields(options) if confd.is_listener(f)}
+        values = {f.name: ("127.0.0.1:0",) for f in dataclasses.fields(options) if is_listener(f)}
     number = getattr(factory, "order", 50) if order is None else order
     given = dict(settings or {})
     optional = given.pop("optional", False)
@@ -64,7 +65,7 @@ def config(
     made = [enabled(p, settings.get(p if isinstance(p, str) else p.__name__.lower())) for p in plugins]
     needed = factories.needed({one.name: one.factory for one in made}, lambda name, by: enabled(name).factory)
     made += [enabled(name, settings.get(name)) for name, _, _ in needed]
-    options = confd.CoreOptions(domain=domain, **{"hostname": "127.0.0.1", "stop_seconds": 2.0} | (core or {}))
+    options = CoreOptions(domain=domain, **{"hostname": "127.0.0.1", "stop_seconds": 2.0} | (core or {}))
     return confd.Config(folder, options, tuple(sorted(made, key=lambda e: e.order)))
 
 

@@ -36,7 +36,8 @@ from chatgate_sweeper import Sweeper, SweeperOptions
 from chatgate_sweeper.sweep import Sweep
 
 from chatgate.api import Delivery
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
 
 from .report import quantile

@@ -17,6 +17,7 @@ from click.testing import CliRunner
 from chatgate.cli import cli
 from chatgate.cli.init import PLUGINS, summary
 from chatgate.hosting import confd
+from chatgate.hosting.options import CoreOptions, option, render, required
 
 ROOT = Path(__file__).parents[2]
 
@@ -128,10 +129,10 @@ def test_accounts_are_made_listed_shown_changed_and_deleted(run):
 
 def test_the_shipped_conf_d_is_what_the_code_says():
     files = {p.name: p.read_text() for p in (ROOT / "conf.d").glob("*.toml")}
-    wanted = {"00-chatgate.toml": confd.render(confd.CoreOptions, "The gateway itself.")}
+    wanted = {"00-chatgate.toml": render(CoreOptions, "The gateway itself.")}
     for name in PLUGINS:
         factory = confd.installed()[name][0].load()
-        wanted[f"{factory.order:02d}-{name}.toml"] = confd.render(factory.Options, summary(factory))
+        wanted[f"{factory.order:02d}-{name}.toml"] = render(factory.Options, summary(factory))
     assert files == wanted, "run: make conf.d"
 
 
@@ -331,9 +332,9 @@ def test_check_says_what_a_gateway_does_not_start_without(run, plugin, what):
 def test_enabling_a_plugin_says_which_keys_must_be_set(run, monkeypatch):
     @dataclasses.dataclass(frozen=True)
     class Options:
-        name: str = confd.required("Who.")
-        place: str = confd.required("Where.")
-        limit: int = confd.option(3, "How many.")
+        name: str = required("Who.")
+        place: str = required("Where.")
+        limit: int = option(3, "How many.")
 
     class Needy:
         """Needs to be told."""
@@ -374,9 +375,9 @@ def test_help_is_in_whole_sentences_that_fit_the_overview(run):
         first = command.help.strip().partition("\n\n")[0]
         assert re.fullmatch(r"[A-Z].*\.", first), f"{name}: {first}"
         assert not command.get_short_help_str(limit=65).endswith("..."), f"{name}: {first}"
-        for option in command.params:
-            if isinstance(option, click.Option):
-                assert re.match(r"[A-Z].*\.\Z", option.help, re.S), f"{name} {option.opts}: {option.help}"
+        for parameter in command.params:
+            if isinstance(parameter, click.Option):
+                assert re.match(r"[A-Z].*\.\Z", parameter.help, re.S), f"{name} {parameter.opts}: {parameter.help}"
 
 
 def test_every_plugin_and_setting_is_explained_in_whole_sentences():

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from chatgate.hosting import confd
-from chatgate.hosting.confd import ConfigError, Secret, option, required
+from chatgate.hosting.confd import ConfigError
+from chatgate.hosting.options import CoreOptions, Secret, option, render, required
+from chatgate.hosting.reading import read as read_options
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ def read(tmp_path, text, environ=None):
     path = tmp_path / "20-thing.toml"
     path.write_text(text)
     problems = []
-    options = confd.read(path, Options, problems, environ or {})
+    options = read_options(path, Options, problems, environ or {})
     return options, [problem.replace(str(path), "F") for problem in problems]
 
 
@@ -79,7 +81,7 @@ def test_broken_toml_names_the_line(tmp_path):
     ):
         (tmp_path / "F").write_bytes(text)
         problems = []
-        assert confd.read(tmp_path / "F", Options, problems, {}) is None
+        assert read_options(tmp_path / "F", Options, problems, {}) is None
         assert problems == [f"{tmp_path / 'F'}:2: {what}"]
 
 
@@ -121,7 +123,7 @@ def test_plugins_are_ordered_by_the_number_of_their_file(tmp_path):
 
 
 def test_what_is_rendered_can_be_read_back(tmp_path):
-    text = confd.render(Options, "A thing.", {"name": "n", "listen": ("[::1]:25",)})
+    text = render(Options, "A thing.", {"name": "n", "listen": ("[::1]:25",)})
     options, problems = read(tmp_path, text)
     assert problems == [] and options == Options("n", listen=("[::1]:25",))
     uncommented = "".join(line.removeprefix("# ") + "\n" for line in text.splitlines() if " = " in line)
@@ -145,7 +147,7 @@ def test_a_setting_that_moved_says_where_it_is_now(tmp_path, plugin):
     path, problems = tmp_path / f"20-{plugin}.toml", []
     path.write_text("\nmax_message_bytes = 1000000\n")
     options = confd.installed()[plugin][0].load().Options
-    assert confd.read(path, options, problems, {}) is None
+    assert read_options(path, options, problems, {}) is None
     assert problems == [f"{path}:2: max_message_bytes: has moved: it is max_message_bytes of 00-chatgate.toml now"]
 
 
@@ -190,7 +192,7 @@ NAMELESS += ["https://x/", "müller.example"]
 @pytest.mark.parametrize("given", NAMELESS)
 def test_a_domain_or_hostname_that_is_none_is_one_line(tmp_path, environment, key, given):
     core = {"domain": "d.test"} | ({} if environment else {key: given})
-    folder(tmp_path, n00_chatgate=confd.render(confd.CoreOptions, "", core))
+    folder(tmp_path, n00_chatgate=render(CoreOptions, "", core))
     variable = f"CHATGATE_{key.upper()}"
     if key == "hostname" and not given:
         return  # means the domain
@@ -212,7 +214,7 @@ def test_a_domain_or_hostname_that_is_none_is_one_line(tmp_path, environment, ke
 )
 def test_what_was_meant_is_said(given, hint):
     with pytest.raises(ValueError, match=hint):
-        confd.CoreOptions(given)
+        CoreOptions(given)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import gevent
 import pytest
 
 from chatgate.api import BindError, PluginError, Problem, hookimpl
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import UNGUARDED, Gateway
 from chatgate.running.systemd import keep_telling, sd_notify
 from chatgate.testing import client_tls, config, port

@@ -6,7 +6,8 @@ import gevent.event
 import pytest
 
 from chatgate.api import Delivery, Remove, Reply, Stored, hookimpl
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 from chatgate.mail.envelope import Envelope
 from chatgate.running.gateway import Gateway
 from chatgate.testing import session

@@ -10,7 +10,8 @@ from click.testing import CliRunner
 
 from chatgate.cli import cli
 from chatgate.hosting import confd
-from chatgate.hosting.confd import ConfigError, option
+from chatgate.hosting.confd import ConfigError
+from chatgate.hosting.options import option
 from chatgate.testing import config
 
 

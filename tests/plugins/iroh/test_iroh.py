@@ -8,7 +8,7 @@ import gevent
 import pytest
 from chatgate_iroh.plugin import ENTRY, ENTRY1, Iroh, IrohOptions
 
-from chatgate.hosting import confd
+from chatgate.hosting.reading import read as read_options
 from chatgate.running.gateway import Gateway
 from chatgate.testing import config, imap_client, new_login, session
 
@@ -103,7 +103,7 @@ def test_good_urls(url):
 def test_bad_urls_are_one_line_that_repeats_no_secret(tmp_path, url):
     path, problems = tmp_path / "75-iroh.toml", []
     path.write_text("url = '''" + url.replace("\r\n", "\n") + "'''")
-    assert confd.read(path, IrohOptions, problems, {}) is None
+    assert read_options(path, IrohOptions, problems, {}) is None
     assert len(problems) == 1 and "url: must" in problems[0] and "hunter2" not in problems[0]
 
 

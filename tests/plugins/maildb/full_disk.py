@@ -17,7 +17,8 @@ from pathlib import Path
 from chatgate_maildb import MailDb, MailDbOptions
 
 from chatgate.api import Delivery, StoreFull
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
 
 logging.disable(logging.CRITICAL)

@@ -9,7 +9,7 @@ import gevent
 import pytest
 
 from chatgate.api import UNAVAILABLE, Credentials, Delivery, Envelope, Reply, Session, Store, Stored
-from chatgate.hosting.confd import CoreOptions
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
 from chatgate.testing import until
 

@@ -16,8 +16,9 @@ from gevent.monkey import get_original
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.hookspecs import hookimpl
+from chatgate.hosting.options import CoreOptions
 from chatgate.network.session import Credentials, Session
 from chatgate.reply import Reply
 from chatgate.running.gateway import Gateway

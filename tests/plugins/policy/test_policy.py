@@ -13,7 +13,8 @@ from chatgate_policy import plugin as policy_plugin
 from chatgate_policy.limits import Budget, Load
 
 from chatgate.api import Account, Credentials, Reply, Session, hookimpl
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
 from chatgate.testing import client_tls, imap_client, new_login, port
 

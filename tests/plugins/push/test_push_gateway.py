@@ -17,7 +17,7 @@ from push_fakes import Service, hang
 from chatgate.api import Gateway
 from chatgate.cli import cli
 from chatgate.cli.command import Folder
-from chatgate.hosting import confd
+from chatgate.hosting.options import render
 from chatgate.running.gateway import Gateway as RealGateway
 from chatgate.testing import (
     SHIPPED,
@@ -257,7 +257,7 @@ def test_check_names_a_database_that_cannot_be_used_and_goes_on(tmp_path):
 
 
 def test_every_option_is_explained():
-    text = confd.render(Push.Options, "Push")
+    text = render(Push.Options, "Push")
     assert "url = " in text and "token_days = 90" in text
 
 

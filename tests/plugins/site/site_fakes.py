@@ -14,7 +14,8 @@ from chatgate_site.plugin import Site, SiteOptions
 from chatgate_tls.plugin import Tls, TlsOptions
 
 from chatgate.api import Account, Gateway, StoreError, hookimpl
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 
 LOCAL = ("127.0.0.1:0",)
 

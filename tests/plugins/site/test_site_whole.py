@@ -12,7 +12,8 @@ from click.testing import CliRunner
 from site_fakes import LOCAL, Running
 
 from chatgate.api import Account, Credentials, Gateway, Session
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ from chatgate_maildb import MailDb, MailDbOptions
 from chatgate_sweeper import Sweeper, SweeperOptions
 
 from chatgate.api import Delivery
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
 
 DAY = 86400

@@ -237,7 +237,8 @@ from pathlib import Path
 from chatgate_maildb import MailDb, MailDbOptions, removal
 from chatgate_sweeper import Sweeper, SweeperOptions
 from chatgate_sweeper.sweep import Sweep
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
 removal._MOST = removal._LEAST = 10
 plugins = (Enabled("maildb", MailDb, MailDbOptions()), Enabled("sweeper", Sweeper, SweeperOptions()))

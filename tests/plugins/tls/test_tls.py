@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gevent import socket
 
-from chatgate.hosting.confd import Config, CoreOptions, Enabled
+from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.hub import PluginError
+from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
 
 DAY = datetime.timedelta(days=1)

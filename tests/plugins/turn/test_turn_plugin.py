@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from turn_fakes import SECRET, metadata
 
 from chatgate.api import Secret
-from chatgate.hosting import confd
 from chatgate.hosting.hub import PluginError
+from chatgate.hosting.reading import read as read_options
 from chatgate.running.gateway import Gateway
 from chatgate.testing import config, session, until
 
@@ -178,7 +178,7 @@ def test_the_secret_shows_in_no_repr():
 def test_options_that_cannot_be_are_refused_without_the_secret(tmp_path, text, key):
     path, problems = tmp_path / "75-turn.toml", []
     path.write_text(text)
-    assert confd.read(path, TurnOptions, problems, {}) is None
+    assert read_options(path, TurnOptions, problems, {}) is None
     assert f"{key}: must" in problems[0] and "north" not in problems[0]
 
 

@@ -1,0 +1,96 @@
+"""What can be set: how a plugin declares it, what the core declares, and how it is written down for operators."""
+
+from __future__ import annotations
+
+import dataclasses
+import ipaddress
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from chatgate import names
+
+
+class Secret(str):
+    """A string that shows itself in no repr and so in no log."""
+
+    def __repr__(self) -> str:
+        return "'***'" if self else "''"
+
+
+def option(default: Any, help: str) -> Any:
+    """A setting with a default. help: what it does, with its unit; it becomes the comment in the shipped conf.d.
+    Types: bool, int, float, str, Secret, tuple[str, ...]. A number below zero is refused: limits are finite.
+    """
+    return dataclasses.field(default=default, metadata={"help": help})
+
+
+def is_listener(field: dataclasses.Field[Any]) -> bool:
+    """A setting whose default is addresses such as ("*:465",): `init --local` and `--listen` move it."""
+    default = field.default
+    return isinstance(default, tuple) and bool(default) and all(str(item).startswith("*:") for item in default)
+
+
+def required(help: str) -> Any:
+    """A setting the operator must make."""
+    return dataclasses.field(metadata={"help": help})
+
+
+@dataclass(frozen=True)
+class CoreOptions:
+    domain: str = required("The mail domain, behind the @ of every address: a host name or an IP address.")
+    hostname: str = option("", "The name or IP address that clients connect to. Empty: the domain.")
+    log_level: str = option("warning", "What is logged: debug, info, warning or error. Addresses appear at debug only.")
+    hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
+    max_message_bytes: int = option(
+        52428800, "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB."
+    )
+    observer_seconds: float = option(
+        5.0, "Seconds each plugin may take over what it is told, such as that a message is stored; then it is cut off."
+    )
+    check_seconds: float = option(300.0, "Seconds each plugin's part of `chatgate check` may take.")
+    stall_milliseconds: int = option(
+        1000, "Milliseconds of standing still, with everybody waiting, after which the log names the code. 0: never."
+    )
+    stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
+    handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
+    proxy_protocol_from: tuple[str, ...] = option(
+        (), "Addresses or networks of reverse proxies; their connections must begin with a PROXY protocol header."
+    )
+
+    def __post_init__(self) -> None:
+        for key, form in (("domain", names.mail_domain), ("hostname", names.host)):
+            if key == "domain" or getattr(self, key):
+                try:
+                    object.__setattr__(self, key, form(getattr(self, key)))
+                except ValueError as error:
+                    raise ValueError(f"{key}: {error}") from None
+        if self.log_level.lower() not in ("debug", "info", "warning", "error"):
+            raise ValueError("log_level: must be debug, info, warning or error")
+        if self.max_message_bytes < 1:
+            raise ValueError("max_message_bytes: must be 1 or more")
+        for network in self.proxy_protocol_from:
+            try:
+                ipaddress.ip_network(network)
+            except ValueError as error:
+                raise ValueError(f"proxy_protocol_from: {error}") from None
+
+
+def render(options: type, title: str, settings: Mapping[str, Any] | None = None) -> str:
+    """A conf.d file with every key commented out at its default, but those in `settings`, which are set."""
+    settings, lines = settings or {}, [f"# {line}" for line in title.strip().splitlines()]
+    for field in dataclasses.fields(options):
+        lines += ["", f"# {field.metadata['help']}"]
+        if field.name in settings:
+            lines.append(f"{field.name} = {_toml(settings[field.name])}")
+        elif field.default is dataclasses.MISSING:
+            lines.append(f"# {field.name} = …  (must be set)")
+        else:
+            lines.append(f"# {field.name} = {_toml(field.default)}")
+    return "\n".join(lines) + "\n"
+
+
+def _toml(value: Any) -> str:
+    # JSON's strings, numbers, booleans and lists of strings are TOML too.
+    return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)
