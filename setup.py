@@ -11,6 +11,7 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "chatgate/__init__.py").read_text())[1]
 
 PLUGINS = [
+    "accounts = chatgate_accounts.plugin:Accounts",
     "appversions = chatgate_appversions.plugin:AppVersions",
     "gate = chatgate_gate.plugin:Gate",
     "imap = chatgate_imap.plugin:Imap",

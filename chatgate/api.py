@@ -12,6 +12,7 @@ See docs/writing-plugins.md.
 """
 
 from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
+from chatgate.command import fail, json_option, new_file, show
 from chatgate.faults import raised_at
 from chatgate.hosting.hookspecs import hookimpl, hookspec
 from chatgate.hosting.hub import PluginError
@@ -27,7 +28,7 @@ from chatgate.network.server import Server
 from chatgate.network.session import Credentials, Session
 from chatgate.network.turns import Abandoned, TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.network.uploads import Upload, Uploads
-from chatgate.reply import UNAVAILABLE, Reply, login_refusal
+from chatgate.reply import UNAVAILABLE, Reply, login_refusal, text_problem
 from chatgate.running.background import Background
 from chatgate.running.gateway import Gateway
 from chatgate.store.board import QUEUE, account_key
@@ -77,12 +78,13 @@ from chatgate.store.rules import (
     new_mailbox_name,
     normal_flags,
 )
-from chatgate.units import iso_day, octets
+from chatgate.units import MOST, iso_day, octets
 
 __all__ = [
     "FIRST_MAILBOXES",
     "LEAST_LARGE",
     "LONGEST_NAME",
+    "MOST",
     "UNAVAILABLE",
     "Abandoned",
     "Account",
@@ -144,6 +146,7 @@ __all__ = [
     "bare",
     "bind",
     "few_flags",
+    "fail",
     "fields",
     "give_turn",
     "header_size",
@@ -154,11 +157,13 @@ __all__ = [
     "inside",
     "ip",
     "iso_day",
+    "json_option",
     "login_refusal",
     "mailbox_name",
     "mailbox_order",
     "new_address",
     "new_mailbox_name",
+    "new_file",
     "normal_address",
     "normal_flags",
     "normal_peer",
@@ -166,8 +171,10 @@ __all__ = [
     "option",
     "raised_at",
     "required",
+    "show",
     "shown",
     "shown_address",
     "split",
+    "text_problem",
     "valid_address",
 ]

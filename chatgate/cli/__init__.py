@@ -13,8 +13,9 @@ from typing import Any
 import click
 
 from chatgate import __version__
-from chatgate.cli import accounts, check, init, plugins, serve
-from chatgate.cli.command import Failure, Folder, fail, show
+from chatgate.cli import check, init, plugins, serve
+from chatgate.cli.folder import Folder
+from chatgate.command import Failure, fail, show
 from chatgate.hosting import confd
 from chatgate.hosting.hub import PluginError
 from chatgate.running import log
@@ -135,5 +136,5 @@ def cli(ctx: click.Context, /, **_: Path) -> None:
     _folder(ctx)
 
 
-for _module in (accounts, check, init, plugins, serve):
+for _module in (check, init, plugins, serve):
     cli.add_command(_module.command)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from chatgate.cli.command import Folder, json_option, show
+from chatgate.cli.folder import Folder
+from chatgate.command import json_option, show
 from chatgate.hosting.reading import secrets_in
 from chatgate.hosting.services import Problem
 from chatgate.running.gateway import Gateway
@@ -44,6 +45,7 @@ def _nobody_brings(gateway: Gateway) -> list[str]:
         ("open_store", "brings a store", "maildb"),
         ("certificate", "brings a TLS certificate", "tls"),
         ("authenticate", "lets anybody log in", "passwordless"),
+        ("recipient", "takes mail for anybody", "accounts"),
     )
     return [
         f"no enabled plugin {what}; the one that is shipped is {shipped}"

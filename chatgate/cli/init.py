@@ -11,7 +11,8 @@ from typing import Any, cast
 import click
 
 from chatgate import names
-from chatgate.cli.command import Folder, fail, new_file
+from chatgate.cli.folder import Folder
+from chatgate.command import fail, new_file
 from chatgate.hosting import confd, factories
 from chatgate.hosting.options import CoreOptions, is_listener, render
 
@@ -19,6 +20,7 @@ from chatgate.hosting.options import CoreOptions, is_listener, render
 PLUGINS = (
     "tls",
     "maildb",
+    "accounts",
     "passwordless",
     "gate",
     "smtp",

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from chatgate.cli.command import Folder, fail, json_option, show
+from chatgate.cli.folder import Folder
 from chatgate.cli.init import summary, write_plugin
+from chatgate.command import fail, json_option, show
 from chatgate.hosting import confd, factories
 from chatgate.hosting.reading import missing_in
 

@@ -12,8 +12,9 @@ import click
 import gevent
 
 from chatgate import __version__
-from chatgate.cli.command import Folder, fail
+from chatgate.cli.folder import Folder
 from chatgate.cli.reload import reload
+from chatgate.command import fail
 from chatgate.hosting import confd
 from chatgate.hosting.hub import PluginError
 from chatgate.network.listeners import BindError

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from chatgate.api import option
 
 
 @dataclass(frozen=True)
 class MailDbOptions:
+    moved_to: ClassVar = {"full_minutes": "accounts", "recipient_delimiter": "accounts"}
+
     folder: str = option("data", "Where mail is kept: the database, and blobs/ with large messages.")
     quota_bytes: int = option(500_000_000, "Octets of mail that one account may keep. 0: no limit.")
     quota_messages: int = option(
         50_000, "Messages that one account may keep: opening a mailbox costs time and memory for each. 0: no limit."
     )
-    full_minutes: float = option(
-        30.0,
-        "Minutes for which mail from other servers that do not say its size is refused for a mailbox alone that had no "
-        "room for a message to several, so that the others get it with the next try.",
-    )
-    recipient_delimiter: str = option("+", "alice+tag@ is delivered to alice@ with this delimiter. Empty: no tags.")
     blob_bytes: int = option(65536, "A message larger than this many octets is a file of its own beside the database.")
     max_mailboxes: int = option(500, "Mailboxes, and subscriptions, that one account may have.")
     max_annotations: int = option(100, "Private METADATA entries that an account, and each mailbox, may have.")

@@ -198,6 +198,8 @@ def test_every_error_is_one_line_of_the_same_form(run, command, code, line):
 
 
 def test_a_group_alone_shows_its_help(run):
+    assert "Commands:" in run("plugins", code=2)
+    run("init", "--domain", "d.test")
     assert "Commands:" in run("accounts", code=2)
 
 
@@ -310,9 +312,9 @@ def test_check_warns_of_secrets_that_everybody_can_read(run):
 
 def test_check_counts_in_english(run):
     run("init", "--domain", "_d.test")
-    assert run("check").endswith("11 plugins enabled, no problems\n")
+    assert run("check").endswith("12 plugins enabled, no problems\n")
     (run.folder / "no-create").touch()
-    assert run("check").endswith("11 plugins enabled, 1 problem\n")
+    assert run("check").endswith("12 plugins enabled, 1 problem\n")
 
 
 @pytest.mark.parametrize(

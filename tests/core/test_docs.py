@@ -41,7 +41,7 @@ def test_links_lead_somewhere(page):
 def test_commands_named_in_the_pages_exist(page):
     from chatgate.cli import cli
 
-    of_plugins = {"ping", "push", "qr", "sweep", "invite", "turn"}
+    of_plugins = {"accounts", "ping", "push", "qr", "sweep", "invite", "turn"}
     for name in re.findall(r"^    (?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
         assert name in cli.commands or name in of_plugins, name
 
@@ -67,4 +67,4 @@ def test_plugins_name_the_entries_they_have(hook):
     """Or GETMETADATA with DEPTH does not find them, and SETMETADATA sets some of several."""
     answering = [source for source in SOURCES if f"def chatgate_{hook}_metadata(" in source]
     silent = [source for source in answering if "def chatgate_metadata_entries(" not in source]
-    assert len(answering) > 1 and all("class MailDb" in source for source in silent)
+    assert len(answering) > 1 and all("class Accounts" in source for source in silent)

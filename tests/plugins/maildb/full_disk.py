@@ -68,8 +68,10 @@ os.truncate(folder / "ballast", 0)
 print("regained", store.store(b"Subject: y\r\n\r\nz", [inbox])[0].uid > 0, (folder / "data/reserve").exists())
 fill(store, inbox, 5_000)
 uids = [message.uid for message in store.changes(box.id).messages]
-answer = serving.hub.ask("store", content=b"Subject: z\r\n\r\n", deliveries=[inbox], partial=False)
-print("refused", answer.code, answer.enhanced)
+try:
+    store.store(b"Subject: z\r\n\r\n", [inbox])
+except StoreFull as error:
+    print("refused", error)
 half = len(uids) // 2
 store.set_flags(box.id, uids[:half], "add", ["\\Deleted"])
 print("deleted", len(store.expunge(box.id)) == half > 0)

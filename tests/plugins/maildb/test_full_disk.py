@@ -26,7 +26,7 @@ def test_a_real_full_disk(tmp_path):
     assert lines[1] == "filled True False"
     assert lines[2] == "full True"
     assert lines[3] == "regained True True"
-    assert lines[4] == "refused 452 4.3.1"
+    assert lines[4] == "refused There is no space on the server's disk, please try again later"
     assert lines[5] == "deleted True"
     assert lines[6] == "removed True"
     assert lines[7] == "room again"

@@ -16,7 +16,7 @@ from push_fakes import Service, hang
 
 from chatgate.api import Gateway
 from chatgate.cli import cli
-from chatgate.cli.command import Folder
+from chatgate.cli.folder import Folder
 from chatgate.hosting.options import render
 from chatgate.running.gateway import Gateway as RealGateway
 from chatgate.testing import (

@@ -11,6 +11,7 @@ from chatgate.api import Delivery
 from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
+from chatgate.testing import enabled
 
 DAY = 86400
 NOW = int(time.time()) // DAY * DAY + DAY // 2  # today at noon
@@ -24,6 +25,7 @@ def open_gateway(tmp_path):
     def make(*more, quota=1_000_000, **options):
         plugins = (
             Enabled("maildb", MailDb, MailDbOptions(quota_bytes=quota)),
+            enabled("accounts"),
             Enabled("sweeper", Sweeper, SweeperOptions(**options)),
             *(Enabled(type(plugin).__name__.lower(), lambda gateway, _, p=plugin: p, None) for plugin in more),
         )

@@ -230,6 +230,6 @@ def test_a_connected_account_is_not_idle(gateway_factory, disk):
     assert swept(gateway) == (1, 0)
     assert gateway.store.account(here[0]).last_login == NOW // DAY and gateway.store.account(away[0]) is None
     gateway.store.writer.run(lambda tx: tx.execute("UPDATE account SET last_login=1"))
-    gateway.hub.plugin("maildb").note_present()
+    gateway.hub.plugin("accounts").note_present()
     assert gateway.store.account(here[0]).last_login >= NOW // DAY
     assert client.noop()[0] == "OK"

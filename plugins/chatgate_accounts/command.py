@@ -12,13 +12,19 @@ from typing import Any
 
 import click
 
-from chatgate.addresses import normal_address
-from chatgate.cli import transfer
-from chatgate.cli.command import Folder, fail, json_option, show
-from chatgate.reply import Reply, text_problem
-from chatgate.running.gateway import Gateway
-from chatgate.store.records import Account
-from chatgate.units import iso_day, octets
+from chatgate.api import (
+    Account,
+    Gateway,
+    Reply,
+    fail,
+    iso_day,
+    json_option,
+    normal_address,
+    octets,
+    show,
+    text_problem,
+)
+from chatgate_accounts import transfer
 
 _PAGE = 1000
 _REASON = "This account was disabled by the operator of the server"
@@ -47,21 +53,10 @@ class Quota(Size):
         return words[word] if word in words else super().convert(value, param, ctx)
 
 
-@click.group("accounts")
-def command() -> None:
-    """Look after accounts.
-
-    An ADDRESS may be given without its domain.
-    """
-
-
 password_option = click.option(
     "--password", help="Use this password instead of a random one. With - it is asked for, or read from standard input."
 )
 qr_option = click.option("--qr", is_flag=True, help="Also draw the link as a QR code, to be scanned.")
-
-command.add_command(transfer.export)
-command.add_command(transfer.import_)
 
 
 def _account(gateway: Gateway, address: str) -> Account:
@@ -96,7 +91,7 @@ def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
         after = page[-1].address
 
 
-@command.command("list")
+@click.command("list")
 @click.option("--after", default="", metavar="ADDRESS", help="Begin with the address that follows this one.")
 @click.option("--limit", default=0, type=click.IntRange(0), metavar="N", help="List at most N accounts, or all with 0.")
 @click.option("--match", default="", metavar="TEXT", help="List only addresses that contain this text.")
@@ -114,7 +109,7 @@ def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
 @json_option
 @click.pass_obj
 def list_(
-    folder: Folder,
+    gateway: Gateway,
     after: str,
     limit: int,
     match: str,
@@ -129,7 +124,7 @@ def list_(
     The order is that of the addresses. For the next page, give the last address shown as --after: accounts that come
     and go in between shift nothing.
     """
-    gateway, today = folder.gateway, int(time.time()) // 86400
+    today = int(time.time()) // 86400
     _ = gateway.store  # where it cannot be opened, no heading is printed
     wanted: list[Callable[[Account], bool]] = []
     if match:
@@ -154,13 +149,12 @@ def list_(
         click.echo(form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], disabled_too).rstrip())
 
 
-@command.command("show")
+@click.command("show")
 @click.argument("address")
 @json_option
 @click.pass_obj
-def show_(folder: Folder, address: str, as_json: bool) -> None:
+def show_(gateway: Gateway, address: str, as_json: bool) -> None:
     """Show what is kept about one account."""
-    gateway = folder.gateway
     account = _account(gateway, address)
     facts = _facts(gateway, account)
     facts["mailboxes"] = {
@@ -171,19 +165,18 @@ def show_(folder: Folder, address: str, as_json: bool) -> None:
     show(facts, as_json, lines)
 
 
-@command.command()
+@click.command("create")
 @click.argument("address")
 @password_option
 @click.option("--quota", type=Quota(), help='How much the account may keep, such as 500M; "none" for no limit.')
 @qr_option
 @json_option
 @click.pass_obj
-def create(folder: Folder, address: str, password: str | None, quota: int | None, qr: bool, as_json: bool) -> None:
+def create(gateway: Gateway, address: str, password: str | None, quota: int | None, qr: bool, as_json: bool) -> None:
     """Make an account.
 
     Its password is printed, and the link by which Delta Chat logs in to it.
     """
-    gateway = folder.gateway
     chosen, generated = _password(password)
     address = _full(gateway, address)
     facts = {"way": "operator", "generated": generated, "network": "", "token": ""}
@@ -198,19 +191,18 @@ def create(folder: Folder, address: str, password: str | None, quota: int | None
     _show_login(gateway, answer.address, chosen, qr, as_json)
 
 
-@command.command()
+@click.command("passwd")
 @click.argument("address")
 @password_option
 @qr_option
 @json_option
 @click.pass_obj
-def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json: bool) -> None:
+def passwd(gateway: Gateway, address: str, password: str | None, qr: bool, as_json: bool) -> None:
     """Set an account's password.
 
     It is printed, and the link by which Delta Chat logs in with it. Connections that are open end at
     once.
     """
-    gateway = folder.gateway
     account = _account(gateway, address)
     chosen, _ = _password(password)
     answer = gateway.hub.call("set_password", account=account, password=chosen)
@@ -219,45 +211,42 @@ def passwd(folder: Folder, address: str, password: str | None, qr: bool, as_json
     _show_login(gateway, account.address, chosen, qr, as_json)
 
 
-@command.command()
+@click.command("disable")
 @click.argument("address")
 @click.option("--reason", default=_REASON, show_default=True, help="What the owner of the account is told.")
 @click.pass_obj
-def disable(folder: Folder, address: str, reason: str) -> None:
+def disable(gateway: Gateway, address: str, reason: str) -> None:
     """Refuse logins to an account, and mail from it and for it.
 
     Whoever tries to log in is told the reason. Connections that are open end at once. Nothing is lost.
     """
     if problem := text_problem(reason):
         fail(f"--reason: {problem}", 2)
-    gateway = folder.gateway
     account = _account(gateway, address)
     gateway.store.set_disabled(account.id, reason)
     click.echo(f"Disabled {account.address}.")
 
 
-@command.command()
+@click.command("enable")
 @click.argument("address")
 @click.pass_obj
-def enable(folder: Folder, address: str) -> None:
+def enable(gateway: Gateway, address: str) -> None:
     """Let a disabled account be used again."""
-    gateway = folder.gateway
     account = _account(gateway, address)
     gateway.store.set_disabled(account.id, "")
     click.echo(f"Enabled {account.address}.")
 
 
-@command.command()
+@click.command("quota")
 @click.argument("address")
 @click.argument("size", type=Quota(), required=False, default=-1)
 @json_option
 @click.pass_obj
-def quota(folder: Folder, address: str, size: int | None, as_json: bool) -> None:
+def quota(gateway: Gateway, address: str, size: int | None, as_json: bool) -> None:
     """Show or set how much an account may keep.
 
     SIZE is a number of octets such as 500M or 2G, "none" for no limit, or "default" for what conf.d says.
     """
-    gateway = folder.gateway
     account = _account(gateway, address)
     if size != -1:
         gateway.store.set_quota(account.id, size)
@@ -268,13 +257,13 @@ def quota(folder: Folder, address: str, size: int | None, as_json: bool) -> None
     show(facts, as_json, [f"{account.address}: {facts['octets']} octets{limit}{about}"])
 
 
-@command.command()
+@click.command("delete")
 @click.argument("address")
 @click.option("--yes", is_flag=True, help="Delete without asking.")
 @click.option("--free", is_flag=True, help="Let anybody have the address afterwards, not only its owner.")
 @click.option("--final", is_flag=True, help="Let nobody have the address afterwards, not even its owner.")
 @click.pass_obj
-def delete(folder: Folder, address: str, yes: bool, free: bool, final: bool) -> None:
+def delete(gateway: Gateway, address: str, yes: bool, free: bool, final: bool) -> None:
     """Delete an account with all its mail.
 
     Afterwards nobody else can take the address, but its owner can come back with the same password, and an app that is
@@ -282,7 +271,7 @@ def delete(folder: Folder, address: str, yes: bool, free: bool, final: bool) -> 
     """
     if free and final:
         fail("--free or --final, not both", 2)
-    gateway, full = folder.gateway, _full(folder.gateway, address)
+    full = _full(gateway, address)
     if free and gateway.store.tombstone(full) is not None:
         if not yes:
             click.confirm(f"Give {full} free?", abort=True)
@@ -318,3 +307,23 @@ def _password(given: str | None) -> tuple[str, bool]:
     if given:
         return given, False
     return "".join(secrets.choice(string.ascii_letters + string.digits) for _ in range(22)), True
+
+
+_COMMANDS = (
+    list_,
+    show_,
+    create,
+    passwd,
+    disable,
+    enable,
+    quota,
+    delete,
+    transfer.export,
+    transfer.import_,
+)
+
+
+def make(gateway: Gateway) -> click.Group:
+    """Each command gets the gateway by `@click.pass_obj`."""
+    about = "Look after accounts.\n\nAn ADDRESS may be given without its domain."
+    return click.Group("accounts", commands=_COMMANDS, help=about, context_settings={"obj": gateway})

@@ -17,12 +17,18 @@ from typing import Any, TextIO
 import click
 import gevent.pool
 
-from chatgate.cli.command import Folder, fail, new_file
-from chatgate.reply import text_problem
-from chatgate.running.gateway import Gateway
-from chatgate.store.contract import Store
-from chatgate.store.records import Account, AccountExists, AddressGone, StoreError
-from chatgate.units import MOST
+from chatgate.api import (
+    MOST,
+    Account,
+    AccountExists,
+    AddressGone,
+    Gateway,
+    Store,
+    StoreError,
+    fail,
+    new_file,
+    text_problem,
+)
 
 _FORMAT, _VERSION = "chatgate-accounts", 1
 _TYPES = {"address": str, "secret": str, "created": int, "last_login": int, "disabled": str, "quota": int | None}
@@ -36,14 +42,13 @@ _NAME = re.compile(r"[!-?A-~]{1,64}")
 @click.command("export")
 @click.argument("file", default="-", type=click.Path(dir_okay=False, allow_dash=True))
 @click.pass_obj
-def export(folder: Folder, file: str) -> None:
+def export(gateway: Gateway, file: str) -> None:
     """Write all accounts, without mail, to a file.
 
     With them go the hashes of their passwords. Without a FILE, they go to standard output.
 
     Keep the file to yourself: with it somebody could guess passwords as fast as their computers allow.
     """
-    gateway = folder.gateway
     lines = _lines(gateway)
     if file == "-":
         for line in lines:
@@ -72,14 +77,14 @@ def _lines(gateway: Gateway) -> Iterator[str]:
 @click.argument("file", default="-", type=click.File("r", encoding="utf-8"))
 @click.option("--replace", is_flag=True, help="Change accounts that are there already to what the file says of them.")
 @click.pass_obj
-def import_(folder: Folder, file: TextIO, replace: bool) -> None:
+def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
     """Make the accounts that `export` wrote.
 
     They are read from FILE, or from standard input, to the end before anything is changed. Accounts that are there
     already stay as they are; --replace changes all but the day they were made. Accounts that were removed here come
     back only if the file has the password that they had, and never after a final deletion.
     """
-    store, domain = folder.gateway.store, folder.gateway.domain
+    store, domain = gateway.store, gateway.domain
     try:
         rows = list(_rows(file, domain, int(time.time()) // 86400))
     except UnicodeDecodeError:

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from chatgate.api import Account, Credentials, Session, StoreError
 from chatgate.cli import cli
-from chatgate.cli.command import Folder
+from chatgate.cli.folder import Folder
 
 DAY = int(time.time()) // 86400
 
@@ -381,7 +381,7 @@ def test_half_an_export_is_not_left_behind(run, tmp_path, monkeypatch):
         yield "{}"
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("chatgate.cli.transfer._lines", lines)
+    monkeypatch.setattr("chatgate_accounts.transfer._lines", lines)
     file = tmp_path / "accounts"
     assert run("accounts", "export", str(file), code=1) == f"chatgate: cannot write {file}: No space left on device\n"
     assert not file.exists()

@@ -1,21 +1,15 @@
-"""What every command uses: the gateway's folder, how results are shown, and how failures are told."""
+"""What commands use, those of the core and those of plugins: results for people or programs, failures in one line."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NoReturn, TextIO
 
 import click
-
-from chatgate.cli.owner import CannotAct, act_as_owner
-from chatgate.hosting import confd
-from chatgate.hosting.hub import PluginError
-from chatgate.running import log
-from chatgate.running.gateway import Gateway
 
 
 class Failure(click.ClickException):
@@ -44,33 +38,11 @@ def new_file(path: str | Path) -> Iterator[TextIO]:
         raise
 
 
-class Folder:
-    """What `--dir` names; the object that commands get by `@click.pass_obj`."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            act_as_owner(path)
-        except CannotAct as error:
-            fail(str(error), 1)
-        self._gateway: Gateway | None = None
-
-    @property
-    def gateway(self) -> Gateway:
-        """The gateway of this folder, not started. Raises ConfigError or Failure when the configuration is wrong."""
-        if self._gateway is None:
-            config = confd.load(self.path)
-            log.setup(config.core.log_level, config.plugins)
-            try:
-                self._gateway = Gateway(config)
-            except PluginError as error:
-                fail(str(error), 2)
-        return self._gateway
-
-
 def show(data: Any, as_json: bool, lines: list[str]) -> None:
     """Print a command's result: for programs as one JSON document, else for people."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
+def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Decorates a command that gets `as_json`: shall it print JSON?"""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")(function)

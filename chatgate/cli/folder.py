@@ -1,0 +1,36 @@
+"""What the core's commands work on: the gateway's folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from chatgate.cli.owner import CannotAct, act_as_owner
+from chatgate.command import fail
+from chatgate.hosting import confd
+from chatgate.hosting.hub import PluginError
+from chatgate.running import log
+from chatgate.running.gateway import Gateway
+
+
+class Folder:
+    """What `--dir` names; the object that commands get by `@click.pass_obj`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            act_as_owner(path)
+        except CannotAct as error:
+            fail(str(error), 1)
+        self._gateway: Gateway | None = None
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway of this folder, not started. Raises ConfigError or Failure when the configuration is wrong."""
+        if self._gateway is None:
+            config = confd.load(self.path)
+            log.setup(config.core.log_level, config.plugins)
+            try:
+                self._gateway = Gateway(config)
+            except PluginError as error:
+                fail(str(error), 2)
+        return self._gateway

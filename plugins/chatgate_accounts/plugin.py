@@ -1,0 +1,158 @@
+"""The hooks: who of this domain gets mail, when somebody was here, private METADATA, the operator's commands."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import click
+import gevent
+
+from chatgate.api import (
+    UNAVAILABLE,
+    Account,
+    Background,
+    Delivery,
+    Envelope,
+    Gateway,
+    NoSuchMailbox,
+    OverQuota,
+    Reply,
+    Service,
+    Session,
+    Stored,
+    StoreError,
+    StoreFull,
+    hookimpl,
+    option,
+)
+from chatgate_accounts import command
+from chatgate_accounts.toomuch import TooMuch
+
+log = logging.getLogger("chatgate.accounts")
+
+_DAY, _HOUR = 86400, 3600
+
+# Accounts noted in one transaction.
+_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class AccountsOptions:
+    recipient_delimiter: str = option("+", "alice+tag@ is delivered to alice@ with this delimiter. Empty: no tags.")
+    full_minutes: float = option(
+        30.0,
+        "Minutes for which mail from other servers that do not say its size is refused for a mailbox alone that had no "
+        "room for a message to several, so that the others get it with the next try.",
+    )
+
+
+class Accounts:
+    """Mail for the accounts of this server, the day of their last login, and commands to look after them."""
+
+    Options = AccountsOptions
+    order = 60  # behind the plugins that refuse recipients, as it accepts them, and before those that route elsewhere
+
+    def __init__(self, gateway: Gateway, options: AccountsOptions) -> None:
+        self.gateway, self.options = gateway, options
+        self._too_much = TooMuch(options.full_minutes * 60)
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
+        cli.add_command(command.make(gateway))
+
+    @hookimpl
+    def chatgate_services(self) -> list[Service]:
+        return [Background("presence", self._note_present)]
+
+    def _note_present(self) -> None:
+        """Whoever stays connected is not idle, however long ago the login was. Others, such as commands, learn it from
+        the database.
+        """
+        while True:
+            gevent.sleep(_HOUR)
+            self.note_present()
+
+    def note_present(self) -> None:
+        """Note today for the accounts with an open session. Raises StoreError."""
+        ids, store = list(self.gateway.logins.accounts), self.gateway.store
+        for start in range(0, len(ids), _AT_ONCE):
+            store.note_present(ids[start : start + _AT_ONCE], int(time.time()) // _DAY)
+
+    def _account(self, address: str) -> Account | None:
+        """The account that mail for this address goes to: its own, or the one before the tag."""
+        store = self.gateway.store
+        if (account := store.account(address)) or not self.options.recipient_delimiter:
+            return account
+        local, _, domain = address.rpartition("@")
+        base, delimiter, _ = local.partition(self.options.recipient_delimiter)
+        return store.account(f"{base}@{domain}") if base and delimiter else None
+
+    @hookimpl
+    def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
+        """Answers for addresses of our domain. A mailbox without room refuses other servers for now, as old mail is
+        removed after a while. An account's own message is not refused for it: Delta Chat would give it up for all
+        members of a group. Those with room get it, and the sender is told who did not (see `Intake`).
+        """
+        if address.rpartition("@")[2].lower() != self.gateway.domain:
+            return None
+        account = self._account(address)
+        shown = f"<{address}>: " if address.isascii() and address.isprintable() else ""
+        if account is None:
+            return Reply(550, "5.1.1", f"{shown}no such user here")
+        if account.disabled:  # the reason is for its owner alone
+            return Reply(550, "5.2.1", f"{shown}this account is disabled")
+        if envelope.submitted:
+            return Reply(250, "2.1.5", "OK")
+        octets = envelope.size or self._too_much.octets(account.id)
+        if not self.gateway.store.usage(account.id).has_room(max(octets, 1)):
+            return Reply(452, "4.2.2", f"{shown}mailbox is full, try again later", imap="OVERQUOTA")
+        return Reply(250, "2.1.5", "OK")
+
+    @hookimpl
+    def chatgate_route(self, envelope: Envelope, recipient: str) -> Delivery | None:
+        if recipient.rpartition("@")[2].lower() != self.gateway.domain or not (account := self._account(recipient)):
+            return None
+        inbox = self.gateway.store.mailbox(account.id, "INBOX")
+        return Delivery(recipient, inbox.id, account.id) if inbox else None
+
+    @hookimpl
+    def chatgate_store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool) -> list[Stored] | Reply:
+        """Where it is for all or none, those without room are remembered: the sender's next try is refused for them
+        alone, at RCPT, and the others get it.
+        """
+        try:
+            stored = self.gateway.store.store(content, deliveries, partial)
+            return [one for one in stored if isinstance(one, Stored)]
+        except OverQuota as error:
+            if len(deliveries) > 1 and not partial:
+                for delivery in error.full:
+                    self._too_much.note(delivery.account_id, len(content))
+            return Reply(452, "4.2.2", "Mailbox is full, try again later", imap="OVERQUOTA")
+        except StoreFull as error:
+            return Reply(452, "4.3.1", str(error), imap="UNAVAILABLE")
+        except NoSuchMailbox:  # it was there a moment ago; asked again, the client hears that at RCPT
+            return Reply(451, "4.2.1", "Mailbox is gone", imap="TRYCREATE")
+        except StoreError:
+            return UNAVAILABLE
+
+    @hookimpl
+    def chatgate_logged_in(self, account: Account) -> None:
+        """Once a day for each account, and in a greenlet of its own: nobody's login waits for a disk."""
+        day = int(time.time()) // _DAY
+        if account.last_login < day:
+            gevent.spawn(self._set_last_login, account.id, day)
+
+    def _set_last_login(self, account_id: int, day: int) -> None:
+        try:
+            self.gateway.store.set_last_login(account_id, day)
+        except StoreError as error:
+            log.error("last login not noted: %s", error)
+
+    @hookimpl(trylast=True)
+    def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
+        if session.account is None or not entry.startswith("/private/"):
+            return None
+        return self.gateway.store.annotations(session.account.id, mailbox).get(entry)
