@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import compress
 from typing import Any
 
@@ -15,6 +17,10 @@ _ONE_BY_ONE = 50  # removed one at a time; more of them cost less by making the 
 _ROW = 37  # octets of a message in the columns
 _FEW = 4  # flags in a set as which they are kept; a set of more takes up to ten times the octets of its text
 
+# What is noted of a message, a bit each: the client has read its content; its flags are still to be told; they are to
+# be told with the command at hand; not told, as the client has set them itself; it was expunged, EXPUNGE not sent yet.
+FETCHED, UNTOLD, WANTED, UNSAID, GONE = 1, 2, 4, 8, 16
+
 Flags = frozenset[str]
 
 _SYSTEM = frozenset(flags.SYSTEM)
@@ -24,13 +30,14 @@ class Messages(Sequence[Message]):
     """By ascending UID, in columns: 37 octets each, where a list of records has 250. Those with many flags have the
     text of these besides; sets of few are mostly shared by many messages.
 
-    uids: of all of them, for `sets`. fetched: 1 for each whose content the client has read.
+    uids: of all of them, for `sets`. marks: what is noted of each. Not sets of UIDs, as when all of them are marked, in
+    all sessions, these took twice as much as the messages.
     """
 
-    __slots__ = ("uids", "fetched", "_modseqs", "_sizes", "_dates", "_flags", "_keywords")
+    __slots__ = ("uids", "marks", "_modseqs", "_sizes", "_dates", "_flags", "_keywords")
 
     def __init__(self) -> None:
-        self.uids, self.fetched = array("I"), bytearray()
+        self.uids, self.marks = array("I"), bytearray()
         self._modseqs, self._sizes, self._dates = array("Q"), array("Q"), array("q")
         self._flags: list[Flags | str] = []
         self._keywords = 0  # octets, about
@@ -48,7 +55,7 @@ class Messages(Sequence[Message]):
             return set()
         uids, modseqs, column, sizes, dates = zip(*messages, strict=True)
         self.uids.extend(uids)
-        self.fetched.extend(bytes(len(uids)))
+        self.marks.extend(bytes(len(uids)))
         self._modseqs.extend(modseqs)
         self._sizes.extend(sizes)
         self._dates.extend(dates)
@@ -60,7 +67,7 @@ class Messages(Sequence[Message]):
     def join(self, others: Messages) -> None:
         """Of higher UIDs than all here."""
         self.uids.extend(others.uids)
-        self.fetched.extend(others.fetched)
+        self.marks.extend(others.marks)
         self._modseqs.extend(others._modseqs)
         self._sizes.extend(others._sizes)
         self._dates.extend(others._dates)
@@ -92,13 +99,32 @@ class Messages(Sequence[Message]):
     def position(self, uid: int) -> int | None:
         return sets.place(self.uids, uid)
 
-    def remove(self, positions: Iterable[int]) -> None:
-        """positions: descending."""
-        gone = list(positions)
+    def mark(self, at: int, mark: int) -> bool:
+        """Was it not marked so before?"""
+        new = not self.marks[at] & mark
+        self.marks[at] |= mark
+        return new
+
+    def unmark(self, at: int, marks: int) -> None:
+        self.marks[at] &= ~marks
+
+    def mark_all(self, mark: int) -> None:
+        self.marks = self.marks.translate(bytes(value | mark for value in range(256)))
+
+    def marked(self, marks: int) -> Iterator[int]:
+        """Positions of those with one of these marks, ascending, each looked for when it is asked for."""
+        search, at = _any_of(marks).search, -1
+        while found := search(self.marks, at + 1):
+            at = found.start()
+            del found  # while it is there the marks cannot grow
+            yield at
+
+    def remove(self, gone: Sequence[int]) -> None:
+        """gone: positions, descending."""
         self._keywords -= self._keywords * len(gone) // max(1, len(self))
         if len(gone) <= _ONE_BY_ONE:
             for at in gone:
-                del self.uids[at], self.fetched[at], self._flags[at]
+                del self.uids[at], self.marks[at], self._flags[at]
                 del self._modseqs[at], self._sizes[at], self._dates[at]
             return
         stay = bytearray(b"\1") * len(self)
@@ -106,7 +132,13 @@ class Messages(Sequence[Message]):
             stay[at] = 0
         self.uids, self._modseqs = array("I", compress(self.uids, stay)), array("Q", compress(self._modseqs, stay))
         self._sizes, self._dates = array("Q", compress(self._sizes, stay)), array("q", compress(self._dates, stay))
-        self._flags, self.fetched = list(compress(self._flags, stay)), bytearray(compress(self.fetched, stay))
+        self._flags, self.marks = list(compress(self._flags, stay)), bytearray(compress(self.marks, stay))
+
+
+@cache
+def _any_of(marks: int) -> re.Pattern[bytes]:
+    values = bytes(value for value in range(256) if value & marks)
+    return re.compile(b"[%s]" % re.escape(values), re.S)
 
 
 def _kept(kind: Flags) -> Flags | str:

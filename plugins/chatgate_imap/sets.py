@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 
@@ -56,24 +57,29 @@ def ordered(ranges: Ranges, largest: int) -> Ranges:
     return merged
 
 
-def by_number(ranges: Ranges, count: int) -> list[int]:
+def by_number(ranges: Ranges, count: int) -> Sequence[int]:
     """Positions (from 0) of the messages numbered in the set, ascending. Raises Bad for a number that no message has,
     as RFC 3501 §9 (seq-number) asks: `*` too in an empty mailbox.
     """
     if not count or any(first > count or last > count for first, last in ranges):
         raise Bad("Invalid message number")
-    return [n for first, last in ordered(ranges, count) for n in range(first - 1, last)]
+    return _all((first - 1, last) for first, last in ordered(ranges, count))
 
 
-def by_uid(ranges: Ranges, uids: Sequence[int]) -> list[int]:
+def by_uid(ranges: Ranges, uids: Sequence[int]) -> Sequence[int]:
     """Positions (from 0) of the messages whose UID is in the set, ascending; UIDs nobody has are passed over.
     uids: ascending. `*` is the last one's UID, so `n:*` always holds the last message; in an empty mailbox, none.
     """
     if not uids:
-        return []
-    found: list[int] = []
-    for first, last in ordered(ranges, uids[-1]):
-        found.extend(range(bisect_left(uids, first), bisect_right(uids, last)))
+        return array("I")
+    return _all((bisect_left(uids, first), bisect_right(uids, last)) for first, last in ordered(ranges, uids[-1]))
+
+
+def _all(spans: Iterable[tuple[int, int]]) -> Sequence[int]:
+    """The numbers from the first one up to but not the second one of each: 4 octets each, as a list has 36."""
+    found = array("I")
+    for begin, end in spans:
+        found.extend(range(begin, end))
     return found
 
 

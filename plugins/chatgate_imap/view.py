@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -9,11 +10,10 @@ from chatgate.api import Mailbox, Message, Store, Work
 
 from . import flags, sets
 from .gathered import Share
-from .messages import Messages
+from .messages import FETCHED, GONE, UNSAID, UNTOLD, WANTED, Messages
 from .recent import Own, Recent
 
 _AT_ONCE = 500  # changed messages that are looked at before others get a turn: a millisecond
-_NOTED = 64  # octets of a UID in a set
 _MOST_KEYWORDS = 1000  # that are announced; those beyond are told with their messages only
 
 
@@ -25,7 +25,7 @@ class View:
     condstore: the client wants MODSEQ (RFC 7162 §3.1). qresync: and VANISHED in place of EXPUNGE (§3.2.10).
     first_unseen: the sequence number of the first message without \\Seen when it was opened, 0 for none.
     saved: UIDs that a SEARCH has saved (RFC 5182), ascending. work: what takes long steps on it.
-    share: what its messages, and what is noted of them, may take in memory.
+    share: what its messages may take in memory.
     """
 
     __slots__ = (
@@ -42,8 +42,8 @@ class View:
         "first_unseen",
         "work",
         "saved",
-        "_gone",
-        "_untold",
+        "_any_gone",
+        "_any_untold",
         "_store",
         "_recent_of",
         "_share",
@@ -70,8 +70,7 @@ class View:
         self.recent, self.recents_told = Own(), 0
         self.recents()
         self.saved: Sequence[int] = ()
-        self._gone: set[int] = set()  # expunged, EXPUNGE not sent yet
-        self._untold: set[int] = set()  # flags changed, FETCH not sent yet
+        self._any_gone = self._any_untold = False  # are messages marked so?
 
     def recents(self) -> bool:
         """Claim what is new in the view; is the number of recent ones another than the client knows? To be asked only
@@ -95,13 +94,13 @@ class View:
     def __len__(self) -> int:
         return len(self.messages)
 
-    def uids_at(self, positions: Iterable[int]) -> list[int]:
-        return list(map(self.uids.__getitem__, positions))
+    def uids_at(self, positions: Iterable[int]) -> Sequence[int]:
+        return array("I", map(self.uids.__getitem__, positions))
 
-    def positions(self, text: bytes, by_uid: bool) -> list[int]:
-        """Positions in `messages` for a sequence set. Raises Bad."""
+    def positions(self, text: bytes, by_uid: bool) -> Sequence[int]:
+        """Positions in `messages` for a sequence set, ascending. Raises Bad."""
         if text == sets.SAVED:
-            return [at for uid in self.saved if (at := self.messages.position(uid)) is not None]
+            return array("I", (at for uid in self.saved if (at := self.messages.position(uid)) is not None))
         ranges = sets.parse(text)
         return sets.by_uid(ranges, self.uids) if by_uid else sets.by_number(ranges, len(self.messages))
 
@@ -121,14 +120,13 @@ class View:
             b"* OK [PERMANENTFLAGS %s] Flags permitted.\r\n" % permanent,
         ]
 
-    def have_read(self, uids: Iterable[int]) -> set[int]:
+    def have_read(self, uids: Iterable[int]) -> Sequence[int]:
         """The client has read their content. Those of them of which that was not known."""
-        new = set()
+        new = array("I")
         for uid in self.work.every(uids):
             at = self.messages.position(uid)
-            if at is not None and not self.messages.fetched[at]:
-                self.messages.fetched[at] = 1
-                new.add(uid)
+            if at is not None and self.messages.mark(at, FETCHED):
+                new.append(uid)
         return new
 
     # ------------------------------------------------------------------------------------------ telling
@@ -136,7 +134,7 @@ class View:
     @property
     def owes(self) -> bool:
         """Is there something that could not be told yet?"""
-        return bool(self._gone or self._untold)
+        return self._any_gone or self._any_untold
 
     def news(
         self,
@@ -159,58 +157,78 @@ class View:
         """
         changes = self._store.changes(self.mailbox.id, self.modseq)
         arrived: Messages | None = None
-        unsaid: set[int] = set()
+        messages, telling = self.messages, 0
         moved = changes.uidnext != self.uidnext
         if changes.modseq != self.modseq:
             arrived = Messages()
             last, known = self.uids[-1] if self.uids else 0, len(self.known_keywords)
-            lost = set(self.uids) if changes.expunged is None else self._lost(changes.expunged)
+            self._lose(changes.expunged)
             changed = iter(changes.messages)  # gone through once: they may be too many to be in memory together
             while page := list(islice(changed, _AT_ONCE)):
                 self.work.turn()
                 arrived.extend([message for message in page if message.uid > last])
                 there: list[tuple[int, Message]] = []
                 for message in page:
+                    at = messages.position(message.uid)
+                    if at is None:
+                        continue
                     if changes.expunged is None:
-                        lost.discard(message.uid)
-                    at = self.messages.position(message.uid)
-                    if at is None or message.modseq == self.messages.modseq(at):
+                        messages.unmark(at, GONE)
+                    if message.modseq == messages.modseq(at):
                         continue
                     there.append((at, message))
                     if message.modseq in silent:
-                        unsaid.add(message.uid)
+                        messages.mark(at, UNSAID)
+                        telling |= UNSAID
                     elif message.modseq not in own:
-                        self._untold.add(message.uid)
-                self.messages.change(there)
+                        messages.mark(at, UNTOLD)
+                        self._any_untold = True
+                messages.change(there)
                 self._know({message.flags for message in page})
             self.modseq, self.uidnext = changes.modseq, changes.uidnext
-            self._gone |= lost
+            if changes.expunged is None:
+                self._any_gone = next(messages.marked(GONE), None) is not None
             if len(self.known_keywords) > known:
                 yield from self.flag_lines()
-        told = set(wanted)
-        if self.condstore:
-            told |= unsaid
-        if flag_changes:
-            told |= self._untold
-            self._untold.clear()
-        self._untold -= self._gone
-        told -= self._gone
-        self.work.turn()
-        for uid in sorted(told):
-            yield self.flags_line(uid, with_uid, unsaid)
-        if expunges and self._gone:
+        for uid in self.work.every(wanted):
+            if (at := messages.position(uid)) is not None:
+                messages.mark(at, WANTED)
+                telling |= WANTED
+        if flag_changes and self._any_untold:
+            telling |= UNTOLD
+            self._any_untold = False
+        if telling:
+            yield from self._tell(telling, with_uid)
+        if expunges and self._any_gone:
             yield from self._expunge()
             moved = True
         if arrived:
-            self.messages.join(arrived)
-            yield b"* %d EXISTS\r\n" % len(self.messages)
+            messages.join(arrived)
+            yield b"* %d EXISTS\r\n" % len(messages)
         if moved and self.recents():
             yield b"* %d RECENT\r\n" % self.recents_told
-        self._share.hold(self.messages.octets + _NOTED * (len(self._gone) + len(self._untold)))
+        self._share.hold(messages.octets)
 
-    def _lost(self, expunged: Iterable[int]) -> set[int]:
-        """Those of the view among them."""
-        return {uid for uid in self.work.every(expunged) if self.messages.position(uid) is not None}
+    def _lose(self, expunged: Iterable[int] | None) -> None:
+        """Mark those that are gone; None: all, and those that are there have the mark taken off again."""
+        if expunged is None:
+            self.messages.mark_all(GONE)
+            return
+        for uid in self.work.every(expunged):
+            if (at := self.messages.position(uid)) is not None:
+                self.messages.mark(at, GONE)
+                self._any_gone = True
+
+    def _tell(self, marks: int, with_uid: bool) -> Iterator[bytes]:
+        """The flags of all that are marked so, and the marks are gone. Of what this session has set itself and does not
+        want to hear there is the modseq alone, if that: the change of another one before it goes along as a whole.
+        """
+        for at in self.work.every(self.messages.marked(marks)):
+            noted = self.messages.marks[at]
+            self.messages.unmark(at, marks)
+            loud = bool(noted & marks & ~UNSAID)
+            if (loud or self.condstore) and not noted & GONE:
+                yield self._line(at, with_uid, loud)
 
     def learn(self, kinds: Iterable[frozenset[str]]) -> list[bytes]:
         """A keyword the client has not seen yet is announced before it is used. kinds: the flags of messages."""
@@ -231,24 +249,26 @@ class View:
         """STORE's answers for messages that are gone though the client may not be told yet: as if they were still here,
         one of the ways RFC 2180 §4.2 leaves open, and the one that confuses no client.
         """
-        for uid in sorted(self._gone.intersection(uids)):
+        for uid in uids if self._any_gone else ():
             at = self.messages.position(uid)
-            assert at is not None
+            if at is None or not self.messages.marks[at] & GONE:
+                continue
             old = self.messages.flags(at)
             new = old | changed if how == "add" else old - changed if how == "remove" else changed
             self.messages.change([(at, self.messages[at]._replace(flags=new))])
-            yield self.flags_line(uid, with_uid, ())
+            yield self._line(at, with_uid)
 
-    def flags_line(self, uid: int, with_uid: bool = True, unsaid: Collection[int] = ()) -> bytes:
-        """The FETCH response with its flags, but for those `unsaid`; b"" if it is not in the view."""
+    def flags_line(self, uid: int) -> bytes:
+        """The FETCH response with its UID and flags; b"" if it is not in the view."""
         self.work.turn()
         at = self.messages.position(uid)
-        if at is None:
-            return b""
-        items = []
+        return b"" if at is None else self._line(at, with_uid=True)
+
+    def _line(self, at: int, with_uid: bool, with_flags: bool = True) -> bytes:
+        uid, items = self.uids[at], []
         if with_uid or self.condstore:
             items.append(b"UID %d" % uid)
-        if uid not in unsaid:
+        if with_flags:
             items.append(b"FLAGS " + flags.wire(self.messages.flags(at), uid in self.recent))
         if self.condstore:
             items.append(b"MODSEQ (%d)" % self.messages.modseq(at))
@@ -256,17 +276,14 @@ class View:
 
     def _expunge(self) -> Iterator[bytes]:
         """From the highest number down: so no number has to be corrected for those that went before."""
-        gone = []
-        for uid in sorted(self._gone, reverse=True):
-            self.work.turn()
-            if (at := self.messages.position(uid)) is not None:
-                gone.append((uid, at))
-        self._gone.clear()
-        self.messages.remove(at for _, at in gone)
+        gone = array("I", self.work.every(self.messages.marked(GONE)))
+        uids = sets.spans(self.work.every(map(self.uids.__getitem__, gone))) if self.qresync else []
+        self._any_gone = False
+        gone.reverse()
+        self.messages.remove(gone)
         self.work.turn()
         if self.qresync:
-            yield b"* VANISHED %s\r\n" % sets.compact(uid for uid, _ in gone)
+            yield b"* VANISHED %s\r\n" % sets.text(uids)
             return
-        for _, at in gone:
-            self.work.turn()
+        for at in self.work.every(gone):
             yield b"* %d EXPUNGE\r\n" % (at + 1)

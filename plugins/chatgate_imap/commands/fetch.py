@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from chatgate.api import Message, StoreError
@@ -73,7 +75,7 @@ def _fetch(connection: Connection, parser: Parser, by_uid: bool) -> str:
     if since is not None or plan.modseq:
         connection.use_condstore()
     if since is not None:
-        positions = [at for at in positions if view.messages.modseq(at) > since]
+        positions = array("I", (at for at in positions if view.messages.modseq(at) > since))
     if vanished and since is not None:
         known = sets.spans(view.saved) if numbers == sets.SAVED else sets.ordered(sets.parse(numbers), view.uidnext - 1)
         tell_vanished(connection, view, since, known)
@@ -88,7 +90,7 @@ def _fetch(connection: Connection, parser: Parser, by_uid: bool) -> str:
     return "Fetch completed."
 
 
-def _see(connection: Connection, view: View, positions: list[int]) -> set[int]:
+def _see(connection: Connection, view: View, positions: Sequence[int]) -> set[int]:
     """Give them \\Seen, as reading a body without PEEK does. Returns the UIDs that did not have it."""
     unseen = [view.uids[at] for at in positions if flags.SEEN not in view.messages.flags(at)]
     if not unseen:
@@ -102,7 +104,7 @@ def _see(connection: Connection, view: View, positions: list[int]) -> set[int]:
 def _send(
     connection: Connection,
     view: View,
-    positions: list[int],
+    positions: Sequence[int],
     plan: Plan,
     by_uid: bool,
     with_modseq: bool,
@@ -111,11 +113,11 @@ def _send(
     """Write the responses. Were messages missing?"""
     store, mailbox_id, work = connection.store, view.mailbox.id, connection.work
     missing = False
-    fetched: set[int] = set()
+    fetched = array("I")
     for at in work.each(positions):
         message: Message = view.messages[at]
         uid = message.uid
-        source = Source(message, uid in view.recent, work, store, mailbox_id, fetched.add)
+        source = Source(message, uid in view.recent, work, store, mailbox_id, fetched.append)
         extra = b""
         if by_uid and not plan.uid:
             extra = b"UID %d " % uid
@@ -131,8 +133,8 @@ def _send(
             _write(connection.wire, b"* %d FETCH (%s" % (at + 1, extra), pieces, source)
         finally:
             source.close()
-    if fetched := view.have_read(fetched):  # a full mailbox loses first what all devices have
-        store.note_fetched(mailbox_id, fetched)
+    if new := view.have_read(fetched):  # a full mailbox loses first what all devices have
+        store.note_fetched(mailbox_id, new)
     return missing
 
 

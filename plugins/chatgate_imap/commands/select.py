@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -181,7 +182,7 @@ def uid_expunge(connection: Connection, parser: Parser) -> str:
     return _expunge(connection, view.uids_at(view.positions(text, by_uid=True)), with_uid=True)
 
 
-def _expunge(connection: Connection, uids: list[int] | None, with_uid: bool) -> str:
+def _expunge(connection: Connection, uids: Sequence[int] | None, with_uid: bool) -> str:
     view = writable(connection)
     gone = connection.store.expunge(view.mailbox.id, uids) if uids is None or uids else []
     if not (gone and view.qresync):

@@ -1,6 +1,7 @@
 """Several sessions on one mailbox see each other, with sequence numbers that are right at every moment."""
 
 from chatgate_imap import view
+from chatgate_imap.messages import FETCHED
 
 
 def test_arrival_flags_and_expunge_are_told_at_the_next_command(stage):
@@ -212,7 +213,21 @@ def test_what_was_fetched_is_forgotten_with_the_message(client, monkeypatch):
     client.do("FETCH 1:2 BODY[]")
     client.do("STORE 1 +FLAGS (\\Deleted)")
     client.do("EXPUNGE")
-    assert kept[0].uids[0] == 2 and list(kept[0].messages.fetched) == [1]
+    assert kept[0].uids[0] == 2 and list(kept[0].messages.marks) == [FETCHED]
+
+
+def test_what_another_one_has_changed_is_told_with_an_own_change_that_is_not(stage):
+    """It could not be told during FETCH. Without it the answer had no item at all."""
+    for more in ("", " (CONDSTORE)"):
+        stage.play(f"""
+            1> APPEND INBOX {{{{x}}}}
+            1> SELECT INBOX{more}
+            2> SELECT INBOX
+            2> STORE * +FLAGS.SILENT ($other)
+            1> FETCH * (RFC822.SIZE)
+            """)
+        line = stage["1"].do("STORE * +FLAGS.SILENT ($own)")[-1]
+        assert b"$other" in line and b"$own" in line and (b"MODSEQ" in line) == bool(more)
 
 
 def test_a_new_keyword_is_announced_before_it_is_used(stage):

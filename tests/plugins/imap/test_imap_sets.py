@@ -45,7 +45,7 @@ def test_ten_thousand_uids_one_by_one(client):
 def test_by_uid(text, uids):
     ordered = sorted(uids)
     expected = [at for at, uid in enumerate(ordered) if uid in _meant(text, ordered[-1])]
-    assert sets.by_uid(sets.parse(text.encode()), ordered) == expected
+    assert list(sets.by_uid(sets.parse(text.encode()), ordered)) == expected
 
 
 @given(SET, st.integers(1, 60))
@@ -56,7 +56,7 @@ def test_by_number(text, count):
         with pytest.raises(Bad):
             sets.by_number(ranges, count)
     else:
-        assert sets.by_number(ranges, count) == [number - 1 for number in sorted(meant)]
+        assert list(sets.by_number(ranges, count)) == [number - 1 for number in sorted(meant)]
 
 
 @given(SET, st.integers(1, 60), st.integers(1, 70))
@@ -77,19 +77,19 @@ def test_compact():
 def test_an_empty_mailbox():
     """Delta Chat asks 5:504 of an empty box; there `*` is nobody."""
     for text in (b"5:504", b"1:*", b"*"):
-        assert sets.by_uid(sets.parse(text), []) == []
+        assert not sets.by_uid(sets.parse(text), [])
         with pytest.raises(Bad):
             sets.by_number(sets.parse(text), 0)
 
 
 def test_beyond_the_last_uid_only_the_star_means_the_last():
-    assert sets.by_uid(sets.parse(b"5:504"), [1, 4]) == []
-    assert sets.by_uid(sets.parse(b"5:*"), [1, 4]) == [1]
-    assert sets.by_uid(sets.parse(b"*:5"), [1, 4]) == [1]
+    assert not sets.by_uid(sets.parse(b"5:504"), [1, 4])
+    assert list(sets.by_uid(sets.parse(b"5:*"), [1, 4])) == [1]
+    assert list(sets.by_uid(sets.parse(b"*:5"), [1, 4])) == [1]
 
 
 def test_a_huge_range_is_no_work():
-    assert sets.by_uid(sets.parse(b"1:4294967295"), [3, 9]) == [0, 1]
+    assert list(sets.by_uid(sets.parse(b"1:4294967295"), [3, 9])) == [0, 1]
 
 
 @pytest.mark.parametrize(
