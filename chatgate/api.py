@@ -13,6 +13,7 @@ See docs/writing-plugins.md.
 
 from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
 from chatgate.command import fail, json_option, new_file, show
+from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
 from chatgate.hosting.hookspecs import hookimpl, hookspec
 from chatgate.hosting.hub import PluginError
@@ -99,6 +100,8 @@ __all__ = [
     "Credentials",
     "Delivery",
     "Destination",
+    "Domain",
+    "Domains",
     "Edit",
     "Envelope",
     "FlagsChanged",

@@ -26,7 +26,7 @@ def reload(gateway: Gateway) -> None:
 
 def _certificate(gateway: Gateway) -> str:
     try:
-        return "new certificate" if gateway.reload_certificate() else "the certificate is the same"
+        return "new certificate" if gateway.certificates.reload() else "the certificate is the same"
     except PluginError as error:
         log.ANSWERS.error("%s", error)
     except _ANYTHING:

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from chatgate import names
-from chatgate.hosting import factories
+from chatgate.domains import Domain
+from chatgate.hosting import domainfiles, factories
 from chatgate.hosting.options import CoreOptions, is_listener
 from chatgate.hosting.reading import ENVIRONMENT, did_you_mean, moved_to, read
 
@@ -63,13 +64,14 @@ class LeftOut:
 @dataclass(frozen=True)
 class Config:
     """What the folder says. folder: holds conf.d/, data/ and tls/. plugins: in asking order. left_out: optional ones
-    that cannot be used.
+    that cannot be used. domains: all but the first, which `core` names.
     """
 
     folder: Path
     core: CoreOptions
     plugins: tuple[Enabled, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    domains: tuple[Domain, ...] = ()
 
 
 def installed() -> dict[str, list[importlib.metadata.EntryPoint]]:
@@ -155,10 +157,18 @@ def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
     enabled = needs.fulfil(enabled)
     problems += needs.problems
     problems += _one_port_twice(enabled)
+    domains = domainfiles.read(
+        folder / "conf.d" / domainfiles.FOLDER,
+        (found[CORE][0].name if CORE in found else "", core),
+        {one.name: (Path(one.source).name, one.options) for one in enabled},
+        known,
+        problems,
+        environ,
+    )
     if problems:
         raise ConfigError(problems)
     assert core is not None
-    return Config(folder, core, tuple(sorted(enabled, key=lambda e: (e.order, e.name))), tuple(left_out))
+    return Config(folder, core, tuple(sorted(enabled, key=lambda e: (e.order, e.name))), tuple(left_out), domains)
 
 
 class _Needs:

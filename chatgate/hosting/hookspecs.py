@@ -38,6 +38,7 @@ from chatgate.store.contract import Store
 from chatgate.store.records import Account, Delivery, Stored
 
 if TYPE_CHECKING:
+    from chatgate.domains import Domain
     from chatgate.mail.envelope import Envelope
     from chatgate.network.session import Credentials, Session
     from chatgate.running.gateway import Gateway
@@ -54,9 +55,10 @@ def chatgate_open_store(gateway: Gateway) -> Store | None:
 
 
 @hookspec(firstresult=True)
-def chatgate_certificate(gateway: Gateway) -> Certificate | None:
-    """Who has the TLS certificate? Asked by `init`, at start and at SIGHUP, and by who needs to know more of it. No
-    answer: the gateway does not start. One that is missing may be made, but not while `gateway.read_only` is set.
+def chatgate_certificate(gateway: Gateway, domain: Domain) -> Certificate | None:
+    """Who has the TLS certificate for this domain? Asked for each domain at start and at SIGHUP, by `init`, and by who
+    needs to know more of it; several may have the same. No answer: the gateway does not start. One that is missing may
+    be made, but not while `gateway.read_only` is set.
     """
 
 

@@ -19,11 +19,17 @@ class Secret(str):
         return "'***'" if self else "''"
 
 
-def option(default: Any, help: str) -> Any:
+def option(default: Any, help: str, *, per_domain: bool = False) -> Any:
     """A setting with a default. help: what it does, with its unit; it becomes the comment in the shipped conf.d.
     Types: bool, int, float, str, Secret, tuple[str, ...]. A number below zero is refused: limits are finite.
+    per_domain: the file of a further domain may set it for that domain; whoever reads it asks `Domain.options`.
     """
-    return dataclasses.field(default=default, metadata={"help": help})
+    return dataclasses.field(default=default, metadata={"help": help, "per_domain": per_domain})
+
+
+def differs_by_domain(field: dataclasses.Field[Any]) -> bool:
+    """May the file of a further domain set it?"""
+    return bool(field.metadata.get("per_domain"))
 
 
 def is_listener(field: dataclasses.Field[Any]) -> bool:
@@ -40,11 +46,13 @@ def required(help: str) -> Any:
 @dataclass(frozen=True)
 class CoreOptions:
     domain: str = required("The mail domain, behind the @ of every address: a host name or an IP address.")
-    hostname: str = option("", "The name or IP address that clients connect to. Empty: the domain.")
+    hostname: str = option("", "The name or IP address that clients connect to. Empty: the domain.", per_domain=True)
     log_level: str = option("warning", "What is logged: debug, info, warning or error. Addresses appear at debug only.")
     hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
     max_message_bytes: int = option(
-        52428800, "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB."
+        52428800,
+        "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB.",
+        per_domain=True,
     )
     observer_seconds: float = option(
         5.0, "Seconds each plugin may take over what it is told, such as that a message is stored; then it is cut off."
@@ -81,7 +89,7 @@ def render(options: type, title: str, settings: Mapping[str, Any] | None = None)
     """A conf.d file with every key commented out at its default, but those in `settings`, which are set."""
     settings, lines = settings or {}, [f"# {line}" for line in title.strip().splitlines()]
     for field in dataclasses.fields(options):
-        lines += ["", f"# {field.metadata['help']}"]
+        lines += ["", f"# {field.metadata['help']}{' (per domain)' if differs_by_domain(field) else ''}"]
         if field.name in settings:
             lines.append(f"{field.name} = {_toml(settings[field.name])}")
         elif field.default is dataclasses.MISSING:

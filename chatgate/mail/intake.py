@@ -107,7 +107,9 @@ class Intake:
         if not isinstance(inbox, Delivery):
             log.error("no notice of a failure id=%s", envelope.id)
             return UNAVAILABLE
-        notice = dsn.notice(self._gateway.domain, envelope.sender, content, failures)
+        domains = self._gateway.domains
+        domain = domains.of(envelope.sender) or domains.first
+        notice = dsn.notice(domain.name, envelope.sender, content, failures)
         told = self._hub.ask("store", content=notice, deliveries=[replace(inbox, beyond=_BEYOND)], partial=False)
         if isinstance(told, Reply):
             return told

@@ -21,6 +21,7 @@ from chatgate.network.logins import Logins
 from chatgate.network.proxy import read_proxy_header
 from chatgate.network.seats import Seat, Seats
 from chatgate.network.session import Session
+from chatgate.network.sni import local_address
 from chatgate.network.turns import Line, clients
 from chatgate.reply import Reply
 
@@ -140,6 +141,8 @@ class Server:
         with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
             connection.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
             self._handshake(connection.sock)
+        if connection.session is not None:
+            connection.session.server_name = _server_name(connection.sock)
         return connection.sock
 
     def _handshake(self, sock: ssl.SSLSocket) -> None:
@@ -208,7 +211,13 @@ class Server:
                 self._turns.pass_by(connection.owner)  # to make what it needs takes its time, too
                 connection.sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
                 self._handshake(connection.sock)
-        connection.session = Session(self.name, peer, tls=self.tls is not None, connection=connection)
+        connection.session = Session(
+            self.name,
+            peer,
+            tls=self.tls is not None,
+            connection=connection,
+            server_name=_server_name(connection.sock),
+        )
         return connection.session
 
     def _speak(self, session: Session, connection: _Connection) -> None:
@@ -288,6 +297,11 @@ class _Connection:
             socket.socket.shutdown(self.sock, stdsocket.SHUT_RDWR)
         except OSError:
             pass  # ended already
+
+
+def _server_name(sock: Any) -> str:
+    """What the client asked for by TLS, see `chatgate.network.sni`, or else our address to which it has connected."""
+    return getattr(sock, "server_hostname", None) or local_address(sock)
 
 
 def _end(sock: Any) -> None:

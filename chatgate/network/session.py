@@ -40,6 +40,8 @@ class Session:
     peer: the client's IP address, for limits only; "" behind a unix socket. It must never be logged or stored.
     account: of whoever has logged in, as the store has it. From then on the connection has its place among those of
         people who are known, and ends when the login does not hold any more, see `chatgate.network.logins`.
+    server_name: what the client asked for, by TLS (RFC 6066 §3) or as the Host of HTTP, or else the IP address it
+        connected to; "" where neither is known. `gateway.domains.of_session` makes a domain of it.
     id: eight hex digits that tie log lines together; says nothing about the client.
     on_stop: set by the protocol plugin; called once, must not block, when the session shall end, as the gateway stops
         or the login does not hold any more: wake up and say goodbye with the text of `ending`. Connections that then
@@ -48,7 +50,7 @@ class Session:
     stash: private notes of plugins, each under a key of its own, such as its name.
     """
 
-    __slots__ = ("service", "peer", "tls", "on_stop", "ending", "stash", "id", "_account", "_connection")
+    __slots__ = ("service", "peer", "tls", "on_stop", "ending", "stash", "server_name", "id", "_account", "_connection")
 
     def __init__(
         self,
@@ -57,8 +59,9 @@ class Session:
         tls: bool = False,
         account: Account | None = None,
         connection: Connection | None = None,
+        server_name: str = "",
     ) -> None:
-        self.service, self.peer, self.tls = service, peer, tls
+        self.service, self.peer, self.tls, self.server_name = service, peer, tls, server_name
         self.on_stop: Callable[[], None] | None = None
         self.ending: Reply | None = None
         self.stash: dict[str, Any] = {}

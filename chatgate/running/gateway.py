@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Callable
 from functools import cached_property
@@ -11,7 +10,8 @@ from typing import Any
 
 import gevent.event
 
-from chatgate import faults, names
+from chatgate import faults
+from chatgate.domains import Domain, Domains
 from chatgate.hosting.confd import Config, Enabled, LeftOut
 from chatgate.hosting.factories import refuses
 from chatgate.hosting.hub import Hub, PluginError
@@ -19,9 +19,10 @@ from chatgate.hosting.services import Certificate, Problem
 from chatgate.mail.intake import Intake
 from chatgate.network.listeners import BindError
 from chatgate.network.logins import Logins
-from chatgate.network.server import Server, tls_context
+from chatgate.network.server import Server
 from chatgate.network.session import Session
 from chatgate.running.background import Background
+from chatgate.running.certificates import Certificates
 from chatgate.running.hold import FolderInUse, Hold
 from chatgate.running.stall import StallWatch
 from chatgate.store.board import Board
@@ -45,10 +46,9 @@ class Gateway:
 
     def __init__(self, config: Config) -> None:
         self.config = config
-        self.domain = config.core.domain.lower()
-        self.hostname = config.core.hostname or names.bare(self.domain)
+        self.domains = Domains(Domain(config.core.domain, config.core.hostname), *config.domains)
+        self.domain, self.hostname = self.domains.first.name, self.domains.first.hostname
         self.read_only = False  # while `chatgate check` looks: nobody may write, not even make what is missing
-        self._loaded = b""  # of the certificate and key in use, their hash
         self.board = Board()
         self.logins = Logins(self.board, lambda address: self.store.account(address))
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
@@ -102,35 +102,21 @@ class Gateway:
         return store
 
     @cached_property
-    def tls(self) -> Any:
-        """The TLS context that all listeners share; a new certificate is loaded into it in place."""
-        context = tls_context()
-        self._load_certificate(context)
-        return context
+    def certificates(self) -> Certificates:
+        """Loaded at first use. Raises PluginError."""
+        return Certificates(self.domains, self.certificate)
 
-    def certificate(self) -> Certificate:
-        """Raises PluginError when no plugin has one."""
-        certificate = self.hub.call("certificate", gateway=self)
+    @property
+    def tls(self) -> Any:
+        """The TLS context that all listeners share."""
+        return self.certificates.context
+
+    def certificate(self, domain: Domain | None = None) -> Certificate:
+        """Of this domain, or the first. Raises PluginError when no plugin has one."""
+        certificate = self.hub.call("certificate", gateway=self, domain=domain or self.domains.first)
         if certificate is None:
             raise PluginError("no TLS certificate: enable a plugin that has one (shipped: tls)")
         return certificate
-
-    def reload_certificate(self) -> bool:
-        """Connections that come from now on get the certificate that is on disk now. False: it is the one they got
-        before. Raises PluginError.
-        """
-        before, context = self._loaded, self.tls
-        self._load_certificate(context)
-        return self._loaded != before
-
-    def _load_certificate(self, context: Any) -> None:
-        certificate = self.certificate()
-        try:
-            loaded = certificate.chain.read_bytes() + certificate.key.read_bytes()
-            context.load_cert_chain(certificate.chain, certificate.key)
-        except OSError as error:
-            raise PluginError(f"cannot load {certificate.chain}: {error.strerror or type(error).__name__}") from error
-        self._loaded = hashlib.sha256(loaded).digest()
 
     def server(
         self,

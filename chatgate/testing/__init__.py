@@ -22,13 +22,14 @@ import secrets
 import smtplib
 import ssl
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import gevent
 import pytest
 
+from chatgate.domains import Domain
 from chatgate.hosting import confd, factories
 from chatgate.hosting.options import CoreOptions, is_listener
 from chatgate.network.session import Session
@@ -57,16 +58,29 @@ def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: i
 
 
 def config(
-    folder: Path, *plugins: str | type, domain: str = "example.org", core: Any = None, **settings: Any
+    folder: Path,
+    *plugins: str | type,
+    domain: str = "example.org",
+    core: Any = None,
+    domains: Mapping[str, Mapping[str, Any]] | None = None,
+    **settings: Any,
 ) -> confd.Config:
     """A Config of these plugins and of what they need, in their natural order; settings by plugin name: smtp={…}. core:
-    for CoreOptions.
+    for CoreOptions. domains: further ones by name, with what their files would say: {"b.example": {"site": {…}}}.
     """
     made = [enabled(p, settings.get(p if isinstance(p, str) else p.__name__.lower())) for p in plugins]
     needed = factories.needed({one.name: one.factory for one in made}, lambda name, by: enabled(name).factory)
     made += [enabled(name, settings.get(name)) for name, _, _ in needed]
     options = CoreOptions(domain=domain, **{"hostname": "127.0.0.1", "stop_seconds": 2.0} | (core or {}))
-    return confd.Config(folder, options, tuple(sorted(made, key=lambda e: e.order)))
+    further = tuple(_domain(name, said, options, made) for name, said in (domains or {}).items())
+    return confd.Config(folder, options, tuple(sorted(made, key=lambda e: e.order)), domains=further)
+
+
+def _domain(name: str, said: Mapping[str, Any], core: CoreOptions, plugins: Iterable[confd.Enabled]) -> Domain:
+    settings = {key: value for key, value in said.items() if not isinstance(value, dict)}
+    mine = dataclasses.replace(core, **{"domain": name, "hostname": ""} | settings)
+    own = [(p.options, dataclasses.replace(p.options, **said[p.name])) for p in plugins if p.name in said]
+    return Domain(mine.domain, mine.hostname, own=[(core, mine), *own])
 
 
 @pytest.fixture

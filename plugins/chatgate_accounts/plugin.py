@@ -92,11 +92,11 @@ class Accounts:
 
     @hookimpl
     def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
-        """Answers for addresses of our domain. A mailbox without room refuses other servers for now, as old mail is
+        """Answers for addresses of our domains. A mailbox without room refuses other servers for now, as old mail is
         removed after a while. An account's own message is not refused for it: Delta Chat would give it up for all
         members of a group. Those with room get it, and the sender is told who did not (see `Intake`).
         """
-        if address.rpartition("@")[2].lower() != self.gateway.domain:
+        if self.gateway.domains.of(address) is None:
             return None
         account = self._account(address)
         shown = f"<{address}>: " if address.isascii() and address.isprintable() else ""
@@ -113,7 +113,7 @@ class Accounts:
 
     @hookimpl
     def chatgate_route(self, envelope: Envelope, recipient: str) -> Delivery | None:
-        if recipient.rpartition("@")[2].lower() != self.gateway.domain or not (account := self._account(recipient)):
+        if self.gateway.domains.of(recipient) is None or not (account := self._account(recipient)):
             return None
         inbox = self.gateway.store.mailbox(account.id, "INBOX")
         return Delivery(recipient, inbox.id, account.id) if inbox else None

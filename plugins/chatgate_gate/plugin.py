@@ -95,7 +95,7 @@ class Gate:
         if verdict.sender is None:
             return Reply(554, "5.6.0", f"Invalid FROM header: {_printable(verdict.from_field)}")
         sender = _spelling(verdict.sender)
-        if not envelope.submitted and sender.endswith("@" + self._gateway.domain):
+        if not envelope.submitted and self._gateway.domains.of(sender) is not None:
             return FORGED
         if sender != envelope.sender.lower():
             if envelope.submitted:

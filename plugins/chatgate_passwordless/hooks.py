@@ -28,7 +28,8 @@ class Invitation(Protocol):
 
 
 @hookspec(firstresult=True)
-def chatgate_invitation(token: str, password: str) -> Invitation | Reply | None:
-    """Who knows an invitation in this token, or else ("") at the beginning of this password? Asked at every attempt to
-    make an account but the operator's; looking must spend nothing. A Reply: it is one, and not good (any more).
+def chatgate_invitation(address: str, token: str, password: str) -> Invitation | Reply | None:
+    """Who knows an invitation to this address in this token, or else ("") at the beginning of this password? Asked at
+    every attempt to make an account but the operator's; looking must spend nothing. A Reply: it is one, and not good
+    (any more).
     """

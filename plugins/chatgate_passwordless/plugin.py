@@ -45,11 +45,19 @@ GUESSED = Reply(454, "4.7.0", "Too many wrong passwords from your network, pleas
 
 @dataclass(frozen=True)
 class PasswordlessOptions:
-    open: bool = option(True, "Whether anybody may make an account, not only the operator and people with invitations.")
-    freeze_file: str = option("no-create", "While this file is in the gateway's folder, no accounts are made.")
-    name_min_length: int = option(9, "Characters that a new account's name must have. Delta Chat invents names of 9.")
-    name_max_length: int = option(9, "Characters that a new account's name may have, at most 64.")
-    password_min_length: int = option(9, "Characters that a new password must have. Delta Chat invents ones of 22.")
+    open: bool = option(
+        True, "Whether anybody may make an account, not only the operator and people with invitations.", per_domain=True
+    )
+    freeze_file: str = option(
+        "no-create", "While this file is in the gateway's folder, no accounts are made.", per_domain=True
+    )
+    name_min_length: int = option(
+        9, "Characters that a new account's name must have. Delta Chat invents names of 9.", per_domain=True
+    )
+    name_max_length: int = option(9, "Characters that a new account's name may have, at most 64.", per_domain=True)
+    password_min_length: int = option(
+        9, "Characters that a new password must have. Delta Chat invents ones of 22.", per_domain=True
+    )
     password_max_length: int = option(1024, "Characters that a password may have.")
     scrypt_cost: int = option(14, "Base-2 logarithm of scrypt's N for new passwords: 14 is 45 ms and 16 MB a login.")
     hash_threads: int = option(0, "Passwords hashed at the same time; 0 for as many as there are CPUs.")
@@ -81,7 +89,6 @@ class Passwordless:
 
     def __init__(self, gateway: Gateway, options: PasswordlessOptions) -> None:
         self.gateway, self.options = gateway, options
-        self._domain = "@" + gateway.domain
         self._hasher = Hasher(options.scrypt_cost, options.hash_threads, options.hash_queue)
         self._verified = Verified(options.remember_seconds, options.remember_logins)
         self._flights = Flights()
@@ -105,7 +112,7 @@ class Passwordless:
         address = _lower(address)
         if rule := self._rule(address, password, way):
             return Reply(550, "5.7.1", rule, imap="NOPERM")
-        invitation = None if way == "operator" else self._invitation(password, token)
+        invitation = None if way == "operator" else self._invitation(address, password, token)
         if isinstance(invitation, Reply):
             return invitation
         if invitation is None:
@@ -123,7 +130,7 @@ class Passwordless:
 
     @hookimpl(trylast=True)
     def chatgate_set_password(self, account: Account, password: str) -> bool | Reply:
-        if refusal := self._password_rule(password):
+        if refusal := self._password_rule(account.address, password):
             return Reply(550, "5.7.1", refusal, imap="CANNOT")
         try:
             self.gateway.store.set_secret(account.id, self._hasher.make(password))
@@ -138,17 +145,16 @@ class Passwordless:
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
-        options, found = self.options, []
-        if not options.name_min_length <= _CLIENT_NAME_LENGTH <= options.name_max_length:
-            found.append(f"names of {_CLIENT_NAME_LENGTH} characters are refused")
-        if not options.password_min_length <= _CLIENT_PASSWORD_LENGTH <= options.password_max_length:
-            found.append(f"passwords of {_CLIENT_PASSWORD_LENGTH} characters are refused")
-        problems = [Problem("warning", f"{text}; those are what Delta Chat invents for new accounts") for text in found]
-        if self._freeze_path.exists():
-            problems.append(
-                Problem("warning", f"passwordless: no new accounts are made as long as {self._freeze_path} is there")
-            )
-        return problems
+        found = dict[str, None]()  # what several domains have in common is told once
+        for options in (domain.options(self.options) for domain in self.gateway.domains):
+            invented = "those are what Delta Chat invents for new accounts"
+            if not options.name_min_length <= _CLIENT_NAME_LENGTH <= options.name_max_length:
+                found[f"names of {_CLIENT_NAME_LENGTH} characters are refused; {invented}"] = None
+            if not options.password_min_length <= _CLIENT_PASSWORD_LENGTH <= options.password_max_length:
+                found[f"passwords of {_CLIENT_PASSWORD_LENGTH} characters are refused; {invented}"] = None
+            if (path := self._freeze_path(options)).exists():
+                found[f"passwordless: no new accounts are made as long as {path} is there"] = None
+        return [Problem("warning", text) for text in found]
 
     # ------------------------------------------------------------------------------------------ logins
 
@@ -170,7 +176,7 @@ class Passwordless:
         return answer
 
     def _login(self, account: Account | None, address: str, password: str, network: str) -> Account | Reply:
-        if account is None and self._name(address) and not self._freeze_path.exists():
+        if account is None and self._name(address) and not self._freeze_path(self._at(address)).exists():
             secret = self.gateway.store.tombstone(address)
             if secret is not None:
                 return self._come_back(address, password, secret)
@@ -178,7 +184,7 @@ class Passwordless:
         if (
             account is None
             and not self._rule(address, password, "login")
-            and (invitation := self._invitation(password, "")) not in (SHUT, FROZEN)
+            and (invitation := self._invitation(address, password, "")) not in (SHUT, FROZEN)
         ):
             answer = self._create(address, password, network, invitation)
             if isinstance(answer, Account):
@@ -238,7 +244,7 @@ class Passwordless:
 
     def _wrong(self, address: str, password: str) -> Reply:
         """One text for a wrong password and for an address that is not there and cannot be made."""
-        hint = self._rule(address, password, "login") or self._shut(password)
+        hint = self._rule(address, password, "login") or self._shut(address, password)
         # Delta Chat tells its user of a wrong password when it reads "authentication" twice in a row.
         text = "Authentication failed: wrong address or password"
         return Reply(535, "5.7.8", f"{text}. {hint}" if hint else text, imap="AUTHENTICATIONFAILED")
@@ -247,47 +253,55 @@ class Passwordless:
 
     def _name(self, address: str) -> str:
         """The local part of an address that an account here can have, else ""."""
-        name = address.removesuffix(self._domain)
-        return name if name != address and _NAME.fullmatch(name) else ""
+        name = address.rpartition("@")[0]
+        return name if _NAME.fullmatch(name) and self.gateway.domains.of(address) else ""
 
     def _rule(self, address: str, password: str, way: str) -> str | None:
         """Why there can be no account with this name or password. The operator may give names of any length."""
-        if not address.endswith(self._domain):
-            return f"Addresses of this server end in {self._domain}"
-        low, high = self.options.name_min_length, self.options.name_max_length
+        if self.gateway.domains.of(address) is None:
+            if len(self.gateway.domains) > 1:  # who asks for one need not learn of the others
+                return "This server has no addresses of that domain"
+            return f"Addresses of this server end in @{self.gateway.domains.first.name}"
+        options = self._at(address)
+        low, high = options.name_min_length, options.name_max_length
         if way == "operator":
             low, high = 1, 64
         if not low <= len(self._name(address)) <= high:
             return f"Names of new accounts have {_range(low, high)} characters of a-z 0-9 . _ -"
         if not valid_address(address):  # accounts of such names can still log in, but no mail has ever reached them
             return "Dots in names of new accounts stand between other characters"
-        return self._password_rule(password)
+        return self._password_rule(address, password)
 
-    def _password_rule(self, password: str) -> str | None:
-        low, high = self.options.password_min_length, self.options.password_max_length
+    def _password_rule(self, address: str, password: str) -> str | None:
+        low, high = self._at(address).password_min_length, self.options.password_max_length
         if low <= len(password) <= high:
             return None
         return f"Passwords have {_range(low, high)} characters"
 
-    def _shut(self, password: str) -> str:
+    def _shut(self, address: str, password: str) -> str:
         """Why a login with a new address can make no account, whatever the policies say; "" where it can."""
-        answer = self._invitation(password, "")
+        answer = self._invitation(address, password, "")
         return answer.text if answer in (SHUT, FROZEN) else ""
 
-    def _invitation(self, password: str, token: str) -> hooks.Invitation | Reply | None:
+    def _invitation(self, address: str, password: str, token: str) -> hooks.Invitation | Reply | None:
         """What a newcomer shows; None for nothing where nothing is needed; or why nobody gets in this way. Asked often:
         the file costs 2 microseconds. It stops invited people, too: it is there for emergencies.
         """
-        if self._freeze_path.exists():
+        options = self._at(address)
+        if self._freeze_path(options).exists():
             return FROZEN
-        found = self.gateway.hub.ask("invitation", token=token, password=password)
+        found = self.gateway.hub.ask("invitation", address=address, token=token, password=password)
         if found is not None:
             return found
-        return NO_INVITATION if token else None if self.options.open else SHUT
+        return NO_INVITATION if token else None if options.open else SHUT
 
-    @property
-    def _freeze_path(self) -> Path:
-        return self.gateway.path(self.options.freeze_file)
+    def _at(self, address: str) -> PasswordlessOptions:
+        """The options for the domain of this address."""
+        domain = self.gateway.domains.of(address)
+        return self.options if domain is None else domain.options(self.options)
+
+    def _freeze_path(self, options: PasswordlessOptions) -> Path:
+        return self.gateway.path(options.freeze_file)
 
 
 def _lower(address: str) -> str:

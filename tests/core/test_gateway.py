@@ -217,7 +217,7 @@ def test_a_new_certificate_is_served_after_a_reload(gateway_factory, tmp_path):
     gateway = gateway_factory("tls", "maildb", "imap")
     before = served(gateway)
     (tmp_path / "tls/cert.pem").unlink()
-    gateway.reload_certificate()
+    gateway.certificates.reload()
     assert served(gateway) != before
 
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from chatgate_gate.plugin import Gate, GateOptions
 
+from chatgate.domains import Domain, Domains
 from chatgate.hosting.hub import Hub
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import edited
@@ -16,7 +17,8 @@ class Asked:
     """What one gate says to messages, behind the core's hub. stored: the last one as it would be kept."""
 
     def __init__(self, tmp_path, **options):
-        self.gate = Gate(SimpleNamespace(path=tmp_path.joinpath, domain="chat.test"), GateOptions(**options))
+        domains = Domains(Domain("chat.test"), Domain("other.test"))
+        self.gate = Gate(SimpleNamespace(path=tmp_path.joinpath, domains=domains), GateOptions(**options))
         self.hub = Hub(30)
         self.hub.load([("gate", self.gate)])
 

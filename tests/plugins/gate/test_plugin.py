@@ -5,6 +5,7 @@ import shutil
 
 import pytest
 
+from chatgate.domains import Domain, Domains
 from chatgate.reply import UNAVAILABLE
 from tests.plugins.gate import mails
 from tests.plugins.gate.asked import ALICE, BOB, Asked
@@ -75,7 +76,7 @@ def test_from_elsewhere_another_envelope_sender_gets_no_bounces(gate):
     assert gate.envelope.sender == "Alice@example.org"
 
 
-@pytest.mark.parametrize("address", ["alice@chat.test", "Alice@CHAT.test"])
+@pytest.mark.parametrize("address", ["alice@chat.test", "Alice@CHAT.test", "alice@other.test"])
 def test_from_elsewhere_nobody_writes_in_the_name_of_an_account_here(gate, address):
     content = mail().replace(ALICE.encode(), address.encode())
     answer = gate(content, submitted=False, sender="x@example.net")
@@ -86,7 +87,7 @@ def test_from_elsewhere_nobody_writes_in_the_name_of_an_account_here(gate, addre
 @pytest.mark.parametrize("typed", ["alice@127.0.0.4", "alice@[127.0.0.4]"])
 def test_an_ip_address_without_its_brackets_is_the_same(tmp_path, typed):
     gate = Asked(tmp_path)
-    gate.gate._gateway.domain = "[127.0.0.4]"
+    gate.gate._gateway.domains = Domains(Domain("[127.0.0.4]"))
     content = mail().replace(ALICE.encode(), typed.encode())
     content = content.replace(b'"hidden-recipients": ;', typed.encode())
     recipients = ["alice@[127.0.0.4]"]
@@ -99,7 +100,7 @@ def test_an_ip_address_without_its_brackets_is_the_same(tmp_path, typed):
 
 def test_a_setup_message_and_a_key_of_an_ip_address_without_its_brackets(tmp_path):
     gate = Asked(tmp_path, cleartext_recipients=("postmaster@127.0.0.4",))
-    gate.gate._gateway.domain = "[127.0.0.4]"
+    gate.gate._gateway.domains = Domains(Domain("[127.0.0.4]"))
     alice = "alice@[127.0.0.4]"
     for typed in (b"alice@127.0.0.4", b"Alice@[127.0.0.4]"):
         content = mails.stored("gate-setup-message.eml").replace(ALICE.encode(), typed)

@@ -91,7 +91,7 @@ class Policy:
         return self.answer
 
     @hookimpl
-    def chatgate_invitation(self, token, password):
+    def chatgate_invitation(self, address, token, password):
         return self.invitation if token == "token" or password.startswith("token") else None
 
 

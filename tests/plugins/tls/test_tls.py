@@ -270,10 +270,10 @@ def test_a_new_certificate_is_taken_by_a_running_gateway(tmp_path):
     gw = gateway(tmp_path)
     _ = gw.tls
     (tmp_path / "tls/cert.pem").unlink()
-    gw.reload_certificate()
+    gw.certificates.reload()
     (tmp_path / "tls/key.pem").unlink()
     with pytest.raises(PluginError):
-        gw.reload_certificate()
+        gw.certificates.reload()
 
 
 @pytest.mark.parametrize("inside", (False, True))
