@@ -35,6 +35,9 @@ from chatgate.hosting.options import CoreOptions, is_listener
 from chatgate.network.session import Session
 from chatgate.running.gateway import Gateway
 
+# The tests of the conformance kit say what differs, as those of a test file do.
+pytest.register_assert_rewrite("chatgate.testing.store")
+
 T = TypeVar("T")
 
 # What takes, keeps and hands out mail, as `chatgate init` enables it; the others, such as sweeper, a test names itself.

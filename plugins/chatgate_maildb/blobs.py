@@ -111,9 +111,13 @@ class Blobs:
                 removed += len(gone)
         return removed
 
-    def close(self) -> None:
+    def finish(self) -> None:
+        """What shall be removed is."""
         if self._removing is not None:
             self._removing.join()
+
+    def close(self) -> None:
+        self.finish()
         self._threads.join()
         self._threads.kill()
 

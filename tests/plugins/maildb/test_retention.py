@@ -4,7 +4,7 @@ import gevent
 import pytest
 from chatgate_maildb import retention
 
-from chatgate.api import Delivery, Kept
+from chatgate.api import Delivery
 from chatgate.testing import until
 
 LARGE = 100_000
@@ -24,24 +24,6 @@ def fill(store, people):
 
 def ids(found):
     return [(kept.mailbox_id, kept.uid) for kept in found]
-
-
-def test_old_are_those_of_an_earlier_date(store, people, fill):
-    third = fill(people.alice, 10, 300)
-    first = fill(people.bob, 10, 100, "Trash")
-    second = fill(people.alice, LARGE, 200, "Sent")
-    ancient = fill(people.alice, 10, -5)
-    expected = [Kept(*ancient, 10, -5, 0), Kept(*second, LARGE, 200, 0), Kept(*first, 10, 100, 0)]
-    assert list(store.old(300)) == expected
-    assert ids(store.old(301)) == sorted([ancient, first, second, third]) and ids(store.old(-5)) == []
-
-
-def test_large_ones_come_by_date(store, people, fill):
-    second, first = fill(people.alice, LARGE, 200), fill(people.bob, LARGE + 1, -9, "Trash")
-    third = fill(people.alice, LARGE, 300)
-    fill(people.alice, 65_536, 1)
-    assert list(store.large(65_536, 300)) == [Kept(*first, LARGE + 1, -9, 0), Kept(*second, LARGE, 200, 0)]
-    assert ids(store.large(65_536, 301)) == [first, second, third] and ids(store.large(LARGE, 301)) == [first]
 
 
 @pytest.mark.parametrize(("size", "found"), [(10, "old"), (70_000, "large")])
@@ -70,18 +52,6 @@ def test_an_index_finds_what_may_be_due(store):
     sql = "SELECT 1 FROM account WHERE max(last_login, created)<? AND disabled='' ORDER BY max(last_login, created)"
     (plan,) = store.reader.rows("EXPLAIN QUERY PLAN " + sql, (1,))
     assert "USING INDEX account_idle" in plan[3]
-
-
-def test_fetched_is_what_a_client_read_or_has_seen(store, people, fill):
-    read, seen, new = (fill(people.alice, 10, 1, flags=flags) for flags in ((), ("\\Seen", "a"), ("x", "\\Flagged")))
-    store.note_fetched(people.alice.box, [read[1], 99])
-    store.note_fetched(people.bob.box, [1])
-    store.note_fetched(people.alice.box, [read[1]])
-    kept = {(k.mailbox_id, k.uid): k.fetches for k in store.kept(people.alice.id)}
-    assert kept == {read: 2, seen: 1, new: 0}
-    copied = store.copy(people.alice.box, [1, 3], store.mailbox(people.alice.id, "Trash").id)
-    trash = [k.fetches for k in store.kept(people.alice.id) if k.mailbox_id != people.alice.box]
-    assert trash == [2, 0] and len(copied.copies) == 2
 
 
 def test_noting_what_was_fetched_costs_no_commit_and_no_modseq(store, people, fill, monkeypatch):
