@@ -16,8 +16,8 @@ from chatgate.command import fail, json_option, new_file, show
 from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
 from chatgate.hosting.hookspecs import hookimpl, hookspec
-from chatgate.hosting.hub import PluginError
 from chatgate.hosting.options import Secret, option, required
+from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, fields, split

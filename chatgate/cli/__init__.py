@@ -17,7 +17,7 @@ from chatgate.cli import check, init, plugins, serve
 from chatgate.cli.folder import Folder
 from chatgate.command import Failure, fail, show
 from chatgate.hosting import confd
-from chatgate.hosting.hub import PluginError
+from chatgate.hosting.registry import PluginError
 from chatgate.running import log
 from chatgate.store.records import StoreError
 
@@ -78,7 +78,7 @@ class Cli(click.Group):
     def _of_plugins(self, ctx: click.Context) -> click.Group:
         found, folder = click.Group(), _folder(ctx)
         if confd.is_gateway(folder.path):
-            for said in folder.gateway.hub.survey("commands", None, cli=found, gateway=folder.gateway):
+            for said in folder.gateway.hub.commands.each(None, cli=found, gateway=folder.gateway):
                 if said.failure is not None:  # the others' commands are there all the same
                     click.echo(f"chatgate: {said.failure}", err=True)
         return found

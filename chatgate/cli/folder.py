@@ -7,7 +7,7 @@ from pathlib import Path
 from chatgate.cli.owner import CannotAct, act_as_owner
 from chatgate.command import fail
 from chatgate.hosting import confd
-from chatgate.hosting.hub import PluginError
+from chatgate.hosting.registry import PluginError
 from chatgate.running import log
 from chatgate.running.gateway import Gateway
 

@@ -9,7 +9,7 @@ from typing import Any
 import gevent
 
 from chatgate.hosting import confd
-from chatgate.hosting.hub import PluginError
+from chatgate.hosting.registry import PluginError
 from chatgate.running import log
 from chatgate.running.gateway import Gateway
 

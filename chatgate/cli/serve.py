@@ -16,7 +16,7 @@ from chatgate.cli.folder import Folder
 from chatgate.cli.reload import reload
 from chatgate.command import fail
 from chatgate.hosting import confd
-from chatgate.hosting.hub import PluginError
+from chatgate.hosting.registry import PluginError
 from chatgate.network.listeners import BindError
 from chatgate.running.gateway import UNGUARDED, Gateway
 from chatgate.running.stall import StallWatch
@@ -53,7 +53,7 @@ def command(folder: Folder) -> None:
     click.echo("chatgate: ready")
     sd_notify("READY=1")
     if sys.stdout.isatty():
-        for text in gateway.hub.notify("ready", gateway=gateway):
+        for text in gateway.hub.ready(gateway=gateway):
             click.echo(text)
     gevent.spawn(keep_telling)
     gateway.watch = StallWatch(gateway.hub, gateway.config.core.stall_milliseconds / 1000)

@@ -239,8 +239,6 @@ def chatgate_expire(now: float) -> dict[str, int] | None:
     """
 
 
-HOOKS: dict[str, Any] = {name: spec for name, spec in list(globals().items()) if name.startswith("chatgate_")}
-
 # Nothing but a refusal ends the asking: an accepting answer would skip the plugins behind it, the gate among them.
 VETOES = frozenset({"chatgate_connect", "chatgate_sender", "chatgate_filter"})
 

@@ -53,20 +53,20 @@ class Intake:
         return self._store(session, envelope, deliveries)
 
     def _receive(self, session: Session, envelope: Envelope) -> Reply | None:
-        answers = self._hub.ask("receive", session=session, envelope=envelope)
+        answers = self._hub.receive.all(session=session, envelope=envelope)
         if isinstance(answers, Reply):
             return answers
         envelope.edits = [edit for edits in answers for edit in edits]
         return None
 
     def _filter(self, session: Session, envelope: Envelope) -> Reply | None:
-        answer = self._hub.ask("filter", session=session, envelope=envelope)
+        answer = self._hub.filter(session=session, envelope=envelope)
         return None if answer is None or answer.accepts else answer
 
     def _route(self, envelope: Envelope) -> list[Delivery] | Reply:
         deliveries: dict[int, Delivery] = {}
         for recipient in envelope.recipients:
-            delivery = self._hub.ask("route", envelope=envelope, recipient=recipient)
+            delivery = self._hub.route(envelope=envelope, recipient=recipient)
             if not isinstance(delivery, Delivery):
                 log.error("no route id=%s", envelope.id)
                 return UNAVAILABLE
@@ -81,13 +81,13 @@ class Intake:
         except ValueError:
             log.error("header edit refused id=%s", envelope.id)
             return UNAVAILABLE
-        stored = self._hub.ask("store", content=content, deliveries=deliveries, partial=envelope.submitted)
+        stored = self._hub.store(content=content, deliveries=deliveries, partial=envelope.submitted)
         if isinstance(stored, Reply):
             return stored
         if stored is None:
             log.error("nobody stores id=%s", envelope.id)
             return UNAVAILABLE
-        self._hub.notify("stored", envelope=envelope, stored=stored)
+        self._hub.stored(envelope=envelope, stored=stored)
         log.info("stored id=%s copies=%d octets=%d session=%s", envelope.id, len(stored), len(content), session.id)
         if len(stored) < len(deliveries) or envelope.refused:
             done = {one.delivery.mailbox_id for one in stored}
@@ -103,20 +103,20 @@ class Intake:
         the sender must hear it by the Reply, at the price that its next try reaches the others twice (clients know a
         message they have by its Message-ID).
         """
-        inbox = self._hub.ask("route", envelope=envelope, recipient=envelope.sender)
+        inbox = self._hub.route(envelope=envelope, recipient=envelope.sender)
         if not isinstance(inbox, Delivery):
             log.error("no notice of a failure id=%s", envelope.id)
             return UNAVAILABLE
         domains = self._gateway.domains
         domain = domains.of(envelope.sender) or domains.first
         notice = dsn.notice(domain.name, envelope.sender, content, failures)
-        told = self._hub.ask("store", content=notice, deliveries=[replace(inbox, beyond=_BEYOND)], partial=False)
+        told = self._hub.store(content=notice, deliveries=[replace(inbox, beyond=_BEYOND)], partial=False)
         if isinstance(told, Reply):
             return told
         if not told:
             log.error("no notice of a failure id=%s", envelope.id)
             return UNAVAILABLE
         own = Envelope("", [envelope.sender], notice)
-        self._hub.notify("stored", envelope=own, stored=told)
+        self._hub.stored(envelope=own, stored=told)
         log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(failures), own.id)
         return None

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chatgate.domains import Domain, Domains
-from chatgate.hosting.hub import PluginError
+from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate
 from chatgate.network import sni
 from chatgate.network.server import tls_context

@@ -14,7 +14,8 @@ from chatgate import faults
 from chatgate.domains import Domain, Domains
 from chatgate.hosting.confd import Config, Enabled, LeftOut
 from chatgate.hosting.factories import refuses
-from chatgate.hosting.hub import Hub, PluginError
+from chatgate.hosting.hub import Hub
+from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem
 from chatgate.mail.intake import Intake
 from chatgate.network.listeners import BindError
@@ -96,7 +97,7 @@ class Gateway:
         """Opened at first use. Raises PluginError when no plugin brings one or it cannot be opened."""
         if self.read_only:
             raise PluginError("the store is not open while `chatgate check` looks, as opening it writes")
-        store = self.hub.call("open_store", gateway=self)
+        store = self.hub.open_store.or_raise(gateway=self)
         if store is None:
             raise PluginError("no store: enable a plugin that brings one (shipped: maildb)")
         return store
@@ -113,7 +114,7 @@ class Gateway:
 
     def certificate(self, domain: Domain | None = None) -> Certificate:
         """Of this domain, or the first. Raises PluginError when no plugin has one."""
-        certificate = self.hub.call("certificate", gateway=self, domain=domain or self.domains.first)
+        certificate = self.hub.certificate.or_raise(gateway=self, domain=domain or self.domains.first)
         if certificate is None:
             raise PluginError("no TLS certificate: enable a plugin that has one (shipped: tls)")
         return certificate
@@ -170,7 +171,7 @@ class Gateway:
     def _services(self) -> list[tuple[str, list[Any]]]:
         """What shall run, by plugin."""
         groups = []
-        for said in self.hub.survey("services", None, gateway=self):
+        for said in self.hub.services.each(None, gateway=self):
             if said.failure is not None:
                 self._leave_out(said.plugin, said.failure)
             elif said.answer:
@@ -204,7 +205,7 @@ class Gateway:
         found = [Problem("warning", f"{one.name} is left out: {one.reason}") for one in self.left_out]
         if not self.hub.guarded:
             found.append(Problem("warning", UNGUARDED))
-        for said in self.hub.survey("check", self.config.core.check_seconds, gateway=self):
+        for said in self.hub.check.each(self.config.core.check_seconds, gateway=self):
             if said.failure is not None:
                 found.append(Problem("error", str(said.failure)))
             else:
@@ -215,6 +216,10 @@ class Gateway:
         """Stop accepting, let what is in flight finish within `stop_seconds`, close the store."""
         self.stopping.set()
         self._stop(self.services)
+        for (plugin, hook), tally in sorted(self.hub.tallies.items()):
+            if tally.calls:
+                cost = tally.calls, tally.seconds, tally.failures
+                log.debug("hook plugin=%s hook=%s calls=%d seconds=%.3f failures=%d", plugin, hook, *cost)
         self.services = []
         if "store" in self.__dict__:
             store = self.__dict__.pop("store")

@@ -82,7 +82,7 @@ def _gateway(folder: Path) -> Gateway:
 def _measure(folder: Path, options: argparse.Namespace) -> int:
     gateway = _gateway(folder)
     store, now, faults = cast(MailStore, gateway.store), time.time(), 0
-    for services in gateway.hub.call("services", gateway=gateway):
+    for services in gateway.hub.services.or_raise(gateway=gateway):
         for service in services:
             service.bind()  # as where it serves: commands tell the gateway what they change, the gateway nobody
     began = time.monotonic()

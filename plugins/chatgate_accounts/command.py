@@ -179,8 +179,9 @@ def create(gateway: Gateway, address: str, password: str | None, quota: int | No
     """
     chosen, generated = _password(password)
     address = _full(gateway, address)
-    facts = {"way": "operator", "generated": generated, "network": "", "token": ""}
-    answer = gateway.hub.call("create_account", address=address, password=chosen, **facts)
+    answer = gateway.hub.create_account.or_raise(
+        address=address, password=chosen, way="operator", generated=generated, network="", token=""
+    )
     if not isinstance(answer, Account):
         why = answer.text if isinstance(answer, Reply) else "no enabled plugin creates accounts"
         if gateway.store.tombstone(address) is not None:
@@ -205,7 +206,7 @@ def passwd(gateway: Gateway, address: str, password: str | None, qr: bool, as_js
     """
     account = _account(gateway, address)
     chosen, _ = _password(password)
-    answer = gateway.hub.call("set_password", account=account, password=chosen)
+    answer = gateway.hub.set_password.or_raise(account=account, password=chosen)
     if answer is not True:
         fail(answer.text if isinstance(answer, Reply) else "no enabled plugin sets passwords", 1)
     _show_login(gateway, account.address, chosen, qr, as_json)
@@ -282,13 +283,13 @@ def delete(gateway: Gateway, address: str, yes: bool, free: bool, final: bool) -
     if not yes:
         click.confirm(f"Delete {full} with all its mail?", abort=True)
     gateway.store.delete_account(account.id, tombstone=not free, final=final)
-    gateway.hub.notify("account_removed", account=account)
+    gateway.hub.account_removed(account=account)
     click.echo(f"Deleted {account.address}.")
 
 
 def _show_login(gateway: Gateway, address: str, password: str, qr: bool, as_json: bool) -> None:
-    link = gateway.hub.ask("login_link", address=address, password=password, qr=False)
-    code = gateway.hub.ask("login_link", address=address, password=password, qr=True) if qr and not as_json else None
+    link = gateway.hub.login_link(address=address, password=password, qr=False)
+    code = gateway.hub.login_link(address=address, password=password, qr=True) if qr and not as_json else None
     known = [text for text in (link, code) if isinstance(text, str)]
     data = {"address": address, "password": password, "link": link if isinstance(link, str) else None}
     show(data, as_json, [f"{address} {password}", *known])

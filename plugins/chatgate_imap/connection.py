@@ -165,7 +165,7 @@ class Connection:
             pass
 
     def _greet(self) -> None:
-        refusal = self.hub.ask("connect", session=self.session)
+        refusal = self.hub.connect(session=self.session)
         if refusal is not None and not refusal.accepts:
             raise Bye(refusal.text, refusal.imap or ("UNAVAILABLE" if refusal.temporary else ""))
         self.wire.write(b"* OK [CAPABILITY %s] chatgate ready.\r\n" % self.capabilities())

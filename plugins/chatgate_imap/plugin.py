@@ -81,7 +81,7 @@ class Imap:
             if self.options.compress_level:
                 words.append("COMPRESS=DEFLATE")
             words += self.options.capabilities
-        for more in self.gateway.hub.notify("capabilities", session=session):
+        for more in self.gateway.hub.capabilities(session=session):
             words += more
         return " ".join(dict.fromkeys(words)).encode("ascii", "replace")
 

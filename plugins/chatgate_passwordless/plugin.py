@@ -93,6 +93,7 @@ class Passwordless:
         self._verified = Verified(options.remember_seconds, options.remember_logins)
         self._flights = Flights()
         self._guesses = Guesses(options.wrong_per_minute)
+        self._asked = gateway.hub.decision(hooks.chatgate_invitation)
 
     # ------------------------------------------------------------------------------------------ hooks
 
@@ -214,8 +215,8 @@ class Passwordless:
         if isinstance(invitation, Reply):
             return invitation
         token = invitation.token if invitation else ""
-        facts = {"way": "login", "generated": False, "network": network, "token": token}
-        return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
+        made = self.gateway.hub.create_account(address, password, "login", False, network, token)
+        return UNAVAILABLE if made is None else made  # never None: this plugin makes it
 
     def _make(self, address: str, password: str, generated: bool, quota: int | None = None) -> Account | Reply:
         try:
@@ -290,7 +291,7 @@ class Passwordless:
         options = self._at(address)
         if self._freeze_path(options).exists():
             return FROZEN
-        found = self.gateway.hub.ask("invitation", address=address, token=token, password=password)
+        found = self._asked(address=address, token=token, password=password)
         if found is not None:
             return found
         return NO_INVITATION if token else None if options.open else SHUT

@@ -140,8 +140,7 @@ def _new_account(gateway: Gateway, interrupts: _Interrupts) -> Iterator[Login]:
     address = f"ping{_random(_NAME, 5)}@{gateway.domain}"  # 9 characters, as most gateways ask for
     password = _random(_PASSWORD, 22)
     store = gateway.store
-    facts = {"way": "operator", "generated": True, "network": "", "token": ""}
-    account = gateway.hub.ask("create_account", address=address, password=password, **facts)
+    account = gateway.hub.create_account(address, password, "operator", True, "", "")
     if not isinstance(account, Account):
         reason = account.text if isinstance(account, Reply) else "no enabled plugin makes accounts"
         raise PluginError(f"cannot make an account: {reason}")
@@ -150,7 +149,7 @@ def _new_account(gateway: Gateway, interrupts: _Interrupts) -> Iterator[Login]:
     finally:
         interrupts.ignored = True
         store.delete_account(account.id, tombstone=False)
-        gateway.hub.notify("account_removed", account=account)
+        gateway.hub.account_removed(account=account)
 
 
 class _Interrupts:

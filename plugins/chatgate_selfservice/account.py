@@ -18,7 +18,7 @@ def kept(gateway: Gateway, account: Account) -> dict[str, Any]:
     usage = store.usage(account.id)
     boxes = {box.name: store.status(box.id).messages for box in store.mailboxes(account.id)}
     session = Session("site", "", tls=True, account=account)
-    tokens = gateway.hub.ask("get_metadata", session=session, mailbox="INBOX", entry=_DEVICE_TOKEN)
+    tokens = gateway.hub.get_metadata(session=session, mailbox="INBOX", entry=_DEVICE_TOKEN)
     return {
         "address": account.address,
         "created": iso_day(account.created),
@@ -33,7 +33,7 @@ def kept(gateway: Gateway, account: Account) -> dict[str, Any]:
 
 def set_password(gateway: Gateway, account: Account, password: str) -> Reply:
     """Change it, or say why not."""
-    answer = gateway.hub.ask("set_password", account=account, password=password)
+    answer = gateway.hub.set_password(account=account, password=password)
     if answer is True:
         return Reply(250, "2.0.0", "OK")
     return answer if isinstance(answer, Reply) else _NOBODY_CHANGES

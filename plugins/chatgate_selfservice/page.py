@@ -44,7 +44,7 @@ class Page:
         # Nobody's address: an answer for it takes as long as for a wrong password.
         known = self._gateway.store.account(full) is not None
         credentials = Credentials(full if known else "", password)
-        answer = self._gateway.hub.ask("authenticate", session=session, credentials=credentials)
+        answer = self._gateway.hub.authenticate(session=session, credentials=credentials)
         if isinstance(answer, Account):
             return answer
         refusal = login_refusal(answer)
@@ -67,7 +67,7 @@ class Page:
         if confirm.lower() not in (account.address, account.address.rpartition("@")[0]):
             return self._page(account=account, status=400, problem="To delete the account, type its address.")
         self._gateway.store.delete_account(account.id, final=not may_return)
-        self._gateway.hub.notify("account_removed", account=account)
+        self._gateway.hub.account_removed(account=account)
         return self._page(gone=account.address, may_return=may_return)
 
     def _page(self, status: int = 200, account: Account | None = None, **facts: Any) -> bottle.HTTPResponse:

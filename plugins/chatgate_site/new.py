@@ -43,7 +43,7 @@ class New:
         try:
             address, password = invite.draw(self._gateway.domain)
             facts = {"way": "site", "generated": True, "network": client.network, "token": bottle.request.query.token}
-            answer = self._gateway.hub.ask("create_account", address=address, password=password, **facts)
+            answer = self._gateway.hub.create_account(address=address, password=password, **facts)
         finally:
             self._turns.release()
         if not isinstance(answer, Account):

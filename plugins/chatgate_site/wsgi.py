@@ -12,6 +12,7 @@ import bottle
 from bottle import HTTPError, HTTPResponse
 
 from chatgate.api import Gateway, raised_at
+from chatgate_site import hooks
 from chatgate_site.endpoints import Endpoints
 from chatgate_site.new import PATHS as NEW
 from chatgate_site.new import New
@@ -52,7 +53,7 @@ class Site:
         self.app.install(_Guard(endpoints))
         pages.add_to(self.app)
         new.add_to(self.app)
-        gateway.hub.call("site_routes", app=self.app, site=lender)
+        gateway.hub.observers(hooks.chatgate_site_routes).or_raise(self.app, lender)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         hsts = environ["wsgi.url_scheme"] == "https" and not self._endpoints.self_signed

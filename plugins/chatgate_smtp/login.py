@@ -84,11 +84,11 @@ class Login(Dialogue):
             pass
         else:
             self.stream.flush()
-            answer = self.hub.ask("authenticate", session=self.client, credentials=credentials)
+            answer = self.hub.authenticate(session=self.client, credentials=credentials)
         if isinstance(answer, Account):
             self.client.account = answer
             self.stream.login_deadline = None
-            self.hub.notify("logged_in", session=self.client, account=answer)
+            self.hub.logged_in(session=self.client, account=answer)
             return None
         refusal = login_refusal(answer)
         if refusal is not None and refusal.temporary:

@@ -99,7 +99,7 @@ class Smtp:
         if session.service != "mx":
             stream.login_deadline = time.monotonic() + self.options.login_seconds
         try:
-            answer = self.gateway.hub.ask("connect", session=session)
+            answer = self.gateway.hub.connect(session=session)
             if answer is not None and not answer.accepts:
                 # The only refusing greetings there are (RFC 5321 §4.3.2).
                 stream.write(line(Reply(421 if answer.temporary else 554, answer.enhanced, answer.text)).encode())

@@ -67,7 +67,7 @@ class Protocol(Login):
         if refusal is None and parameters:
             refusal = self._take_parameters(envelope, parameters)
         if refusal is None:
-            answer = self.hub.ask("sender", session=self.client, envelope=envelope, address=address)
+            answer = self.hub.sender(session=self.client, envelope=envelope, address=address)
             self.refusal = None if answer is None or answer.accepts else answer
             if self.refusal is not None:
                 facts = self.client.id, self.refusal.code, shown_address(address)
@@ -123,7 +123,7 @@ class Protocol(Login):
             address = f"{address}@{self.plugin.gateway.domain}"
         refusal = _refused(address)
         if refusal is None:
-            answer = self.hub.ask("recipient", session=self.client, envelope=envelope, address=address)
+            answer = self.hub.recipient(session=self.client, envelope=envelope, address=address)
             if answer is not None and answer.accepts:
                 envelope.recipients.append(address)
                 await self.push(b"250 2.1.5 OK")

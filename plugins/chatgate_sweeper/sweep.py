@@ -96,7 +96,7 @@ class Sweep:
         self._free_disk()
         if not self._dry_run:
             cleaned: collections.Counter[str] = collections.Counter()
-            for counts in self._gateway.hub.notify("expire", now=self._now):
+            for counts in self._gateway.hub.expire(now=self._now):
                 cleaned.update({kind: count for kind, count in counts.items() if count})
             self.report.cleaned = dict(cleaned)
         return self.report
@@ -173,7 +173,7 @@ class Sweep:
             self._leaving |= {mailbox.id for mailbox in self._store.mailboxes(account.id)}
         else:
             self._store.delete_account(account.id)
-            self._gateway.hub.notify("account_removed", account=account)
+            self._gateway.hub.account_removed(account=account)
         self._tell(usage.messages)
 
     def _free_disk(self) -> None:

@@ -68,7 +68,7 @@ def test_the_tally_counts_connections_logins_and_deliveries(tally):
     assert tally.counts == {"connections imaps": 1, "connections submissions": 1, "logins": 2, "deliveries": 1}
     account = tally.store.account(login[0])
     tally.store.delete_account(account.id)
-    tally.hub.notify("account_removed", account=account)
+    tally.hub.account_removed(account=account)
     assert tally.counts["accounts removed"] == 1
 
 

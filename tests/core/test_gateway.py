@@ -139,7 +139,7 @@ def test_an_optional_plugin_that_cannot_start_is_asked_no_more(gateway_factory, 
     gateway = gateway_factory("tls", "maildb", recording(log), Taken, taken={"optional": True})
     assert [(one.name, one.reason) for one in gateway.left_out] == [("taken", "cannot listen on somewhere: taken")]
     assert "plugin left out plugin=taken: cannot listen on somewhere: taken" in caplog.text
-    assert gateway.hub.notify("capabilities", session=None) == [] and not gateway.hub.has("taken")
+    assert gateway.hub.capabilities(session=None) == [] and not gateway.hub.has("taken")
     assert log == ["bind one", "bind two", "start one", "start two"]
     assert any("taken is left out" in problem.text for problem in gateway.check())
     assert "ends" not in [service.name for service in gateway.services]

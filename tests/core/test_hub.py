@@ -6,6 +6,8 @@ import gevent
 import pytest
 
 from chatgate.api import UNAVAILABLE, Account, PluginError, Prepend, Problem, Reply, StoreError, hookimpl
+from chatgate.hosting import hookspecs
+from chatgate.hosting.doors import Door
 from chatgate.hosting.hub import Hub
 
 
@@ -44,31 +46,36 @@ def hub(*plugins, seconds=60):
     return made
 
 
+def failures(made):
+    """(plugin, hook) of what failed, and how often."""
+    return {one: tally.failures for one, tally in made.tallies.items() if tally.failures}
+
+
 def test_the_first_plugin_in_order_that_answers_decides():
     first, second = Reply(554, text="first"), Reply(554, text="second")
-    assert hub(Says(None), Says(first), Says(second)).ask("connect", session=None) is first
-    assert hub(Says(None)).ask("connect", session=None) is None
+    assert hub(Says(None), Says(first), Says(second)).connect(session=None) is first
+    assert hub(Says(None)).connect(session=None) is None
 
 
 def test_a_crashed_decision_refuses_and_the_log_names_the_plugin_but_not_the_text(caplog):
-    assert hub(Says(None), Fails(None), Says(Reply(250))).ask("connect", session=None) == UNAVAILABLE
+    assert hub(Says(None), Fails(None), Says(Reply(250))).connect(session=None) == UNAVAILABLE
     assert "plugin=plugin1" in caplog.text and "RuntimeError" in caplog.text
     assert "secret" not in caplog.text
 
 
 def test_a_slow_decision_refuses_and_the_log_names_the_plugin(caplog):
-    assert hub(Says(None), Sleeps(), seconds=0.05).ask("connect", session=None) == UNAVAILABLE
+    assert hub(Says(None), Sleeps(), seconds=0.05).connect(session=None) == UNAVAILABLE
     assert "plugin=plugin1" in caplog.text and "Timeout" in caplog.text
 
 
 def test_a_timeout_of_the_caller_is_not_taken_for_the_plugins():
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
-        hub(Sleeps()).ask("connect", session=None)
+        hub(Sleeps()).connect(session=None)
 
 
 def test_one_failing_observer_does_not_stop_the_others(caplog):
     before, after = Says(None), Says(None)
-    hub(before, Fails(None), after).notify("account_removed", account="A")
+    hub(before, Fails(None), after).account_removed(account="A")
     assert (before.told, after.told) == (["A"], ["A"])
     assert "plugin=plugin1" in caplog.text and "secret" not in caplog.text
 
@@ -84,8 +91,8 @@ def test_hints_of_the_author_order_plugins_around_the_operators_numbers():
         def chatgate_connect(self, session):
             return Reply(250, text="first")
 
-    assert hub(Last(), Says(Reply(250, text="plain"))).ask("connect", session=None).text == "plain"
-    assert hub(Says(Reply(250, text="plain")), First()).ask("connect", session=None).text == "first"
+    assert hub(Last(), Says(Reply(250, text="plain"))).connect(session=None).text == "plain"
+    assert hub(Says(Reply(250, text="plain")), First()).connect(session=None).text == "first"
 
 
 class Misspelt:
@@ -193,23 +200,23 @@ def test_no_exception_of_a_plugin_ends_more_than_its_own_answer(end, caplog):
     """Neither the process nor the connection, whatever gevent and Python make of it elsewhere."""
     after = Says(None)
     made = hub(answering(connect=end, account_removed=end, capabilities=end), after, answering(capabilities=["X"]))
-    assert made.ask("connect", session=None) == UNAVAILABLE
-    made.notify("account_removed", account="A")
+    assert made.connect(session=None) == UNAVAILABLE
+    made.account_removed(account="A")
     assert after.told == ["A"]
-    assert made.notify("capabilities", session=None) == [["X"]]
-    assert made.failures == {("plugin0", name): 1 for name in ("connect", "account_removed", "capabilities")}
+    assert made.capabilities(session=None) == [["X"]]
+    assert failures(made) == {("plugin0", name): 1 for name in ("connect", "account_removed", "capabilities")}
     assert caplog.text.count("plugin=plugin0") == 3 and "secret" not in caplog.text
 
 
-@pytest.mark.parametrize("ask", ["ask", "notify"])
+@pytest.mark.parametrize("door", ["decision", "collection"])
 @pytest.mark.parametrize("wait", [lambda: gevent.sleep(60), lambda: gevent.event.Event().wait(), lambda: leave_later()])
-def test_a_greenlet_can_be_killed_while_it_is_in_a_hook(ask, wait):
+def test_a_greenlet_can_be_killed_while_it_is_in_a_hook(door, wait):
     made = hub(answering(connect=wait))
     went_on = []
-    greenlet = gevent.spawn(lambda: went_on.append(getattr(made, ask)("connect", session=None)))
+    greenlet = gevent.spawn(lambda: went_on.append(getattr(made, door)(hookspecs.chatgate_connect)(session=None)))
     gevent.sleep(0.01)
     greenlet.kill(timeout=60)
-    assert greenlet.dead and went_on == [] and not made.failures
+    assert greenlet.dead and went_on == [] and not failures(made)
 
 
 def leave_later():
@@ -222,7 +229,7 @@ def leave_later():
 def test_a_time_limit_of_the_caller_reaches_it_through_an_observer():
     made = hub(answering(account_removed=lambda: gevent.sleep(60)))
     with pytest.raises(gevent.Timeout), gevent.Timeout(0.05):
-        made.notify("account_removed", account=None)
+        made.account_removed(account=None)
 
 
 @pytest.mark.parametrize(
@@ -243,9 +250,9 @@ def test_an_answer_of_the_wrong_type_refuses_and_names_the_plugin(hook, facts, w
     for n, answer in enumerate(wrong, 1):
         made = hub(answering(), answering(**{hook: answer}))
         caplog.clear()
-        assert made.ask(hook, **dict.fromkeys(facts.split())) == UNAVAILABLE, answer
+        assert getattr(made, hook)(**dict.fromkeys(facts.split())) == UNAVAILABLE, answer
         assert f"hook={hook} plugin=plugin1 error=WrongAnswer answer={type(answer).__name__}" in caplog.text
-        assert made.failures == {("plugin1", hook): 1}, n
+        assert failures(made) == {("plugin1", hook): 1}, n
 
 
 @pytest.mark.parametrize(
@@ -258,31 +265,32 @@ def test_an_answer_of_the_wrong_type_refuses_and_names_the_plugin(hook, facts, w
     ],
 )
 def test_what_a_collection_cannot_take_is_left_out(hook, right, wrong, caplog):
+    asked = {"session": None, "now": 0, "gateway": None}
     for answer in right:
-        assert hub(answering(**{hook: answer})).notify(hook, session=None, now=0, gateway=None) == [answer]
+        assert getattr(hub(answering(**{hook: answer})), hook)(**asked) == [answer]
     assert not caplog.records
     for answer in wrong:
         made = hub(answering(**{hook: answer}), answering(**{hook: right[0]}))
-        assert made.notify(hook, session=None, now=0, gateway=None) == [right[0]], answer
-        assert made.failures == {("plugin0", hook): 1}
+        assert getattr(made, hook)(**asked) == [right[0]], answer
+        assert failures(made) == {("plugin0", hook): 1}
 
 
 def test_right_answers_are_passed_on_as_they_are():
     edits = (Prepend("X", "y"),)
-    assert hub(answering(receive=edits)).ask("receive", session=None, envelope=None) == [edits]
+    assert hub(answering(receive=edits)).receive.all(session=None, envelope=None) == [edits]
     account = Account(1, "a@d.test")
-    assert hub(answering(authenticate=account)).ask("authenticate", session=None, credentials=None) is account
+    assert hub(answering(authenticate=account)).authenticate(session=None, credentials=None) is account
     no = Reply(550)
-    assert hub(answering(authenticate=no)).ask("authenticate", session=None, credentials=None) is no
+    assert hub(answering(authenticate=no)).authenticate(session=None, credentials=None) is no
 
 
 @pytest.mark.parametrize("hook", ["connect", "sender", "filter"])
 def test_where_all_may_refuse_nobody_can_let_pass_for_the_others(hook):
     facts = dict.fromkeys(("session", "envelope", "address"))
     yes, no = answering(**{hook: Reply(250)}), answering(**{hook: Reply(550, text="no")})
-    assert hub(yes, no).ask(hook, **facts).text == "no"
-    assert hub(yes, answering(**{hook: throws(RuntimeError())})).ask(hook, **facts) == UNAVAILABLE
-    assert hub(yes).ask(hook, **facts).accepts
+    assert getattr(hub(yes, no), hook)(**facts).text == "no"
+    assert getattr(hub(yes, answering(**{hook: throws(RuntimeError())})), hook)(**facts) == UNAVAILABLE
+    assert getattr(hub(yes), hook)(**facts).accepts
 
 
 def test_each_observer_has_a_time_limit_of_its_own(caplog):
@@ -295,16 +303,16 @@ def test_each_observer_has_a_time_limit_of_its_own(caplog):
         [("one", slow), ("two", answering(account_removed=own_limit)), ("three", slow.__class__()), ("last", last)]
     )
     with gevent.Timeout(60):
-        assert made.notify("account_removed", account=None) == []
+        made.account_removed(account=None)
     assert told == [1]
-    assert made.failures == {(name, "account_removed"): 1 for name in ("one", "two", "three")}
-    assert made.notify("expire", now=0) == [{"x": 1}, {"x": 1}]
+    assert failures(made) == {(name, "account_removed"): 1 for name in ("one", "two", "three")}
+    assert made.expire(now=0) == [{"x": 1}, {"x": 1}]
 
 
 def test_each_question_has_the_whole_time():
     made = hub(answering(connect=lambda: gevent.sleep(0.2)), seconds=1.0)
     for _ in range(8):  # 1.6 s in all
-        assert made.ask("connect", session=None) is None
+        assert made.connect(session=None) is None
 
 
 def test_a_hook_that_catches_everything_is_interrupted_again(caplog):
@@ -316,34 +324,34 @@ def test_a_hook_that_catches_everything_is_interrupted_again(caplog):
 
     made = hub(answering(connect=stubborn), seconds=0.02)
     with gevent.Timeout(60):
-        assert made.ask("connect", session=None) == UNAVAILABLE
-        assert made.ask("connect", session=None) == UNAVAILABLE
+        assert made.connect(session=None) == UNAVAILABLE
+        assert made.connect(session=None) == UNAVAILABLE
 
 
 def test_the_time_limit_of_a_question_within_a_question_is_told_from_the_outer_one():
     inner = hub(answering(connect=lambda: gevent.sleep(1000)), seconds=1000)
-    outer = hub(answering(connect=lambda: inner.ask("connect", session=None)), seconds=0.05)
+    outer = hub(answering(connect=lambda: inner.connect(session=None)), seconds=0.05)
     with gevent.Timeout(60):
-        assert outer.ask("connect", session=None) == UNAVAILABLE
-    assert outer.failures and not inner.failures
+        assert outer.connect(session=None) == UNAVAILABLE
+    assert failures(outer) and not failures(inner)
 
 
 def test_at_start_and_in_commands_a_failure_names_the_plugin_in_one_line():
     with pytest.raises(PluginError, match=r"^plugin plugin1: services: RuntimeError: two lines at .*:\d+$"):
-        hub(answering(), answering(services=throws(RuntimeError("two\nlines")))).call("services", gateway=None)
+        hub(answering(), answering(services=throws(RuntimeError("two\nlines")))).services.or_raise(gateway=None)
     with pytest.raises(PluginError, match=r"^plugin plugin0: open_store: .*bool"):
-        hub(answering(open_store=True)).call("open_store", gateway=None)
+        hub(answering(open_store=True)).open_store.or_raise(gateway=None)
     with pytest.raises(PluginError, match="^as it is$"):
-        hub(answering(open_store=throws(PluginError("as it is")))).call("open_store", gateway=None)
+        hub(answering(open_store=throws(PluginError("as it is")))).open_store.or_raise(gateway=None)
     for end in ENDS:
         with pytest.raises(PluginError, match="plugin0"):
-            hub(answering(certificate=end)).call("certificate", gateway=None)
+            hub(answering(certificate=end)).certificate.or_raise(gateway=None)
 
 
 def test_a_survey_has_each_plugins_word_and_each_failure():
     fine = [Problem("warning", "x")]
     made = hub(answering(check=leave), answering(check=fine), answering(check=lambda: gevent.sleep(1000)), answering())
-    first, second, third = made.survey("check", 0.05, gateway=None)
+    first, second, third = made.check.each(0.05, gateway=None)
     assert (first.plugin, first.answer) == ("plugin0", None) and "SystemExit" in str(first.failure)
     assert second == ("plugin1", fine, None)
     assert third.answer is None and "Timeout" in str(third.failure)
@@ -366,7 +374,7 @@ def test_wrappers_see_what_becomes_of_a_decision():
         return Reply(550, text=str((yield)))
 
     made = hub(wrapping(outer), wrapping(inner), answering(set_password=True))
-    assert made.ask("set_password", account=None, password="").text == "True"
+    assert made.set_password(account=None, password="").text == "True"
     assert seen == ["asked", Reply(550, text="True")]
 
 
@@ -381,12 +389,12 @@ def test_a_command_asks_as_a_client_does_but_hears_what_failed():
         raise StoreError("the disk is full")
 
     made = hub(wrapping(around), answering(set_password=True))
-    assert made.call("set_password", account=None, password="") is True and seen == ["asked"]
+    assert made.set_password.or_raise(account=None, password="") is True and seen == ["asked"]
     broken = type("Broken", (), {"answer": staticmethod(hookimpl(specname="chatgate_set_password")(full))})()
     made = hub(wrapping(around), broken)
-    assert made.ask("set_password", account=None, password="") == UNAVAILABLE
+    assert made.set_password(account=None, password="") == UNAVAILABLE
     with pytest.raises(StoreError, match="the disk is full"):
-        made.call("set_password", account=None, password="")
+        made.set_password.or_raise(account=None, password="")
 
 
 def hushes():
@@ -419,12 +427,49 @@ def answers_wrongly():
 @pytest.mark.parametrize("wrapper", [fails_after, yields_twice, never_yields, answers_wrongly])
 def test_a_wrapper_that_fails_refuses_and_is_named(wrapper, caplog):
     made = hub(answering(set_password=True), wrapping(wrapper))
-    assert made.ask("set_password", account=None, password="") == UNAVAILABLE
+    assert made.set_password(account=None, password="") == UNAVAILABLE
     assert "plugin=plugin1" in caplog.text
 
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_wrapper_makes_no_answer_of_a_failure(end, caplog):
     made = hub(wrapping(hushes), answering(set_password=end))
-    assert made.ask("set_password", account=None, password="") == UNAVAILABLE
+    assert made.set_password(account=None, password="") == UNAVAILABLE
     assert "plugin=plugin1" in caplog.text
+
+
+def test_every_hook_has_its_door():
+    doors = {f"chatgate_{name}" for name, door in vars(hub()).items() if isinstance(door, Door)}
+    assert doors == {name for name in vars(hookspecs) if name.startswith("chatgate_")}
+
+
+class Takes:
+    def __init__(self, seen):
+        self.seen = seen
+
+    @hookimpl
+    def chatgate_set_password(self, account):
+        self.seen.append(account)
+        return True
+
+
+def test_facts_go_by_place_or_by_name():
+    seen = []
+    made = hub(Takes(seen))
+    assert made.set_password("account", "password") is made.set_password("account", password="password") is True
+    assert made.set_password(password="password", account="account") is True
+    assert seen == ["account"] * 3
+
+
+def test_calls_are_counted_and_timed_by_plugin_and_hook():
+    made = hub(answering(connect=lambda: gevent.sleep(0.02), capabilities=[]), Fails(None))
+    made.connect(None)
+    made.capabilities(None)
+    made.capabilities(None)
+    tallies = {one: (tally.calls, tally.failures) for one, tally in made.tallies.items() if tally.calls}
+    assert tallies == {
+        ("plugin0", "connect"): (1, 0),
+        ("plugin0", "capabilities"): (2, 0),
+        ("plugin1", "connect"): (1, 1),
+    }
+    assert made.tallies["plugin0", "connect"].seconds >= 0.02

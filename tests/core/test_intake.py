@@ -161,4 +161,4 @@ def test_an_observer_that_takes_its_time_delays_the_250_by_its_limit_only(caplog
         reply, keeper = accept(slow)
     assert reply.code == 250 and len(cut) == 1 and keeper.told == [1]
     assert "hook=stored plugin=extra0 error=Timeout" in caplog.text
-    assert slow.hub.failures == {("extra0", "stored"): 1}
+    assert slow.hub.tallies["extra0", "stored"].failures == 1

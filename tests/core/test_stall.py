@@ -59,7 +59,7 @@ class Computes:
 
 def test_code_that_does_not_give_up_the_thread_is_named_while_it_runs_and_afterwards(watch, caplog):
     one, hub = watch(Computes(caplog))
-    hub.notify("account_removed", account="alice@example.org")
+    hub.account_removed(account="alice@example.org")
     calmly(lambda: "turns again" in caplog.text)
 
     def told():
@@ -73,7 +73,7 @@ def test_code_that_does_not_give_up_the_thread_is_named_while_it_runs_and_afterw
     assert all(later >= 2 * sooner - rounding for sooner, later in zip(waits, waits[1:], strict=False)), waits
     assert one.stalls and one.longest > 1.0
     assert "words" not in caplog.text and "alice" not in caplog.text
-    hub.notify("account_removed", account=None)  # has nothing to wait for any more
+    hub.account_removed(account=None)  # has nothing to wait for any more
     gevent.sleep(0.3)
     assert told() == lines
 

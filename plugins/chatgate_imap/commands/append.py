@@ -69,7 +69,7 @@ def _deliveries(connection: Connection, mailbox: Mailbox, messages: list[_Messag
 
 def _one(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Stored]:
     deliveries = _deliveries(connection, mailbox, messages)
-    stored = connection.hub.ask("store", content=messages[0][2], deliveries=deliveries, partial=False)
+    stored = connection.hub.store(content=messages[0][2], deliveries=deliveries, partial=False)
     if stored is None:
         raise No("Nobody stores messages here", "UNAVAILABLE")
     if isinstance(stored, Reply):

@@ -72,14 +72,14 @@ def _log_in(connection: Connection, address: bytes, password: bytes) -> str:
     except UnicodeDecodeError:
         answer: object = None
     else:
-        answer = imap.gateway.hub.ask("authenticate", session=session, credentials=credentials)
+        answer = imap.gateway.hub.authenticate(session=session, credentials=credentials)
     if not isinstance(answer, Account):
         log.debug("login refused session=%s address=%s", session.id, shown_address(address.decode("latin-1")))
         _refuse(connection, answer)
     if not imap.entered(session, answer.id):
         raise No("Too many connections of this account", "LIMIT")
     session.account = answer
-    imap.gateway.hub.notify("logged_in", session=session, account=answer)
+    imap.gateway.hub.logged_in(session=session, account=answer)
     connection.logged_in()
     return f"[CAPABILITY {connection.capabilities().decode()}] Logged in."
 

@@ -76,14 +76,14 @@ def _values(connection: Connection, mailbox: str, entries: list[str], depth: int
         if entry in asked:
             return
         asked.add(entry)
-        answer = connection.hub.ask("get_metadata", session=connection.session, mailbox=mailbox, entry=entry)
+        answer = connection.hub.get_metadata(session=connection.session, mailbox=mailbox, entry=entry)
         if isinstance(answer, bytes):  # a Reply says that a plugin failed: then this one entry is not known now
             found[entry] = answer
 
     listed: list[str] = []
     notes: dict[str, bytes] = {}
     if depth:
-        for names in connection.hub.notify("metadata_entries", session=connection.session, mailbox=mailbox):
+        for names in connection.hub.metadata_entries(session=connection.session, mailbox=mailbox):
             listed += names
         kept = connection.store.annotations(connection.account.id, mailbox)
         notes = {name: value for name, value in kept.items() if name not in listed}
@@ -176,9 +176,7 @@ def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) 
         _only_notes(connection, mailbox, values)
     notes: dict[str, bytes | None] = {}
     for entry, value in values.items():
-        answer = connection.hub.ask(
-            "set_metadata", session=connection.session, mailbox=mailbox, entry=entry, value=value
-        )
+        answer = connection.hub.set_metadata(session=connection.session, mailbox=mailbox, entry=entry, value=value)
         if answer is None:
             if not _may_be_note(entry):
                 raise No("This entry cannot be set", "NOPERM")
@@ -193,7 +191,7 @@ def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) 
 
 
 def _only_notes(connection: Connection, mailbox: str, entries: Iterable[str]) -> None:
-    listed = connection.hub.ask("metadata_entries", session=connection.session, mailbox=mailbox)
+    listed = connection.hub.metadata_entries.all(session=connection.session, mailbox=mailbox)
     if isinstance(listed, Reply):
         raise No(listed.text, listed.imap)
     if not {name for names in listed for name in names}.isdisjoint(entries):

@@ -16,7 +16,7 @@ MAIL = b"Subject: one\r\n\r\nhello\r\n"
 @pytest.fixture
 def ask(gateway):
     def ask(hook, **facts):
-        return gateway.hub.ask(hook, session=Session("mx", "127.0.0.1"), envelope=Envelope(), **facts)
+        return getattr(gateway.hub, hook)(session=Session("mx", "127.0.0.1"), envelope=Envelope(), **facts)
 
     return ask
 
@@ -27,7 +27,7 @@ def ask(gateway):
 def test_known_recipients_are_taken_and_routed(gateway, people, ask, address):
     alice = people.alice
     assert ask("recipient", address=address) == Reply(250, "2.1.5", "OK")
-    delivery = gateway.hub.ask("route", envelope=Envelope(), recipient=address)
+    delivery = gateway.hub.route(envelope=Envelope(), recipient=address)
     assert delivery == Delivery(address, alice.box, alice.id)
 
 
@@ -36,7 +36,7 @@ def test_unknown_recipients_are_refused_at_once(gateway, people, ask, address):
     _ = people.alice
     reply = ask("recipient", address=address)
     assert (reply.code, reply.enhanced) == (550, "5.1.1") and address in reply.text
-    assert gateway.hub.ask("route", envelope=Envelope(), recipient=address) is None
+    assert gateway.hub.route(envelope=Envelope(), recipient=address) is None
 
 
 def test_an_address_that_cannot_be_shown_is_not_shown(people, ask):
@@ -47,26 +47,26 @@ def test_an_address_that_cannot_be_shown_is_not_shown(people, ask):
 def test_other_domains_are_somebody_elses(gateway, people, ask, address):
     _ = people.alice
     assert ask("recipient", address=address) is None
-    assert gateway.hub.ask("route", envelope=Envelope(), recipient=address) is None
+    assert gateway.hub.route(envelope=Envelope(), recipient=address) is None
 
 
 def test_an_account_with_a_plus_comes_first(store, people, gateway):
     _ = people.alice
     tagged = store.create_account("alice+work@example.org", "")
-    assert gateway.hub.ask("route", envelope=Envelope(), recipient="alice+work@example.org").account_id == tagged.id
+    assert gateway.hub.route(envelope=Envelope(), recipient="alice+work@example.org").account_id == tagged.id
 
 
 def test_no_tags_without_a_delimiter(open_gateway):
     gateway = open_gateway(recipient_delimiter="")
     gateway.store.create_account("alice@example.org", "")
-    assert gateway.hub.ask("route", envelope=Envelope(), recipient="alice+x@example.org") is None
+    assert gateway.hub.route(envelope=Envelope(), recipient="alice+x@example.org") is None
 
 
 def test_a_domain_that_is_an_ip_address(open_gateway):
     gateway = open_gateway(domain="127.0.0.4")
     gateway.store.create_account("alice@[127.0.0.4]", "")
     session = Session("mx", "127.0.0.1")
-    reply = gateway.hub.ask("recipient", session=session, envelope=Envelope(), address="alice@[127.0.0.4]")
+    reply = gateway.hub.recipient(session=session, envelope=Envelope(), address="alice@[127.0.0.4]")
     assert reply.code == 250
 
 
@@ -75,17 +75,17 @@ def test_a_full_mailbox(open_gateway):
     store = gateway.store
     account = store.create_account("alice@example.org", "")
     inbox = Delivery(account.address, store.mailbox(account.id, "INBOX").id, account.id)
-    ask = gateway.hub.ask
+    hub = gateway.hub
 
     def recipient():
         session = Session("mx", "127.0.0.1")
-        return ask("recipient", session=session, envelope=Envelope(), address="alice@example.org")
+        return hub.recipient(session=session, envelope=Envelope(), address="alice@example.org")
 
-    assert isinstance(ask("store", content=b"x" * 99, deliveries=[inbox], partial=False), list)
+    assert isinstance(hub.store(content=b"x" * 99, deliveries=[inbox], partial=False), list)
     assert recipient().code == 250
-    refusal = ask("store", content=b"xx", deliveries=[inbox], partial=False)
+    refusal = hub.store(content=b"xx", deliveries=[inbox], partial=False)
     assert (refusal.code, refusal.enhanced, refusal.imap) == (452, "4.2.2", "OVERQUOTA")
-    ask("store", content=b"x", deliveries=[inbox], partial=False)
+    hub.store(content=b"x", deliveries=[inbox], partial=False)
     assert (recipient().code, recipient().enhanced) == (452, "4.2.2")
 
 
@@ -97,7 +97,7 @@ def test_room_is_weighed_for_the_size_that_is_said(open_gateway):
 
     def code(**facts):
         envelope = Envelope(**facts)
-        return gateway.hub.ask("recipient", session=None, envelope=envelope, address="alice@example.org").code
+        return gateway.hub.recipient(session=None, envelope=envelope, address="alice@example.org").code
 
     assert [code(size=size) for size in (0, 1, 40, 41, 10**9)] == [250, 250, 250, 452, 452]
     assert code(size=41, submitted=True) == 250, "Delta Chat would give the message up for all"
@@ -115,11 +115,11 @@ def test_no_room_for_a_message_to_several_is_remembered(open_gateway, monkeypatc
 
     def code(name, size=0):
         envelope = Envelope(size=size)
-        return gateway.hub.ask("recipient", session=None, envelope=envelope, address=f"{name}@example.org").code
+        return gateway.hub.recipient(session=None, envelope=envelope, address=f"{name}@example.org").code
 
     def put(content, *names, partial=False):
         deliveries = [inboxes[name] for name in names]
-        return gateway.hub.ask("store", content=content, deliveries=deliveries, partial=partial)
+        return gateway.hub.store(content=content, deliveries=deliveries, partial=partial)
 
     assert put(b"x" * 50, "alice").code == 452
     assert code("alice") == 250, "to one alone: the next try tells as much"
@@ -152,9 +152,9 @@ def test_a_removed_address_is_unknown(store, people, ask):
 
 
 def test_storing(gateway, store, people):
-    answer = gateway.hub.ask("store", content=MAIL, deliveries=[people.alice.inbox], partial=False)
+    answer = gateway.hub.store(content=MAIL, deliveries=[people.alice.inbox], partial=False)
     assert [type(stored) for stored in answer] == [Stored] and store.content(people.alice.box, answer[0].uid) == MAIL
-    gone = gateway.hub.ask("store", content=MAIL, deliveries=[Delivery("x@example.org", 999, 9)], partial=False)
+    gone = gateway.hub.store(content=MAIL, deliveries=[Delivery("x@example.org", 999, 9)], partial=False)
     assert (gone.code, gone.imap) == (451, "TRYCREATE")
 
 
@@ -165,9 +165,9 @@ def test_a_disk_that_fails_is_a_451(gateway, store, people, monkeypatch):
         raise OSError("secret path")
 
     monkeypatch.setattr(store.writer, "_commit", fails)
-    assert gateway.hub.ask("store", content=MAIL, deliveries=[inbox], partial=False) == UNAVAILABLE
+    assert gateway.hub.store(content=MAIL, deliveries=[inbox], partial=False) == UNAVAILABLE
     monkeypatch.undo()
-    assert len(gateway.hub.ask("store", content=MAIL, deliveries=[inbox], partial=False)) == 1
+    assert len(gateway.hub.store(content=MAIL, deliveries=[inbox], partial=False)) == 1
 
 
 def test_a_full_disk(gateway, store, people, monkeypatch):
@@ -177,7 +177,7 @@ def test_a_full_disk(gateway, store, people, monkeypatch):
         raise StoreFull
 
     monkeypatch.setattr(store, "store", full)
-    refusal = gateway.hub.ask("store", content=MAIL, deliveries=[inbox], partial=False)
+    refusal = gateway.hub.store(content=MAIL, deliveries=[inbox], partial=False)
     assert (refusal.code, refusal.enhanced, refusal.temporary) == (452, "4.3.1", True)
 
 
@@ -195,12 +195,12 @@ def test_last_login_is_a_day_and_written_once(gateway, store, people, monkeypatc
     set_last_login = store.set_last_login
     monkeypatch.setattr(store, "set_last_login", lambda *a: (written.append(a), set_last_login(*a)))
     session = Session("imap", "127.0.0.1")
-    gateway.hub.notify("logged_in", session=session, account=account)
+    gateway.hub.logged_in(session=session, account=account)
     assert written == []  # not while the client waits
     until(lambda: store.account(people.alice.address).last_login)
     account = store.account(people.alice.address)
     assert account.last_login == int(time.time() // 86400)
-    gateway.hub.notify("logged_in", session=session, account=account)
+    gateway.hub.logged_in(session=session, account=account)
     gevent.sleep(0.01)
     assert len(written) == 1
 
@@ -209,7 +209,7 @@ def test_private_metadata(gateway, store, people):
     session = Session("imap", "127.0.0.1", account=store.account(people.alice.address))
 
     def get(entry, mailbox="", session=session):
-        return gateway.hub.ask("get_metadata", session=session, mailbox=mailbox, entry=entry)
+        return gateway.hub.get_metadata(session=session, mailbox=mailbox, entry=entry)
 
     store.annotate(people.alice.id, "", {"/private/a": b"1"})
     store.annotate(people.alice.id, "inbox", {"/private/a": b"2"})
@@ -226,9 +226,7 @@ def test_a_folder_of_before_goes_on_as_it_was(tmp_path):
     try:
         gateway.store.create_account("alice@example.org", "")
         facts = {"session": Session("mx", "127.0.0.1"), "envelope": Envelope()}
-        codes = [
-            gateway.hub.ask("recipient", address=f"alice{tag}@example.org", **facts).code for tag in ("", "-x", "+x")
-        ]
+        codes = [gateway.hub.recipient(address=f"alice{tag}@example.org", **facts).code for tag in ("", "-x", "+x")]
         assert codes == [250, 250, 550]
         assert gateway.store.usage(gateway.store.account("alice@example.org").id).message_limit == 5
     finally:

@@ -40,11 +40,11 @@ class Beside:
 
     def login(self, address, password):
         session = Session("imap", "127.0.0.1")
-        return self.gateway.hub.ask("authenticate", session=session, credentials=Credentials(address, password))
+        return self.gateway.hub.authenticate(session=session, credentials=Credentials(address, password))
 
     def create(self, address, password="x" * 22, way="site"):
         facts = {"way": way, "generated": True, "network": "", "token": ""}
-        return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
+        return self.gateway.hub.create_account(address=address, password=password, **facts)
 
 
 @pytest.fixture

@@ -146,7 +146,7 @@ def test_it_is_told_over_imap_as_a_literal(gateway_factory, path):
         client.xatom("GETMETADATA", f'"" ({ENTRY})')
         assert client.response("METADATA")[1] == [(b'"" (%s {%d}' % (ENTRY.encode(), len(line)), line), b")"]
     ask = {"session": session("imap"), "mailbox": "INBOX", "entry": ENTRY}
-    assert gateway.hub.ask("get_metadata", **ask) is None
+    assert gateway.hub.get_metadata(**ask) is None
 
 
 def test_a_change_is_noticed(plugin, path):
@@ -222,7 +222,7 @@ def test_check(tmp_path, path, caplog):
     gateway = Gateway(config(tmp_path, AppVersions))
 
     def checked():
-        return [(p.level, p.text) for [p] in filter(None, gateway.hub.call("check", gateway=gateway))]
+        return [(p.level, p.text) for [p] in filter(None, gateway.hub.check.or_raise(gateway=gateway))]
 
     [(level, text)] = checked()
     assert level == "warning" and f"there is no {path}" in text

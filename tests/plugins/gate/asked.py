@@ -25,7 +25,7 @@ class Asked:
     def __call__(self, content, *, submitted, sender=ALICE, recipients=(BOB,)):
         self.envelope = Envelope(sender=sender, recipients=list(recipients), content=content, submitted=submitted)
         session = Session(service="submission" if submitted else "mx", peer="192.0.2.1")
-        edits = [e for some in self.hub.ask("receive", session=session, envelope=self.envelope) for e in some]
+        edits = [e for some in self.hub.receive.all(session=session, envelope=self.envelope) for e in some]
         self.stored = edited(content, edits)
-        reply = self.hub.ask("filter", session=session, envelope=self.envelope)
+        reply = self.hub.filter(session=session, envelope=self.envelope)
         return None if reply is None else f"{reply.code} {reply}"

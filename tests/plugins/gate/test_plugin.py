@@ -223,7 +223,7 @@ def test_second_opinion_agrees(tmp_path):
     assert gate(mail(), submitted=True) is None
     assert gate(mails.stored("gate-thunderbird.eml"), submitted=True) is None
     assert gate(mails.stored("gate-securejoin-request.eml"), submitted=True) is None
-    assert gate.hub.ask("check", gateway=None) == [[]]
+    assert gate.hub.check.all(gateway=None) == [[]]
 
 
 def test_second_opinion_disagrees(tmp_path):
@@ -241,10 +241,10 @@ def test_second_opinion_fails(tmp_path, body):
 def test_second_opinion_without_gpg(tmp_path, caplog):
     gate = Asked(tmp_path, second_opinion=True, gpg=str(tmp_path / "nowhere"))
     assert gate(mail(), submitted=True) == f"451 {UNAVAILABLE}"
-    [[problem]] = gate.hub.ask("check", gateway=None)
+    [[problem]] = gate.hub.check.all(gateway=None)
     assert problem.level == "error" and "second_opinion" in problem.text
-    assert gate.hub.ask("services", gateway=None) == [] and problem.text in caplog.text, "told at start, too"
+    assert gate.hub.services.all(gateway=None) == [] and problem.text in caplog.text, "told at start, too"
 
 
 def test_check_without_second_opinion(gate):
-    assert gate.hub.ask("check", gateway=None) == [[]]
+    assert gate.hub.check.all(gateway=None) == [[]]

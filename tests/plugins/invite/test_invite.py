@@ -25,7 +25,7 @@ from chatgate_tls import plugin as tls_plugin
 from click.testing import CliRunner
 
 from chatgate.api import Account, Credentials, Reply, Session, hookimpl
-from chatgate.hosting.hub import PluginError
+from chatgate.hosting.registry import PluginError
 from chatgate.testing import client_tls, imap_client, new_login, port, smtp_client
 
 CLOSED = {"passwordless": {"open": False, "scrypt_cost": 10}, "imap": {"login_failure_seconds": 0.0}}
@@ -78,7 +78,7 @@ def dclogin(link):
 
 def login(gateway, address, password):
     session = Session("imap", "127.0.0.1")
-    return gateway.hub.ask("authenticate", session=session, credentials=Credentials(address, password))
+    return gateway.hub.authenticate(session=session, credentials=Credentials(address, password))
 
 
 # -------------------------------------------------------------------------------- at first login
@@ -287,7 +287,7 @@ def run(gateway, *arguments, code=0):
     import click
 
     group = click.Group()
-    gateway.hub.call("commands", cli=group, gateway=gateway)
+    gateway.hub.commands.or_raise(cli=group, gateway=gateway)
     result = CliRunner().invoke(group, ["invite", *arguments])
     assert result.exit_code == code, result.output + repr(result.exception)
     return result.output
@@ -387,7 +387,7 @@ def test_several_processes_spend_no_use_twice(tmp_path):
 def test_expired_tokens_are_forgotten_after_a_while(gateway):
     now, day = time.time(), 86400
     old, recent, eternal = (tokens(gateway).create(expires=int(e)) for e in (now - 31 * day, now - 29 * day, 0))
-    counts = gateway.hub.call("expire", now=now)
+    counts = gateway.hub.expire.or_raise(now=now)
     assert {"expired invitations": 1} in counts
     assert {t.token for t in tokens(gateway).all()} == {recent.token, eternal.token} and old.token
 
@@ -432,7 +432,7 @@ def test_a_failing_plugin_lets_nobody_in(gateway, monkeypatch):
 
 def test_check_wants_somebody_who_asks_for_invitations(gateway_factory):
     gateway = gateway_factory("tls", "maildb", Invite, invite=vars(InviteOptions()))
-    texts = [p.text for found in gateway.hub.call("check", gateway=gateway) for p in found]
+    texts = [p.text for found in gateway.hub.check.or_raise(gateway=gateway) for p in found]
     assert any("passwordless" in text for text in texts)
 
 

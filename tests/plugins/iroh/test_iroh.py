@@ -43,11 +43,11 @@ def relay():
 
 def checked(folder, url, **iroh):
     gateway = Gateway(config(folder, Iroh, iroh={"url": url, "check_seconds": 60.0} | iroh))
-    return [(p.level, p.text) for answer in gateway.hub.call("check", gateway=gateway) for p in answer]
+    return [(p.level, p.text) for answer in gateway.hub.check.or_raise(gateway=gateway) for p in answer]
 
 
 def asked(gateway, mailbox="", entry=ENTRY):
-    return gateway.hub.ask("get_metadata", session=session("imap"), mailbox=mailbox, entry=entry)
+    return gateway.hub.get_metadata(session=session("imap"), mailbox=mailbox, entry=entry)
 
 
 def test_it_is_told_over_imap(gateway_factory):

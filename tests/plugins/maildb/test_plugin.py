@@ -19,12 +19,12 @@ def test_check_and_expire(open_gateway, tmp_path):
     gateway = open_gateway(min_free_bytes=1 << 60)
     store = gateway.store
     store.create_account("alice@example.org", "")
-    (problems,) = gateway.hub.call("check", gateway=gateway)
+    (problems,) = gateway.hub.check.or_raise(gateway=gateway)
     assert [(p.level, "free on the disk" in p.text) for p in problems] == [("warning", True)]
     store.writer.run(lambda tx: tx.execute("UPDATE mailbox SET messages=3 WHERE name='INBOX'"))
-    (problems,) = gateway.hub.call("check", gateway=gateway)
+    (problems,) = gateway.hub.check.or_raise(gateway=gateway)
     assert problems[0].level == "error" and "counters" in problems[0].text
-    assert gateway.hub.notify("expire", now=time.time()) == [{}]
+    assert gateway.hub.expire(now=time.time()) == [{}]
 
 
 def test_no_log_holds_mail_or_secrets(open_gateway, caplog):

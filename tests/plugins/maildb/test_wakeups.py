@@ -115,7 +115,7 @@ def test_stores_of_two_processes(open_gateway, tmp_path, caplog):
     serving, command = open_gateway(), open_gateway()
     account = serving.store.create_account("alice@example.org", "")
     box, posts = serving.store.mailbox(account.id, "INBOX").id, []
-    service, *_ = serving.hub.call("services", gateway=serving)[0]
+    service, *_ = serving.hub.services.or_raise(gateway=serving)[0]
     service.bind(), service.start()
     assert stat.S_ISSOCK(os.stat(tmp_path / "data" / "wake").st_mode)
     serving.board.watch(box, lambda: posts.append(1))

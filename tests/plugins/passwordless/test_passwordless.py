@@ -111,11 +111,11 @@ class Gate:
 
     def login(self, address=ADDRESS, password=PASSWORD, peer="127.0.0.1"):
         session = Session("imap", peer)
-        return self.gateway.hub.ask("authenticate", session=session, credentials=Credentials(address, password))
+        return self.gateway.hub.authenticate(session=session, credentials=Credentials(address, password))
 
     def create(self, address=ADDRESS, password=PASSWORD, way="site", generated=False, token=""):
         facts = {"way": way, "generated": generated, "network": "", "token": token}
-        return self.gateway.hub.ask("create_account", address=address, password=password, **facts)
+        return self.gateway.hub.create_account(address=address, password=password, **facts)
 
 
 @pytest.fixture
@@ -272,10 +272,10 @@ def test_removing_and_coming_back_with_the_real_store(tmp_path):
     gate = Gate(tmp_path, store="maildb")
     account = gate.login()
     assert gate.login() == account
-    assert gate.gateway.hub.ask("set_password", account=account, password="a new password") is True
+    assert gate.gateway.hub.set_password(account=account, password="a new password") is True
     wrong(gate.login())
     gate.store.delete_account(account.id)
-    gate.gateway.hub.notify("account_removed", account=account)
+    gate.gateway.hub.account_removed(account=account)
     wrong(gate.login())
     wrong(gate.login(password="somebody else's password"))
     for way in ("site", "operator"):
@@ -291,7 +291,7 @@ def test_removing_and_coming_back_with_the_real_store(tmp_path):
 def removed(gate, **login):
     account = gate.login(**login)
     gate.store.delete_account(account.id)
-    gate.gateway.hub.notify("account_removed", account=account)
+    gate.gateway.hub.account_removed(account=account)
     return account
 
 
@@ -329,7 +329,7 @@ def test_after_a_final_deletion_every_password_is_a_wrong_one(tmp_path, scrypts,
     account = gate.create(way="operator")
     assert gate.login() == account, "verified, and remembered"
     gate.store.delete_account(account.id, final=True)
-    gate.gateway.hub.notify("account_removed", account=account)
+    gate.gateway.hub.account_removed(account=account)
     gate.policy.asked.clear()
     for password in (PASSWORD, "another password", PASSWORD + "x" * 2000, "", "short"):
         del scrypts[:]
@@ -346,7 +346,7 @@ def test_an_address_whose_owner_left_it_free(tmp_path):
     gate = Gate(tmp_path, store="maildb")
     account = gate.login()
     gate.store.delete_account(account.id, tombstone=False)
-    gate.gateway.hub.notify("account_removed", account=account)
+    gate.gateway.hub.account_removed(account=account)
     assert gate.login(password="a new owner's password").address == ADDRESS
     gate.gateway.stop()
 
@@ -622,11 +622,11 @@ def test_memory_holds_neither_passwords_nor_plain_hashes():
 
 def test_a_changed_password(gate, scrypts):
     account = gate.login()
-    ask = gate.gateway.hub.ask
-    assert ask("set_password", account=account, password="a new password") is True
+    ask = gate.gateway.hub.set_password
+    assert ask(account=account, password="a new password") is True
     wrong(gate.login())
     assert gate.login(password="a new password").id == account.id
-    refusal = ask("set_password", account=account, password="short")
+    refusal = ask(account=account, password="short")
     assert not refusal.accepts and "9 to 1024" in refusal.text
     assert gate.login(password="a new password").id == account.id
 
@@ -634,7 +634,7 @@ def test_a_changed_password(gate, scrypts):
 def test_a_removed_account_is_forgotten_and_its_address_free(gate):
     account = gate.login()
     gate.store.delete_account(account.id)
-    gate.gateway.hub.notify("account_removed", account=account)
+    gate.gateway.hub.account_removed(account=account)
     assert len(gate.gateway.hub.plugin("passwordless")._verified) == 0
     new = gate.login(password="a new owner's password")
     assert new.id != account.id
@@ -695,7 +695,7 @@ def test_freezing_and_thawing(gate, tmp_path):
     wrong(gate.login("ihgfedcba@example.org"))
     assert gate.create("ihgfedcba@example.org").text == FROZEN
     assert gate.store.made == 1
-    (warning,) = gate.gateway.hub.call("check", gateway=gate.gateway)[0]
+    (warning,) = gate.gateway.hub.check.or_raise(gateway=gate.gateway)[0]
     assert warning.level == "warning" and "no-create" in warning.text
     (tmp_path / "no-create").unlink()
     assert isinstance(gate.login("ihgfedcba@example.org"), Account)
@@ -779,7 +779,7 @@ def test_options_that_make_no_sense(options):
 def test_check_warns_when_clients_inventions_are_refused(tmp_path):
     def texts(**options):
         gateway = Gate(tmp_path, **options).gateway
-        return [p.text for problems in gateway.hub.call("check", gateway=gateway) for p in problems]
+        return [p.text for problems in gateway.hub.check.or_raise(gateway=gateway) for p in problems]
 
     assert texts() == texts(name_min_length=1, name_max_length=64) == []
     assert "names of 9" in texts(name_max_length=20, name_min_length=10)[0]

@@ -22,7 +22,7 @@ def gateway(gateway_factory):
 @pytest.fixture
 def login(gateway):
     def login(address, password=PASSWORD):
-        return gateway.hub.ask("authenticate", session=session(), credentials=Credentials(address, password))
+        return gateway.hub.authenticate(session=session(), credentials=Credentials(address, password))
 
     return login
 
@@ -64,10 +64,10 @@ def test_a_file_stops_new_accounts_of_one_domain(gateway, login):
 
 def test_a_new_password_goes_by_the_rules_of_the_domain(gateway, login):
     account = login("ab@short.example")
-    assert gateway.hub.ask("set_password", account=account, password="123456789").text == (
+    assert gateway.hub.set_password(account=account, password="123456789").text == (
         "Passwords have 12 to 1024 characters"
     )
-    assert gateway.hub.ask("set_password", account=login("ninechars@example.org"), password="123456789") is True
+    assert gateway.hub.set_password(account=login("ninechars@example.org"), password="123456789") is True
 
 
 def test_the_same_name_at_two_domains_is_two_accounts(login):

@@ -28,8 +28,8 @@ from chatgate_tls import TlsOptions
 
 from chatgate.hosting import confd
 from chatgate.hosting.confd import Config, Enabled
-from chatgate.hosting.hub import PluginError
 from chatgate.hosting.options import CoreOptions
+from chatgate.hosting.registry import PluginError
 from chatgate.running.gateway import Gateway
 from tests.ports import free_port
 

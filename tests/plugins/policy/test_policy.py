@@ -53,7 +53,7 @@ class Door:
     def ask(self, peer="192.0.2.1", password="x" * 22, way="login", token=""):
         network = Session("imap", peer).network
         facts = {"way": way, "generated": False, "network": network, "token": token}
-        return self.gateway.hub.ask("create_account", address="a@example.org", password=password, **facts)
+        return self.gateway.hub.create_account(address="a@example.org", password=password, **facts)
 
 
 def refused(answer, code, imap):
@@ -87,7 +87,7 @@ def test_a_busy_machine_takes_nobody_new(tmp_path, monkeypatch, caplog, limit, o
         refused(door.ask(way="site"), 451, "LIMIT")
     assert [r.getMessage() for r in caplog.records] == [f"new accounts refused limit={limit}"], "one line, no facts"
     assert isinstance(door.ask(way="operator"), Account)
-    (problem,) = door.gateway.hub.call("check", gateway=door.gateway)[0]
+    (problem,) = door.gateway.hub.check.or_raise(gateway=door.gateway)[0]
     assert problem.level == "warning" and limit in problem.text
     monkeypatch.setattr(os, "getloadavg", lambda: (2.9, 9.0, 9.0))
     assert isinstance(door.ask(), Account) == (limit == "load")
@@ -255,5 +255,5 @@ def test_the_client_s_network_reaches_the_policy_over_the_wire(gateway_factory):
     assert login("198.51.100.77", one) == 235, "an account that is there already"
     assert login("203.0.113.1", new_login(gateway)) == 235
     assert isinstance(
-        gateway.hub.ask("authenticate", session=Session("imap", "198.51.100.3"), credentials=Credentials(*one)), Account
+        gateway.hub.authenticate(session=Session("imap", "198.51.100.3"), credentials=Credentials(*one)), Account
     )

@@ -85,7 +85,7 @@ def person(start):
 def status(gateway: Gateway, *options: str) -> str:
     group = Folder(gateway.config.folder)
     found: Any = cli.__class__("test")
-    gateway.hub.call("commands", cli=found, gateway=gateway)
+    gateway.hub.commands.or_raise(cli=found, gateway=gateway)
     result = CliRunner().invoke(found.commands["push"], ["status", *options], obj=group)
     assert result.exit_code == 0, result.output
     return result.output
@@ -188,7 +188,7 @@ def test_an_account_deleted_by_the_operator_is_not_notified(person, service):
     account = gateway.store.account(address)
     elsewhere = RealGateway(gateway.config)  # as `chatgate accounts delete` does it, in a process of its own
     elsewhere.store.delete_account(account.id)
-    elsewhere.hub.notify("account_removed", account=account)
+    elsewhere.hub.account_removed(account=account)
     elsewhere.stop()
     assert json.loads(status(gateway, "--json"))["tokens"] == 0
 
@@ -214,7 +214,7 @@ def test_status(person, service):
 def test_status_before_the_first_start(tmp_path):
     gateway = RealGateway(config(tmp_path, *SHIPPED))
     found: Any = cli.__class__("test")
-    gateway.hub.call("commands", cli=found, gateway=gateway)
+    gateway.hub.commands.or_raise(cli=found, gateway=gateway)
     result = CliRunner().invoke(found.commands["push"], ["status"])
     assert result.exit_code == 1 and "start the gateway" in result.output
     assert not (tmp_path / "data").exists()
@@ -222,7 +222,7 @@ def test_status_before_the_first_start(tmp_path):
 
 def problems(tmp_path, **options: Any) -> list[str]:
     gateway = RealGateway(config(tmp_path, Push, push=options))
-    return [problem.text for found in gateway.hub.call("check", gateway=gateway) for problem in found]
+    return [problem.text for found in gateway.hub.check.or_raise(gateway=gateway) for problem in found]
 
 
 def test_check_finds_nothing_wrong_by_default_and_unencrypted_ways(tmp_path, certificate):

@@ -94,7 +94,7 @@ def test_deleting_and_coming_back(gateway, anna):
         smtp_client(gateway, thief)
     facts = {"generated": True, "network": "", "token": ""}
     for way in ("site", "operator"):
-        answer = gateway.hub.ask("create_account", address=anna[0], password="x" * 22, way=way, **facts)
+        answer = gateway.hub.create_account(address=anna[0], password="x" * 22, way=way, **facts)
         assert (answer.code, answer.imap) == (550, "ALREADYEXISTS")
     act(gateway, anna, status=403)
     assert gateway.store.accounts() == []
@@ -213,5 +213,5 @@ def test_nothing_is_logged(gateway, anna, caplog):
 
 def test_check_wants_a_site(gateway_factory):
     gateway = gateway_factory("tls", "maildb", "passwordless", SelfService, **QUICK)
-    texts = [p.text for found in gateway.hub.call("check", gateway=gateway) for p in found]
+    texts = [p.text for found in gateway.hub.check.or_raise(gateway=gateway) for p in found]
     assert any("needs the plugin site" in text for text in texts), json.dumps(texts)

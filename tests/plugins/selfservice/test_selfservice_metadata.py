@@ -54,11 +54,11 @@ def remains(stage):
 
 def asked(stage, session, password):
     facts = {"mailbox": "", "entry": PASSWORD, "value": password if password is None else password.encode()}
-    return stage.gateway.hub.ask("set_metadata", session=session, **facts)
+    return stage.gateway.hub.set_metadata(session=session, **facts)
 
 
 def tells(stage, session):
-    return stage.gateway.hub.ask("get_metadata", session=session, mailbox="", entry=ACCOUNT)
+    return stage.gateway.hub.get_metadata(session=session, mailbox="", entry=ACCOUNT)
 
 
 def nothing_is_kept(stage):

@@ -17,7 +17,7 @@ def run(tmp_path):
     def invoke(domain: str, *arguments: str, **settings):
         gateway = make(tmp_path, domain, **settings)
         group = click.Group()
-        gateway.hub.call("commands", cli=group, gateway=gateway)
+        gateway.hub.commands.or_raise(cli=group, gateway=gateway)
         return CliRunner().invoke(group, ["qr", *arguments])
 
     return invoke
@@ -69,5 +69,5 @@ def test_a_file_that_cannot_be_written(run, tmp_path):
 
 def test_on_a_terminal(start):
     running = start("localhost", hostname="127.0.0.1")
-    (text,) = running.gateway.hub.notify("ready", gateway=running.gateway)
+    (text,) = running.gateway.hub.ready(gateway=running.gateway)
     assert "\x1b[" in text and "dclogin:" in text and f"http://127.0.0.1:{running.port('http')}/" in text

@@ -227,18 +227,18 @@ def test_metadata(start):
     session = Session("imaps", "127.0.0.1")
 
     def ask(entry, mailbox=""):
-        return running.gateway.hub.ask("get_metadata", session=session, mailbox=mailbox, entry=entry)
+        return running.gateway.hub.get_metadata(session=session, mailbox=mailbox, entry=entry)
 
     assert ask("/shared/comment") == b"Back at 9" and ask("/shared/admin") == b"mailto:us@example.org"
     assert ask("/shared/comment", "INBOX") is None and ask("/shared/other") is None
     bare = start("chat.example.org", signed=True)
-    assert bare.gateway.hub.ask("get_metadata", session=session, mailbox="", entry="/shared/comment") is None
+    assert bare.gateway.hub.get_metadata(session=session, mailbox="", entry="/shared/comment") is None
 
 
 def test_check(tmp_path):
     def check(*args, **settings) -> list[Problem]:
         gateway = make(tmp_path, *args, **{"https": ("*:443",), "http": ("*:80",)} | settings)
-        return [p for found in gateway.hub.call("check", gateway=gateway) for p in found if "site" in p.text]
+        return [p for found in gateway.hub.check.or_raise(gateway=gateway) for p in found if "site" in p.text]
 
     assert check("example.org", signed=True) == [] == check("[127.0.0.1]")
     assert "self-signed" in check("example.org")[0].text

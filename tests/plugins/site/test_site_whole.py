@@ -34,9 +34,7 @@ def test_the_account_is_on_disk_and_logs_in(whole):
     assert whole.gateway.store.account(given["email"])
     session = Session("imaps", "127.0.0.1", tls=True)
     for password, welcome in ((given["password"], True), (given["password"][:-1] + "!", False)):
-        answer = whole.gateway.hub.ask(
-            "authenticate", session=session, credentials=Credentials(given["email"], password)
-        )
+        answer = whole.gateway.hub.authenticate(session=session, credentials=Credentials(given["email"], password))
         assert isinstance(answer, Account) == welcome
 
 
@@ -50,14 +48,14 @@ def test_a_frozen_gateway_says_why(whole):
     page = whole.ask("/").text
     assert "takes no new accounts at the moment. Please come back later" in " ".join(page.split())
     assert "Open the invitation" not in page and "ready in a minute" not in page
-    (shown,) = whole.gateway.hub.call("ready", gateway=whole.gateway)
+    (shown,) = whole.gateway.hub.ready.or_raise(gateway=whole.gateway)
     assert f"as long as {frozen} is there" in shown and "dcaccount:" not in shown
     group = click.Group()
-    whole.gateway.hub.call("commands", cli=group, gateway=whole.gateway)
+    whole.gateway.hub.commands.or_raise(cli=group, gateway=whole.gateway)
     done = CliRunner().invoke(group, ["qr"])
     assert done.exit_code == 0 and f"as long as {frozen} is there" in done.stderr and "▄" in done.stdout
     frozen.unlink()
-    assert "dcaccount:" in whole.gateway.hub.call("ready", gateway=whole.gateway)[0]
+    assert "dcaccount:" in whole.gateway.hub.ready.or_raise(gateway=whole.gateway)[0]
     assert CliRunner().invoke(group, ["qr"]).stderr == ""
     assert whole.ask("/new", "POST").status == 200
 

@@ -355,7 +355,7 @@ def test_metadata_says_how_many_recipients_a_message_may_have(started):
     gateway, _ = started(max_recipients=77)
 
     def ask(mailbox, entry):
-        return gateway.hub.ask("get_metadata", session=None, mailbox=mailbox, entry=entry)
+        return gateway.hub.get_metadata(session=None, mailbox=mailbox, entry=entry)
 
     assert ask("", "/shared/vendor/deltachat/maxsmtprecipients") == b"77"
     assert ask("INBOX", "/shared/vendor/deltachat/maxsmtprecipients") is None

@@ -33,7 +33,7 @@ def test_below_the_first_mark_only_the_operator_makes_accounts(gateway, disk):
         facts = {"address": "x@example.org", "password": "p", "way": way, "generated": False}
         caller = gateway.hub._manager.hook.chatgate_create_account
         known = caller.spec.argnames
-        return gateway.hub.ask("create_account", **{name: facts.get(name, "") for name in known})
+        return gateway.hub.create_account(**{name: facts.get(name, "") for name in known})
 
     assert create("login") is None
     disk.free = 999_999_999
@@ -46,7 +46,7 @@ def test_below_the_first_mark_only_the_operator_makes_accounts(gateway, disk):
 def test_below_the_second_mark_large_mail_is_refused_for_now(gateway, disk):
     def judge(octets):
         envelope = Envelope("a@example.org", ["b@example.org"], bytes(octets))
-        return gateway.hub.ask("filter", session=Session("mx", "127.0.0.1"), envelope=envelope)
+        return gateway.hub.filter(session=Session("mx", "127.0.0.1"), envelope=envelope)
 
     assert judge(LARGE) is None
     disk.free = 500_000_000
@@ -57,7 +57,7 @@ def test_below_the_second_mark_large_mail_is_refused_for_now(gateway, disk):
 
 def test_check_names_a_disk_that_fills(gateway, disk):
     def levels():
-        return [p.level for found in gateway.hub.call("check", gateway=gateway) for p in found if "sweeper" in p.text]
+        return [p.level for found in gateway.hub.check.or_raise(gateway=gateway) for p in found if "sweeper" in p.text]
 
     assert levels() == []
     disk.free = 900_000_000
@@ -69,9 +69,9 @@ def test_check_names_a_disk_that_fills(gateway, disk):
 def test_the_disk_is_really_asked(open_gateway):
     gateway = open_gateway(no_accounts_below_bytes=1 << 60, no_large_mail_below_bytes=1 << 60)
     _ = gateway.store
-    (problems,) = [found for found in gateway.hub.call("check", gateway=gateway) if found]
+    (problems,) = [found for found in gateway.hub.check.or_raise(gateway=gateway) if found]
     assert "MB are free" in problems[0].text
-    assert not [found for found in open_gateway(disk="nowhere").hub.call("check", gateway=gateway) if found]
+    assert not [found for found in open_gateway(disk="nowhere").hub.check.or_raise(gateway=gateway) if found]
 
 
 # ------------------------------------------------------------------------------------------------ the service
@@ -197,7 +197,7 @@ def test_live_sessions_are_told_expunge(gateway_factory):
 def run(gateway, disk):
     def run(*arguments):
         cli = click.Group()
-        gateway.hub.call("commands", cli=cli, gateway=gateway)
+        gateway.hub.commands.or_raise(cli=cli, gateway=gateway)
         return CliRunner().invoke(cli, ["sweep", *arguments])
 
     return run

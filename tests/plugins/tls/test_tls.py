@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from gevent import socket
 
 from chatgate.hosting.confd import Config, Enabled
-from chatgate.hosting.hub import PluginError
 from chatgate.hosting.options import CoreOptions
+from chatgate.hosting.registry import PluginError
 from chatgate.running.gateway import Gateway
 
 DAY = datetime.timedelta(days=1)
@@ -32,7 +32,7 @@ def gateway(folder, domain="example.org", hostname="", **options):
 
 
 def check(gw):
-    return [(p.level, p.text) for problems in gw.hub.call("check", gateway=gw) for p in problems]
+    return [(p.level, p.text) for problems in gw.hub.check.or_raise(gateway=gw) for p in problems]
 
 
 def names(path):
@@ -329,12 +329,12 @@ def test_a_certificate_that_may_not_be_read_is_one_clear_error(tmp_path):
     (tmp_path / "gw").mkdir()
     code = (
         "import sys, pathlib; from chatgate_tls import Tls, TlsOptions\n"
-        "from chatgate.hosting.confd import *; from chatgate.hosting.hub import PluginError\n"
+        "from chatgate.hosting.confd import *; from chatgate.hosting.registry import PluginError\n"
         "from chatgate.running.gateway import Gateway\n"
         "where = dict(certificate=sys.argv[2] + '/fullchain.pem', key=sys.argv[2] + '/privkey.pem')\n"
         "plugins = (Enabled('tls', Tls, TlsOptions(**where)),)\n"
         "gateway = Gateway(Config(pathlib.Path(sys.argv[1]), CoreOptions('example.org'), plugins))\n"
-        "print(*(p.text for found in gateway.hub.call('check', gateway=gateway) for p in found))\n"
+        "print(*(p.text for found in gateway.hub.check.or_raise(gateway) for p in found))\n"
         "try: gateway.certificate()\n"
         "except PluginError as error: print(error)"
     )

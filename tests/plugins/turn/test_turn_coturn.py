@@ -173,7 +173,7 @@ def test_another_secret_is_noticed_and_named(started, coturn, tmp_path):
     again = type(gateway)(config(tmp_path, "tls", Turn, turn=settings))
 
     def said():
-        return [p.text for found in again.hub.call("check", gateway=again) for p in found if "another one" in p.text]
+        return [p.text for found in again.hub.check.or_raise(gateway=again) for p in found if "another one" in p.text]
 
     assert until(said)
     assert metadata(gateway) is None

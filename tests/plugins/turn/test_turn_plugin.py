@@ -17,8 +17,8 @@ from click.testing import CliRunner
 from turn_fakes import SECRET, metadata
 
 from chatgate.api import Secret
-from chatgate.hosting.hub import PluginError
 from chatgate.hosting.reading import read as read_options
+from chatgate.hosting.registry import PluginError
 from chatgate.running.gateway import Gateway
 from chatgate.testing import config, session, until
 
@@ -42,7 +42,7 @@ def unstarted(folder, fake=None, **turn):
 
 
 def checked(gateway):
-    found = [problem for answer in gateway.hub.call("check", gateway=gateway) for problem in answer]
+    found = [problem for answer in gateway.hub.check.or_raise(gateway=gateway) for problem in answer]
     return [(problem.level, problem.text) for problem in found if "turn" in problem.text]
 
 
@@ -74,7 +74,7 @@ def test_only_the_servers_own_entry_is_answered(started, fake):
     assert until(lambda: gateway.hub.plugin("turn").self_test.passed)
 
     def ask(mailbox, entry):
-        return gateway.hub.ask("get_metadata", session=session("imap"), mailbox=mailbox, entry=entry)
+        return gateway.hub.get_metadata(session=session("imap"), mailbox=mailbox, entry=entry)
 
     assert ask("", ENTRY)
     assert ask("INBOX", ENTRY) is None
@@ -119,11 +119,11 @@ def test_a_fault_of_the_test_itself_takes_the_offer_back(started, fake, monkeypa
 def test_nothing_is_told_before_the_service_runs_and_after_it_stopped(started, fake, tmp_path):
     fake.start()
     asked = {"session": session("imap"), "mailbox": "", "entry": ENTRY}
-    assert unstarted(tmp_path, fake).hub.ask("get_metadata", **asked) is None
+    assert unstarted(tmp_path, fake).hub.get_metadata(**asked) is None
     gateway = started()
     assert until(lambda: gateway.hub.plugin("turn").self_test.passed)
     gateway.stop()
-    assert gateway.hub.ask("get_metadata", **asked) is None
+    assert gateway.hub.get_metadata(**asked) is None
 
 
 # ------------------------------------------------------------------------------------------------ the secret
@@ -234,7 +234,7 @@ def test_check_sees_a_missing_external_ip(tmp_path, fake, host, wrong):
 def test_the_command_prints_what_coturn_needs(tmp_path):
     gateway = unstarted(tmp_path, hostname="chat.example.org", port=3479)
     group = click.Group()
-    gateway.hub.call("commands", cli=group, gateway=gateway)
+    gateway.hub.commands.or_raise(cli=group, gateway=gateway)
     done = CliRunner().invoke(group, ["turn", "config"])
     secret = (tmp_path / "data/turn-secret").read_text().strip()
     assert done.output == f"listening-port=3479\nrealm=chat.example.org\nstatic-auth-secret={secret}\n"

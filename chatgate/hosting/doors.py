@@ -1,0 +1,187 @@
+"""The doors of the hub: one for each hook, typed as its specification is, so that what is asked and what is answered is
+checked by mypy and, as plugins come from everywhere, once more when it happens.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
+
+from chatgate import faults
+from chatgate.hosting import hookspecs
+from chatgate.hosting.asking import Hook, Question, WrongAnswer
+from chatgate.hosting.registry import PluginError, Registry
+from chatgate.limits import Limit
+from chatgate.reply import UNAVAILABLE, Reply
+from chatgate.store.records import StoreError
+
+log = logging.getLogger("chatgate.hub")
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Said(NamedTuple, Generic[T]):
+    """What one plugin said to `each`. failure: one line for the operator, when it has no answer but an error."""
+
+    plugin: str
+    answer: T | None
+    failure: Exception | None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long plugins may take: for a decision, for each that is told something, for what takes the time it needs."""
+
+    decision: Limit
+    observer: Limit
+    unhurried: Limit
+
+
+class Door(Generic[P, T]):
+    """What all doors have. spec: the hook's specification; the plugins are those of the registry."""
+
+    def __init__(self, registry: Registry, limits: Limits, spec: Callable[P, Any]) -> None:
+        self._registry, self._limits = registry, limits
+        self._name = spec.__name__.removeprefix("chatgate_")
+        self._spec: Any = spec
+
+    def each(self, seconds: float | None, *args: P.args, **facts: P.kwargs) -> list[Said[T]]:
+        """Ask every plugin at start or from a command, each by itself. seconds: how long each may take."""
+        said: list[Said[T]] = []
+        for plugin, answer, error in self._each(Limit(seconds), self._facts(args, facts)):
+            said.append(Said(plugin, answer, None if error is None else self._failure(plugin, error)))
+        return said
+
+    def _hook(self) -> Hook:
+        return self._registry.hook(self._name)
+
+    def _facts(self, args: tuple[Any, ...], facts: dict[str, Any]) -> dict[str, Any]:
+        """By name, as plugins take those they want."""
+        if args:
+            code = self._spec.__code__
+            facts.update(zip(code.co_varnames[: code.co_argcount], args, strict=False))
+        return facts
+
+    def _ask(self, facts: dict[str, Any]) -> Any:
+        """Fails closed: `UNAVAILABLE` when a plugin failed, took too long or gave an answer of the wrong type."""
+        question = Question(self._hook(), facts)
+        limit = self._limits.decision
+        clock = limit.start()
+        try:
+            return question.answer()
+        except BaseException as error:
+            if not clock.threw(error) and faults.thrown_in(error):
+                raise
+            self._failed(question.plugin, error)
+            return UNAVAILABLE
+        finally:
+            limit.stop(clock)
+
+    def _call(self, facts: dict[str, Any]) -> Any:
+        """A failure reaches the operator. It may take any time."""
+        question = Question(self._hook(), facts)
+        try:
+            return question.answer()
+        except BaseException as error:
+            if faults.thrown_in(error):
+                raise
+            raise self._failure(question.plugin, error) from error
+
+    def _each(self, limit: Limit, facts: dict[str, Any]) -> Iterator[tuple[str, Any, BaseException | None]]:
+        """(plugin, answer, error) of each, as they are asked."""
+        found = self._hook()
+        for one in found.answerers:
+            clock, answer, failed = limit.start(), None, None
+            try:
+                answer = one.put(facts)
+                if found.fits is None:
+                    answer = None
+                elif answer is not None:
+                    found.check(answer, facts)
+            except BaseException as error:
+                if not clock.threw(error) and faults.thrown_in(error):
+                    raise
+                answer, failed = None, error
+            finally:
+                limit.stop(clock)
+            yield one.plugin, answer, failed
+
+    def _given(self, limit: Limit, facts: dict[str, Any]) -> list[Any]:
+        """The answers that are not None; who fails is logged and the next is asked."""
+        given = []
+        for plugin, answer, error in self._each(limit, facts):
+            if error is not None:
+                self._failed(plugin, error)
+            elif answer is not None:
+                given.append(answer)
+        return given
+
+    def _failed(self, plugin: str, error: BaseException) -> None:
+        """Log which plugin failed and where. Not the exception's text: it may hold what clients sent."""
+        self._registry.tally(plugin, self._name).failures += 1
+        if isinstance(error, WrongAnswer):
+            log.error("hook failed hook=%s plugin=%s error=WrongAnswer answer=%s", self._name, plugin, error.kind)
+        else:
+            kind, at = type(error).__name__, faults.where(error)
+            log.error("hook failed hook=%s plugin=%s error=%s at=%s", self._name, plugin, kind, at)
+
+    def _failure(self, plugin: str, error: BaseException) -> Exception:
+        """What is meant for the operator passes as it is."""
+        if isinstance(error, PluginError | StoreError):
+            return error
+        if isinstance(error, WrongAnswer):
+            return PluginError(f"plugin {plugin}: {self._name}: the answer is not what the hook takes: {error.kind}")
+        return PluginError(f"plugin {plugin}: {self._name}: {faults.told(error)}")
+
+
+class Decision(Door[P, T]):
+    """A question that one plugin answers, or that any may veto. None: nobody had an answer."""
+
+    def __call__(self, *args: P.args, **facts: P.kwargs) -> T | Reply:
+        """A crashed decision refuses: `UNAVAILABLE` when a plugin failed, took longer than `hook_seconds` or gave an
+        answer of the wrong type.
+        """
+        answer: T | Reply = self._ask(self._facts(args, facts))
+        return answer
+
+    def or_raise(self, *args: P.args, **facts: P.kwargs) -> T:
+        """At start or from a command, where a failure must reach the operator: PluginError (or StoreError) names the
+        plugin that failed. It may take any time.
+        """
+        answer: T = self._call(self._facts(args, facts))
+        return answer
+
+
+class Collection(Door[P, T]):
+    """A question that every plugin may add to."""
+
+    def __call__(self, *args: P.args, **facts: P.kwargs) -> list[T]:
+        """What they have to add. Each has `hook_seconds` to itself; one that fails is logged and adds nothing."""
+        hurry = f"chatgate_{self._name}" not in hookspecs.UNHURRIED
+        limit = self._limits.decision if hurry else self._limits.unhurried
+        return self._given(limit, self._facts(args, facts))
+
+    def all(self, *args: P.args, **facts: P.kwargs) -> list[T] | Reply:
+        """Where a missing answer would be unsafe: `UNAVAILABLE` when one of them fails."""
+        answers: list[T] | Reply = self._ask(self._facts(args, facts))
+        return answers
+
+    def or_raise(self, *args: P.args, **facts: P.kwargs) -> list[T]:
+        """As `Decision.or_raise`."""
+        answers: list[T] = self._call(self._facts(args, facts))
+        return answers
+
+
+class Observers(Door[P, None]):
+    """Who is told what happened."""
+
+    def __call__(self, *args: P.args, **facts: P.kwargs) -> None:
+        """Each has `observer_seconds` to itself; one that fails is logged and the next is told."""
+        self._given(self._limits.observer, self._facts(args, facts))
+
+    def or_raise(self, *args: P.args, **facts: P.kwargs) -> None:
+        """As `Decision.or_raise`."""
+        self._call(self._facts(args, facts))
