@@ -4,7 +4,7 @@ VENV ?= .venv
 DIR ?= local
 BIN = $(VENV)/bin
 
-.PHONY: help serve test lint bench conf.d clean
+.PHONY: help serve test lint bench conf.d api.md clean
 
 help:
 	@echo "make serve   install into $(VENV), make the folder $(DIR) when there is none, run a gateway"
@@ -12,6 +12,7 @@ help:
 	@echo "make lint    ruff (rules and style), and mypy on all but the tests"
 	@echo "make bench   measure this build: latency, throughput, CPU, memory"
 	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
+	@echo "make api.md  write docs/api.md anew from the docstrings of what plugins may use"
 	@echo "make clean   remove $(VENV) and caches; your $(DIR) stays"
 
 # One line of ours for what takes its time; what pip says itself only when it fails.
@@ -54,6 +55,9 @@ bench: $(VENV)/serve.stamp
 
 conf.d: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-conf.d
+
+api.md: $(VENV)/serve.stamp
+	$(BIN)/python contrib/write-api
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis

@@ -3,8 +3,8 @@
 
 from pathlib import Path
 
-from chatgate.hosting import confd
 from chatgate.cli.init import PLUGINS, write_core, write_plugin
+from chatgate.hosting import confd
 
 ROOT = Path(__file__).resolve().parent.parent
 

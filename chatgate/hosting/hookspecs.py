@@ -44,7 +44,14 @@ if TYPE_CHECKING:
     from chatgate.running.gateway import Gateway
 
 hookspec = pluggy.HookspecMarker("chatgate")
+"""Marks a function as the specification of a hook: its docstring says what the hook asks, its arguments what it tells.
+A plugin that asks questions of its own names a module of them in `hookspecs`.
+"""
+
 hookimpl = pluggy.HookimplMarker("chatgate")
+"""Marks a method of a plugin as its answer to the hook of that name. It may take fewer arguments than the hook has.
+tryfirst, trylast: True to be asked before or after the others whose files have the same number.
+"""
 
 # ---------------------------------------------------------------------------------------------- start and upkeep
 

@@ -34,6 +34,7 @@ class Prepend:
     value: str
 
 
+# What `chatgate_receive` answers with: a change of the header.
 Edit = Remove | Replace | Prepend
 
 

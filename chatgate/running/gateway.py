@@ -43,13 +43,20 @@ class UnsafeError(PluginError):
 
 
 class Gateway:
-    """Made from a Config, which names the plugins; there is no global state, so tests run several side by side."""
+    """Made from a Config, which names the plugins; there is no global state, so tests run several side by side.
+
+    config: what conf.d says. domains: all mail domains; domain, hostname: of the first one.
+    hub: asks plugins by the names of hooks without "chatgate_". intake: takes a message through its stages.
+    board: tells who watches a mailbox that it changed. logins: the sessions of people who are logged in.
+    services: what runs, once it has started. stopping: an Event, set when the end begins.
+    read_only: True while `chatgate check` looks: nobody may write, not even make what is missing.
+    """
 
     def __init__(self, config: Config) -> None:
         self.config = config
         self.domains = Domains(Domain(config.core.domain, config.core.hostname), *config.domains)
         self.domain, self.hostname = self.domains.first.name, self.domains.first.hostname
-        self.read_only = False  # while `chatgate check` looks: nobody may write, not even make what is missing
+        self.read_only = False
         self.board = Board()
         self.logins = Logins(self.board, lambda address: self.store.account(address))
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)

@@ -135,6 +135,7 @@ class Outgoing:
     domain: str
 
 
+# Where a message goes for one recipient: a mailbox here, or an address elsewhere.
 Destination = Delivery | Outgoing
 
 

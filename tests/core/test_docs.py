@@ -2,6 +2,8 @@
 
 import inspect
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,14 @@ def test_what_plugins_may_use_says_what_it_is():
             if not member.startswith("_") and (inspect.isfunction(function) or not member):
                 silent += [] if function.__doc__ else [f"{name}.{member}"]
     assert silent == []
+
+
+def test_the_page_of_what_plugins_may_use_is_that_of_the_code(tmp_path):
+    subprocess.run([sys.executable, ROOT / "contrib/write-api", tmp_path / "api.md"], check=True)
+    made = (tmp_path / "api.md").read_text()
+    assert (ROOT / "docs/api.md").read_text() == made, "run `make api.md`"
+    for heading, below in re.findall(r"^###+ (.*)\n\n(.*)", made, re.M):
+        assert below and not below.startswith("#"), f"{heading} says nothing"
 
 
 @pytest.mark.parametrize("hook", ["get", "set"])
