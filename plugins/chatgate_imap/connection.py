@@ -174,7 +174,7 @@ class Connection:
         options = self.imap.options
         known = self.session.account is not None
         try:
-            swallow = 2 * self.imap.max_message_bytes if known else 0
+            swallow = 2 * self.imap.max_message_bytes(self.session) if known else 0
             longest = options.max_line_bytes if known else min(options.max_line_bytes, _LOGIN_LINE)
             parts = read_command(self.wire, longest, self._admit, swallow)
             self._execute(parts, known)
@@ -261,9 +261,10 @@ class Connection:
             if size > _LOGIN_LITERAL:
                 raise No("Literal too large")
         elif _APPEND.match(parts[0]):
-            if size > self.imap.max_message_bytes:
+            most = self.imap.max_message_bytes(self.session)
+            if size > most:
                 raise No("Literal too large", "TOOBIG")
-            if size + sum(map(len, parts[1:])) > 2 * self.imap.max_message_bytes:
+            if size + sum(map(len, parts[1:])) > 2 * most:
                 raise No("Too much for one command, please send the messages one by one", "LIMIT")
         elif size + sum(map(len, parts)) > options.max_line_bytes:
             raise No("Literal too large", "TOOBIG")

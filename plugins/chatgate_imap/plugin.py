@@ -32,7 +32,6 @@ class Imap:
         self.gateway, self.options = gateway, options
         self.recent = Recent()
         self.stuck = Stuck()
-        self.max_message_bytes = gateway.config.core.max_message_bytes
         self.gathered = Gathered(options.max_gathered_bytes_per_account, options.max_gathered_bytes)
         self.unsent = Unsent(options.max_unsent_bytes)
         self.uploads = Uploads(options.max_inflight_bytes, options.min_upload_rate, options.stall_seconds)
@@ -64,6 +63,10 @@ class Imap:
         """The TLS socket that takes the place of a clear one. Raises OSError."""
         return self._servers["imap"].start_tls(sock, self.gateway.tls)
 
+    def max_message_bytes(self, session: Session) -> int:
+        """Octets of a message in the domain of whoever is logged in."""
+        return self.gateway.domains.of_session(session).options(self.gateway.config.core).max_message_bytes
+
     def may_login(self, session: Session) -> bool:
         """Is the client's password safe on this connection?"""
         return session.tls or self.options.plaintext_login
@@ -77,7 +80,7 @@ class Imap:
             words.append("AUTH=PLAIN" if self.may_login(session) else "LOGINDISABLED")
         else:
             words += _LOGGED_IN
-            words.append(f"APPENDLIMIT={self.max_message_bytes}")
+            words.append(f"APPENDLIMIT={self.max_message_bytes(session)}")
             if self.options.compress_level:
                 words.append("COMPRESS=DEFLATE")
             words += self.options.capabilities

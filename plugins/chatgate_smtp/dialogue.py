@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from aiosmtpd import smtp
 
-from chatgate.api import UNAVAILABLE, Reply, Session, raised_at
+from chatgate.api import UNAVAILABLE, Domain, Reply, Session, raised_at
 from chatgate_smtp.driver import BadLine, Goodbye, Stream
 
 if TYPE_CHECKING:
@@ -108,7 +108,6 @@ class Dialogue(smtp.SMTP):
         self.plugin, self.options, self.hub = plugin, plugin.options, plugin.gateway.hub
         self.client = session
         self.submits = session.service != "mx"
-        self.hostname = plugin.hostname
         self.session: Any = _State()
         self.transport: Any = stream  # None ends the command loop
         self.stream = stream
@@ -119,6 +118,16 @@ class Dialogue(smtp.SMTP):
         self.errors = 0
         self.login_failures = 0
         self.recipients_asked = 0
+
+    @property
+    def domain(self) -> Domain:
+        """The one that the client means: STARTTLS and a login tell more."""
+        return self.plugin.gateway.domains.of_session(self.client)
+
+    @property
+    def hostname(self) -> str:  # type: ignore[override]  # aiosmtpd sets it once
+        """As it stands in greetings."""
+        return self.plugin.greets_as(self.domain)
 
     def _reset_timeout(self, duration: float | None = None) -> None:
         """Stream minds the time."""
@@ -163,7 +172,7 @@ class Dialogue(smtp.SMTP):
         await self._hello("HELO", hostname, b"250 " + self.hostname.encode())
 
     async def smtp_EHLO(self, hostname: str | None) -> None:
-        await self._hello("EHLO", hostname, self.plugin.ehlo(self.submits, self.client.tls))
+        await self._hello("EHLO", hostname, self.plugin.ehlo(self.domain, self.submits, self.client.tls))
 
     async def _hello(self, verb: str, name: str | None, reply: bytes) -> None:
         # Delta Chat says [127.0.0.1], so as not to tell where it is: any name will do.

@@ -12,6 +12,7 @@ from typing import Any
 from chatgate.api import (
     UNAVAILABLE,
     Account,
+    Domain,
     Envelope,
     Gateway,
     Problem,
@@ -28,6 +29,7 @@ from chatgate_smtp.driver import Stream, run
 from chatgate_smtp.options import SmtpOptions
 from chatgate_smtp.protocol import Protocol
 from chatgate_smtp.rate import Rate
+from chatgate_smtp.sizes import Sizes
 
 # The driver uses private members of this version; the pin in setup.py says the same.
 AIOSMTPD = "1.4.6"
@@ -57,10 +59,9 @@ class Smtp:
 
     def __init__(self, gateway: Gateway, options: SmtpOptions) -> None:
         self.gateway, self.options = gateway, options
-        self.hostname = address_literal(gateway.hostname) or gateway.hostname
-        self.max_message_bytes = gateway.config.core.max_message_bytes
+        self.sizes = Sizes(gateway)
         for name in ("max_inflight_bytes", "max_inflight_bytes_mx"):
-            if getattr(options, name) < self.max_message_bytes:
+            if getattr(options, name) < self.sizes.largest:
                 raise ValueError(f"{name}: must be max_message_bytes of 00-chatgate.toml or more")
         # By whether accounts send: other servers leave them their part of the memory.
         self.uploads = {
@@ -75,17 +76,26 @@ class Smtp:
             options.max_held_per_account,
         )
         self._servers: dict[str, Server] = {}
-        self._ehlo = {(submits, tls): self._extensions(submits, tls) for submits in (0, 1) for tls in (0, 1)}
+        self._ehlo = {
+            (domain, submits, tls): self._extensions(domain, submits, tls)
+            for domain in gateway.domains
+            for submits in (False, True)
+            for tls in (False, True)
+        }
 
-    def _extensions(self, submits: int, tls: int) -> bytes:
+    def greets_as(self, domain: Domain) -> str:
+        """The host's name, or an address literal, for greetings (RFC 5321 §4.3.1)."""
+        return address_literal(domain.hostname) or domain.hostname
+
+    def _extensions(self, domain: Domain, submits: bool, tls: bool) -> bytes:
         """The answer to EHLO. No SMTPUTF8: Delta Chat would use it on each MAIL, and other servers may not have it."""
-        lines = ["PIPELINING", f"SIZE {self.max_message_bytes}", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        lines = ["PIPELINING", f"SIZE {self.sizes.accepted(domain, submits)}", "8BITMIME", "ENHANCEDSTATUSCODES"]
         lines += [] if tls else ["STARTTLS"]
         lines += ["AUTH PLAIN LOGIN"] if tls and submits else []
-        return "\r\n250-".join(["250-" + self.hostname, *lines]).encode() + b"\r\n250 HELP"
+        return "\r\n250-".join(["250-" + self.greets_as(domain), *lines]).encode() + b"\r\n250 HELP"
 
-    def ehlo(self, submits: bool, tls: bool) -> bytes:
-        return self._ehlo[submits, tls]
+    def ehlo(self, domain: Domain, submits: bool, tls: bool) -> bytes:
+        return self._ehlo[domain, submits, tls]
 
     def wrapper(self, service: str) -> Callable[[Any], Any]:
         """What makes a TLS socket of a clear one of this service."""

@@ -86,7 +86,7 @@ class Protocol(Login):
             if key == "SIZE":
                 if not value.isdecimal() or len(value) > 20:
                     return Reply(501, "5.5.4", "Syntax: SIZE=octets")
-                if int(value) > self.plugin.max_message_bytes:
+                if int(value) > self._most:
                     return TOO_BIG
                 envelope.size = int(value)
             elif key == "BODY":
@@ -120,8 +120,10 @@ class Protocol(Login):
             await self.say(self.refusal, counts=self.recipients_asked == 1)
             return
         if address.lower() == "postmaster":  # RFC 5321 §4.5.1
-            address = f"{address}@{self.plugin.gateway.domain}"
+            address = f"{address}@{self.domain.name}"
         refusal = _refused(address)
+        if refusal is None and self.plugin.sizes.too_big(address, envelope.size):
+            refusal = TOO_BIG
         if refusal is None:
             answer = self.hub.recipient(session=self.client, envelope=envelope, address=address)
             if answer is not None and answer.accepts:
@@ -185,8 +187,13 @@ class Protocol(Login):
                 self.commands = self.errors = 0
             await self.say(reply)
 
+    @property
+    def _most(self) -> int:
+        """Octets that a message of this client may have."""
+        return self.plugin.sizes.accepted(self.domain, self.submits)
+
     def _take_message(self, envelope: Envelope) -> Reply:
-        data = Data(self.plugin.max_message_bytes)
+        data = Data(self._most)
         owner = self.client.account.id if self.client.account is not None else self.client.network
         with self.plugin.uploads[self.submits].begin(owner, lambda: data.refuse(NO_MEMORY)) as upload:
             self._receive(data, upload)
@@ -195,6 +202,8 @@ class Protocol(Login):
             if isinstance(content, Reply):
                 return content
             envelope.content = content
+            if not self.plugin.sizes.leave_out(envelope):
+                return TOO_BIG
             self.stream.flush()
             return self.plugin.gateway.intake.accept(self.client, envelope)
 
@@ -206,7 +215,7 @@ class Protocol(Login):
             before = data.received
             ended = data.feed(stream.read(min(deadline, upload.deadline)))
             upload.came(data.received - before, data.held)
-            if data.refusal is not None and data.received > 2 * self.plugin.max_message_bytes:
+            if data.refusal is not None and data.received > 2 * self._most:
                 raise Goodbye(line(data.refusal))  # it would never end
         stream.unread(data.rest)
 

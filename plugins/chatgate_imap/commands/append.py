@@ -31,8 +31,9 @@ def append(connection: Connection, parser: Parser) -> str:
         messages.append(_message(parser))
     parser.end()
     mailbox = existing(connection, name, "TRYCREATE")
+    most = connection.imap.max_message_bytes(connection.session)
     for _, _, content in messages:
-        if len(content) > connection.imap.max_message_bytes:
+        if len(content) > most:
             raise No("Message too large", "TOOBIG")
         if not content:
             raise No("Message is empty", "CANNOT")

@@ -44,7 +44,7 @@ def tell(connection: Connection, mailbox: Mailbox, asked: list[bytes]) -> None:
         b"UIDVALIDITY": now.uidvalidity,
         b"HIGHESTMODSEQ": now.modseq,
         b"SIZE": now.size,
-        b"APPENDLIMIT": connection.imap.max_message_bytes,
+        b"APPENDLIMIT": connection.imap.max_message_bytes(connection.session),
     }
     if not _COUNTED.isdisjoint(asked):
         values |= _counted(connection, mailbox)
