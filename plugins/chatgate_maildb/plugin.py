@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 
-from chatgate.api import Gateway, Problem, Service, hookimpl
+from chatgate.api import Gateway, Problem, Service, Store, hookimpl
 from chatgate_maildb import integrity
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.options import MailDbOptions
@@ -26,7 +26,7 @@ class MailDb:
         self._wakeups = Wakeups(self._folder, gateway.board.post)
 
     @hookimpl
-    def chatgate_open_store(self) -> MailStore:
+    def chatgate_open_store(self) -> Store:
         return MailStore(self._folder, self.options, self._wakeups.post)
 
     @hookimpl

@@ -1,0 +1,148 @@
+"""Accounts and their tombstones."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
+
+from chatgate.api import (
+    FIRST_MAILBOXES,
+    Account,
+    AccountExists,
+    AddressGone,
+    Recipient,
+    Usage,
+    account_key,
+    address_key,
+    new_address,
+)
+from chatgate_memorystore.data import Box, Data, Person
+
+DAY = 86400
+
+
+class Accounts(Data):
+    def __init__(self, post: Callable[[int], None], octets: int = 0, messages: int = 0) -> None:
+        super().__init__(post, octets, messages)
+        self._tombstones: dict[bytes, str] = {}
+        self._key = secrets.token_bytes(32)
+
+    def account(self, address: str) -> Account | None:
+        found = self.by_address.get(address_key(address))
+        return None if found is None else self.people[found].account
+
+    def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
+        found = {address: self.account(address) for address in addresses}
+        return {
+            address: Recipient(account, self.people[account.id].boxes["INBOX"].id, self.usage(account.id))
+            for address, account in found.items()
+            if account is not None
+        }
+
+    def accounts(self, after: str = "", limit: int = 1000) -> list[Account]:
+        addresses = sorted(address for address in self.by_address if address > after)
+        return [self.people[self.by_address[address]].account for address in addresses[:limit]]
+
+    def create_account(
+        self,
+        address: str,
+        secret: str,
+        returning: bool = False,
+        *,
+        created: int | None = None,
+        last_login: int = 0,
+        disabled: str = "",
+        quota: int | None = None,
+    ) -> Account:
+        key = new_address(address, returning)
+        kept = self.tombstone(key)
+        if kept is not None and not (returning and kept):
+            raise AddressGone()
+        if key in self.by_address:
+            raise AccountExists()
+        self.forget_tombstone(key)
+        today = int(time.time()) // DAY
+        account = Account(
+            next(self.account_ids), key, secret, last_login, today if created is None else created, disabled, quota
+        )
+        person = Person(account, subscriptions=set(FIRST_MAILBOXES))
+        for name, use in FIRST_MAILBOXES.items():
+            box = Box(next(self.box_ids), account.id, name, self.uidvalidity(), use)
+            person.boxes[name] = self.boxes[box.id] = box
+        self.people[account.id], self.by_address[key] = person, account.id
+        return account
+
+    def set_secret(self, account_id: int, secret: str) -> None:
+        self._change(account_id, secret=secret)
+        self.post(account_key(account_id))
+
+    def set_disabled(self, account_id: int, reason: str) -> None:
+        self._change(account_id, disabled=reason)
+        self.post(account_key(account_id))
+
+    def set_last_login(self, account_id: int, day: int) -> None:
+        if account_id in self.people:
+            self._change(account_id, last_login=max(day, self.people[account_id].account.last_login))
+
+    def note_present(self, account_ids: Collection[int], day: int) -> None:
+        for account_id in account_ids:
+            self.set_last_login(account_id, day)
+
+    def set_quota(self, account_id: int, octets: int | None) -> None:
+        self._change(account_id, quota=octets)
+
+    def _change(self, account_id: int, **facts: str | int | None) -> None:
+        if person := self.people.get(account_id):
+            person.account = replace(person.account, **facts)  # type: ignore[arg-type]
+
+    def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
+        person = self.people.pop(account_id, None)
+        if person is None:
+            return
+        del self.by_address[person.account.address]
+        if tombstone:
+            self._tombstones[self._hash(person.account.address)] = "" if final else person.account.secret
+        ids = [box.id for box in person.boxes.values()]
+        for mailbox_id in ids:
+            del self.boxes[mailbox_id]
+        for key in (*ids, account_key(account_id)):
+            self.post(key)
+
+    def _hash(self, address: str) -> bytes:
+        """With a key, so that nobody can try addresses against the tombstones."""
+        return hashlib.blake2b(address_key(address).encode("utf-8", "replace"), key=self._key).digest()
+
+    def tombstone(self, address: str) -> str | None:
+        return self._tombstones.get(self._hash(address))
+
+    def forget_tombstone(self, address: str) -> None:
+        self._tombstones.pop(self._hash(address), None)
+
+    def _idle(self, before: int) -> list[Account]:
+        """For longest first."""
+        accounts = [person.account for person in self.people.values() if not person.account.disabled]
+        last = {account.id: max(account.last_login, account.created) for account in accounts}
+        return sorted((one for one in accounts if last[one.id] < before), key=lambda account: last[account.id])
+
+    def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
+        return self._idle(before)[:limit]
+
+    def count_accounts(self, idle_before: int | None = None) -> int:
+        return len(self.people) if idle_before is None else len(self._idle(idle_before))
+
+    def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
+        return list(self._crowded(share, after))[:limit]
+
+    def _crowded(self, share: float, after: int) -> Iterator[Account]:
+        for account_id in sorted(one for one in self.people if one > after):
+            usage = self.usage(account_id)
+            if (usage.limit and usage.octets >= share * usage.limit) or (
+                usage.message_limit and usage.messages >= share * usage.message_limit
+            ):
+                yield self.people[account_id].account
+
+    def usage(self, account_id: int) -> Usage:
+        return self.usage_of(account_id)

@@ -1,0 +1,83 @@
+"""What is on its way elsewhere; but for `settle`, which may store something."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Collection, Sequence
+
+from chatgate.api import QUEUE, Destination, Outgoing, Queued, Reply
+from chatgate_memorystore.data import Data
+
+DAYS = 5 * 86400.0  # seconds for which it is tried
+
+
+class Opened:
+    """A content that is read in pieces."""
+
+    def __init__(self, content: bytes) -> None:
+        self.size, self._content = len(content), content
+
+    def read(self, start: int, length: int) -> bytes:
+        return self._content[start : start + length]
+
+    def close(self) -> None:
+        pass
+
+
+class Queue(Data):
+    def __init__(self, post: Callable[[int], None], octets: int = 0, messages: int = 0) -> None:
+        super().__init__(post, octets, messages)
+        self._rows: dict[int, Queued] = {}
+        self._contents: dict[int, bytes] = {}  # by row
+        self._row_ids = itertools.count(1)
+
+    def enqueue(
+        self, content: bytes, destinations: Sequence[Destination], sender: str, account_id: int | None
+    ) -> list[Queued]:
+        now = time.time()
+        rows: list[Queued] = []
+        for one in destinations:
+            if isinstance(one, Outgoing):
+                number = next(self._row_ids)
+                message = rows[0].message if rows else number
+                whose = (message, account_id, sender, one.recipient, one.domain, len(content))
+                rows.append(Queued(number, *whose, came=now, expires=now + DAYS, due=now))
+        self._rows |= {row.id: row for row in rows}
+        self._contents |= {row.id: content for row in rows}
+        if rows:
+            self.post(QUEUE)
+        return rows
+
+    def claim(self, limit: int, seconds: float, now: float) -> list[Queued]:
+        due = sorted((row for row in self._rows.values() if row.due <= now), key=lambda row: (row.due, row.id))
+        claimed = [row._replace(due=now + seconds, attempts=row.attempts + 1) for row in due[:limit]]
+        self._rows |= {row.id: row for row in claimed}
+        return [row._replace(expired=row.expires <= now) for row in claimed]
+
+    def next_due(self) -> float | None:
+        return min((row.due for row in self._rows.values()), default=None)
+
+    def open_queued(self, queued_id: int) -> Opened | None:
+        content = self._contents.get(queued_id)
+        return None if content is None else Opened(content)
+
+    def postpone(self, row: Queued, until: float, reply: Reply | None = None) -> bool:
+        kept = self._rows.get(row.id)
+        if kept is None or kept.attempts != row.attempts:
+            return False
+        due = until if row.expired else min(until, row.expires)
+        self._rows[row.id] = kept._replace(due=due, reply=reply or kept.reply)
+        return True
+
+    def queue(self, after: int = 0, limit: int = 1000) -> list[Queued]:
+        return [self._rows[number] for number in sorted(one for one in self._rows if one > after)[:limit]]
+
+    def count_queue(self) -> int:
+        return len(self._rows)
+
+    def drop(self, ids: Collection[int]) -> list[Queued]:
+        found = [self._rows.pop(number) for number in sorted(set(ids) & self._rows.keys())]
+        for row in found:
+            del self._contents[row.id]
+        return found
