@@ -1,0 +1,127 @@
+"""The certificate and the key of one domain: looked at, made, renewed, and what is wrong with them."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from collections.abc import Sequence
+from pathlib import Path
+
+from chatgate.api import Certificate, PluginError, Problem
+from chatgate_tls.look import WARNING_DAYS, Seen, look
+
+
+class Files:
+    """folder: the gateway's; only there anything is written. names: what clients may call the host, `hostname` among
+    them. named: the operator said where the files are. self_signed: some may be made, and renewed.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        chain: Path,
+        key: Path,
+        names: Sequence[str],
+        hostname: str,
+        *,
+        named: bool,
+        self_signed: bool,
+    ) -> None:
+        self.chain, self.key = chain, key
+        self._folder, self._names, self._hostname, self._self_signed = folder, names, hostname, self_signed
+        self._may_renew = self_signed and all(_inside(path, folder) for path in (chain, key))
+        # A certificate that was named and is missing is a mistake; another one in its place would hide it.
+        self._may_make = self._may_renew and not named
+
+    def covers(self, host: str) -> bool:
+        """Is the certificate that is there for this host, too?"""
+        try:
+            self._readable()
+            seen = look(self.chain, self.key, [host])
+        except PluginError:
+            return False
+        return not seen.missing and not seen.unfit
+
+    def certificate(self, read_only: bool) -> tuple[Certificate, list[Problem]]:
+        """What is on disk, made now if it has to be, and what is wrong with it. Raises PluginError when it cannot be
+        used.
+        """
+        if self.to_be_made:
+            self._make(read_only)
+        seen = self._look()
+        if self._may_renew and seen.self_signed and (seen.missing or not seen.days_left > WARNING_DAYS):
+            if not read_only:
+                self._make(read_only)
+                seen = self._look()
+        return Certificate(self.chain, self.key, seen.self_signed), self._problems(seen)
+
+    def check(self) -> list[Problem]:
+        """Looks only."""
+        if self.to_be_made:
+            return []
+        try:
+            found = self._problems(self._look())
+            if self.key.stat().st_mode & 0o007:
+                found.append(Problem("warning", f"{self.key}: every user of this machine can read the private key"))
+        except PluginError as error:
+            return [Problem("error", str(error))]
+        return found
+
+    @property
+    def to_be_made(self) -> bool:
+        """Is there no certificate yet, and one may be made?"""
+        return self._may_make and not os.path.lexists(self.chain)
+
+    def _look(self) -> Seen:
+        self._readable()
+        return look(self.chain, self.key, self._names)
+
+    def _readable(self) -> None:
+        for path in (self.chain, self.key):
+            try:
+                path.open("rb").close()
+            except OSError as error:
+                raise PluginError(f"{path}: {error.strerror}{self._advice(error)}") from error
+
+    def _advice(self, error: OSError) -> str:
+        own = self._folder / "tls"
+        if isinstance(error, PermissionError):
+            return f" for user {_user()}; copy certificate and key to {own} at each renewal, as docs/operate.md shows"
+        if isinstance(error, FileNotFoundError) and not self._may_make and self._self_signed:
+            return "; conf.d names it for plugin tls: correct that, or take it out to have a self-signed one made"
+        return ""
+
+    def _problems(self, seen: Seen) -> list[Problem]:
+        found = []
+        if seen.unfit:
+            found.append(Problem("error", f"{self.chain}: clients refuse the certificate: {seen.unfit}"))
+        if seen.days_old < 0:
+            found.append(Problem("error", f"{self.chain}: the certificate is not valid yet (is the clock right?)"))
+        if seen.days_left <= 0:
+            found.append(Problem("error", f"{self.chain}: the certificate expired {-seen.days_left:.0f} days ago"))
+        elif seen.days_left <= WARNING_DAYS:
+            found.append(Problem("warning", f"{self.chain}: the certificate expires in {seen.days_left:.0f} days"))
+        for name in seen.missing:
+            # Clients connect to the host name; the bare domain serves autoconfig and invitations, maybe elsewhere.
+            text = f"{self.chain}: the certificate is not for {name}"
+            found.append(Problem("error" if name == self._hostname else "warning", text))
+        return found
+
+    def _make(self, read_only: bool) -> None:
+        if read_only:
+            raise PluginError(f"{self.chain}: not there yet; it is made at the first start")
+        from chatgate_tls.selfsigned import make  # 12 MB of memory that a server with a certificate can save
+
+        make(self.chain, self.key, self._names)
+
+
+def _inside(path: Path, folder: Path) -> bool:
+    """Behind all symbolic links: is it in this folder? Only there this plugin writes."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
