@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import gc
-import resource
 import signal
 import sys
 
@@ -18,6 +17,7 @@ from chatgate.command import fail
 from chatgate.hosting import confd
 from chatgate.hosting.registry import PluginError
 from chatgate.network.listeners import BindError
+from chatgate.running import files
 from chatgate.running.gateway import UNGUARDED, Gateway
 from chatgate.running.stall import StallWatch
 from chatgate.running.systemd import keep_telling, sd_notify
@@ -32,7 +32,7 @@ def command(folder: Folder) -> None:
     finish. SIGHUP loads the certificate and the log level anew, and the log says what that changed.
     """
     return_memory()
-    allow_files()
+    files.allow()
     # What a greenlet raises ends that greenlet, with a line in the log. gevent would let SystemExit end the process.
     hub = gevent.get_hub()
     hub.SYSTEM_ERROR, hub.NOT_ERROR = (), (gevent.GreenletExit,)
@@ -63,17 +63,6 @@ def command(folder: Folder) -> None:
     sd_notify("STOPPING=1")
     gateway.stop()
     gateway.watch.stop()
-
-
-def allow_files() -> None:
-    """Have as many files open as the system lets us. Each connection is one, and the limit that programs begin with,
-    often 1024, is for those that use select(2): strangers who only connect would reach it before those of `net`.
-    """
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    try:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    except (OSError, ValueError):
-        pass  # where there is no end to it, some systems still have one
 
 
 def return_memory() -> None:
@@ -113,4 +102,6 @@ def summary(gateway: Gateway) -> list[str]:
             lines.append(f"  {service.name:<14} off: no address is configured")
     if not gateway.hub.guarded:
         lines.append(f"  WARNING: {UNGUARDED}")
+    if few := files.too_few(gateway.config.plugins):
+        lines.append(f"  WARNING: {few}")
     return lines

@@ -22,6 +22,7 @@ from chatgate.network.listeners import BindError
 from chatgate.network.logins import Logins
 from chatgate.network.server import Server
 from chatgate.network.session import Session
+from chatgate.running import files
 from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
 from chatgate.running.hold import FolderInUse, Hold
@@ -183,6 +184,8 @@ class Gateway:
                 self._leave_out(said.plugin, said.failure)
             elif said.answer:
                 groups.append((said.plugin, list(said.answer)))
+        if few := files.too_few(self.config.plugins):
+            log.warning(few)
         if not self.hub.guarded:
             log.warning(UNGUARDED)
             groups.append(("", [Background("no gate", _remind)]))
@@ -212,6 +215,8 @@ class Gateway:
         found = [Problem("warning", f"{one.name} is left out: {one.reason}") for one in self.left_out]
         if not self.hub.guarded:
             found.append(Problem("warning", UNGUARDED))
+        if few := files.too_few(self.config.plugins):
+            found.append(Problem("warning", few))
         for said in self.hub.check.each(self.config.core.check_seconds, gateway=self):
             if said.failure is not None:
                 found.append(Problem("error", str(said.failure)))

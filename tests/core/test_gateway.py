@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import resource
 import socket
 import ssl
 import sys
@@ -11,8 +12,10 @@ import gevent
 import pytest
 
 from chatgate.api import BindError, PluginError, Problem, hookimpl
+from chatgate.cli.serve import summary
 from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.options import CoreOptions
+from chatgate.running import files
 from chatgate.running.gateway import UNGUARDED, Gateway
 from chatgate.running.systemd import keep_telling, sd_notify
 from chatgate.testing import client_tls, config, port
@@ -190,6 +193,19 @@ def test_a_gateway_without_a_gate_warns_at_start_and_every_day(gateway_factory, 
         while caplog.text.count(UNGUARDED) < 3:
             gevent.sleep(0.01)
     assert Problem("warning", UNGUARDED) in gateway.check()
+
+
+@pytest.mark.parametrize("most,warned", [(10_199, True), (10_200, False), (resource.RLIM_INFINITY, False)])
+def test_connections_that_the_system_does_not_allow_are_warned_of(gateway_factory, caplog, monkeypatch, most, warned):
+    """Each is an open file. Beyond the limit nobody gets in, which looks like a gateway that hangs."""
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (1024, most))
+    off = {"submissions": (), "submission": (), "mx": (), "max_connections": 50_000}
+    gateway = gateway_factory("tls", "maildb", "gate", "imap", "smtp", imap={"max_connections": 9000}, smtp=off)
+    text = files.too_few(gateway.config.plugins)
+    assert bool(text) == warned and (not warned or text in caplog.text)
+    assert (Problem("warning", text) in gateway.check()) == warned
+    if warned:
+        assert "is 10199 here" in text and f"  WARNING: {text}" in summary(gateway)
 
 
 def test_a_gateway_with_a_gate_has_nothing_to_say(gateway_factory, caplog):
