@@ -35,14 +35,14 @@ def test_no_heading_is_left_over():
     assert set(re.findall(r"### `(chatgate_\w+)\(", PAGE)) == set(HOOKS)
 
 
-@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
         if not target.startswith(("http:", "https:", "mailto:")):
             assert (page.parent / target).exists(), target
 
 
-@pytest.mark.parametrize("page", sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
+@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
 def test_commands_named_in_the_pages_exist(page):
     from chatgate.cli import cli
 
@@ -81,3 +81,24 @@ def test_plugins_name_the_entries_they_have(hook):
     answering = [source for source in SOURCES if f"def chatgate_{hook}_metadata(" in source]
     silent = [source for source in answering if "def chatgate_metadata_entries(" not in source]
     assert len(answering) > 1 and all("class Accounts" in source for source in silent)
+
+
+STANDARDS = (ROOT / "docs/standards.md").read_text()
+
+
+def test_each_module_that_the_page_of_standards_names_is_there():
+    for section in STANDARDS.split("\n## ")[1:]:
+        folder = re.search(r"\(`(.*?)`\)", section)[1]
+        named = [
+            name for row in re.findall(r"^\|.*\| (.*) \|$", section, re.M)[2:] for name in re.findall("`(.*?)`", row)
+        ]
+        assert named
+        for name in named:
+            assert (ROOT / folder / name).exists(), f"{folder}{name}"
+
+
+def test_the_page_of_standards_names_each_rfc_that_the_code_names():
+    paths = [path for room in ("chatgate", "plugins") for path in (ROOT / room).rglob("*.py")]
+    named = {number for path in paths for number in re.findall(r"RFC (\d+)", path.read_text())}
+    told = set(re.findall(r"\b\d{4}\b", " ".join(re.findall(r"^\| ([\d, ]+) \|", STANDARDS, re.M))))
+    assert named <= told, f"not in docs/standards.md: {named - told}"
