@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import lru_cache
 
 from chatgate.addresses import normal_address, valid_address
+from chatgate.reply import Reply
 from chatgate.store.records import Impossible, LimitReached
 
 SEPARATOR = "/"
@@ -99,3 +101,8 @@ def header_size(content: bytes) -> int:
     # Not by `split`, which would copy the body.
     end = -2 if content.startswith(b"\r\n") else content.find(b"\r\n\r\n")
     return end + 4 if end != -1 else len(content)
+
+
+def kept_reply(reply: Reply) -> Reply:
+    """What another server said, as the queue keeps it: one line, of 500 characters at most."""
+    return replace(reply, text=" ".join(reply.text.split())[:500])

@@ -6,7 +6,7 @@ import itertools
 import time
 from collections.abc import Callable, Collection, Sequence
 
-from chatgate.api import QUEUE, Destination, Outgoing, Queued, Reply
+from chatgate.api import QUEUE, Destination, Outgoing, Queued, Reply, kept_reply
 from chatgate_memorystore.data import Data
 
 DAYS = 5 * 86400.0  # seconds for which it is tried
@@ -67,7 +67,7 @@ class Queue(Data):
         if kept is None or kept.attempts != row.attempts:
             return False
         due = until if row.expired else min(until, row.expires)
-        self._rows[row.id] = kept._replace(due=due, reply=reply or kept.reply)
+        self._rows[row.id] = kept._replace(due=due, reply=kept_reply(reply) if reply else kept.reply)
         return True
 
     def queue(self, after: int = 0, limit: int = 1000) -> list[Queued]:
