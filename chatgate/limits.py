@@ -1,10 +1,13 @@
-"""Time limits of one length, for code of plugins."""
+"""Time limits of one length: for code of plugins, and for what clients are given time for."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import gevent
+
+T = TypeVar("T")
 
 
 class Timeout(gevent.Timeout):
@@ -59,6 +62,18 @@ class Limit:
             self._spare.append(clock)
         else:
             clock.timer.close()
+
+    def run(self, work: Callable[..., T], *args: Any) -> T:
+        """`work(*args)`. Raises TimeoutError when it has not returned in time."""
+        clock = self.start()
+        try:
+            return work(*args)
+        except Timeout as error:
+            if not clock.threw(error):
+                raise
+            raise TimeoutError from None
+        finally:
+            self.stop(clock)
 
 
 _ENDLESS = Clock(None)

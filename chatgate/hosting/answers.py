@@ -30,7 +30,7 @@ def fits(spec: Callable[..., Any]) -> Test | None:
     kinds = [k for k in _parts(kind) if k is not NoneType]
     if not kinds:
         return None
-    return _any([_refuses if k is Reply and len(kinds) > 1 else _test(k) for k in kinds])
+    return _any(kinds, _refuses if len(kinds) > 1 else _is_reply)
 
 
 def _parts(kind: Any) -> tuple[Any, ...]:
@@ -39,9 +39,27 @@ def _parts(kind: Any) -> tuple[Any, ...]:
     return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
-def _any(tests: list[Test]) -> Test:
-    """Is it one of these?"""
-    return tests[0] if len(tests) == 1 else lambda answer: any(test(answer) for test in tests)
+def _any(kinds: Sequence[Any], reply: Test) -> Test:
+    """Is it one of these? reply: the test of a Reply."""
+    classes = tuple(kind for kind in kinds if _is_class(kind))
+    tests = [reply if kind is Reply else _test(kind) for kind in kinds if not _is_class(kind)]
+    if len(tests) == len(kinds) == 1:
+        return tests[0]
+
+    def fits(answer: Any) -> bool:
+        if isinstance(answer, classes):  # nearly all answers are of a plain class, and those to some questions are many
+            return True
+        for test in tests:
+            if test(answer):
+                return True
+        return False
+
+    return fits
+
+
+def _is_class(kind: Any) -> bool:
+    """Is an instance of it all that is asked for?"""
+    return isinstance(kind, type) and kind is not Reply and not getattr(kind, "_is_protocol", False)
 
 
 def _test(kind: Any) -> Test:
@@ -51,9 +69,7 @@ def _test(kind: Any) -> Test:
     if kind is Reply:
         return _is_reply
     if origin in (Union, UnionType):
-        if all(isinstance(part, type) and part is not Reply for part in arguments):
-            return lambda answer: isinstance(answer, arguments)  # the edits of a header are many
-        return _any([_test(part) for part in arguments])
+        return _any(arguments, _is_reply)
     if origin is Sequence:
         item = _test(arguments[0])
         return lambda answer: _is_sequence(answer) and all(map(item, answer))

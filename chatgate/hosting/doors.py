@@ -5,13 +5,13 @@ checked by mypy and, as plugins come from everywhere, once more when it happens.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Generic, NamedTuple, ParamSpec, TypeVar
 
 from chatgate import faults
 from chatgate.hosting import hookspecs
-from chatgate.hosting.asking import Hook, Question, WrongAnswer
+from chatgate.hosting.asking import Answerer, Hook, Question, WrongAnswer
 from chatgate.hosting.registry import PluginError, Registry
 from chatgate.limits import Limit
 from chatgate.reply import UNAVAILABLE, Reply
@@ -44,30 +44,31 @@ class Door(Generic[P, T]):
     """What all doors have. spec: the hook's specification; the plugins are those of the registry."""
 
     def __init__(self, registry: Registry, limits: Limits, spec: Callable[P, Any]) -> None:
-        self._registry, self._limits = registry, limits
+        self._registry, self._hooks, self._limits = registry, registry.hooks, limits
         self._name = spec.__name__.removeprefix("chatgate_")
-        self._spec: Any = spec
+        code = spec.__code__
+        self._names = code.co_varnames[: code.co_argcount]
 
     def each(self, seconds: float | None, *args: P.args, **facts: P.kwargs) -> list[Said[T]]:
         """Ask every plugin at start or from a command, each by itself. seconds: how long each may take."""
-        said: list[Said[T]] = []
-        for plugin, answer, error in self._each(Limit(seconds), self._facts(args, facts)):
-            said.append(Said(plugin, answer, None if error is None else self._failure(plugin, error)))
+        hook, limit, named, said = self._hooks[self._name], Limit(seconds), self._facts(args, facts), []
+        for one in hook.answerers:
+            answer, error = self._put(hook, one, limit, named)
+            said.append(Said[T](one.plugin, answer, None if error is None else self._failure(one.plugin, error)))
         return said
-
-    def _hook(self) -> Hook:
-        return self._registry.hook(self._name)
 
     def _facts(self, args: tuple[Any, ...], facts: dict[str, Any]) -> dict[str, Any]:
         """By name, as plugins take those they want."""
         if args:
-            code = self._spec.__code__
-            facts.update(zip(code.co_varnames[: code.co_argcount], args, strict=False))
+            facts.update(zip(self._names, args, strict=False))
         return facts
 
     def _ask(self, facts: dict[str, Any]) -> Any:
         """Fails closed: `UNAVAILABLE` when a plugin failed, took too long or gave an answer of the wrong type."""
-        question = Question(self._hook(), facts)
+        hook = self._hooks[self._name]
+        if not (hook.answerers or hook.wrappers):  # most are asked though nobody answers
+            return None if hook.first else []
+        question = Question(hook, facts)
         limit = self._limits.decision
         clock = limit.start()
         try:
@@ -82,7 +83,7 @@ class Door(Generic[P, T]):
 
     def _call(self, facts: dict[str, Any]) -> Any:
         """A failure reaches the operator. It may take any time."""
-        question = Question(self._hook(), facts)
+        question = Question(self._hooks[self._name], facts)
         try:
             return question.answer()
         except BaseException as error:
@@ -90,31 +91,32 @@ class Door(Generic[P, T]):
                 raise
             raise self._failure(question.plugin, error) from error
 
-    def _each(self, limit: Limit, facts: dict[str, Any]) -> Iterator[tuple[str, Any, BaseException | None]]:
-        """(plugin, answer, error) of each, as they are asked."""
-        found = self._hook()
-        for one in found.answerers:
-            clock, answer, failed = limit.start(), None, None
-            try:
-                answer = one.put(facts)
-                if found.fits is None:
-                    answer = None
-                elif answer is not None:
-                    found.check(answer, facts)
-            except BaseException as error:
-                if not clock.threw(error) and faults.thrown_in(error):
-                    raise
-                answer, failed = None, error
-            finally:
-                limit.stop(clock)
-            yield one.plugin, answer, failed
+    def _put(
+        self, hook: Hook, one: Answerer, limit: Limit, facts: dict[str, Any]
+    ) -> tuple[Any, BaseException | None]:
+        """One plugin's answer, or its error."""
+        clock = limit.start()
+        try:
+            answer = one.put(facts)
+            if hook.fits is None:
+                return None, None
+            if answer is not None:
+                hook.check(answer, facts)
+            return answer, None
+        except BaseException as error:
+            if not clock.threw(error) and faults.thrown_in(error):
+                raise
+            return None, error
+        finally:
+            limit.stop(clock)
 
     def _given(self, limit: Limit, facts: dict[str, Any]) -> list[Any]:
         """The answers that are not None; who fails is logged and the next is asked."""
-        given = []
-        for plugin, answer, error in self._each(limit, facts):
+        hook, given = self._hooks[self._name], []
+        for one in hook.answerers:
+            answer, error = self._put(hook, one, limit, facts)
             if error is not None:
-                self._failed(plugin, error)
+                self._failed(one.plugin, error)
             elif answer is not None:
                 given.append(answer)
         return given
@@ -158,11 +160,13 @@ class Decision(Door[P, T]):
 class Collection(Door[P, T]):
     """A question that every plugin may add to."""
 
+    def __init__(self, registry: Registry, limits: Limits, spec: Callable[P, Any]) -> None:
+        super().__init__(registry, limits, spec)
+        self._limit = limits.unhurried if spec.__name__ in hookspecs.UNHURRIED else limits.decision
+
     def __call__(self, *args: P.args, **facts: P.kwargs) -> list[T]:
         """What they have to add. Each has `hook_seconds` to itself; one that fails is logged and adds nothing."""
-        hurry = f"chatgate_{self._name}" not in hookspecs.UNHURRIED
-        limit = self._limits.decision if hurry else self._limits.unhurried
-        return self._given(limit, self._facts(args, facts))
+        return self._given(self._limit, self._facts(args, facts))
 
     def all(self, *args: P.args, **facts: P.kwargs) -> list[T] | Reply:
         """Where a missing answer would be unsafe: `UNAVAILABLE` when one of them fails."""

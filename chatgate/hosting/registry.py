@@ -35,13 +35,13 @@ class _Manager(pluggy.PluginManager):
 
 
 class Registry:
-    """tallies: by (plugin, hook), of all that was asked or told."""
+    """tallies: by (plugin, hook), of all that was asked or told. hooks: as they are asked."""
 
     def __init__(self) -> None:
         self.tallies: dict[tuple[str, str], Tally] = {}
         self._manager = _Manager("chatgate")
         self._manager.add_hookspecs(hookspecs)
-        self._hooks: dict[str, Hook] = {}
+        self.hooks = _Hooks(self._put_together)
 
     def load(
         self, plugins: Iterable[tuple[str, Any]], refused: Callable[[str, PluginError], object] | None = None
@@ -66,7 +66,7 @@ class Registry:
                 except BaseException:
                     self.remove(plugin)
                     raise
-        self._hooks.clear()
+        self.hooks.clear()
 
     def _check_wrappers(self, plugin: Any) -> None:
         """They stand around decisions only: elsewhere each plugin has its answer, its try and its time to itself, and
@@ -83,7 +83,7 @@ class Registry:
         """Ask this plugin object no more."""
         if self._manager.is_registered(plugin):
             self._manager.unregister(plugin)
-        self._hooks.clear()
+        self.hooks.clear()
 
     def has(self, name: str) -> bool:
         """Is a plugin of this name registered?"""
@@ -91,7 +91,7 @@ class Registry:
 
     def implements(self, hook: str) -> bool:
         """Does any plugin answer this hook?"""
-        return bool(self.hook(hook).answerers)
+        return bool(self.hooks[hook].answerers)
 
     def implementations(self) -> Iterator[tuple[str, str, Callable[..., Any]]]:
         """(plugin, hook, function) of everything that is asked or told."""
@@ -108,31 +108,36 @@ class Registry:
     @property
     def guarded(self) -> bool:
         """Does a plugin that calls itself a gate filter what passes?"""
-        return any(getattr(self.plugin(one.plugin), "gate", False) for one in self.hook("filter").answerers)
+        return any(getattr(self.plugin(one.plugin), "gate", False) for one in self.hooks["filter"].answerers)
 
     def tally(self, plugin: str, hook: str) -> Tally:
         """What this plugin's hook cost; `hook` without its prefix."""
         return self.tallies.setdefault((plugin, hook), Tally())
 
-    def hook(self, hook: str) -> Hook:
-        """As it is asked; `hook` without its prefix. Put together at first use, as all plugins are there then."""
-        found = self._hooks.get(hook)
-        if found is None:
-            name = "chatgate_" + hook
-            caller = getattr(self._manager.hook, name)
-            plain: list[Answerer] = []
-            wrappers: list[Answerer] = []
-            for impl in reversed(caller.get_hookimpls()):
-                kind = wrappers if impl.wrapper else plain
-                kind.append(
-                    Answerer(impl.plugin_name, impl.function, impl.argnames, self.tally(impl.plugin_name, hook))
-                )
-            fits = answers.fits(caller.spec.function) if caller.spec else _anything
-            first = bool(caller.spec and caller.spec.opts["firstresult"])
-            complete = hookspecs.COMPLETE.get(name)
-            found = Hook(tuple(plain), tuple(wrappers), fits, first, name in hookspecs.VETOES, complete)
-            self._hooks[hook] = found
-        return found
+    def _put_together(self, hook: str) -> Hook:
+        name = "chatgate_" + hook
+        caller = getattr(self._manager.hook, name)
+        plain: list[Answerer] = []
+        wrappers: list[Answerer] = []
+        for impl in reversed(caller.get_hookimpls()):
+            kind = wrappers if impl.wrapper else plain
+            kind.append(Answerer(impl.plugin_name, impl.function, impl.argnames, self.tally(impl.plugin_name, hook)))
+        fits = answers.fits(caller.spec.function) if caller.spec else _anything
+        first = bool(caller.spec and caller.spec.opts["firstresult"])
+        complete = hookspecs.COMPLETE.get(name)
+        return Hook(tuple(plain), tuple(wrappers), fits, first, name in hookspecs.VETOES, complete)
+
+
+class _Hooks(dict[str, Hook]):
+    """By name without its prefix. Put together at first use, as all plugins are there then."""
+
+    def __init__(self, put_together: Callable[[str], Hook]) -> None:
+        super().__init__()
+        self._put_together = put_together
+
+    def __missing__(self, name: str) -> Hook:
+        self[name] = hook = self._put_together(name)
+        return hook
 
 
 @contextlib.contextmanager

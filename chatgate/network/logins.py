@@ -46,22 +46,23 @@ class Logins:
         """`session.account` was set, for the first time or anew. Looked up once more: a password takes its time to be
         verified, and the account may have changed meanwhile.
         """
-        assert session.account is not None
-        others = self._sessions.get(session.account.id, ())
+        account = session.account
+        assert account is not None
+        others = self._sessions.get(account.id, ())
         if session not in others:
-            self._sessions[session.account.id] = (*others, session)
+            self._sessions[account.id] = (*others, session)
         self._judge(session)
 
     def leave(self, session: Session) -> None:
         """The connection is over."""
-        if session.account is None:
+        account = session.account
+        if account is None:
             return
-        account_id = session.account.id
-        left = tuple(one for one in self._sessions.get(account_id, ()) if one is not session)
-        if left:
-            self._sessions[account_id] = left
-        else:
-            self._sessions.pop(account_id, None)
+        sessions = self._sessions.get(account.id, ())
+        if len(sessions) > 1:
+            self._sessions[account.id] = tuple(one for one in sessions if one is not session)
+        elif sessions == (session,):
+            del self._sessions[account.id]
 
     @contextmanager
     def changing(self, session: Session) -> Iterator[None]:
@@ -90,10 +91,11 @@ class Logins:
             self._judge(session)
 
     def _judge(self, session: Session) -> None:
-        if session in self._changing or session.account is None or session.ending is not None:
+        account = session.account
+        if session in self._changing or account is None or session.ending is not None:
             return
         try:
-            verdict = _verdict(session.account, self._find(session.account.address))
+            verdict = _verdict(account, self._find(account.address))
         except StoreError:  # who cannot be asked about is not let in either
             verdict = UNAVAILABLE
         if verdict is not None:

@@ -33,11 +33,18 @@ def neighbourhood(peer: str) -> str:
 
 
 def places(peer: str) -> tuple[str, str]:
-    """Its client and its neighbourhood."""
-    if not peer or (address := _parsed(peer)).is_loopback:
+    """Its client and its neighbourhood. peer: an IPv4 address in normal form, or any IPv6 address."""
+    if (
+        ":" not in peer
+    ):  # as text: what ipaddress does with it takes longer than all else about a new connection's place
+        if not peer or peer.startswith("127."):  # RFC 1122 §3.2.1.3 (g)
+            return "", ""
+        return f"{peer}/32", f"{peer[: peer.rindex('.')]}.0/24"
+    address = _parsed(peer)
+    if isinstance(address, ipaddress.IPv4Address):
+        return places(str(address))
+    if address.is_loopback:
         return "", ""
-    if address.version == 4:
-        return _first(address, 32), _first(address, 24)
     return _first(address, 64), _first(address, 48)
 
 
@@ -65,7 +72,7 @@ def _parsed(text: str) -> _Address:
     return address
 
 
-def _first(address: _Address, bits: int) -> str:
-    """The network it is in. Without ip_network(), which takes longer than all else about a new connection's place."""
-    rest = address.max_prefixlen - bits
-    return f"{type(address)(int(address) >> rest << rest)}/{bits}"
+def _first(address: ipaddress.IPv6Address, bits: int) -> str:
+    """The network it is in. ip_network() takes longer."""
+    rest = 128 - bits
+    return f"{ipaddress.IPv6Address(int(address) >> rest << rest)}/{bits}"

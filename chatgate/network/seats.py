@@ -153,11 +153,12 @@ class _Crowd:
 
     def add(self, seat: Seat) -> None:
         self.count += 1
-        self._clients.setdefault(seat.client, OrderedDict())[seat] = None
-        network = self._networks.setdefault(seat.network, OrderedDict())
-        network[seat] = None
+        client = self._clients.get(seat.client) or self._clients.setdefault(seat.client, OrderedDict())
+        network = self._networks.get(seat.network) or self._networks.setdefault(seat.network, OrderedDict())
+        client[seat] = network[seat] = None
         self._weigh(seat.network, len(network) - 1, len(network))
-        self.heaviest = max(self.heaviest, len(network))
+        if len(network) > self.heaviest:
+            self.heaviest = len(network)
 
     def remove(self, seat: Seat) -> None:
         self.count -= 1
@@ -178,4 +179,5 @@ class _Crowd:
             if not same:
                 del self._by_weight[before]
         if now:
-            self._by_weight.setdefault(now, OrderedDict())[network] = None
+            same = self._by_weight.get(now) or self._by_weight.setdefault(now, OrderedDict())
+            same[network] = None

@@ -15,6 +15,7 @@ from gevent import monkey, socket, ssl
 from gevent.server import StreamServer
 
 from chatgate.faults import raised_at
+from chatgate.limits import Limit
 from chatgate.network import peers
 from chatgate.network.listeners import bind, shown
 from chatgate.network.logins import Logins
@@ -34,8 +35,9 @@ _poll = monkey.get_original("select", "poll")
 # browsers get their page, within.
 _PATIENCE = 30.0
 
-# Connections that are taken between two looks at the others. gevent takes 100, which takes 10 ms and more.
-_ACCEPTED_AT_ONCE = 10
+# Connections that are taken between two looks at the others. gevent takes 100, which takes 10 ms and more; and to
+# find that there is no further one costs more than another look.
+_ACCEPTED_AT_ONCE = 1
 
 # How long and for how much a connection that we have ended is read, so that the client gets our last words.
 _LINGER_SECONDS = 2.0
@@ -85,7 +87,8 @@ class Server:
         logins: Logins | None = None,
     ) -> None:
         self.name, self.addresses, self.tls = name, addresses, tls
-        self._handle, self._busy, self._handshake_seconds = handle, busy, handshake_seconds
+        self._handle, self._busy = handle, busy
+        self._handshakes = Limit(handshake_seconds)
         self._proxies, self._gateways = peers.Networks(proxies), peers.Networks(gateways)
         self._logins = logins
         patience = _PATIENCE if max_unauthenticated is None else 0.0
@@ -138,18 +141,18 @@ class Server:
         greenlet, which must have thrown away what it had read beyond the STARTTLS command.
         """
         connection = self._connections[gevent.getcurrent()]
-        with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
-            connection.sock = context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-            self._handshake(connection.sock)
+        self._handshakes.run(self._wrap, connection, context)
         if connection.session is not None:
             connection.session.server_name = _server_name(connection.sock)
         return connection.sock
 
-    def _handshake(self, sock: ssl.SSLSocket) -> None:
-        """Each step costs about a millisecond, and strangers may have hundreds ready at the same moment: one is done
-        between two looks at the other sockets, and neighbourhoods have theirs by turns.
+    def _wrap(self, connection: _Connection, context: ssl.SSLContext) -> None:
+        """TLS with its handshake. Each step costs about a millisecond, and strangers may have hundreds ready at once: one
+        is done between two looks at the other sockets, and neighbourhoods have theirs by turns.
         """
-        owner = self._connections[gevent.getcurrent()].owner
+        owner = connection.owner
+        self._turns.pass_by(owner)  # to make what it needs takes its time, too
+        sock = connection.sock = context.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
         sock.settimeout(0.0)
         wait = socket.wait_read  # the client speaks first
         while True:
@@ -170,15 +173,16 @@ class Server:
         """Nothing may escape: gevent would print the greenlet with the peer's address."""
         greenlet = gevent.getcurrent()
         connection = self._connections[greenlet] = clients[greenlet] = _Connection(sock, self._seats, self._logins)
+        ended = False
         try:
             try:
-                session = self._begin(connection, address)
+                session = self._handshakes.run(self._begin, connection, address)
                 if session is not None:
                     self._speak(session, connection)
                     self._turns.pass_by(connection.owner)  # to end TLS takes its time, too
             finally:
-                _end(connection.sock)
-            if session is not None:
+                ended = _end(connection.sock)
+            if session is not None and not ended:
                 self._linger(connection.sock)
         except (OSError, ValueError):
             pass  # the client went away, or is none
@@ -189,28 +193,26 @@ class Server:
 
     def _begin(self, connection: _Connection, address: Any) -> Session | None:
         """Place, TLS, session; None: there is no place. Raises OSError, and ValueError for what is no PROXY header."""
-        sock, peer = connection.sock, ""
-        if sock.family != stdsocket.AF_UNIX:
-            sock.setsockopt(stdsocket.IPPROTO_TCP, stdsocket.TCP_NODELAY, 1)
-            peer = peers.normal(address[0])
-        with gevent.Timeout(self._handshake_seconds, OSError("handshake")):
-            # A unix socket: whoever may write to it is trusted. So is a proxy, to send its header without delay.
-            if self._proxies and (not peer or peer in self._proxies):
-                try:
-                    peer = peers.normal(read_proxy_header(sock)) or peer
-                except ValueError as error:
-                    log.debug("connection refused service=%s: a proxy must say who the client is: %s", self.name, error)
-                    raise
-            seat = Seat("" if peer in self._gateways else peer, connection.cut)
-            if not self._seats.take(seat):
-                if self._busy and self.tls is None:
-                    sock.sendall(self._busy)
-                return None
-            connection.seat = seat
-            if self.tls is not None:
-                self._turns.pass_by(connection.owner)  # to make what it needs takes its time, too
-                connection.sock = self.tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
-                self._handshake(connection.sock)
+        peer = ""
+        if isinstance(address, tuple):  # else it came by a unix socket
+            peer = address[0]
+            if ":" in peer:  # IPv4 is written as `peers.normal` does it
+                peer = peers.normal(peer)
+        # A unix socket: whoever may write to it is trusted. So is a proxy, to send its header without delay.
+        if self._proxies and (not peer or peer in self._proxies):
+            try:
+                peer = peers.normal(read_proxy_header(connection.sock)) or peer
+            except ValueError as error:
+                log.debug("connection refused service=%s: a proxy must say who the client is: %s", self.name, error)
+                raise
+        seat = Seat("" if peer in self._gateways else peer, connection.cut)
+        if not self._seats.take(seat):
+            if self._busy and self.tls is None:
+                connection.sock.sendall(self._busy)
+            return None
+        connection.seat, connection.owner = seat, seat.network
+        if self.tls is not None:
+            self._wrap(connection, self.tls)
         connection.session = Session(
             self.name,
             peer,
@@ -231,36 +233,28 @@ class Server:
 
     def _linger(self, sock: Any) -> None:
         """Closing a socket with unread data resets the connection, and a reset may overtake the last words. So what has
-        come is read, and what the client sends before it notices.
+        come is read, and what the client sends before it notices. Raises OSError.
         """
         deadline = time.monotonic() + _LINGER_SECONDS
-        try:
-            for _ in range(_LINGER_CHUNKS):
-                if not sock.recv(_CHUNK):
-                    return
-                sock.settimeout(max(deadline - time.monotonic(), 0.001))
-        except BlockingIOError:
+        for _ in range(_LINGER_CHUNKS):
             if not self._stopping:  # else nobody has time to wait for those who send nothing
-                sock.settimeout(_LINGER_SECONDS)
-                sock.recv(_CHUNK)
+                socket.wait_read(sock.fileno(), max(deadline - time.monotonic(), 0.001))
+            if not sock.recv(_CHUNK):
+                return
 
 
 class _Connection:
-    """sock: as it is now, clear or with TLS. session: None before it begins to speak."""
+    """sock: as it is now, clear or with TLS. session: None before it begins to speak. owner: for
+    `chatgate.network.turns`: the account, before the login the neighbourhood.
+    """
 
-    __slots__ = ("sock", "seat", "session", "_seats", "_logins")
+    __slots__ = ("sock", "seat", "session", "owner", "_seats", "_logins")
 
     def __init__(self, sock: Any, seats: Seats, logins: Logins | None) -> None:
         self.sock, self._seats, self._logins = sock, seats, logins
         self.seat: Seat | None = None
         self.session: Session | None = None
-
-    @property
-    def owner(self) -> Hashable:
-        """For `chatgate.network.turns`: the account, before the login the neighbourhood."""
-        if self.session is not None and self.session.account is not None:
-            return self.session.account.id
-        return None if self.seat is None else self.seat.network
+        self.owner: Hashable = None
 
     def gone(self) -> bool:
         """Has the client closed its side, or has ours been cut? Who closes one side of TLS, or of a mail protocol,
@@ -276,8 +270,10 @@ class _Connection:
     def logged_in(self) -> None:
         if self.seat is not None:
             self._seats.log_in(self.seat)
-        if self.session is not None and self._logins is not None:
-            self._logins.enter(self.session)
+        if self.session is not None and self.session.account is not None:
+            self.owner = self.session.account.id
+            if self._logins is not None:
+                self._logins.enter(self.session)
 
     def leave(self) -> None:
         """It is over. What it took goes now, not when Python's collector comes upon the circles in which it refers to
@@ -304,20 +300,24 @@ def _server_name(sock: Any) -> str:
     return getattr(sock, "server_hostname", None) or local_address(sock)
 
 
-def _end(sock: Any) -> None:
+def _end(sock: Any) -> bool:
     """The end of TLS (close_notify, RFC 8446 §6.1: without it the client must think that somebody cut the connection),
-    then that of TCP's sending side. It waits for nobody.
+    then that of TCP's sending side. It waits for nobody. Has the client ended its side of TLS before, so that nothing
+    more can come?
     """
+    ended = False
     try:
         sock.settimeout(0.0)
         if isinstance(sock, ssl.SSLSocket):
             try:
                 sock.unwrap()
+                ended = True
             except (OSError, ValueError):
                 pass
         sock.shutdown(stdsocket.SHUT_WR)
     except OSError:
         pass
+    return ended
 
 
 def _close(sock: Any) -> None:

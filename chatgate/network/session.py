@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import random
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,7 +66,7 @@ class Session:
         self.on_stop: Callable[[], None] | None = None
         self.ending: Reply | None = None
         self.stash: dict[str, Any] = {}
-        self.id = secrets.token_hex(4)
+        self.id = f"{random.getrandbits(32):08x}"
         self._account, self._connection = account, connection
 
     def __repr__(self) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +12,8 @@ from chatgate.network import peers
 def local_address(sock: Any) -> str:
     """Our IP address to which a client has connected; "" for a Unix socket and one that is closed."""
     try:
-        return "" if sock.family == socket.AF_UNIX else _normal(sock.getsockname()[0])
+        name = sock.getsockname()
+        return _normal(name[0]) if isinstance(name, tuple) else ""
     except (OSError, ValueError):
         return ""
 

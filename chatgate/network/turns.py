@@ -99,7 +99,7 @@ class Work:
         """Something new begins that may cost as much again. The turn goes on, if it is still the same."""
         self.spent = 0.0
         if self._line.loop.iteration != self._iteration:
-            self._mark(self._line.first_turn(self._client.owner))
+            self._first(self._client.owner)
 
     def step(self) -> None:
         """Give others their turn if this one is over. Costs nothing to speak of if it is not.
@@ -119,22 +119,26 @@ class Work:
             self._end_turn()
 
     def _end_turn(self) -> None:
-        owner, used = self._client.owner, time.thread_time() - self._cpu
-        until = 0.0
+        used = time.thread_time() - self._cpu if self._cpu else _FIRST_TURN
+        owner, until = self._client.owner, 0.0
         if self._line.loop.iteration == self._iteration:
             self.spent += used
         else:  # the greenlet has waited meanwhile, so most of that was not its own
             self.spent += min(used, _FIRST_TURN)
-            until = self._line.first_turn(owner)  # over already where others of the same owner have had it
+            until = self._first(owner)  # over already where others of the same owner have had it
         if until <= time.monotonic():
             self._line.stand(owner)
-            until = time.monotonic() + _TURN
-        self._mark(until)
+            self._iteration = self._line.loop.iteration
+            self._cpu, self._until = time.thread_time(), time.monotonic() + _TURN
 
-    def _mark(self, until: float) -> None:
+    def _first(self, owner: Hashable) -> float:
+        """A turn without standing in line; until when. What it takes is not measured, for most work is over before it
+        is, and to ask for the time that the processor has spent takes longer than much else.
+        """
+        self._until = self._line.first_turn(owner)
         self._iteration = self._line.loop.iteration
-        self._cpu = time.thread_time()
-        self._until = until
+        self._cpu = 0.0
+        return self._until
 
     def each(self, items: Iterable[T]) -> Iterator[T]:
         """The items, with a step before each. Raises TooMuchWork."""
@@ -176,20 +180,25 @@ class Line:
 
     def first_turn(self, owner: Hashable) -> float:
         """Until when (time.monotonic()) this owner may do what comes without standing in line."""
-        now = self._now()
-        return self._begun.setdefault(owner, max(now + _FIRST_TURN, self._since + _CALM))
+        now = time.monotonic()
+        if self._look != self.loop.iteration:
+            self._begin_look(now)
+        until = self._begun.get(owner)
+        if until is None:
+            until = self._begun[owner] = max(now + _FIRST_TURN, self._since + _CALM)
+        return until
 
     def pass_by(self, owner: Hashable) -> None:
         """For what is short, but not if many do it at once."""
-        if self._now() - self._since >= _CALM or self._owners:
-            self.stand(owner)
-
-    def _now(self) -> float:
         now = time.monotonic()
         if self._look != self.loop.iteration:
-            self._look, self._since = self.loop.iteration, now
-            self._begun.clear()
-        return now
+            self._begin_look(now)
+        if now - self._since >= _CALM or self._owners:
+            self.stand(owner)
+
+    def _begin_look(self, now: float) -> None:
+        self._look, self._since = self.loop.iteration, now
+        self._begun.clear()
 
     def stand(self, owner: Hashable) -> None:
         """Wait for a turn."""
@@ -216,7 +225,8 @@ class Line:
                 self._owners[owner] = waiting
             if self._owners:
                 self._timer.start(self._call)
-            self._now()
+            if self._look != self.loop.iteration:
+                self._begin_look(time.monotonic())
             self.loop.run_callback(turn.switch, None)  # behind what that has brought
 
 
@@ -225,9 +235,10 @@ _lines: WeakKeyDictionary[Any, Line] = WeakKeyDictionary()
 
 def _line() -> Line:
     hub = gevent.get_hub()
-    if hub not in _lines:
-        _lines[hub] = Line()
-    return _lines[hub]
+    line = _lines.get(hub)
+    if line is None:
+        line = _lines[hub] = Line()
+    return line
 
 
 def in_turns(items: Iterable[T]) -> Iterator[T]:

@@ -64,6 +64,14 @@ def test_a_wrong_address_is_a_bind_error(address):
         bind(address)
 
 
+def test_what_is_written_goes_out_at_once(serve):
+    """Nagle's algorithm would hold an answer back until the one before has been acknowledged."""
+    seen = []
+    _, port = serve(lambda session, sock: seen.append(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)))
+    connect(port).recv(1)
+    assert seen == [1]
+
+
 def test_a_unix_socket_left_over_is_replaced(tmp_path):
     path = f"unix:{tmp_path}/s"
     bind(path)[0].close()
