@@ -91,9 +91,7 @@ class Door(Generic[P, T]):
                 raise
             raise self._failure(question.plugin, error) from error
 
-    def _put(
-        self, hook: Hook, one: Answerer, limit: Limit, facts: dict[str, Any]
-    ) -> tuple[Any, BaseException | None]:
+    def _put(self, hook: Hook, one: Answerer, limit: Limit, facts: dict[str, Any]) -> tuple[Any, BaseException | None]:
         """One plugin's answer, or its error."""
         clock = limit.start()
         try:

@@ -147,7 +147,7 @@ class Server:
         return connection.sock
 
     def _wrap(self, connection: _Connection, context: ssl.SSLContext) -> None:
-        """TLS with its handshake. Each step costs about a millisecond, and strangers may have hundreds ready at once: one
+        """TLS with its handshake. Each step costs about a millisecond, and strangers may have hundreds ready: one
         is done between two looks at the other sockets, and neighbourhoods have theirs by turns.
         """
         owner = connection.owner
