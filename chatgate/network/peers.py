@@ -37,7 +37,7 @@ def places(peer: str) -> tuple[str, str]:
     if (
         ":" not in peer
     ):  # as text: what ipaddress does with it takes longer than all else about a new connection's place
-        if not peer or peer.startswith("127."):  # RFC 1122 §3.2.1.3 (g)
+        if not peer or peer.startswith("127."):
             return "", ""
         return f"{peer}/32", f"{peer[: peer.rindex('.')]}.0/24"
     address = _parsed(peer)
