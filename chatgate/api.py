@@ -20,7 +20,7 @@ from chatgate.hosting.options import Secret, option, required
 from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.envelope import Envelope
-from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath, fields, split
+from chatgate.mail.headers import Edit, Prepend, Remove, Replace, fields, split
 from chatgate.names import bare, ip
 from chatgate.network.listeners import BindError, bind, shown
 from chatgate.network.peers import Networks
@@ -30,6 +30,7 @@ from chatgate.network.session import Credentials, Session
 from chatgate.network.turns import Abandoned, TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.network.uploads import Upload, Uploads
 from chatgate.reply import UNAVAILABLE, Reply, login_refusal, text_problem
+from chatgate.running.accounts import Accounts, NewAccount
 from chatgate.running.background import Background
 from chatgate.running.gateway import Gateway
 from chatgate.store.board import QUEUE, account_key
@@ -91,6 +92,7 @@ __all__ = [
     "Abandoned",
     "Account",
     "AccountExists",
+    "Accounts",
     "AddressGone",
     "Background",
     "BindError",
@@ -114,6 +116,7 @@ __all__ = [
     "MailboxExists",
     "Message",
     "Networks",
+    "NewAccount",
     "NoSuchAccount",
     "NoSuchMailbox",
     "Outgoing",
@@ -128,7 +131,6 @@ __all__ = [
     "Remove",
     "Replace",
     "Reply",
-    "ReversePath",
     "Secret",
     "Server",
     "Service",

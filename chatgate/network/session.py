@@ -18,10 +18,13 @@ _KEY = secrets.token_bytes(32)
 
 @dataclass(slots=True)
 class Credentials:
-    """What a client offered to prove who it is. The password is kept out of repr()."""
+    """What a client offered to prove who it is. The password is kept out of repr(). mechanism: how it came: a SASL
+    mechanism ("PLAIN", "LOGIN"), "login" for IMAP's command of that name, "form" for a page; "" for none of them.
+    """
 
     address: str
     password: str = field(repr=False)
+    mechanism: str = ""
 
 
 class Connection(Protocol):

@@ -23,6 +23,7 @@ from chatgate.network.logins import Logins
 from chatgate.network.server import Server
 from chatgate.network.session import Session
 from chatgate.running import files
+from chatgate.running.accounts import Accounts
 from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
 from chatgate.running.hold import FolderInUse, Hold
@@ -61,6 +62,7 @@ class Gateway:
         self.board = Board()
         self.logins = Logins(self.board, lambda address: self.store.account(address))
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
+        self.accounts = Accounts(self.hub, lambda: self.store)
         self.services: list[Any] = []
         self.stopping = gevent.event.Event()
         self.watch: StallWatch | None = None  # of the process that serves

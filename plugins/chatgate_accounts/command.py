@@ -15,6 +15,7 @@ import click
 from chatgate.api import (
     Account,
     Gateway,
+    NewAccount,
     Reply,
     fail,
     iso_day,
@@ -22,7 +23,6 @@ from chatgate.api import (
     normal_address,
     octets,
     show,
-    text_problem,
 )
 from chatgate_accounts import transfer
 
@@ -179,9 +179,7 @@ def create(gateway: Gateway, address: str, password: str | None, quota: int | No
     """
     chosen, generated = _password(password)
     address = _full(gateway, address)
-    answer = gateway.hub.create_account.or_raise(
-        address=address, password=chosen, way="operator", generated=generated, network="", token=""
-    )
+    answer = gateway.accounts.create(NewAccount(address, chosen, "operator", generated))
     if not isinstance(answer, Account):
         why = answer.text if isinstance(answer, Reply) else "no enabled plugin creates accounts"
         if gateway.store.tombstone(address) is not None:
@@ -206,7 +204,7 @@ def passwd(gateway: Gateway, address: str, password: str | None, qr: bool, as_js
     """
     account = _account(gateway, address)
     chosen, _ = _password(password)
-    answer = gateway.hub.set_password.or_raise(account=account, password=chosen)
+    answer = gateway.accounts.set_password(account, chosen, operator=True)
     if answer is not True:
         fail(answer.text if isinstance(answer, Reply) else "no enabled plugin sets passwords", 1)
     _show_login(gateway, account.address, chosen, qr, as_json)
@@ -221,10 +219,11 @@ def disable(gateway: Gateway, address: str, reason: str) -> None:
 
     Whoever tries to log in is told the reason. Connections that are open end at once. Nothing is lost.
     """
-    if problem := text_problem(reason):
-        fail(f"--reason: {problem}", 2)
     account = _account(gateway, address)
-    gateway.store.set_disabled(account.id, reason)
+    try:
+        gateway.accounts.disable(account, reason)
+    except ValueError as error:
+        fail(f"--reason: {error}", 2)
     click.echo(f"Disabled {account.address}.")
 
 
@@ -234,7 +233,7 @@ def disable(gateway: Gateway, address: str, reason: str) -> None:
 def enable(gateway: Gateway, address: str) -> None:
     """Let a disabled account be used again."""
     account = _account(gateway, address)
-    gateway.store.set_disabled(account.id, "")
+    gateway.accounts.enable(account)
     click.echo(f"Enabled {account.address}.")
 
 
@@ -282,8 +281,7 @@ def delete(gateway: Gateway, address: str, yes: bool, free: bool, final: bool) -
     account = _account(gateway, full)
     if not yes:
         click.confirm(f"Delete {full} with all its mail?", abort=True)
-    gateway.store.delete_account(account.id, tombstone=not free, final=final)
-    gateway.hub.account_removed(account=account)
+    gateway.accounts.delete(account, tombstone=not free, final=final)
     click.echo(f"Deleted {account.address}.")
 
 

@@ -23,7 +23,6 @@ from chatgate.api import (
     AccountExists,
     AddressGone,
     Gateway,
-    Store,
     StoreError,
     fail,
     new_file,
@@ -84,14 +83,15 @@ def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
     already stay as they are; --replace changes all but the day they were made. Accounts that were removed here come
     back only if the file has the password that they had, and never after a final deletion.
     """
-    store, domain = gateway.store, gateway.domain
+    domain = gateway.domain
+    _ = gateway.store  # where it cannot be opened, nothing else is told
     try:
         rows = list(_rows(file, domain, int(time.time()) // 86400))
     except UnicodeDecodeError:
         fail(f"{file.name}: not UTF-8", 1)
     except (ValueError, OSError) as error:
         fail(f"{file.name}: {error}", 1)
-    taken = gevent.pool.Pool(_AT_ONCE).imap_unordered(lambda row: _take(store, row, replace), rows)
+    taken = gevent.pool.Pool(_AT_ONCE).imap_unordered(lambda row: _take(gateway, row, replace), rows)
     if sys.stderr.isatty():
         with click.progressbar(taken, len(rows), label="Importing", file=sys.stderr) as bar:
             counts = Counter(bar)
@@ -152,37 +152,40 @@ def _object(number: int, line: str) -> dict[str, Any]:
 _FAILED = "failed"
 
 
-def _take(store: Store, row: dict[str, Any], replace: bool) -> str:
+def _take(gateway: Gateway, row: dict[str, Any], replace: bool) -> str:
     """One account; what became of it. A new one comes with all that is known of it, or not at all: an import that is
     broken off leaves no disabled account in use.
     """
-    facts = {name: row[name] for name in _TYPES}
+    facts, store = {name: row[name] for name in _TYPES}, gateway.store
     try:
         try:
-            store.create_account(**facts)
+            gateway.accounts.restore(**facts)
             return "made"
         except AddressGone:
             if store.tombstone(row["address"]) != row["secret"]:
                 return "removed here"
-            store.create_account(**facts, returning=True)
+            gateway.accounts.restore(**facts, returning=True)
             return "came back"
         except AccountExists:
             found = store.account(row["address"])
             if found is None or not replace:
                 return "there already"
-            _replace(store, found, row)
+            _replace(gateway, found, row)
             return "replaced"
     except StoreError as error:
         click.echo(f"chatgate: {row['address']}: {error}", err=True)
         return _FAILED
 
 
-def _replace(store: Store, account: Account, row: dict[str, Any]) -> None:
+def _replace(gateway: Gateway, account: Account, row: dict[str, Any]) -> None:
     if row["disabled"] != account.disabled:  # first, for the same reason
-        store.set_disabled(account.id, row["disabled"])
+        if row["disabled"]:
+            gateway.accounts.disable(account, row["disabled"])
+        else:
+            gateway.accounts.enable(account)
     if row["secret"] != account.secret:
-        store.set_secret(account.id, row["secret"])
+        gateway.accounts.set_secret(account, row["secret"])
     if row["last_login"] > account.last_login:
-        store.set_last_login(account.id, row["last_login"])
+        gateway.store.set_last_login(account.id, row["last_login"])
     if row["quota"] != account.quota:
-        store.set_quota(account.id, row["quota"])
+        gateway.store.set_quota(account.id, row["quota"])

@@ -1,5 +1,6 @@
 """chatgate_passwordless: accounts that come into being at the first login, without a sign-up."""
 
-from chatgate_passwordless.plugin import Passwordless, PasswordlessOptions
+from chatgate_passwordless.options import PasswordlessOptions
+from chatgate_passwordless.plugin import Passwordless
 
 __all__ = ["Passwordless", "PasswordlessOptions"]

@@ -17,7 +17,7 @@ from typing import Self
 import click
 import gevent
 
-from chatgate.api import Account, Gateway, PluginError, Reply, normal_address
+from chatgate.api import Account, Gateway, NewAccount, PluginError, Reply, normal_address
 from chatgate_ping import message, places
 from chatgate_ping.clients import Lost, Submitter, Waiter
 from chatgate_ping.pgp import Keyring
@@ -139,8 +139,7 @@ def _new_account(gateway: Gateway, interrupts: _Interrupts) -> Iterator[Login]:
     server = places.own(gateway)
     address = f"ping{_random(_NAME, 5)}@{gateway.domain}"  # 9 characters, as most gateways ask for
     password = _random(_PASSWORD, 22)
-    store = gateway.store
-    account = gateway.hub.create_account(address, password, "operator", True, "", "")
+    account = gateway.accounts.create(NewAccount(address, password, "operator", generated=True))
     if not isinstance(account, Account):
         reason = account.text if isinstance(account, Reply) else "no enabled plugin makes accounts"
         raise PluginError(f"cannot make an account: {reason}")
@@ -148,8 +147,7 @@ def _new_account(gateway: Gateway, interrupts: _Interrupts) -> Iterator[Login]:
         yield Login(address, password, server)
     finally:
         interrupts.ignored = True
-        store.delete_account(account.id, tombstone=False)
-        gateway.hub.account_removed(account=account)
+        gateway.accounts.delete(account, tombstone=False)
 
 
 class _Interrupts:

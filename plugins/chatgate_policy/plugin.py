@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Generator
 from dataclasses import dataclass
 
-from chatgate.api import Account, Gateway, Problem, Reply, hookimpl, option
+from chatgate.api import Account, Gateway, NewAccount, Problem, Reply, hookimpl, option
 from chatgate_policy.limits import Budget, Load
 
 log = logging.getLogger("chatgate.policy")
@@ -49,33 +48,28 @@ class Policy:
         self._budget = Budget(options.accounts_per_hour, options.accounts_per_hour_per_network)
         self._logged: dict[str, float] = {}
 
-    # A second answer to the hook below, which sees what becomes of the attempt. It counts before anybody is asked and
-    # gives back afterwards: attempts at the same instant cannot overspend, and those that fail cost nobody anything.
-    @hookimpl(wrapper=True, specname="chatgate_create_account")
-    def count(self, way: str, network: str) -> Generator[None, Account | Reply | None, Account | Reply | None]:
-        if way == "operator":
-            return (yield)
-        hour, answer = self._budget.take(network), None
-        try:
-            answer = yield
-        finally:
-            if not isinstance(answer, Account):
-                self._budget.give_back(network, hour)
-        return answer
-
     @hookimpl
-    def chatgate_create_account(self, password: str, way: str, network: str, token: str) -> Reply | None:
-        if way == "operator":
+    def chatgate_admit(self, request: NewAccount) -> Reply | None:
+        """Counts what it admits at once, and gives back what came to nothing: attempts at the same instant cannot
+        overspend, and those that fail cost nobody anything.
+        """
+        if request.way == "operator":
             return None
-        # A password that begins with an invitation was typed by a person, however long it is.
-        if self.options.deny_automatic_relays and way == "login" and not token and _AUTOMATIC.fullmatch(password):
+        if self.options.deny_automatic_relays and _automatic(request):
             return self._refused("automatic", AUTOMATIC)
         for limit in self._load.exceeded():
             return self._refused(limit, BUSY)
-        if self._budget.overspent(network):
+        request.stash["policy"] = self._budget.take(request.network)
+        if self._budget.overspent(request.network):
             total = self._budget.overspent("")
             return self._refused("hour" if total else "network", ENOUGH if total else NEIGHBOURS)
         return None
+
+    @hookimpl
+    def chatgate_account_attempted(self, request: NewAccount, account: Account | None) -> None:
+        hour = request.stash.get("policy")
+        if hour is not None and account is None:
+            self._budget.give_back(request.network, hour)
 
     def _refused(self, limit: str, reply: Reply) -> Reply:
         now = time.monotonic()
@@ -87,3 +81,8 @@ class Policy:
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
         return [Problem("warning", f"policy: no new accounts now: {limit}") for limit in self._load.exceeded()]
+
+
+def _automatic(request: NewAccount) -> bool:
+    """Did an app add it by itself? A password that begins with an invitation was typed by a person, however long."""
+    return request.way == "login" and not request.token and _AUTOMATIC.fullmatch(request.password) is not None

@@ -33,7 +33,7 @@ def kept(gateway: Gateway, account: Account) -> dict[str, Any]:
 
 def set_password(gateway: Gateway, account: Account, password: str) -> Reply:
     """Change it, or say why not."""
-    answer = gateway.hub.set_password(account=account, password=password)
+    answer = gateway.accounts.set_password(account, password)
     if answer is True:
         return Reply(250, "2.0.0", "OK")
     return answer if isinstance(answer, Reply) else _NOBODY_CHANGES

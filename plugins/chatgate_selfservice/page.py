@@ -43,7 +43,7 @@ class Page:
         full = address if "@" in address else f"{address}@{self._gateway.domain}"
         # Nobody's address: an answer for it takes as long as for a wrong password.
         known = self._gateway.store.account(full) is not None
-        credentials = Credentials(full if known else "", password)
+        credentials = Credentials(full if known else "", password, "form")
         answer = self._gateway.hub.authenticate(session=session, credentials=credentials)
         if isinstance(answer, Account):
             return answer
@@ -66,8 +66,7 @@ class Page:
         """For good, unless its owner wishes otherwise: an app that is online logs in again a second later."""
         if confirm.lower() not in (account.address, account.address.rpartition("@")[0]):
             return self._page(account=account, status=400, problem="To delete the account, type its address.")
-        self._gateway.store.delete_account(account.id, final=not may_return)
-        self._gateway.hub.account_removed(account=account)
+        self._gateway.accounts.delete(account, final=not may_return)
         return self._page(gone=account.address, may_return=may_return)
 
     def _page(self, status: int = 200, account: Account | None = None, **facts: Any) -> bottle.HTTPResponse:

@@ -8,7 +8,7 @@ import bottle
 from bottle import HTTPResponse
 from gevent.lock import BoundedSemaphore
 
-from chatgate.api import UNAVAILABLE, Account, Gateway, Reply
+from chatgate.api import Account, Gateway, NewAccount, Reply
 from chatgate_site import invite
 from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
@@ -42,12 +42,13 @@ class New:
             return _refusal(503, _BUSY)
         try:
             address, password = invite.draw(self._gateway.domain)
-            facts = {"way": "site", "generated": True, "network": client.network, "token": bottle.request.query.token}
-            answer = self._gateway.hub.create_account(address=address, password=password, **facts)
+            token = bottle.request.query.token
+            request = NewAccount(address, password, "site", generated=True, network=client.network, token=token)
+            answer = self._gateway.accounts.create(request)
         finally:
             self._turns.release()
         if not isinstance(answer, Account):
-            reply = _CLOSED if answer is None else answer if isinstance(answer, Reply) else UNAVAILABLE
+            reply = answer or _CLOSED
             return _refusal(429 if reply.imap == "LIMIT" else 503 if reply.temporary else 403, reply)
         account = {"email": answer.address, "password": password}
         if self._inviter.personal:

@@ -66,7 +66,7 @@ class Login(Dialogue):
         return self._authenticate("PLAIN", smtp.LoginPassword(login, password))
 
     def _authenticate(self, mechanism: str, auth_data: Any) -> smtp.AuthResult:
-        reply = self._log_in(auth_data)
+        reply = self._log_in(mechanism, auth_data)
         if reply is None:
             return smtp.AuthResult(success=True, message="235 2.7.0 Logged in")
         log.info("login refused session=%s code=%d", self.client.id, reply.code)
@@ -75,11 +75,11 @@ class Login(Dialogue):
         )
         return smtp.AuthResult(success=False, handled=False, message=line(reply))
 
-    def _log_in(self, login: smtp.LoginPassword) -> Reply | None:
+    def _log_in(self, mechanism: str, login: smtp.LoginPassword) -> Reply | None:
         """None: it is done. Temporary trouble is no failed login, and its code is RFC 4954's own."""
         answer: Any = None
         try:
-            credentials = Credentials(login.login.decode(), login.password.decode())
+            credentials = Credentials(login.login.decode(), login.password.decode(), mechanism)
         except UnicodeDecodeError:
             pass
         else:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from chatgate.api import Account, Envelope, Gateway, Problem, Reply, Service, Stored, hookimpl, in_turns
+from chatgate.api import Envelope, Gateway, NewAccount, Problem, Reply, Service, Stored, hookimpl, in_turns
 from chatgate_sweeper import command, rules, service
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
@@ -71,8 +71,8 @@ class Sweeper:
         return found
 
     @hookimpl
-    def chatgate_create_account(self, way: str) -> Account | Reply | None:
-        if way == "operator" or self._free() >= self.options.no_accounts_below_bytes:
+    def chatgate_admit(self, request: NewAccount) -> Reply | None:
+        if request.way == "operator" or self._free() >= self.options.no_accounts_below_bytes:
             return None
         return Reply(452, "4.3.1", "This server has no room for new accounts, please try again later", imap="LIMIT")
 

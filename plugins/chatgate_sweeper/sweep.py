@@ -172,8 +172,7 @@ class Sweep:
         if self._dry_run:
             self._leaving |= {mailbox.id for mailbox in self._store.mailboxes(account.id)}
         else:
-            self._store.delete_account(account.id)
-            self._gateway.hub.account_removed(account=account)
+            self._gateway.accounts.delete(account)
         self._tell(usage.messages)
 
     def _free_disk(self) -> None:

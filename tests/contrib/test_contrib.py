@@ -45,7 +45,7 @@ def test_an_installed_plugin_is_enabled_by_name_and_its_options_are_explained(tm
     chatgate("init", "--domain", "d.test")
     chatgate("plugins", "enable", "example")
     assert "# max_recipients = 20" in (tmp_path / "gw/conf.d/45-example.toml").read_text()
-    assert b"12 plugins enabled" in chatgate("check").stdout
+    assert b"13 plugins enabled" in chatgate("check").stdout
 
 
 @pytest.fixture

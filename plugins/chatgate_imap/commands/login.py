@@ -36,7 +36,7 @@ def login(connection: Connection, parser: Parser) -> str:
     parser.space()
     password = parser.astring()
     parser.end()
-    return _log_in(connection, address, password)
+    return _log_in(connection, address, password, "login")
 
 
 def authenticate(connection: Connection, parser: Parser) -> str:
@@ -60,15 +60,15 @@ def authenticate(connection: Connection, parser: Parser) -> str:
         raise Bad("Invalid SASL PLAIN response") from None
     if identity and identity != address:
         raise No("Acting for another user is not possible", "AUTHORIZATIONFAILED")
-    return _log_in(connection, address, password)
+    return _log_in(connection, address, password, "PLAIN")
 
 
-def _log_in(connection: Connection, address: bytes, password: bytes) -> str:
+def _log_in(connection: Connection, address: bytes, password: bytes, mechanism: str) -> str:
     imap, session = connection.imap, connection.session
     if not imap.may_login(session):
         raise No("Log in needs TLS: use STARTTLS", "PRIVACYREQUIRED")
     try:
-        credentials = Credentials(address.decode("utf-8"), password.decode("utf-8"))
+        credentials = Credentials(address.decode("utf-8"), password.decode("utf-8"), mechanism)
     except UnicodeDecodeError:
         answer: object = None
     else:

@@ -8,7 +8,7 @@ import time
 import pytest
 from click.testing import CliRunner
 
-from chatgate.api import Account, Credentials, Session, StoreError
+from chatgate.api import Account, Credentials, NewAccount, Session, StoreError
 from chatgate.cli import cli
 from chatgate.cli.folder import Folder
 
@@ -43,8 +43,7 @@ class Beside:
         return self.gateway.hub.authenticate(session=session, credentials=Credentials(address, password))
 
     def create(self, address, password="x" * 22, way="site"):
-        facts = {"way": way, "generated": True, "network": "", "token": ""}
-        return self.gateway.hub.create_account(address=address, password=password, **facts)
+        return self.gateway.accounts.create(NewAccount(address, password, way, generated=True))
 
 
 @pytest.fixture

@@ -21,6 +21,7 @@ from chatgate.hosting.hookspecs import hookimpl
 from chatgate.hosting.options import CoreOptions
 from chatgate.network.session import Credentials, Session
 from chatgate.reply import Reply
+from chatgate.running.accounts import NewAccount
 from chatgate.running.gateway import Gateway
 from chatgate.store.records import Account, AccountExists
 from chatgate.testing import imap_client, new_login, smtp_client
@@ -58,7 +59,7 @@ class Accounts:
         account = next(a for a in self.by_address.values() if a.id == account_id)
         self.by_address[account.address] = dataclasses.replace(account, secret=secret)
 
-    def delete_account(self, account_id):
+    def delete_account(self, account_id, tombstone=True, final=False):
         self.by_address = {k: a for k, a in self.by_address.items() if a.id != account_id}
 
     def close(self):
@@ -84,8 +85,8 @@ class Policy:
         self.asked = []
 
     @hookimpl
-    def chatgate_create_account(self, address, way):
-        self.asked.append((address, way))
+    def chatgate_admit(self, request):
+        self.asked.append((request.address, request.way))
         if isinstance(self.answer, Exception):
             raise self.answer
         return self.answer
@@ -114,8 +115,7 @@ class Gate:
         return self.gateway.hub.authenticate(session=session, credentials=Credentials(address, password))
 
     def create(self, address=ADDRESS, password=PASSWORD, way="site", generated=False, token=""):
-        facts = {"way": way, "generated": generated, "network": "", "token": token}
-        return self.gateway.hub.create_account(address=address, password=password, **facts)
+        return self.gateway.accounts.create(NewAccount(address, password, way, generated, token=token))
 
 
 @pytest.fixture
@@ -272,10 +272,9 @@ def test_removing_and_coming_back_with_the_real_store(tmp_path):
     gate = Gate(tmp_path, store="maildb")
     account = gate.login()
     assert gate.login() == account
-    assert gate.gateway.hub.set_password(account=account, password="a new password") is True
+    assert gate.gateway.accounts.set_password(account, "a new password") is True
     wrong(gate.login())
-    gate.store.delete_account(account.id)
-    gate.gateway.hub.account_removed(account=account)
+    gate.gateway.accounts.delete(account)
     wrong(gate.login())
     wrong(gate.login(password="somebody else's password"))
     for way in ("site", "operator"):
@@ -290,8 +289,7 @@ def test_removing_and_coming_back_with_the_real_store(tmp_path):
 
 def removed(gate, **login):
     account = gate.login(**login)
-    gate.store.delete_account(account.id)
-    gate.gateway.hub.account_removed(account=account)
+    gate.gateway.accounts.delete(account)
     return account
 
 
@@ -328,8 +326,7 @@ def test_after_a_final_deletion_every_password_is_a_wrong_one(tmp_path, scrypts,
     other = gate.create("somebody1@example.org", "some other password", way="operator")
     account = gate.create(way="operator")
     assert gate.login() == account, "verified, and remembered"
-    gate.store.delete_account(account.id, final=True)
-    gate.gateway.hub.account_removed(account=account)
+    gate.gateway.accounts.delete(account, final=True)
     gate.policy.asked.clear()
     for password in (PASSWORD, "another password", PASSWORD + "x" * 2000, "", "short"):
         del scrypts[:]
@@ -345,8 +342,7 @@ def test_after_a_final_deletion_every_password_is_a_wrong_one(tmp_path, scrypts,
 def test_an_address_whose_owner_left_it_free(tmp_path):
     gate = Gate(tmp_path, store="maildb")
     account = gate.login()
-    gate.store.delete_account(account.id, tombstone=False)
-    gate.gateway.hub.account_removed(account=account)
+    gate.gateway.accounts.delete(account, tombstone=False)
     assert gate.login(password="a new owner's password").address == ADDRESS
     gate.gateway.stop()
 
@@ -633,8 +629,7 @@ def test_a_changed_password(gate, scrypts):
 
 def test_a_removed_account_is_forgotten_and_its_address_free(gate):
     account = gate.login()
-    gate.store.delete_account(account.id)
-    gate.gateway.hub.account_removed(account=account)
+    gate.gateway.accounts.delete(account)
     assert len(gate.gateway.hub.plugin("passwordless")._verified) == 0
     new = gate.login(password="a new owner's password")
     assert new.id != account.id

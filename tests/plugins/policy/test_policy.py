@@ -12,7 +12,7 @@ from chatgate_policy import Policy, PolicyOptions
 from chatgate_policy import plugin as policy_plugin
 from chatgate_policy.limits import Budget, Load
 
-from chatgate.api import Account, Credentials, Reply, Session, hookimpl
+from chatgate.api import Account, Credentials, NewAccount, Reply, Session, hookimpl
 from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
@@ -31,14 +31,14 @@ class Maker:
         self.made = 0
 
     @hookimpl(trylast=True)
-    def chatgate_create_account(self, address):
+    def chatgate_create_account(self, request):
         gevent.sleep(0)
         if self.answer != "account":
             if isinstance(self.answer, Exception):
                 raise self.answer
             return self.answer
         self.made += 1
-        return Account(self.made, address)
+        return Account(self.made, request.address)
 
 
 class Door:
@@ -52,8 +52,7 @@ class Door:
 
     def ask(self, peer="192.0.2.1", password="x" * 22, way="login", token=""):
         network = Session("imap", peer).network
-        facts = {"way": way, "generated": False, "network": network, "token": token}
-        return self.gateway.hub.create_account(address="a@example.org", password=password, **facts)
+        return self.gateway.accounts.create(NewAccount("a@example.org", password, way, network=network, token=token))
 
 
 def refused(answer, code, imap):

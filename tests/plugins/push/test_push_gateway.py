@@ -187,8 +187,7 @@ def test_an_account_deleted_by_the_operator_is_not_notified(person, service):
     imap.ask(b'SETMETADATA INBOX (/private/devicetoken "theirs")')
     account = gateway.store.account(address)
     elsewhere = RealGateway(gateway.config)  # as `chatgate accounts delete` does it, in a process of its own
-    elsewhere.store.delete_account(account.id)
-    elsewhere.hub.account_removed(account=account)
+    elsewhere.accounts.delete(account)
     elsewhere.stop()
     assert json.loads(status(gateway, "--json"))["tokens"] == 0
 

@@ -16,6 +16,7 @@ import pytest
 from chatgate_selfservice import SelfService
 from selfservice_page import QUICK, act, ask
 
+from chatgate.api import NewAccount
 from chatgate.testing import SHIPPED, client_tls, imap_client, new_login, pgp_message, port, smtp_client
 
 
@@ -94,7 +95,7 @@ def test_deleting_and_coming_back(gateway, anna):
         smtp_client(gateway, thief)
     facts = {"generated": True, "network": "", "token": ""}
     for way in ("site", "operator"):
-        answer = gateway.hub.create_account(address=anna[0], password="x" * 22, way=way, **facts)
+        answer = gateway.accounts.create(NewAccount(anna[0], "x" * 22, way, **facts))
         assert (answer.code, answer.imap) == (550, "ALREADYEXISTS")
     act(gateway, anna, status=403)
     assert gateway.store.accounts() == []

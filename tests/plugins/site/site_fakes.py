@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from chatgate_site.plugin import Site, SiteOptions
 from chatgate_tls.plugin import Tls, TlsOptions
 
-from chatgate.api import Account, Gateway, StoreError, hookimpl
+from chatgate.api import Account, Gateway, NewAccount, StoreError, hookimpl
 from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.options import CoreOptions
 
@@ -48,11 +48,11 @@ class Accounts:
         return self.store
 
     @hookimpl
-    def chatgate_create_account(self, address: str, password: str, way: str, generated: bool) -> Any:
-        self.created.append({"address": address, "password": password, "way": way, "generated": generated})
+    def chatgate_create_account(self, request: NewAccount) -> Any:
+        self.created.append({name: getattr(request, name) for name in ("address", "password", "way", "generated")})
         if callable(self.answer):
             return self.answer()
-        return Account(len(self.created), address) if self.answer == "account" else self.answer
+        return Account(len(self.created), request.address) if self.answer == "account" else self.answer
 
 
 class Signed(Tls):

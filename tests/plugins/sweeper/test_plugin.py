@@ -18,7 +18,7 @@ from chatgate_sweeper import service as service_module
 from chatgate_sweeper.service import Service
 from click.testing import CliRunner
 
-from chatgate.api import Envelope, Session
+from chatgate.api import Envelope, NewAccount, Session
 from chatgate.testing import imap_client, new_login, pgp_message, smtp_client, until
 from tests.plugins.sweeper.conftest import DAY, NOW, People
 
@@ -30,10 +30,7 @@ LARGE = 250_000
 
 def test_below_the_first_mark_only_the_operator_makes_accounts(gateway, disk):
     def create(way):
-        facts = {"address": "x@example.org", "password": "p", "way": way, "generated": False}
-        caller = gateway.hub._manager.hook.chatgate_create_account
-        known = caller.spec.argnames
-        return gateway.hub.create_account(**{name: facts.get(name, "") for name in known})
+        return gateway.accounts.create(NewAccount("x@example.org", "p", way))
 
     assert create("login") is None
     disk.free = 999_999_999

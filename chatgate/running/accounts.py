@@ -1,0 +1,112 @@
+"""Accounts, once: whoever makes, changes or removes one does it here, and all who must know of it are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal, ParamSpec, TypeVar
+
+from chatgate.hosting.doors import Decision
+from chatgate.hosting.hub import Hub
+from chatgate.reply import Reply, text_problem
+from chatgate.store.contract import Store
+from chatgate.store.records import Account
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NewAccount:
+    """Somebody wants an account.
+
+    way: "login" with an address that nobody has, the "site", or the "operator" by a command.
+    generated: the password was drawn at random by this server.
+    network: `Session.network` of the client; "" where there is none.
+    token: of an invitation; at the site whatever was given as one, at a login a good one that the password begins with;
+        "" for none.
+    stash: private notes of plugins, from one hook to the next, each under a key of its own, such as its name.
+    """
+
+    address: str
+    password: str = field(repr=False)
+    way: Literal["login", "site", "operator"]
+    generated: bool = False
+    network: str = ""
+    token: str = field(default="", repr=False)
+    stash: dict[str, Any] = field(default_factory=dict, repr=False)
+
+
+class Accounts:
+    """`gateway.accounts`. All methods may raise StoreError; what they did is on disk when they return, and sessions of
+    the account learn of it from the board (see `chatgate.network.logins`).
+    """
+
+    def __init__(self, hub: Hub, store: Callable[[], Store]) -> None:
+        self._hub, self._store = hub, store
+
+    def create(self, request: NewAccount) -> Account | Reply | None:
+        """Ask all who may refuse, then who makes it. A Reply says why not; None: no enabled plugin makes accounts. What
+        goes wrong in a plugin is a temporary refusal or, for the operator, a PluginError.
+        """
+        account = None
+        try:
+            refusal = _asked(self._hub.admit, request.way == "operator")(request)
+            if refusal is not None and not refusal.accepts:
+                return refusal
+            answer = _asked(self._hub.create_account, request.way == "operator")(request)
+            account = answer if isinstance(answer, Account) else None
+            return answer
+        finally:
+            self._hub.account_attempted(request, account)
+
+    def restore(
+        self,
+        address: str,
+        secret: str,
+        returning: bool = False,
+        *,
+        created: int | None = None,
+        last_login: int = 0,
+        disabled: str = "",
+        quota: int | None = None,
+    ) -> Account:
+        """Make an account that was one before, here or elsewhere: nobody is asked. Arguments and errors are those of
+        `Store.create_account`.
+        """
+        return self._store().create_account(
+            address, secret, returning, created=created, last_login=last_login, disabled=disabled, quota=quota
+        )
+
+    def set_password(self, account: Account, password: str, operator: bool = False) -> bool | Reply | None:
+        """Ask who changes passwords. True: done. A Reply says why not; None: no enabled plugin does. operator: as for
+        `create`.
+        """
+        return _asked(self._hub.set_password, operator)(account, password)
+
+    def set_secret(self, account: Account, secret: str) -> None:
+        """What the password is known by, where that comes from elsewhere: nobody is asked."""
+        self._store().set_secret(account.id, secret)
+
+    def disable(self, account: Account, reason: str) -> None:
+        """Refuse logins, and mail from it and for it. reason: told to its owner. Raises ValueError for words that
+        cannot be told.
+        """
+        if problem := text_problem(reason):
+            raise ValueError(problem)
+        self._store().set_disabled(account.id, reason)
+
+    def enable(self, account: Account) -> None:
+        """Undo `disable`."""
+        self._store().set_disabled(account.id, "")
+
+    def delete(self, account: Account, tombstone: bool = True, final: bool = False) -> None:
+        """With everything it has; all plugins are told to forget it. tombstone, final: who may have the address later,
+        see `Store.delete_account`.
+        """
+        self._store().delete_account(account.id, tombstone, final)
+        self._hub.account_removed(account)
+
+
+def _asked(door: Decision[P, T], operator: bool) -> Callable[P, T | Reply]:
+    return door.or_raise if operator else door

@@ -1,0 +1,45 @@
+"""What an operator can set in conf.d/NN-passwordless.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatgate.api import Gateway, option
+
+
+@dataclass(frozen=True)
+class PasswordlessOptions:
+    open: bool = option(
+        True, "Whether anybody may make an account, not only the operator and people with invitations.", per_domain=True
+    )
+    freeze_file: str = option(
+        "no-create", "While this file is in the gateway's folder, no accounts are made.", per_domain=True
+    )
+    name_min_length: int = option(
+        9, "Characters that a new account's name must have. Delta Chat invents names of 9.", per_domain=True
+    )
+    name_max_length: int = option(9, "Characters that a new account's name may have, at most 64.", per_domain=True)
+    password_min_length: int = option(
+        9, "Characters that a new password must have. Delta Chat invents ones of 22.", per_domain=True
+    )
+    password_max_length: int = option(1024, "Characters that a password may have.")
+    scrypt_cost: int = option(14, "Base-2 logarithm of scrypt's N for new passwords: 14 is 45 ms and 16 MB a login.")
+    hash_threads: int = option(0, "Passwords hashed at the same time; 0 for as many as there are CPUs.")
+    hash_queue: int = option(100, "Logins that may wait for that; more are told to come back later.")
+    wrong_per_minute: int = option(120, "Wrong logins a minute from one IPv4 /24 or IPv6 /48; 0 for any number.")
+    remember_seconds: float = option(3600.0, "Seconds in which a verified login is recognised without hashing.")
+    remember_logins: int = option(100000, "Verified logins remembered at most, some 250 octets each.")
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.name_min_length <= self.name_max_length <= 64:
+            raise ValueError("name_min_length and name_max_length must be in order and from 1 to 64")
+        if not 1 <= self.password_min_length <= self.password_max_length:
+            raise ValueError("password_min_length and password_max_length must be in order and from 1")
+        if not 10 <= self.scrypt_cost <= 20:
+            raise ValueError("scrypt_cost must be from 10 to 20")
+
+
+def options_at(address: str, gateway: Gateway, options: PasswordlessOptions) -> PasswordlessOptions:
+    """Those for the domain of this address; where it is none of ours, those of the first."""
+    domain = gateway.domains.of(address)
+    return options if domain is None else domain.options(options)
