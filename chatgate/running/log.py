@@ -13,6 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterable
+from types import TracebackType
 from typing import Any
 
 import gevent
@@ -52,6 +53,8 @@ class _Formatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         text = super().format(record)
+        if record.exc_text:
+            text = text.replace("\n" + record.exc_text, " " + record.exc_text)
         line = text if text.isprintable() else "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
         return priority(record.levelno) + line
 
@@ -67,7 +70,8 @@ def setup(level: str, plugins: Iterable[Enabled]) -> None:
     """Log to standard error. level: for the core and the packages of these plugins. Other libraries only get to warn:
     at debug some of them print what passes through them.
     """
-    packages = {plugin.factory.__module__.partition(".")[0] for plugin in plugins}
+    plugins = list(plugins)
+    packages = {_package(plugin.factory.__module__) for plugin in plugins}
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
     # gevent's lock fails when several threads want it. Nobody gives up the hub's thread while writing a line.
@@ -77,21 +81,53 @@ def setup(level: str, plugins: Iterable[Enabled]) -> None:
     for package in {"chatgate"} | packages:
         logging.getLogger(package).setLevel(level.upper())
     ANSWERS.setLevel(logging.INFO)
-    _catch_the_rest()
+    _catch_the_rest(Blame(plugins))
 
 
-def _catch_the_rest() -> None:
+def _catch_the_rest(blame: Blame) -> None:
     """What nobody caught is one line, too: not a page, and no text of clients."""
     logging.captureWarnings(True)
     # gevent would print the greenlet with its arguments, among them a client's address.
     hub: Any = gevent.get_hub()
-    hub.print_exception = lambda context, *error: _uncaught("greenlet failed", *error)
+    hub.print_exception = lambda greenlet, *error: _uncaught(
+        f"greenlet failed plugin={blame.of(error[2], greenlet)}", *error
+    )
     if sys.excepthook is sys.__excepthook__:  # nobody else's, such as a test's
         sys.excepthook = lambda *error: _uncaught("failed", *error)
     if threading.excepthook is threading.__excepthook__:
-        threading.excepthook = lambda a: _uncaught("thread failed", a.exc_type, a.exc_value, a.exc_traceback)
+        threading.excepthook = lambda a: _uncaught(f"thread failed plugin={blame.of(a.exc_traceback)}", *a[:3])
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = lambda a: _uncaught("clean-up failed", a.exc_type, a.exc_value, a.exc_traceback)
+
+
+class Blame:
+    """Which plugin a failure that nobody caught is of. plugins: as they are enabled."""
+
+    def __init__(self, plugins: Iterable[Enabled]) -> None:
+        self._places = [(_place(_package(one.factory.__module__)), one.name) for one in plugins]
+
+    def of(self, trace: TracebackType | None, greenlet: object = None) -> str:
+        """The innermost one whose code was running; else the one that spawned the greenlet. "-": none of them."""
+        frames: list[Any] = []
+        while trace:
+            frames.insert(0, trace.tb_frame)
+            trace = trace.tb_next
+        frame = getattr(greenlet, "spawning_stack", None)  # gevent's own, as those of then may be gone
+        while frame:
+            frames.append(frame)
+            frame = frame.f_back
+        files = (frame.f_code.co_filename for frame in frames)
+        return next((name for file in files for place, name in self._places if file.startswith(place)), "-")
+
+
+def _place(package: str) -> str:
+    """With what the names of its files begin."""
+    file = getattr(sys.modules[package], "__file__", None) or "-"
+    return file.removesuffix("__init__.py")
+
+
+def _package(module: str) -> str:
+    return module.partition(".")[0]
 
 
 def _uncaught(what: str, kind: Any, value: Any, trace: Any) -> None:

@@ -219,7 +219,11 @@ class Broken:
     name, listening = "broken", []
     def __init__(self, gateway, options): pass
     def bind(self): pass
-    def start(self): gevent.spawn(sys.exit, 7)
+    def start(self):
+        gevent.spawn(sys.exit, 7)
+        gevent.spawn(lambda: open("/secret of a client"))
+        import threading
+        threading.Thread(target=lambda: 1 / 0).start()
     def stop(self, seconds): sys.exit(8)
     @hookimpl
     def chatgate_services(self): return [self]
@@ -232,7 +236,14 @@ class Broken:
     assert gateway.process.poll() is None
     assert gateway.stop() == 0
     said = gateway.output()
-    assert "greenlet failed" in said and "service failed to stop service=broken error=SystemExit" in said
+    for of in (
+        "greenlet failed plugin=broken error=SystemExit",
+        "thread failed plugin=broken error=ZeroDivisionError",
+    ):
+        assert said.count(of) == 1
+    assert said.count("greenlet failed plugin=broken error=FileNotFoundError errno=ENOENT at=") == 1
+    assert "secret" not in said and "Traceback" not in said
+    assert "service failed to stop service=broken error=SystemExit" in said
     assert "hook failed hook=logged_in plugin=broken error=SystemExit" in said
     assert gateway.run("check").returncode == 0, "the store was closed in good order"
 
