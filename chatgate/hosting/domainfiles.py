@@ -17,7 +17,7 @@ from typing import Any, get_type_hints
 
 from chatgate import names
 from chatgate.domains import Domain
-from chatgate.hosting.options import CoreOptions, differs_by_domain
+from chatgate.hosting.options import CoreOptions, at_domain, differs_by_domain
 from chatgate.hosting.reading import did_you_mean, line_of, made, parsed, typed
 
 FOLDER = "domains"
@@ -88,19 +88,17 @@ class _File:
             del top["domain"]
         hostname = ""
         if core[1] is not None:
-            # Where clients connect to is each domain's own, even where the first one says nothing of it.
-            mine = self._options(core[1], core[0], "", top, {"domain": name, "hostname": ""})
+            mine = self._options(core[1], core[0], "", top, {"domain": name})
             if mine is not None:
                 own.append((core[1], mine))
                 hostname = mine.hostname
-        for plugin, section in sections.items():
-            if plugin in plugins:
-                file, options = plugins[plugin]
-                mine = self._options(options, file, plugin, section)
-                if mine is not None:
-                    own.append((options, mine))
-            elif plugin not in known:
+        for plugin in sections:
+            if plugin not in known:
                 self._wrong(plugin, "", f"no such plugin{did_you_mean(plugin, list(known))}")
+        for plugin, (file, options) in plugins.items():
+            mine = self._options(options, file, plugin, sections.get(plugin, {}))
+            if mine is not None and mine is not options:
+                own.append((options, mine))
         return Domain(name, hostname, str(self._path), own)
 
     def _options(
@@ -124,9 +122,8 @@ class _File:
                     self._wrong(key, section, str(error))
         if len(self._problems) > before:
             return None
-        replaced = {**(also or {}), **values}
         return made(
-            lambda: dataclasses.replace(general, **replaced),
+            lambda: at_domain(general, {**(also or {}), **values}),
             values,
             lambda key: self._place(key, section),
             self._path,

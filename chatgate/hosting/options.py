@@ -7,9 +7,11 @@ import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from chatgate import names
+
+T = TypeVar("T")
 
 
 class Secret(str):
@@ -19,17 +21,27 @@ class Secret(str):
         return "'***'" if self else "''"
 
 
-def option(default: Any, help: str, *, per_domain: bool = False) -> Any:
+def option(default: Any, help: str, *, per_domain: bool = False, inherited: bool = True) -> Any:
     """A setting with a default. help: what it does, with its unit; it becomes the comment in the shipped conf.d.
     Types: bool, int, float, str, Secret, tuple[str, ...]. A number below zero is refused: limits are finite.
     per_domain: the file of a further domain may set it for that domain; whoever reads it asks `Domain.options`.
+    inherited: a further domain that does not set it has what holds for the first one, else the default.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "per_domain": per_domain})
+    return dataclasses.field(default=default, metadata={"help": help, "per_domain": per_domain, "inherited": inherited})
 
 
 def differs_by_domain(field: dataclasses.Field[Any]) -> bool:
     """May the file of a further domain set it?"""
     return bool(field.metadata.get("per_domain"))
+
+
+def at_domain(general: T, given: Mapping[str, Any]) -> T:
+    """These options for a further domain, whose file says what is given. Raises what their dataclass raises."""
+    fields = dataclasses.fields(general)  # type: ignore[arg-type]  # every T is a dataclass
+    own = {field.name: field.default for field in fields if not field.metadata.get("inherited", True)}
+    if not own and not given:
+        return general
+    return dataclasses.replace(general, **{**own, **given})  # type: ignore[type-var]
 
 
 def is_listener(field: dataclasses.Field[Any]) -> bool:
@@ -46,7 +58,9 @@ def required(help: str) -> Any:
 @dataclass(frozen=True)
 class CoreOptions:
     domain: str = required("The mail domain, behind the @ of every address: a host name or an IP address.")
-    hostname: str = option("", "The name or IP address that clients connect to. Empty: the domain.", per_domain=True)
+    hostname: str = option(
+        "", "The name or IP address that clients connect to. Empty: the domain.", per_domain=True, inherited=False
+    )
     log_level: str = option("warning", "What is logged: debug, info, warning or error. Addresses appear at debug only.")
     hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
     max_message_bytes: int = option(

@@ -31,7 +31,7 @@ import pytest
 
 from chatgate.domains import Domain
 from chatgate.hosting import confd, factories
-from chatgate.hosting.options import CoreOptions, is_listener
+from chatgate.hosting.options import CoreOptions, at_domain, is_listener
 from chatgate.network.session import Session
 from chatgate.running.gateway import Gateway
 
@@ -81,8 +81,8 @@ def config(
 
 def _domain(name: str, said: Mapping[str, Any], core: CoreOptions, plugins: Iterable[confd.Enabled]) -> Domain:
     settings = {key: value for key, value in said.items() if not isinstance(value, dict)}
-    mine = dataclasses.replace(core, **{"domain": name, "hostname": ""} | settings)
-    own = [(p.options, dataclasses.replace(p.options, **said[p.name])) for p in plugins if p.name in said]
+    mine = at_domain(core, {"domain": name} | settings)
+    own = [(p.options, at_domain(p.options, said.get(p.name, {}))) for p in plugins if p.options is not None]
     return Domain(mine.domain, mine.hostname, own=[(core, mine), *own])
 
 

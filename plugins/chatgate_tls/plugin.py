@@ -13,8 +13,10 @@ log = logging.getLogger("chatgate.tls")
 
 @dataclass(frozen=True)
 class TlsOptions:
-    certificate: str = option("tls/cert.pem", "PEM file with the certificate and its intermediates.", per_domain=True)
-    key: str = option("tls/key.pem", "PEM file with the private key, not encrypted.", per_domain=True)
+    certificate: str = option(
+        "tls/cert.pem", "PEM file with the certificate and its intermediates.", per_domain=True, inherited=False
+    )
+    key: str = option("tls/key.pem", "PEM file with the private key, not encrypted.", per_domain=True, inherited=False)
     self_signed: bool = option(
         True,
         "Make a self-signed certificate when there is none and no files are named here, and renew a self-signed one in "
@@ -36,8 +38,7 @@ class Tls:
     def __init__(self, gateway: Gateway, options: TlsOptions) -> None:
         self.gateway, self.options = gateway, options
         first = gateway.domains.first
-        named = (options.certificate, options.key) != (TlsOptions.certificate, TlsOptions.key)
-        self._first = self._files(first, options.certificate, options.key, named=named)
+        self._first = self._files(first, options.certificate, options.key, named=_named(options))
 
     def _files(self, domain: Domain, certificate: str, key: str, *, named: bool, shared: bool = False) -> Files:
         return Files(
@@ -57,10 +58,10 @@ class Tls:
         mine = domain.options(self.options)
         if domain is self.gateway.domains.first:
             return self._first
-        if (mine.certificate, mine.key) != (self.options.certificate, self.options.key):
+        if _named(mine):
             return self._files(domain, mine.certificate, mine.key, named=True)
         if self._first.covers(domain.hostname):
-            return self._files(domain, mine.certificate, mine.key, named=True, shared=True)
+            return self._files(domain, self.options.certificate, self.options.key, named=True, shared=True)
         folder = f"tls/{bare(domain.name)}"
         return self._files(domain, f"{folder}/cert.pem", f"{folder}/key.pem", named=False)
 
@@ -77,6 +78,10 @@ class Tls:
         """Looks only: `chatgate check` makes no files."""
         found = [problem for domain in self.gateway.domains for problem in self._of(domain).check()]
         return list(dict.fromkeys(found))  # domains may share one
+
+
+def _named(options: TlsOptions) -> bool:
+    return (options.certificate, options.key) != (TlsOptions.certificate, TlsOptions.key)
 
 
 def _names(domain: Domain) -> list[str]:

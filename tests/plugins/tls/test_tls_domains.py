@@ -13,10 +13,7 @@ from tests.plugins.tls.test_tls import check, issue, names
 def gateway(folder, domains, hostname="", **options):
     """domains: (name, hostname, [tls] of its file)."""
     general = TlsOptions(**options)
-    made = [
-        Domain(name, host, own=[(general, TlsOptions(**options | said))] if said else None)
-        for name, host, said in domains
-    ]
+    made = [Domain(name, host, own=[(general, TlsOptions(**said))]) for name, host, said in domains]
     core = CoreOptions(domain="example.org", hostname=hostname)
     return Gateway(Config(folder, core, (Enabled("tls", Tls, general),), domains=tuple(made)))
 
