@@ -20,7 +20,7 @@ from chatgate.hosting.options import Secret, option, required
 from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.envelope import Envelope
-from chatgate.mail.headers import Edit, Prepend, Remove, Replace, fields, split
+from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath, fields, split
 from chatgate.names import bare, ip
 from chatgate.network.listeners import BindError, bind, shown
 from chatgate.network.peers import Networks
@@ -131,6 +131,7 @@ __all__ = [
     "Remove",
     "Replace",
     "Reply",
+    "ReversePath",
     "Secret",
     "Server",
     "Service",

@@ -8,7 +8,7 @@ Four kinds, told by the question the docstring opens with:
 - *veto* ("who refuses …?", firstresult): a decision in which every plugin is asked until one refuses. An accepting
   Reply ends nothing: nobody can let pass what another plugin would refuse.
 - *collection* ("what do you add …?"): every plugin is asked, None adds nothing. Asked through `Hub.ask` where a
-  missing answer would be unsafe (`receive`), else through `Hub.notify`.
+  missing answer would be unsafe (`receive`, `sign`), else through `Hub.notify`.
 - *observer* ("what happened", annotated `-> None`): told through `Hub.notify`, each plugin in its own try and with a
   time limit of its own; answers are ignored. Observers run in the greenlet that tells them and are cut off where they
   wait when their time is over: hand anything slow to a `Background` of your own.
@@ -32,10 +32,10 @@ import pluggy
 
 # What a hook answers with is imported for good, as answers are compared with it (chatgate/hosting/answers.py).
 from chatgate.hosting.services import Certificate, Problem, Service
-from chatgate.mail.headers import Edit
+from chatgate.mail.headers import Edit, Prepend, ReversePath
 from chatgate.reply import Reply
 from chatgate.store.contract import Store
-from chatgate.store.records import Account, Delivery, Stored
+from chatgate.store.records import Account, Delivery, Destination, Stored
 
 if TYPE_CHECKING:
     from chatgate.domains import Domain
@@ -116,17 +116,18 @@ def chatgate_sender(session: Session, envelope: Envelope, address: str) -> Reply
 
 
 @hookspec(firstresult=True)
-def chatgate_recipient(session: Session, envelope: Envelope, address: str) -> Reply | None:
-    """Who decides whether mail for this address is taken? Asked at RCPT TO. An accepting Reply promises that
-    `chatgate_route` will know a destination. No answer refuses: nobody serves that address. `envelope.size` is what the
-    sender says of its message.
+def chatgate_recipient(session: Session, envelope: Envelope, address: str) -> Destination | Reply | None:
+    """Who decides where mail for this address goes? Asked at RCPT TO, and for whoever gets a notice; asked again when
+    the mailbox of the answer is gone by the end of the message. A Delivery or Outgoing takes it, a Reply refuses. No
+    answer refuses: nobody serves that address. `envelope.size` is what the sender says of its message.
     """
 
 
 @hookspec
-def chatgate_receive(session: Session, envelope: Envelope) -> Sequence[Edit] | None:
-    """What do you add to (or take from) the header of this message? Asked when the content is complete, before the
-    filters. The edits are applied after the filters, so all filters see the original. A failure refuses the message.
+def chatgate_receive(session: Session, envelope: Envelope) -> Sequence[Edit | ReversePath] | None:
+    """What do you add to (or take from) the header of this message, or which reverse-path shall it have? Asked when the
+    content is complete, before the filters. The edits are applied after the filters, so all filters see the original.
+    A failure refuses the message.
     """
 
 
@@ -140,28 +141,28 @@ def chatgate_filter(session: Session, envelope: Envelope) -> Reply | None:
     """
 
 
-@hookspec(firstresult=True)
-def chatgate_route(envelope: Envelope, recipient: str) -> Delivery | None:
-    """Who decides where the copy for this recipient goes? Asked once for each recipient after the filters.
-    No answer refuses the whole message for now: it was promised at RCPT.
+@hookspec
+def chatgate_sign(envelope: Envelope, content: bytes) -> Sequence[Prepend] | None:
+    """What do you put on top of this message, now that nobody changes it any more? Asked once a message, after the
+    edits: `content` is what is stored and sent, below the fields that plugins add here, the first one asked topmost.
+    Signers do not see each other's fields. A failure refuses the message.
     """
 
 
 # ---------------------------------------------------------------------------------------------- store
 
 
-@hookspec(firstresult=True)
-def chatgate_store(content: bytes, deliveries: Sequence[Delivery], partial: bool) -> Sequence[Stored] | Reply | None:
-    """Who puts this content on disk for these deliveries, in one transaction? Asked by the intake and by IMAP APPEND.
-    Returning a list promises that it survives a power cut; a refusing Reply says nothing was stored. partial: those
-    without room may be missing in the list, and whoever asks tells the sender; else it is for all or for none.
+@hookspec
+def chatgate_stored(envelope: Envelope, stored: Sequence[Stored]) -> None:
+    """What happened: a message arrived in mailboxes. Told after the commit, before the 250; keep it short.
+    Not told for IMAP APPEND, COPY and MOVE, nor of what goes elsewhere.
     """
 
 
 @hookspec
-def chatgate_stored(envelope: Envelope, stored: Sequence[Stored]) -> None:
-    """What happened: a message arrived in mailboxes. Told after the commit, before the 250; keep it short.
-    Not told for IMAP APPEND, COPY and MOVE.
+def chatgate_full(envelope: Envelope, full: Sequence[Delivery]) -> None:
+    """What happened: a message to several was refused for now, since these had no room for it and the sender can only
+    be told one thing of all. Whoever answers `chatgate_recipient` can refuse them alone with the next try.
     """
 
 
@@ -271,22 +272,11 @@ REFUSING = VETOES | {"chatgate_recipient", "chatgate_create_account"}
 UNHURRIED = frozenset({"chatgate_expire"})
 
 
-def _accounted_for(answer: Sequence[Stored] | Reply, facts: dict[str, Any]) -> bool:
-    """Each delivery is stored once; with `partial` some of them."""
-    if not isinstance(answer, Sequence):
-        return True
-    stored = {one.delivery.mailbox_id for one in answer}
-    wanted = {delivery.mailbox_id for delivery in facts["deliveries"]}
-    complete = stored == wanted or (facts.get("partial", False) and bool(stored) and stored < wanted)
-    return complete and len(stored) == len(answer)
-
-
 _METADATA_ENTRY = re.compile(r"/(?:private|shared)(?:/[!-$&-)+-.0-@[-~]+)+")  # RFC 5464 §3.1; no capitals
 _WORD = re.compile(r"[!-~]+")
 
 # What an answer of the right type must be besides, in view of the facts of the question.
 COMPLETE: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
-    "chatgate_store": _accounted_for,
     "chatgate_metadata_entries": lambda answer, facts: all(map(_METADATA_ENTRY.fullmatch, answer)),
     "chatgate_capabilities": lambda answer, facts: all(map(_WORD.fullmatch, answer)),
 }

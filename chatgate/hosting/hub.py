@@ -37,9 +37,9 @@ class Hub(Registry):
         self.recipient = self.decision(spec.chatgate_recipient)
         self.receive = self.collection(spec.chatgate_receive)
         self.filter = self.decision(spec.chatgate_filter)
-        self.route = self.decision(spec.chatgate_route)
-        self.store = self.decision(spec.chatgate_store)
+        self.sign = self.collection(spec.chatgate_sign)
         self.stored = self.observers(spec.chatgate_stored)
+        self.full = self.observers(spec.chatgate_full)
 
         self.authenticate = self.decision(spec.chatgate_authenticate)
         self.admit = self.decision(spec.chatgate_admit)

@@ -2,39 +2,62 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Literal
 
-from chatgate.mail.headers import Edit
 from chatgate.reply import Reply
+from chatgate.store.records import Destination
+
+# Who brought a message: an account of ours that has logged in, another server, or the gateway itself, with a notice.
+Origin = Literal["account", "peer", "gateway"]
+
+_HOP = re.compile(rb"\nreceived[ \t]*:")
+_MOST_HOPS = 1000
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False)
 class Envelope:
     """One message on its way in, with the addresses it is sent from and to (RFC 5321 §2.3.1).
 
+    It is frozen: a hook that sets one of its fields fails, and so refuses the message. What shall change is an answer:
+    to `chatgate_receive`, fields of the header and the reverse-path.
+
     sender: the reverse-path without brackets; "" is the null sender of bounces.
     recipients: the accepted forward-paths, in the order they came.
-    content: header and body as received, CRLF line ends, dot-stuffing undone. Hooks read it; what shall change in
-        the header is returned from `chatgate_receive` as edits and applied after all filters have seen the original.
-    submitted: True when an account of ours sends it, False when it comes from elsewhere.
-    edits: filled by the intake from the answers to `chatgate_receive`.
+    content: header and body as received, CRLF line ends, dot-stuffing undone; b"" until it has come.
+    origin: who brought it.
     id: the name of the transaction in logs and in the 250 answer.
     size: octets that the sender says it will have (RFC 1870), about right at best; 0 where it does not say.
+    destinations: where the copy for each recipient goes, by address, as `chatgate_recipient` answered.
     refused: of a message that an account of ours sends, who was refused for good while it goes to the others, and why.
         The sender has not heard it yet: the intake puts a notice into its INBOX.
+    results: what checks found, by the name of the check, for hooks that are asked later. A check writes its own entry,
+        and says in its documentation what it is.
     """
 
     sender: str = ""
     recipients: list[str] = field(default_factory=list)
     content: bytes = field(default=b"", repr=False)
-    submitted: bool = False
-    edits: list[Edit] = field(default_factory=list)
+    origin: Origin = "peer"
     id: str = field(default_factory=lambda: secrets.token_hex(6))
     size: int = 0
+    destinations: dict[str, Destination] = field(default_factory=dict)
     refused: dict[str, Reply] = field(default_factory=dict)
+    results: dict[str, Any] = field(default_factory=dict)
 
     @property
     def for_others(self) -> bool:
         """Has it a recipient besides the sender? A copy for oneself does not make a message delivered."""
         return any(recipient.lower() != self.sender.lower() for recipient in self.recipients)
+
+    @property
+    def hops(self) -> int:
+        """Through how many servers it has come: Received fields of the content (RFC 5321 §6.3), which nobody has taken
+        away yet. Counted anew each time, and no further than 1000.
+        """
+        end = self.content.find(b"\r\n\r\n")
+        header = b"\n" + self.content[: None if end < 0 else end].lower()
+        return sum(1 for _ in islice(_HOP.finditer(header), _MOST_HOPS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 _LONGEST_LINE = 990
@@ -38,6 +38,13 @@ class Prepend:
 Edit = Remove | Replace | Prepend
 
 
+@dataclass(frozen=True, slots=True)
+class ReversePath:
+    """No edit of the header: let the message go on from this sender, who hears of what becomes of it; "" is nobody."""
+
+    address: str
+
+
 def split(content: bytes) -> tuple[bytes, bytes]:
     """(header with the CRLF of its last line, the rest beginning with the empty line). No empty line: all is header."""
     if content.startswith(b"\r\n"):
@@ -69,10 +76,7 @@ def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
     edits = list(edits)
     if not edits:
         return content
-    for edit in edits:
-        text = edit.name + getattr(edit, "value", "")
-        if "\r" in text or "\n" in text or not edit.name.isascii() or ":" in edit.name:
-            raise ValueError(f"header edit for {edit.name!r} is not one line")
+    _check(edits)
     header, body = split(content)
     gone = {e.name.lower().encode() for e in edits if isinstance(e, Remove)}
     fresh = {e.name.lower().encode(): _line(e) for e in edits if isinstance(e, Replace)}
@@ -86,6 +90,20 @@ def edited(content: bytes, edits: Iterable[Edit]) -> bytes:
             kept.append(field)
     kept += [line for name, line in fresh.items() if name not in done]
     return b"".join(kept) + body
+
+
+def prepended(content: bytes, fields: Sequence[Prepend]) -> bytes:
+    """The content with these fields on top, the first one topmost. Raises ValueError as `edited` does."""
+    _check(fields)
+    return b"".join(map(_line, fields)) + content
+
+
+def _check(edits: Iterable[Edit]) -> None:
+    """Raises ValueError for one that would be more, or less, than one field."""
+    for edit in edits:
+        text = edit.name + getattr(edit, "value", "")
+        if "\r" in text or "\n" in text or not edit.name.isascii() or ":" in edit.name:
+            raise ValueError(f"header edit for {edit.name!r} is not one line")
 
 
 def _line(edit: Replace | Prepend) -> bytes:

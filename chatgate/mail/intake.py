@@ -1,18 +1,31 @@
-"""The way of a message into the store: receive, filter, route, store. See docs/flow.md."""
+"""The way of a message into the store: receive, filter, sign, store. See docs/flow.md."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from chatgate import faults
+from chatgate.addresses import valid_address
+from chatgate.limits import Limit
 from chatgate.mail import dsn
 from chatgate.mail.envelope import Envelope
-from chatgate.mail.headers import edited
+from chatgate.mail.headers import Edit, ReversePath, edited, prepended
 from chatgate.network.server import STOPPING
 from chatgate.network.session import Session
 from chatgate.reply import UNAVAILABLE, Reply
-from chatgate.store.records import Delivery
+from chatgate.store.records import (
+    Delivery,
+    Destination,
+    NoSuchMailbox,
+    OverQuota,
+    Queued,
+    Stored,
+    StoreError,
+    StoreFull,
+)
 
 if TYPE_CHECKING:
     from chatgate.running.gateway import Gateway
@@ -20,103 +33,218 @@ if TYPE_CHECKING:
 # Octets by which notices of what was not delivered may take their reader's account over its quota.
 _BEYOND = 1_000_000
 
+# How often one message may find mailboxes gone that were there a moment ago.
+_TRIES = 3
+
+_ALL_FULL = Reply(452, "4.2.2", "Mailbox is full, try again later", imap="OVERQUOTA")
 _FULL = "5.2.2", "the mailbox is full"
+_NOBODY = Reply(550, "5.1.1", "Nobody takes mail for this address")
 
 log = logging.getLogger("chatgate.intake")
 
 
+class Refused(Exception):
+    """The message goes no further; `reply` is what its sender hears."""
+
+    def __init__(self, reply: Reply) -> None:
+        super().__init__(reply.code)
+        self.reply = reply
+
+
 class Intake:
-    """One per gateway. Protocol plugins call `accept` with a complete envelope and pass the Reply on."""
+    """One per gateway. Protocol plugins ask `resolve` for each recipient, then call `accept` with the complete envelope
+    and pass the Reply on.
+    """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._hub = gateway.hub
+        self._limit = Limit(gateway.config.core.hook_seconds)
+
+    def resolve(self, session: Session, envelope: Envelope, address: str) -> Destination | Reply | None:
+        """Where mail for this address goes, or a refusal; None: nobody serves it. Whoever wants to know a recipient
+        asks here. A destination is noted in the envelope.
+        """
+        answer = self._hub.recipient(session=session, envelope=envelope, address=address)
+        if answer is not None and not isinstance(answer, Reply):
+            envelope.destinations[address] = answer
+        return answer
 
     def accept(self, session: Session, envelope: Envelope) -> Reply:
-        """A 2xx Reply is a promise: the message is on disk for every recipient, or, where an account of ours sends it,
-        a notice in its INBOX says who had no room for it or was refused before. Any other Reply: the sender shall try
-        again or give up.
+        """A 2xx Reply is a promise: the message is on disk for every recipient, here or in the queue, or, where an
+        account of ours sends it, a notice in its INBOX says who had no room for it or was refused. Any other Reply: the
+        sender shall try again or give up.
         """
         if session.ending is not None and session.ending is not STOPPING:
             return session.ending  # the login does not hold any more; who only stops lets finish what is in flight
         if log.isEnabledFor(logging.DEBUG):
             to = ",".join(envelope.recipients)
             log.debug("message id=%s from=<%s> to=%s session=%s", envelope.id, envelope.sender, to, session.id)
-        for stage in (self._receive, self._filter):
-            refusal = stage(session, envelope)
-            if refusal is not None:
-                log.info("refused id=%s code=%d session=%s", envelope.id, refusal.code, session.id)
-                return refusal
-        deliveries = self._route(envelope)
-        if isinstance(deliveries, Reply):
-            return deliveries
-        return self._store(session, envelope, deliveries)
-
-    def _receive(self, session: Session, envelope: Envelope) -> Reply | None:
-        answers = self._hub.receive.all(session=session, envelope=envelope)
-        if isinstance(answers, Reply):
-            return answers
-        envelope.edits = [edit for edits in answers for edit in edits]
-        return None
-
-    def _filter(self, session: Session, envelope: Envelope) -> Reply | None:
-        answer = self._hub.filter(session=session, envelope=envelope)
-        return None if answer is None or answer.accepts else answer
-
-    def _route(self, envelope: Envelope) -> list[Delivery] | Reply:
-        deliveries: dict[int, Delivery] = {}
-        for recipient in envelope.recipients:
-            delivery = self._hub.route(envelope=envelope, recipient=recipient)
-            if not isinstance(delivery, Delivery):
-                log.error("no route id=%s", envelope.id)
-                return UNAVAILABLE
-            if envelope.submitted and recipient.lower() == envelope.sender.lower():
-                delivery = replace(delivery, own=True)
-            deliveries.setdefault(delivery.mailbox_id, delivery)  # an address given twice gets one copy
-        return list(deliveries.values())
-
-    def _store(self, session: Session, envelope: Envelope, deliveries: list[Delivery]) -> Reply:
         try:
-            content = edited(envelope.content, envelope.edits)
-        except ValueError:
-            log.error("header edit refused id=%s", envelope.id)
-            return UNAVAILABLE
-        stored = self._hub.store(content=content, deliveries=deliveries, partial=envelope.submitted)
-        if isinstance(stored, Reply):
-            return stored
-        if stored is None:
-            log.error("nobody stores id=%s", envelope.id)
-            return UNAVAILABLE
-        self._hub.stored(envelope=envelope, stored=stored)
-        log.info("stored id=%s copies=%d octets=%d session=%s", envelope.id, len(stored), len(content), session.id)
-        if len(stored) < len(deliveries) or envelope.refused:
-            done = {one.delivery.mailbox_id for one in stored}
-            failures = [dsn.Failure.refused(recipient, why) for recipient, why in envelope.refused.items()]
-            failures += [dsn.Failure(d.recipient, *_FULL) for d in deliveries if d.mailbox_id not in done]
-            refusal = self._tell(envelope, content, failures)
-            if refusal is not None:
-                return refusal
+            edits = self.receive(session, envelope)
+            self.filter(session, envelope)
+            envelope, content = self._edited(envelope, edits)
+            content = self._signed(envelope, content)
+            left_out = self._keep(session, envelope, content)
+            if left_out and envelope.origin == "account":
+                self._tell(session, envelope, content, left_out)
+        except Refused as refused:
+            log.info("refused id=%s code=%d session=%s", envelope.id, refused.reply.code, session.id)
+            return refused.reply
         return Reply(250, "2.0.0", f"OK {envelope.id}")
 
-    def _tell(self, envelope: Envelope, content: bytes, failures: list[dsn.Failure]) -> Reply | None:
-        """Put a notice into the sender's INBOX that these have not got the message. None, or why that cannot be: then
-        the sender must hear it by the Reply, at the price that its next try reaches the others twice (clients know a
-        message they have by its Message-ID).
+    def receive(self, session: Session, envelope: Envelope) -> list[Edit | ReversePath]:
+        """What plugins want changed. Nothing is, yet: the filters see the message as it came. Raises Refused."""
+        answers = self._hub.receive.all(session=session, envelope=envelope)
+        if isinstance(answers, Reply):
+            raise Refused(answers)
+        return [edit for edits in answers for edit in edits]
+
+    def filter(self, session: Session, envelope: Envelope) -> None:
+        """Raises Refused."""
+        answer = self._hub.filter(session=session, envelope=envelope)
+        if answer is not None and not answer.accepts:
+            raise Refused(answer)
+
+    def _edited(self, envelope: Envelope, edits: list[Edit | ReversePath]) -> tuple[Envelope, bytes]:
+        """Raises Refused for an edit that would break lines."""
+        of_header: list[Edit] = []
+        for edit in edits:
+            if not isinstance(edit, ReversePath):
+                of_header.append(edit)
+            elif edit.address and not valid_address(edit.address):
+                log.error("sender edit refused id=%s", envelope.id)
+                raise Refused(UNAVAILABLE)
+            else:
+                envelope = replace(envelope, sender=edit.address)
+        try:
+            return envelope, edited(envelope.content, of_header)
+        except ValueError:
+            log.error("header edit refused id=%s", envelope.id)
+            raise Refused(UNAVAILABLE) from None
+
+    def _signed(self, envelope: Envelope, content: bytes) -> bytes:
+        """The final octets, below what plugins put on top of them. Raises Refused."""
+        if not self._hub.implements("sign"):
+            return content
+        answers = self._hub.sign.all(envelope=envelope, content=content)
+        if isinstance(answers, Reply):
+            raise Refused(answers)
+        try:
+            return prepended(content, [field for fields in answers for field in fields])
+        except ValueError:
+            log.error("signature refused id=%s", envelope.id)
+            raise Refused(UNAVAILABLE) from None
+
+    def _keep(self, session: Session, envelope: Envelope, content: bytes) -> list[dsn.Failure]:
+        """Put it on disk; who has not got it. Raises Refused when nobody has."""
+        for _ in range(_TRIES):
+            goes = self._destinations(session, envelope)
+            try:
+                stored = self._stored(session, envelope, content, goes)
+            except NoSuchMailbox as error:
+                if not error.gone:
+                    break
+                _forget(envelope, {delivery.mailbox_id for delivery in error.gone})
+                continue
+            arrived = [one for one in stored if isinstance(one, Stored)]
+            if arrived:
+                self._hub.stored(envelope=envelope, stored=arrived)
+            facts = envelope.id, len(arrived), len(stored) - len(arrived), len(content), session.id
+            log.info("stored id=%s copies=%d queued=%d octets=%d session=%s", *facts)
+            left_out = [dsn.Failure.refused(recipient, why) for recipient, why in envelope.refused.items()]
+            if len(stored) < len(goes):
+                done = {one.delivery.mailbox_id for one in arrived}
+                full = [one for one in goes if isinstance(one, Delivery) and one.mailbox_id not in done]
+                left_out += [dsn.Failure(delivery.recipient, *_FULL) for delivery in full]
+            return left_out
+        log.error("mailboxes come and go id=%s", envelope.id)
+        raise Refused(UNAVAILABLE)
+
+    def _destinations(self, session: Session, envelope: Envelope) -> list[Destination]:
+        """Where the copies go. An account that went since RCPT is refused like one that RCPT refuses, in
+        `envelope.refused`. Raises Refused when nobody is left, or nobody but the sender.
         """
-        inbox = self._hub.route(envelope=envelope, recipient=envelope.sender)
-        if not isinstance(inbox, Delivery):
-            log.error("no notice of a failure id=%s", envelope.id)
-            return UNAVAILABLE
+        found: dict[int | str, Destination] = {}
+        others = False
+        sender = envelope.sender.lower() if envelope.origin == "account" else None
+        for recipient in envelope.recipients:
+            goes = envelope.destinations.get(recipient)
+            if goes is None and recipient not in envelope.refused:
+                goes = self._resolved(session, envelope, recipient)
+            if goes is None:
+                continue
+            own = recipient.lower() == sender
+            others = others or not own
+            if isinstance(goes, Delivery):
+                # An address given twice gets one copy.
+                found.setdefault(goes.mailbox_id, replace(goes, own=True) if own else goes)
+            else:
+                found.setdefault(goes.recipient, goes)
+        if envelope.refused and not others:
+            raise Refused(next(iter(envelope.refused.values())))
+        return list(found.values())
+
+    def _resolved(self, session: Session, envelope: Envelope, recipient: str) -> Destination | None:
+        """None when it is refused for good. Raises Refused when it is refused for now."""
+        answer = self.resolve(session, envelope, recipient) or _NOBODY
+        if not isinstance(answer, Reply):
+            return answer
+        if answer.temporary:
+            raise Refused(answer)
+        envelope.refused[recipient] = answer
+        return None
+
+    def _stored(
+        self, session: Session, envelope: Envelope, content: bytes, goes: list[Destination]
+    ) -> Sequence[Stored | Queued]:
+        """Raises NoSuchMailbox and Refused; then nothing was stored."""
+        partial = envelope.origin == "account"
+        account_id = session.account.id if partial and session.account is not None else None
+        clock = self._limit.start()
+        try:
+            stored = self._gateway.store.store(content, goes, partial, envelope.sender, account_id)
+        except NoSuchMailbox:
+            raise
+        except OverQuota as error:
+            if len(goes) > 1 and not partial:
+                self._hub.full(envelope=envelope, full=error.full)
+            raise Refused(_ALL_FULL) from None
+        except StoreFull as error:
+            raise Refused(Reply(452, "4.3.1", str(error))) from None
+        except StoreError:
+            raise Refused(UNAVAILABLE) from None
+        except BaseException as error:
+            if not clock.threw(error) and faults.thrown_in(error):
+                raise
+            kind, at = type(error).__name__, faults.where(error)
+            log.error("store failed id=%s error=%s at=%s", envelope.id, kind, at)
+            raise Refused(UNAVAILABLE) from None
+        finally:
+            self._limit.stop(clock)
+        if len(stored) != len(goes) and not (partial and 0 < len(stored) < len(goes)):
+            log.error("the store does not account for all copies id=%s", envelope.id)
+            raise Refused(UNAVAILABLE)
+        return stored
+
+    def _tell(self, session: Session, envelope: Envelope, content: bytes, left_out: list[dsn.Failure]) -> None:
+        """Put a notice into the sender's INBOX that these have not got the message. Raises Refused when that cannot be:
+        then the sender must hear it by the Reply, at the price that its next try reaches the others twice (clients know
+        a message they have by its Message-ID).
+        """
         domains = self._gateway.domains
         domain = domains.of(envelope.sender) or domains.first
-        notice = dsn.notice(domain.name, envelope.sender, content, failures)
-        told = self._hub.store(content=notice, deliveries=[replace(inbox, beyond=_BEYOND)], partial=False)
-        if isinstance(told, Reply):
-            return told
-        if not told:
-            log.error("no notice of a failure id=%s", envelope.id)
-            return UNAVAILABLE
-        own = Envelope("", [envelope.sender], notice)
-        self._hub.stored(envelope=own, stored=told)
-        log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(failures), own.id)
-        return None
+        notice = dsn.notice(domain.name, envelope.sender, content, left_out)
+        own = Envelope("", [envelope.sender], notice, "gateway")
+        inbox = self.resolve(session, own, envelope.sender)
+        if isinstance(inbox, Delivery):
+            own.destinations[envelope.sender] = replace(inbox, beyond=_BEYOND)
+        self._keep(session, own, self._signed(own, notice))
+        log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(left_out), own.id)
+
+
+def _forget(envelope: Envelope, mailboxes: set[int]) -> None:
+    """What RCPT learned of these does not hold any more."""
+    for address, goes in list(envelope.destinations.items()):
+        if isinstance(goes, Delivery) and goes.mailbox_id in mailboxes:
+            del envelope.destinations[address]

@@ -265,7 +265,7 @@ class OverQuota(StoreError):
         self.full = full
 
 
-class QueueFull(StoreError):
+class QueueFull(StoreFull):
     """The queue holds as much as it may, of this account or in all."""
 
     text = "Too much is on its way elsewhere, please try again later"
@@ -290,9 +290,13 @@ class AddressGone(AccountExists):
 
 
 class NoSuchMailbox(StoreError):
-    """The mailbox is not there, or not any more."""
+    """The mailbox is not there, or not any more. gone: of `Store.store`, all deliveries whose mailbox is gone."""
 
     text = "No such mailbox"
+
+    def __init__(self, text: str = "", gone: Sequence[Delivery] = ()) -> None:
+        super().__init__(text)
+        self.gone = gone
 
 
 class MailboxExists(StoreError):

@@ -11,20 +11,16 @@ import click
 import gevent
 
 from chatgate.api import (
-    UNAVAILABLE,
     Account,
     Background,
     Delivery,
     Envelope,
     Gateway,
-    NoSuchMailbox,
-    OverQuota,
+    Recipient,
     Reply,
     Service,
     Session,
-    Stored,
     StoreError,
-    StoreFull,
     hookimpl,
     option,
 )
@@ -81,62 +77,42 @@ class Accounts:
         for start in range(0, len(ids), _AT_ONCE):
             store.note_present(ids[start : start + _AT_ONCE], int(time.time()) // _DAY)
 
-    def _account(self, address: str) -> Account | None:
+    def _recipient(self, address: str) -> Recipient | None:
         """The account that mail for this address goes to: its own, or the one before the tag."""
-        store = self.gateway.store
-        if (account := store.account(address)) or not self.options.recipient_delimiter:
-            return account
+        store, delimiter = self.gateway.store, self.options.recipient_delimiter
+        if not delimiter or delimiter not in address:
+            return store.recipients((address,)).get(address)
         local, _, domain = address.rpartition("@")
-        base, delimiter, _ = local.partition(self.options.recipient_delimiter)
-        return store.account(f"{base}@{domain}") if base and delimiter else None
+        base = f"{local.partition(delimiter)[0]}@{domain}"
+        found = store.recipients((address, base))
+        return found.get(address) or found.get(base)
 
     @hookimpl
-    def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
+    def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Delivery | Reply | None:
         """Answers for addresses of our domains. A mailbox without room refuses other servers for now, as old mail is
         removed after a while. An account's own message is not refused for it: Delta Chat would give it up for all
         members of a group. Those with room get it, and the sender is told who did not (see `Intake`).
         """
         if self.gateway.domains.of(address) is None:
             return None
-        account = self._account(address)
+        found = self._recipient(address)
         shown = f"<{address}>: " if address.isascii() and address.isprintable() else ""
-        if account is None:
+        if found is None:
             return Reply(550, "5.1.1", f"{shown}no such user here")
+        account = found.account
         if account.disabled:  # the reason is for its owner alone
             return Reply(550, "5.2.1", f"{shown}this account is disabled")
-        if envelope.submitted:
-            return Reply(250, "2.1.5", "OK")
-        octets = envelope.size or self._too_much.octets(account.id)
-        if not self.gateway.store.usage(account.id).has_room(max(octets, 1)):
-            return Reply(452, "4.2.2", f"{shown}mailbox is full, try again later", imap="OVERQUOTA")
-        return Reply(250, "2.1.5", "OK")
+        if envelope.origin == "peer":
+            octets = envelope.size or self._too_much.octets(account.id)
+            if not found.usage.has_room(max(octets, 1)):
+                return Reply(452, "4.2.2", f"{shown}mailbox is full, try again later", imap="OVERQUOTA")
+        return Delivery(address, found.inbox, account.id)
 
     @hookimpl
-    def chatgate_route(self, envelope: Envelope, recipient: str) -> Delivery | None:
-        if self.gateway.domains.of(recipient) is None or not (account := self._account(recipient)):
-            return None
-        inbox = self.gateway.store.mailbox(account.id, "INBOX")
-        return Delivery(recipient, inbox.id, account.id) if inbox else None
-
-    @hookimpl
-    def chatgate_store(self, content: bytes, deliveries: Sequence[Delivery], partial: bool) -> list[Stored] | Reply:
-        """Where it is for all or none, those without room are remembered: the sender's next try is refused for them
-        alone, at RCPT, and the others get it.
-        """
-        try:
-            stored = self.gateway.store.store(content, deliveries, partial)
-            return [one for one in stored if isinstance(one, Stored)]
-        except OverQuota as error:
-            if len(deliveries) > 1 and not partial:
-                for delivery in error.full:
-                    self._too_much.note(delivery.account_id, len(content))
-            return Reply(452, "4.2.2", "Mailbox is full, try again later", imap="OVERQUOTA")
-        except StoreFull as error:
-            return Reply(452, "4.3.1", str(error), imap="UNAVAILABLE")
-        except NoSuchMailbox:  # it was there a moment ago; asked again, the client hears that at RCPT
-            return Reply(451, "4.2.1", "Mailbox is gone", imap="TRYCREATE")
-        except StoreError:
-            return UNAVAILABLE
+    def chatgate_full(self, envelope: Envelope, full: Sequence[Delivery]) -> None:
+        """The sender's next try is refused for these alone, at RCPT, and the others get it."""
+        for delivery in full:
+            self._too_much.note(delivery.account_id, len(envelope.content))
 
     @hookimpl
     def chatgate_logged_in(self, account: Account) -> None:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
-from chatgate.api import Edit, Envelope, Remove, Replace, normal_address
+from chatgate.api import Edit, Envelope, Remove, Replace, ReversePath, normal_address
 from chatgate_gate import mime, openpgp
 from chatgate_gate.mime import Header, Malformed
 
@@ -208,12 +208,32 @@ _KINDS = {b"multipart/encrypted": _ENCRYPTED, b"multipart/mixed": _MIXED, b"mult
 
 
 # For people who may get mail that is not encrypted: all of it, but what was for servers on the way.
-CLEARTEXT: tuple[Edit, ...] = (Remove("DKIM-Signature"), Remove("Authentication-Results"), Remove("Received"))
+_CLEARTEXT: tuple[Edit, ...] = (Remove("DKIM-Signature"), Remove("Authentication-Results"), Remove("Received"))
 
 _NAMES = {b"mime-version": "MIME-Version"}  # others are written as title() does
 
 
-def edits(envelope: Envelope, keep: Collection[bytes], max_header: int) -> list[Edit]:
+def spelling(address: str) -> str:
+    """Two of the same mailbox are the same in this."""
+    return normal_address(address).lower()
+
+
+def _forwarded(envelope: Envelope, author: str) -> list[Edit | ReversePath]:
+    """Forwarders change the envelope's sender. The message may pass, but who is named there must get no bounce."""
+    foreign = envelope.origin != "account" and envelope.sender and spelling(author) != envelope.sender.lower()
+    return [ReversePath("")] if foreign else []
+
+
+def cleartext(envelope: Envelope, max_header: int) -> list[Edit | ReversePath]:
+    """The same for a message that may be in clear."""
+    try:
+        author = mime.address(mime.split(envelope.content, max_header)[0].get(b"from") or b"")
+    except Malformed:
+        author = None
+    return [*_CLEARTEXT, *_forwarded(envelope, author or "")]
+
+
+def edits(envelope: Envelope, keep: Collection[bytes], max_header: int) -> list[Edit | ReversePath]:
     """What makes the header one of those fields. Nothing for a message that the gate's filter refuses anyway.
 
     keep: lower-case names of more fields, which stay as they are.
@@ -226,8 +246,8 @@ def edits(envelope: Envelope, keep: Collection[bytes], max_header: int) -> list[
         return []
     if forms is None or sender is None:
         return []
-    mail = _Mail(sender.encode(), envelope.submitted, {address.lower() for address in envelope.recipients})
-    found: list[Edit] = []
+    mail = _Mail(sender.encode(), envelope.origin == "account", {address.lower() for address in envelope.recipients})
+    found = _forwarded(envelope, sender)
     for name in header.names:
         if name in keep:
             continue

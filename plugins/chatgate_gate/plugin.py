@@ -16,9 +16,9 @@ from chatgate.api import (
     Gateway,
     Problem,
     Reply,
+    ReversePath,
     Session,
     hookimpl,
-    normal_address,
     option,
 )
 from chatgate_gate import outer
@@ -64,24 +64,25 @@ class Gate:
     def __init__(self, gateway: Gateway, options: GateOptions) -> None:
         self._gateway = gateway
         self._options = options
-        self._cleartext = frozenset(map(_spelling, options.cleartext_recipients))
+        self._cleartext = frozenset(map(outer.spelling, options.cleartext_recipients))
         self._keep = frozenset(name.lower().encode() for name in options.keep_headers)
 
     @hookimpl
-    def chatgate_receive(self, envelope: Envelope) -> Sequence[Edit]:
-        if not envelope.submitted and self._may_get_cleartext(envelope):
-            return outer.CLEARTEXT
+    def chatgate_receive(self, envelope: Envelope) -> Sequence[Edit | ReversePath]:
+        if envelope.origin != "account" and self._may_get_cleartext(envelope):
+            return outer.cleartext(envelope, self._options.max_header)
         return outer.edits(envelope, self._keep, self._options.max_header)
 
     @hookimpl
     def chatgate_filter(self, session: Session, envelope: Envelope) -> Reply | None:
         verdict = inspect(
             envelope.content,
-            incoming=not envelope.submitted,
+            incoming=envelope.origin != "account",
             recipients=envelope.recipients,
             max_header=self._options.max_header,
-            spelling=_spelling,
+            spelling=outer.spelling,
         )
+        envelope.results["gate"] = verdict.kind
         refusal = self._refusal(verdict, envelope)
         if refusal is None and verdict.kind is Kind.ENCRYPTED and self._options.second_opinion:
             refusal = self._asked_twice(envelope)
@@ -94,16 +95,14 @@ class Gate:
             return Reply(554, "5.6.0", f"Failed to parse message: {verdict.reason}")
         if verdict.sender is None:
             return Reply(554, "5.6.0", f"Invalid FROM header: {_printable(verdict.from_field)}")
-        sender = _spelling(verdict.sender)
-        if not envelope.submitted and self._gateway.domains.of(sender) is not None:
+        sender = outer.spelling(verdict.sender)
+        account = envelope.origin == "account"
+        if not account and self._gateway.domains.of(sender) is not None:
             return FORGED
-        if sender != envelope.sender.lower():
-            if envelope.submitted:
-                for_whom = _printable(envelope.sender.encode())
-                return Reply(550, "5.7.1", f"Invalid FROM <{verdict.sender}> for <{for_whom}>")
-            # Forwarders change the envelope's sender. The message may pass, but who is named there must get no bounce.
-            envelope.sender = ""
-        if verdict.admitted or (not envelope.submitted and self._may_get_cleartext(envelope)):
+        if account and sender != envelope.sender.lower():
+            for_whom = _printable(envelope.sender.encode())
+            return Reply(550, "5.7.1", f"Invalid FROM <{verdict.sender}> for <{for_whom}>")
+        if verdict.admitted or (not account and self._may_get_cleartext(envelope)):
             return None
         return ENCRYPTION_NEEDED
 
@@ -141,10 +140,6 @@ class Gate:
             text = f"gate: second_opinion is on, but {error}: all encrypted mail is refused. Install gnupg"
             return [Problem("error", text)]
         return []
-
-
-def _spelling(address: str) -> str:
-    return normal_address(address).lower()
 
 
 def _printable(raw: bytes) -> str:

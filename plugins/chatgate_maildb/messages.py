@@ -189,12 +189,17 @@ class Messages(Part):
         def work(tx: Transaction) -> list[Stored | Queued]:
             body_id = tx.execute(_BODY_ROW, body).lastrowid
             stored: list[Stored | Queued] = []
-            full = []
+            full, gone = [], []
             for delivery in deliveries:
-                if self._has_room(tx, delivery, len(content)):
-                    stored.append(_row(tx, body_id, len(content), delivery, now))
-                else:
+                if not self._has_room(tx, delivery, len(content)):
                     full.append(delivery)
+                    continue
+                try:
+                    stored.append(_row(tx, body_id, len(content), delivery, now))
+                except NoSuchMailbox:
+                    gone.append(delivery)
+            if gone:
+                raise NoSuchMailbox(gone=gone)
             if full and not (partial and any(isinstance(one, Queued) or not one.delivery.own for one in stored)):
                 raise OverQuota(full=full)
             if not stored:

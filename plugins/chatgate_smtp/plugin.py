@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import importlib.metadata
-import re
 import time
 from collections.abc import Callable
-from itertools import islice
 from typing import Any
 
 from chatgate.api import (
@@ -22,7 +20,6 @@ from chatgate.api import (
     Uploads,
     address_literal,
     hookimpl,
-    split,
 )
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Stream, run
@@ -37,7 +34,6 @@ AIOSMTPD = "1.4.6"
 BUSY = b"421 4.7.0 Too many connections, try again later\r\n"
 GONE = Reply(550, "5.7.1", "This account does not exist any more")
 _MOST_RECIPIENTS = "/shared/vendor/deltachat/maxsmtprecipients"
-_HOP = re.compile(rb"\nreceived[ \t]*:")
 LOOP = Reply(554, "5.4.6", "Mail loop: this message has been through too many servers")
 NOT_OWNED = Reply(553, "5.7.1", "Sender address rejected: not owned by user")
 
@@ -152,7 +148,7 @@ class Smtp:
     def chatgate_sender(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
         """An account sends from its own address only."""
         account = session.account
-        if not envelope.submitted or account is None:
+        if envelope.origin != "account" or account is None:
             return None
         if address.lower() != account.address.lower():
             return NOT_OWNED
@@ -167,9 +163,7 @@ class Smtp:
     @hookimpl
     def chatgate_filter(self, envelope: Envelope) -> Reply | None:
         """Mail that goes in circles is refused (RFC 5321 §6.3), before others take the trace of its way out."""
-        header, _ = split(envelope.content)
-        hops = islice(_HOP.finditer((b"\n" + header).lower()), self.options.max_hops)
-        return LOOP if sum(1 for _ in hops) == self.options.max_hops else None
+        return LOOP if envelope.hops >= self.options.max_hops else None
 
     @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
+from dataclasses import replace
 from typing import Any
 
 from chatgate.api import Envelope, Reply, Upload, normal_address, shown_address, valid_address
@@ -62,11 +63,13 @@ class Protocol(Login):
             await self.push("501 5.5.4 Syntax: MAIL FROM:<address>")
             return
         address, parameters = normal_address(match[1]), match[2]
-        envelope = Envelope(sender=address, submitted=self.submits)
         refusal = _refused(address) if address else None
+        size = 0
         if refusal is None and parameters:
-            refusal = self._take_parameters(envelope, parameters)
+            taken = self._parameters(parameters)
+            refusal, size = (taken, 0) if isinstance(taken, Reply) else (None, taken)
         if refusal is None:
+            envelope = Envelope(address, origin="account" if self.submits else "peer", size=size)
             answer = self.hub.sender(session=self.client, envelope=envelope, address=address)
             self.refusal = None if answer is None or answer.accepts else answer
             if self.refusal is not None:
@@ -79,7 +82,9 @@ class Protocol(Login):
         else:
             await self.say(refusal)
 
-    def _take_parameters(self, envelope: Envelope, parameters: str) -> Reply | None:
+    def _parameters(self, parameters: str) -> int | Reply:
+        """The octets that the message will have, or 0; or why MAIL is refused."""
+        size = 0
         for parameter in parameters.split():
             key, _, value = parameter.partition("=")
             key = key.upper()
@@ -88,13 +93,13 @@ class Protocol(Login):
                     return Reply(501, "5.5.4", "Syntax: SIZE=octets")
                 if int(value) > self._most:
                     return TOO_BIG
-                envelope.size = int(value)
+                size = int(value)
             elif key == "BODY":
                 if value.upper() not in ("7BIT", "8BITMIME"):
                     return Reply(501, "5.5.4", "Syntax: BODY=7BIT or BODY=8BITMIME")
             elif key != "AUTH" or not self.submits:  # AUTH=: RFC 4954 §5 has it accepted; nobody here wants to know
                 return Reply(555, "5.5.4", "Unknown parameter of MAIL")
-        return None
+        return size
 
     async def smtp_RCPT(self, arg: str | None) -> None:
         envelope = self.envelope
@@ -125,15 +130,15 @@ class Protocol(Login):
         if refusal is None and self.plugin.sizes.too_big(address, envelope.size):
             refusal = TOO_BIG
         if refusal is None:
-            answer = self.hub.recipient(session=self.client, envelope=envelope, address=address)
-            if answer is not None and answer.accepts:
+            answer = self.plugin.gateway.intake.resolve(self.client, envelope, address)
+            if answer is not None and not isinstance(answer, Reply):
                 envelope.recipients.append(address)
                 await self.push(b"250 2.1.5 OK")
                 return
             refusal = answer or self.plugin.nobody[self.submits]
         facts = self.client.id, refusal.code, shown_address(address)
         log.debug("recipient refused session=%s code=%d address=%s", *facts)
-        if envelope.submitted and not refusal.temporary and self._goes_to_others(envelope):
+        if self.submits and not refusal.temporary and self._goes_to_others(envelope):
             envelope.refused[address[:_LONGEST_KEPT]] = refusal
             await self.push(b"250 2.1.5 OK")
         else:
@@ -201,7 +206,7 @@ class Protocol(Login):
             content = data.content(self.options.max_line_bytes)
             if isinstance(content, Reply):
                 return content
-            envelope.content = content
+            envelope = replace(envelope, content=content)
             if not self.plugin.sizes.leave_out(envelope):
                 return TOO_BIG
             self.stream.flush()

@@ -32,8 +32,8 @@ class Sizes:
         if not self._differ or not any(self.too_big(address, octets) for address in envelope.recipients):
             return True
         fits = [address for address in envelope.recipients if not self.too_big(address, octets)]
-        if not fits or not envelope.submitted:
+        if not fits or envelope.origin != "account":
             return False
-        envelope.refused |= {address: TOO_BIG for address in envelope.recipients if address not in fits}
-        envelope.recipients = fits
+        envelope.refused.update({address: TOO_BIG for address in envelope.recipients if address not in fits})
+        envelope.recipients[:] = fits
         return True

@@ -134,7 +134,7 @@ class ToldWrapper:
 
 class OldWrapper:
     @hookimpl(hookwrapper=True)
-    def chatgate_route(self, recipient):
+    def chatgate_recipient(self, address):
         yield
 
 
@@ -237,8 +237,7 @@ def test_a_time_limit_of_the_caller_reaches_it_through_an_observer():
     [
         ("connect", "session", [True, "no", 451, [], Reply(354), Reply(999), Reply(99), Reply("550")]),
         ("sender", "session envelope address", [Account(1, "a@d.test"), 0]),
-        ("recipient", "session envelope address", [True, b""]),
-        ("route", "envelope recipient", ["INBOX", 1, Reply(250)]),
+        ("recipient", "session envelope address", [True, b"", "INBOX", 1, Reply(250)]),
         ("authenticate", "session credentials", [True, "a@d.test", 1, Reply(250), object()]),
         ("create_account", "request", [Reply(200), True]),
         ("set_password", "account password", ["yes", Reply(250)]),

@@ -17,6 +17,7 @@ from chatgate.api import (
     Envelope,
     Gateway,
     Reply,
+    ReversePath,
     Session,
     Work,
     address_literal,
@@ -25,6 +26,7 @@ from chatgate.api import (
 )
 from chatgate.mail import dsn
 from chatgate.mail.headers import edited
+from chatgate.mail.intake import Refused
 from chatgate.network.proxy import read_proxy_header
 from chatgate.testing import pgp_message
 
@@ -86,10 +88,12 @@ def taken(gateway: Gateway) -> Callable[[Session, Envelope], Reply]:
     intake = gateway.intake
 
     def accept(session: Session, envelope: Envelope) -> Reply:
-        for stage in (intake._receive, intake._filter):
-            if refusal := stage(session, envelope):
-                return refusal
-        content = edited(envelope.content, envelope.edits)
+        try:
+            edits = intake.receive(session, envelope)
+            intake.filter(session, envelope)
+        except Refused as refused:
+            return refused.reply
+        content = edited(envelope.content, [edit for edit in edits if not isinstance(edit, ReversePath)])
         dsn.notice("example.org", ALICE, content, [dsn.Failure(ALICE, "5.2.2", "full")])
         return Reply(250)
 
@@ -100,7 +104,7 @@ def messages(gateway: Gateway, submitted: bool) -> Callable[[bytes], None]:
     accept = taken(gateway)
     session = Session("submission" if submitted else "mx", "192.0.2.1", tls=True)
     sender = ALICE if submitted else "bob@example.net"
-    return lambda data: accept(session, Envelope(sender, [ALICE], data, submitted=submitted)) and None
+    return lambda data: accept(session, Envelope(sender, [ALICE], data, "account" if submitted else "peer")) and None
 
 
 def packets(raw: bytes) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from chatgate.api import Delivery, Mailbox, NoSuchMailbox, OverQuota, Reply, Stored, StoreError
+from chatgate.api import Delivery, Mailbox, NoSuchMailbox, Stored
 
 from .. import sets
 from ..answers import No
@@ -42,7 +42,7 @@ def append(connection: Connection, parser: Parser) -> str:
         if not connection.utf8 and not content[: body_start(content)].isascii():
             # RFC 6855 §4. Only here: what is delivered is stored as it came.
             raise No("Header fields with 8-bit characters need ENABLE UTF8=ACCEPT", "CANNOT")
-    stored = (_one if len(messages) == 1 else _several)(connection, mailbox, messages)
+    stored = _store(connection, mailbox, messages)
     uids = sets.compact(one.uid for one in stored).decode()
     return f"[APPENDUID {stored[0].uidvalidity} {uids}] Append completed."
 
@@ -63,34 +63,16 @@ def _message(parser: Parser) -> _Message:
     return flags, date, content
 
 
-def _deliveries(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Delivery]:
+def _store(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Stored]:
+    """All or none (RFC 3502 §6.3.11)."""
     account = connection.account
-    return [Delivery(account.address, mailbox.id, account.id, flags, date) for flags, date, _ in messages]
-
-
-def _one(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Stored]:
-    deliveries = _deliveries(connection, mailbox, messages)
-    stored = connection.hub.store(content=messages[0][2], deliveries=deliveries, partial=False)
-    if stored is None:
-        raise No("Nobody stores messages here", "UNAVAILABLE")
-    if isinstance(stored, Reply):
-        code = "OVERQUOTA" if stored.code == 552 else "UNAVAILABLE" if stored.temporary else "CANNOT"
-        raise No(stored.text, stored.imap or code)
-    return stored
-
-
-def _several(connection: Connection, mailbox: Mailbox, messages: list[_Message]) -> list[Stored]:
-    """All or none (RFC 3502 §6.3.11), so they go to the store together: the hook takes one content at a time."""
-    deliveries = _deliveries(connection, mailbox, messages)
-    contents = [content for _, _, content in messages]
+    both = [
+        (content, Delivery(account.address, mailbox.id, account.id, flags, date)) for flags, date, content in messages
+    ]
     try:
-        return connection.store.store_all(list(zip(contents, deliveries, strict=True)))
+        return connection.store.store_all(both)
     except NoSuchMailbox:
         raise No("Mailbox does not exist", "TRYCREATE") from None
-    except OverQuota:
-        raise
-    except StoreError as error:
-        raise No(str(error), "UNAVAILABLE") from None
 
 
 COMMANDS = {b"APPEND": Command(append, AUTHENTICATED)}

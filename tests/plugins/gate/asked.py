@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 from chatgate_gate.plugin import Gate, GateOptions
 
+from chatgate.api import ReversePath
 from chatgate.domains import Domain, Domains
 from chatgate.hosting.hub import Hub
 from chatgate.mail.envelope import Envelope
@@ -23,9 +24,10 @@ class Asked:
         self.hub.load([("gate", self.gate)])
 
     def __call__(self, content, *, submitted, sender=ALICE, recipients=(BOB,)):
-        self.envelope = Envelope(sender=sender, recipients=list(recipients), content=content, submitted=submitted)
+        self.envelope = Envelope(sender, list(recipients), content, "account" if submitted else "peer")
         session = Session(service="submission" if submitted else "mx", peer="192.0.2.1")
         edits = [e for some in self.hub.receive.all(session=session, envelope=self.envelope) for e in some]
-        self.stored = edited(content, edits)
+        self.stored = edited(content, [edit for edit in edits if not isinstance(edit, ReversePath)])
+        self.bounces_to = next((edit.address for edit in edits if isinstance(edit, ReversePath)), sender)
         reply = self.hub.filter(session=session, envelope=self.envelope)
         return None if reply is None else f"{reply.code} {reply}"

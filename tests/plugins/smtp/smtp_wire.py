@@ -24,14 +24,23 @@ def client_tls():
     return context
 
 
+def inbox(address):
+    """A mailbox for each address."""
+    return Delivery(address, sum(address.encode()), 1)
+
+
 class Everybody:
     """A store in which every address is an account, but those that a test takes away or replaces."""
 
-    def __init__(self):
-        self.changed = {}
+    def __init__(self, fake=None):
+        self.changed, self._fake = {}, fake
 
     def account(self, address):
         return self.changed.get(address, Account(sum(address.encode()), address))
+
+    def store(self, content, destinations, partial, sender, account_id):
+        self._fake._answer("store", None)
+        return [Stored(delivery, 1, 1, 1) for delivery in destinations]
 
     def close(self):
         pass
@@ -61,7 +70,7 @@ class Fake:
 
     @hookimpl
     def chatgate_open_store(self):
-        return Everybody()
+        return Everybody(self)
 
     @hookimpl
     def chatgate_connect(self, session):
@@ -88,21 +97,12 @@ class Fake:
         local, _, domain = address.rpartition("@")
         answer = None
         if domain.lower() == self.options.domain:
-            answer = Reply(550, "5.1.1", "No such user") if local == "nobody" else Reply(250)
+            answer = Reply(550, "5.1.1", "No such user") if local == "nobody" else inbox(address)
         return self._answer("recipient", answer, session, address)
 
     @hookimpl
     def chatgate_filter(self, session, envelope):
         return self._answer("filter", None, session, envelope)
-
-    @hookimpl
-    def chatgate_route(self, recipient):
-        return Delivery(recipient, sum(recipient.encode()), 1)
-
-    @hookimpl
-    def chatgate_store(self, content, deliveries):
-        self._answer("store", None)
-        return [Stored(delivery, 1, 1, 1) for delivery in deliveries]
 
     @hookimpl
     def chatgate_stored(self, envelope):

@@ -4,7 +4,7 @@ import email
 
 import gevent
 import pytest
-from smtp_wire import ALICE, BOB
+from smtp_wire import ALICE, BOB, inbox
 
 from chatgate.api import Reply
 
@@ -108,7 +108,7 @@ def test_if_all_are_refused_the_message_is(sender):
 def test_every_refusal_for_good_is_of_that_kind(sender):
     client = sender()
     answers = {"gone@example.org": Reply(550, "5.2.1", "<gone@example.org>: this account is disabled")}
-    client.fake.answers["recipient"] = lambda session, address: answers.get(address, Reply(250))
+    client.fake.answers["recipient"] = lambda session, address: answers.get(address, inbox(address))
     long = "x" * 3000 + "@example.org"
     refused = ["gone@example.org", "x y@example.org", long, "böb@example.org"]
     client.send(MAIL, *(f"RCPT TO:<{address}>" for address in refused), TO_BOB, "DATA")

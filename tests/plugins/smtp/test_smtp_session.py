@@ -25,7 +25,7 @@ def test_a_mail_goes_in_by_each_of_the_three_ways(started):
         client.starttls(context=client_tls())
         assert client.sendmail("someone@elsewhere.test", [BOB], MAIL) == {}
     assert [mail.content for mail in fake.mails] == [MAIL] * 3
-    assert [mail.submitted for mail in fake.mails] == [True, True, False]
+    assert [mail.origin for mail in fake.mails] == ["account", "account", "peer"]
     assert fake.mails[1].recipients == [BOB, "carol@example.org"]
     assert fake.mails[2].sender == "someone@elsewhere.test"
     assert fake.logins == [ALICE, ALICE]
