@@ -75,12 +75,12 @@ def normal_flags(flags: Iterable[str]) -> frozenset[str]:
     them as the mailbox has them already. \\Recent, the affair of sessions, is left out.
     Raises Impossible for what is no flag, LimitReached for more than a message can have.
     """
-    return _normal(few_flags(frozenset(flags)))
+    return _normal(frozenset(flags))
 
 
 @lru_cache(maxsize=1024)
 def _normal(flags: frozenset[str]) -> frozenset[str]:
-    for flag in flags:
+    for flag in few_flags(flags):  # what is refused is not cached
         if not flag or " " in flag or not flag.isascii() or not flag.isprintable():
             raise Impossible("Not a flag")
     spelled = {"\\" + flag[1:].capitalize() if flag.startswith("\\") else flag for flag in flags}

@@ -31,10 +31,10 @@ _OF_ACCOUNT = ", ".join(f"account.{column}" for column in _COLUMNS.split(", "))
 _SELECT = f"SELECT {_COLUMNS} FROM account "
 _INSERT = f"INSERT INTO account ({_COLUMNS}) VALUES (NULL, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
 
-# Octets and messages are summed up by one walk over the account's few mailboxes; max() picks out INBOX among them.
-_RECIPIENTS = f"""SELECT address, max(CASE name WHEN 'INBOX' THEN box.id END), sum(octets), sum(messages), {_OF_ACCOUNT}
-    FROM json_each(?) list CROSS JOIN account ON address=list.value JOIN mailbox box ON account_id=account.id
-    GROUP BY account.id"""
+_RECIPIENTS = f"""SELECT address, box.id, (SELECT sum(octets) FROM mailbox WHERE account_id=account.id),
+    (SELECT sum(messages) FROM mailbox WHERE account_id=account.id), {_OF_ACCOUNT}
+    FROM json_each(?) list CROSS JOIN account ON address=list.value
+    JOIN mailbox box ON box.account_id=account.id AND name='INBOX'"""
 
 _PRESENT = """UPDATE account SET last_login=?1
     WHERE id IN (SELECT value FROM json_each(?2)) AND last_login<?1"""
@@ -59,7 +59,7 @@ class Accounts(Mailboxes):
         """Those of one address of a message come together, mostly one or two: with a tag and without."""
         keys = {address: address_key(address) for address in addresses}
         found = {}
-        wanted = json.dumps(list(set(keys.values())))
+        wanted = json.dumps(list(keys.values()))
         for key, inbox, octets, messages, *columns in self.reader.rows(_RECIPIENTS, (wanted,)):
             account = Account(*columns)
             usage = Usage(octets, messages, self.quota.of(account.quota), self.quota.messages)
