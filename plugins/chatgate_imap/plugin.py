@@ -7,12 +7,12 @@ from typing import Any
 
 from chatgate.api import Gateway, Server, Session, Uploads, hookimpl
 
-from .connection import Connection
-from .gathered import Gathered
 from .options import ImapOptions
-from .recent import Recent
-from .stuck import Stuck
-from .unsent import Unsent
+from .session.connection import Connection
+from .session.gathered import Gathered
+from .session.recent import Recent
+from .session.stuck import Stuck
+from .session.unsent import Unsent
 
 _ALWAYS = ("IMAP4rev1", "SASL-IR", "LITERAL+", "ID", "ENABLE", "IDLE")
 _LOGGED_IN = (

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from chatgate_imap import fetch
-from chatgate_imap.parser import Parser
+from chatgate_imap.queries import items
+from chatgate_imap.syntax.parser import Parser
 
 from contrib.bench.attacks import ATTACKS, LARGE
 from contrib.bench.attacks_net import STRANGERS
@@ -41,7 +41,7 @@ def test_what_is_fetched_is_not_refused_as_nonsense(attack):
     """As far as the server lets clients ask."""
     for command in attack.commands:
         if command.startswith("FETCH "):
-            fetch.parse(Parser([command.split(" ", 2)[2].encode()]))
+            items.parse(Parser([command.split(" ", 2)[2].encode()]))
 
 
 @pytest.mark.parametrize("attack", ATTACKS, ids=lambda attack: attack.name)

@@ -8,10 +8,10 @@ from collections.abc import Iterator
 import pytest
 import wild
 from chatgate_gate import mime
-from chatgate_imap import names
-from chatgate_imap.answers import Bad
 from chatgate_imap.commands import listing
-from chatgate_imap.parser import Parser
+from chatgate_imap.syntax import mailbox_names
+from chatgate_imap.syntax.answers import Bad
+from chatgate_imap.syntax.parser import Parser
 from growing import Prey, greedy, slow
 
 from chatgate.mail import headers
@@ -68,7 +68,7 @@ def _unfolded(header: bytes) -> Iterator[tuple[bytes, bytes]]:
     yield name, field
 
 
-def _all_patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[names.Pattern]:
+def _all_patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[mailbox_names.Pattern]:
     """Put together before anybody asks how long they are."""
     if sum(len(pattern) for pattern in [reference + pattern for pattern in wanted]) > 1000:
         raise Bad("Pattern too long")
@@ -77,7 +77,7 @@ def _all_patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list
 
 KNOWN_SLOW = [
     ("messages from elsewhere", mime, "_REST", re.compile(rb"[ \t]*;?[ \t]*")),
-    ("imap names", names, "_SHIFTED", re.compile(rb"&([^-]*)-")),
+    ("imap names", mailbox_names, "_SHIFTED", re.compile(rb"&([^-]*)-")),
 ]
 
 

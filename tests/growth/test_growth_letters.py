@@ -10,11 +10,13 @@ from collections import Counter
 from itertools import islice
 
 import pytest
-from chatgate_imap import envelope, fetch, header, mime, search, sets, text, words
-from chatgate_imap.answers import Refusal
-from chatgate_imap.header import Header
-from chatgate_imap.parser import Parser
-from chatgate_imap.source import Source
+from chatgate_imap.message import bodies, envelope, header, mime, words
+from chatgate_imap.message.header import Header
+from chatgate_imap.message.source import Source
+from chatgate_imap.queries import items, keys
+from chatgate_imap.syntax import sets
+from chatgate_imap.syntax.answers import Refusal
+from chatgate_imap.syntax.parser import Parser
 from growing import Prey, seconds, slow
 
 from chatgate.api import Message
@@ -108,7 +110,7 @@ def searches_in_fields(value: bytes) -> None:
     for name in (b"subject", b"to"):
         found.field_holds(name, "zz"), found.addresses_hold(name, "zz")
     found.header_holds("zz")
-    text.date_of(found.header().get(b"date") or b"")
+    bodies.date_of(found.header().get(b"date") or b"")
 
 
 def headers(octets: bytes) -> None:
@@ -117,11 +119,11 @@ def headers(octets: bytes) -> None:
     header.body_start(octets)
 
 
-def bodies(octets: bytes) -> None:
+def bodies_of(octets: bytes) -> None:
     octets = b"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n" + octets
     found = source(octets, FREE)
     envelope.structure(found.root(), found.content(), FREE, True)
-    wanted = text.Wanted()
+    wanted = bodies.Wanted()
     wanted.add("zz")
     found.found(wanted)
 
@@ -142,7 +144,7 @@ def quietly(parse, line: bytes) -> None:
 
 
 def commands(line: bytes) -> None:
-    for parse in (fetch.parse, lambda parser: search.parse(parser, search.Context(100, 100))):
+    for parse in (items.parse, lambda parser: keys.parse(parser, keys.Context(100, 100))):
         quietly(parse, line)
         quietly(parse, b"(" + line)
     try:
@@ -167,7 +169,7 @@ TARGETS = {
     "structures": (Prey(structures, _VALUES, WORDS, 1500), 300),
     "searches in fields": (Prey(searches_in_fields, _VALUES, WORDS, 1500), 300),
     "headers": (Prey(headers, _PARTS, WORDS + LINES, 1500), 300),
-    "bodies": (Prey(bodies, _PARTS, LINES, 1500), 300),
+    "bodies": (Prey(bodies_of, _PARTS, LINES, 1500), 300),
     "charsets": (Prey(charsets, [b"a\xff+AAAA-b"], ENCODED, 10_000), 30),
     "commands": (Prey(commands, _COMMANDS, KEYS + WORDS, 1500), 300),
 }
@@ -195,11 +197,11 @@ def test_a_search_decodes_each_field_once(monkeypatch):
         monkeypatch.setattr(module, name, counted)
 
     count(words, "text")
-    count(text, "addresses")
+    count(bodies, "addresses")
     count(mime, "parse")
     count(words.Decoder, "decode")
     program = " ".join(f"NOT TO x{n} NOT BODY y{n} NOT TEXT z{n} NOT HEADER Subject u{n}" for n in range(60))
-    key, _ = search.parse(Parser([program.encode()]), search.Context(1, 1))
+    key, _ = keys.parse(Parser([program.encode()]), keys.Context(1, 1))
     message = b"To: a@b, c@d\r\nSubject: s\r\nContent-Type: text/plain\r\n\r\n" + b"text " * 10_000
     assert key.test(source(message, FREE), 1)
     assert calls == {"text": 2 + 3, "addresses": 1, "parse": 1, "decode": 1}
@@ -214,11 +216,11 @@ def test_others_get_turns_amid_attacks(attack):
             name, _, rest = command.encode().partition(b" ")
             meter.last = time.thread_time()
             if name == b"SEARCH":
-                key, _ = search.parse(Parser([rest]), search.Context(1, 1))
+                key, _ = keys.parse(Parser([rest]), keys.Context(1, 1))
                 key.test(source(message, meter), 1)
             elif name == b"FETCH" and b"FLAGS" not in rest:
                 quietly(
-                    lambda parser, data=message, work=meter: fetch.parse(parser).render(source(data, work)),
+                    lambda parser, data=message, work=meter: items.parse(parser).render(source(data, work)),
                     rest.split(b" ", 1)[1],
                 )
             meter.step()

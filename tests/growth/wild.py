@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chatgate_gate import openpgp
-from chatgate_imap import threads
-from chatgate_imap.connection import Connection
+from chatgate_imap.queries import threads
+from chatgate_imap.session.connection import Connection
 from growing import Prey
 
 from chatgate.api import (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from . import (
+    any_state,
     append,
     copy,
     fetch,
@@ -14,7 +15,6 @@ from . import (
     quota,
     search,
     select,
-    session,
     status,
     store,
 )
@@ -22,7 +22,7 @@ from .table import Command
 
 COMMANDS: dict[bytes, Command] = {}
 _FAMILIES = (
-    session,
+    any_state,
     login,
     select,
     folders,

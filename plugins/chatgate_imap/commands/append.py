@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import Delivery, Mailbox, NoSuchMailbox, Stored
 
-from .. import sets
-from ..answers import No
-from ..header import body_start
-from ..parser import Parser
+from ..message.header import body_start
+from ..syntax import sets
+from ..syntax.answers import No
+from ..syntax.parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 _UTF8 = re.compile(rb"UTF8 \(", re.I)
 

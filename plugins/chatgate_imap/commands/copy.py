@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import Copied, NoSuchMailbox
 
-from .. import sets
-from ..answers import No
-from ..parser import Parser
+from ..syntax import sets
+from ..syntax.answers import No
+from ..syntax.parser import Parser
 from .select import existing, selected, writable
 from .table import SELECTED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 
 def _transfer(connection: Connection, parser: Parser, by_uid: bool, move: bool) -> Copied | None:

@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import Message, StoreError
 
-from .. import fetch as items
-from .. import flags, sets
-from ..answers import Bad, Closed, No
-from ..fetch import Plan
-from ..parser import Parser
-from ..sections import Slice
-from ..source import Gone, Source
-from ..view import View
-from ..wire import SEND_CHUNK, Wire
+from ..message.source import Gone, Source
+from ..queries import items
+from ..queries.items import Plan
+from ..queries.sections import Slice
+from ..session.view import View
+from ..session.wire import SEND_CHUNK, Wire
+from ..syntax import flags, sets
+from ..syntax.answers import Bad, Closed, No
+from ..syntax.parser import Parser
 from .select import selected, tell_vanished
 from .table import SELECTED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 
 def fetch(connection: Connection, parser: Parser) -> str:

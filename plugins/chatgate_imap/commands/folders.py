@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from .. import names
-from ..answers import Bad, No
-from ..parser import Parser
+from ..syntax import mailbox_names
+from ..syntax.answers import Bad, No
+from ..syntax.parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 
 # What a mailbox can be for. Not \All and \Flagged: those would show messages of other mailboxes.
@@ -57,18 +57,18 @@ def _use(parser: Parser) -> str:
 
 def create(connection: Connection, parser: Parser) -> str:
     """With the levels above it (RFC 3501 §6.3.3)."""
-    name = names.for_creation(parser.mailbox())
+    name = mailbox_names.for_creation(parser.mailbox())
     special_use = _use(parser) if parser.skip(b" (") else ""
     parser.end()
     if name in _names(connection):
         raise No("Mailbox already exists", "ALREADYEXISTS")
-    _make(connection, [*names.parents(name), name], special_use)
+    _make(connection, [*mailbox_names.parents(name), name], special_use)
     return "Create completed."
 
 
 def delete(connection: Connection, parser: Parser) -> str:
     """Children stay; their lost parent is then listed as \\Noselect (RFC 3501 §6.3.4)."""
-    name = parser.mailbox().removesuffix(names.SEPARATOR)
+    name = parser.mailbox().removesuffix(mailbox_names.SEPARATOR)
     parser.end()
     if name == "INBOX":
         raise No("INBOX cannot be deleted", "CANNOT")
@@ -81,21 +81,21 @@ def delete(connection: Connection, parser: Parser) -> str:
 
 def rename(connection: Connection, parser: Parser) -> str:
     """Children move along. INBOX stays and its messages move (RFC 3501 §6.3.5)."""
-    old = parser.mailbox().removesuffix(names.SEPARATOR)
+    old = parser.mailbox().removesuffix(mailbox_names.SEPARATOR)
     parser.space()
-    new = names.for_creation(parser.mailbox())
+    new = mailbox_names.for_creation(parser.mailbox())
     parser.end()
     there = _names(connection)
-    below = [name for name in there if name.startswith(old + names.SEPARATOR)]
+    below = [name for name in there if name.startswith(old + mailbox_names.SEPARATOR)]
     if old not in there and not below:
         raise No("Mailbox does not exist", "NONEXISTENT")
     if new in there:
         raise No("Mailbox already exists", "ALREADYEXISTS")
-    if old != "INBOX" and new.startswith(old + names.SEPARATOR):
+    if old != "INBOX" and new.startswith(old + mailbox_names.SEPARATOR):
         raise No("A mailbox cannot be put inside itself", "CANNOT")
     for name in below if old != "INBOX" else ():
-        names.for_creation(new + name[len(old) :])
-    _make(connection, names.parents(new))
+        mailbox_names.for_creation(new + name[len(old) :])
+    _make(connection, mailbox_names.parents(new))
     store, account = connection.store, connection.account
     if old in there:
         store.rename_mailbox(account.id, old, new)
@@ -107,7 +107,7 @@ def rename(connection: Connection, parser: Parser) -> str:
 
 
 def subscribe(connection: Connection, parser: Parser) -> str:
-    name = parser.mailbox().removesuffix(names.SEPARATOR)
+    name = parser.mailbox().removesuffix(mailbox_names.SEPARATOR)
     parser.end()
     existing(connection, name)
     connection.store.subscribe(connection.account.id, name, True)
@@ -115,7 +115,7 @@ def subscribe(connection: Connection, parser: Parser) -> str:
 
 
 def unsubscribe(connection: Connection, parser: Parser) -> str:
-    name = parser.mailbox().removesuffix(names.SEPARATOR)
+    name = parser.mailbox().removesuffix(mailbox_names.SEPARATOR)
     parser.end()
     connection.store.subscribe(connection.account.id, name, False)
     return "Unsubscribe completed."

@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from ..answers import Bad
-from ..parser import Parser
+from ..syntax.answers import Bad
+from ..syntax.parser import Parser
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 
 def idle(connection: Connection, parser: Parser) -> str:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import NoSuchMailbox
 
-from .. import names
-from ..answers import Bad
-from ..parser import Parser
+from ..syntax import mailbox_names
+from ..syntax.answers import Bad
+from ..syntax.parser import Parser
 from . import status
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 _WILDCARDS = re.compile(rb"[*%]+")
 _MAX_PATTERN = 1000  # octets of all patterns of one command
@@ -34,7 +34,7 @@ class _Asked:
     status: items of STATUS to tell of each. extended: the answer may be in the words of RFC 5258.
     """
 
-    patterns: list[names.Pattern]
+    patterns: list[mailbox_names.Pattern]
     root: bool = False
     select: set[str] = field(default_factory=set)
     recursive: bool = False
@@ -109,7 +109,7 @@ def _wanted(parser: Parser) -> tuple[list[bytes], bool]:
     return wanted, True
 
 
-def _patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[names.Pattern]:
+def _patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[mailbox_names.Pattern]:
     """Reference and pattern put together, without those that can match no name."""
     if len(reference) * len(wanted) + sum(map(len, wanted)) > _MAX_PATTERN:
         raise Bad("Pattern too long")
@@ -119,7 +119,7 @@ def _patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[nam
     patterns = []
     for one in whole:
         try:
-            patterns.append(names.Pattern(one.decode("utf-8") if parser.utf8 else names.decode(one)))
+            patterns.append(mailbox_names.Pattern(one.decode("utf-8") if parser.utf8 else mailbox_names.decode(one)))
         except ValueError:
             pass
     return patterns
@@ -170,7 +170,7 @@ def list_(connection: Connection, parser: Parser) -> str:
 
 def _above(there: Iterable[str]) -> set[str]:
     """Every level above some of these names."""
-    return {parent for name in there for parent in names.parents(name)}
+    return {parent for name in there for parent in mailbox_names.parents(name)}
 
 
 def _line(connection: Connection, kind: bytes, attributes: list[str], name: str, below: Iterable[str] = ()) -> bytes:
@@ -196,7 +196,7 @@ def lsub(connection: Connection, parser: Parser) -> str:
             if pattern.matches(name):
                 hits[name] = []
             elif wanted.endswith(b"%"):
-                for parent in names.parents(name):
+                for parent in mailbox_names.parents(name):
                     if parent not in subscribed and pattern.matches(parent):
                         hits.setdefault(parent, ["\\Noselect"])
     for name, attributes in hits.items():

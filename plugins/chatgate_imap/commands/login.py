@@ -10,12 +10,12 @@ import gevent
 
 from chatgate.api import Account, Credentials, login_refusal, shown_address
 
-from ..answers import Bad, Bye, No
-from ..parser import Parser
+from ..syntax.answers import Bad, Bye, No
+from ..syntax.parser import Parser
 from .table import NOT_AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 log = logging.getLogger("chatgate.imap")
 

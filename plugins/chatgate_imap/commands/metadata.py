@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import LimitReached, Reply
 
-from .. import stuck
-from ..answers import Bad, No
-from ..envelope import literal, string
-from ..parser import Parser
+from ..message.envelope import literal, string
+from ..session import stuck
+from ..syntax.answers import Bad, No
+from ..syntax.parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 _ENTRY = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+", re.I)
 _TOP = re.compile(rb"/(?:private|shared)", re.I)

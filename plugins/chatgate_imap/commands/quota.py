@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ..answers import No
-from ..parser import Parser
+from ..syntax.answers import No
+from ..syntax.parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 _ROOT = b"User quota"
 

@@ -6,17 +6,17 @@ from array import array
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from .. import search as keys
-from .. import sets, sorting, threads
-from ..answers import Bad
-from ..parser import Parser
-from ..source import Gone, Source
-from ..view import View
+from ..message.source import Gone, Source
+from ..queries import keys, sorting, threads
+from ..session.view import View
+from ..syntax import sets
+from ..syntax.answers import Bad
+from ..syntax.parser import Parser
 from .select import selected
 from .table import SELECTED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 _KEY = 100  # octets of what is compared, besides its text
 _RETURN = {"MIN", "MAX", "ALL", "COUNT", "SAVE"}

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import Changes, Mailbox
 
-from .. import sets
-from ..answers import Bad, No
-from ..parser import Parser
-from ..sets import Ranges
-from ..view import View
+from ..session.view import View
+from ..syntax import sets
+from ..syntax.answers import Bad, No
+from ..syntax.parser import Parser
+from ..syntax.sets import Ranges
 from .table import AUTHENTICATED, SELECTED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 
 def existing(connection: Connection, name: str, code: str = "NONEXISTENT") -> Mailbox:

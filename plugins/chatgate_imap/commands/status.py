@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from chatgate.api import Mailbox
 
-from .. import flags
-from ..answers import Bad
-from ..parser import Parser
+from ..syntax import flags
+from ..syntax.answers import Bad
+from ..syntax.parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 # What the store knows without looking at each message: RFC 3501, 7162 (HIGHESTMODSEQ), 7889, 8438 (SIZE).
 _KEPT = {b"MESSAGES", b"UNSEEN", b"UIDNEXT", b"UIDVALIDITY", b"HIGHESTMODSEQ", b"SIZE", b"APPENDLIMIT"}

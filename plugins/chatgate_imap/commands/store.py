@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Literal
 
-from .. import sets
-from ..answers import Bad
-from ..parser import Parser
+from ..syntax import sets
+from ..syntax.answers import Bad
+from ..syntax.parser import Parser
 from .select import writable
 from .table import SELECTED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 _WHAT = re.compile(rb"([+-]?)FLAGS(\.SILENT)? ", re.I)
 _HOW: dict[bytes, Literal["add", "remove", "replace"]] = {b"+": "add", b"-": "remove", b"": "replace"}

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..parser import Parser
+from ..syntax.parser import Parser
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 # Runs a command, its parser standing behind the blank that follows the name. Returns the text behind OK, response code
 # in front where it has one, or None when it has answered itself. Raises No, Bad, Bye, StoreError.

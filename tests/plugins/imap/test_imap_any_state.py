@@ -8,7 +8,7 @@ import zlib
 
 import gevent
 import pytest
-from chatgate_imap.compress import Deflate
+from chatgate_imap.session.compress import Deflate
 from hypothesis import given
 from hypothesis import strategies as st
 from imap_trace import Client, Plugin

@@ -6,12 +6,14 @@ import tracemalloc
 from types import SimpleNamespace
 
 import pytest
-from chatgate_imap import flags, recent, sorting, threads, view
-from chatgate_imap.answers import No
-from chatgate_imap.gathered import _LITTLE, Gathered, Share
-from chatgate_imap.header import Header
-from chatgate_imap.messages import FETCHED, GONE, UNTOLD, Messages
-from chatgate_imap.parser import Parser
+from chatgate_imap.message.header import Header
+from chatgate_imap.queries import sorting, threads
+from chatgate_imap.session import recent, view
+from chatgate_imap.session.contents import FETCHED, GONE, UNTOLD, Messages
+from chatgate_imap.session.gathered import _LITTLE, Gathered, Share
+from chatgate_imap.syntax import flags
+from chatgate_imap.syntax.answers import No
+from chatgate_imap.syntax.parser import Parser
 from hypothesis import given
 from hypothesis import strategies as st
 from imap_trace import Client
@@ -172,7 +174,7 @@ def test_what_is_compared_has_a_length():
 
 
 def test_an_account_has_its_share_and_all_together_too(monkeypatch):
-    monkeypatch.setattr("chatgate_imap.gathered._LITTLE", 0)
+    monkeypatch.setattr("chatgate_imap.session.gathered._LITTLE", 0)
     gathered = Gathered(10, 15)
     one, other, same = Share(gathered, 1), Share(gathered, 2), Share(gathered, 1)
     one.hold(8)

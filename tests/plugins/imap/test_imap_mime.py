@@ -7,10 +7,10 @@ import email.policy
 from pathlib import Path
 
 import pytest
-from chatgate_imap import addresses as imap_addresses
-from chatgate_imap import envelope as imap_envelope
-from chatgate_imap import mime
-from chatgate_imap.header import Header
+from chatgate_imap.message import addresses as imap_addresses
+from chatgate_imap.message import envelope as imap_envelope
+from chatgate_imap.message import mime
+from chatgate_imap.message.header import Header
 from hypothesis import given
 from hypothesis import strategies as st
 

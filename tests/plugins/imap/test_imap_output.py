@@ -8,7 +8,7 @@ import tracemalloc
 
 import gevent
 import pytest
-from chatgate_imap.wire import Wire
+from chatgate_imap.session.wire import Wire
 from imap_trace import Client
 
 from chatgate.api import StoreError

@@ -6,13 +6,13 @@ import calendar
 import email.utils
 
 import pytest
-from chatgate_imap import fetch, search
-from chatgate_imap.answers import Bad, No
-from chatgate_imap.parser import Parser
+from chatgate_imap.queries import items, keys
+from chatgate_imap.syntax.answers import Bad, No
+from chatgate_imap.syntax.parser import Parser
 from hypothesis import given
 from hypothesis import strategies as st
 
-CONTEXT = search.Context(10, 20)
+CONTEXT = keys.Context(10, 20)
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_date():
 
 
 @pytest.mark.parametrize(
-    "items",
+    "written",
     [
         b"ALL",
         b"fast",
@@ -92,14 +92,14 @@ def test_date():
         b"(BODY[TEXT] BODY[1] BODY[HEADER])",
     ],
 )
-def test_fetch_items(items):
-    parser = Parser([items])
-    assert fetch.parse(parser).items
+def test_fetch_items(written):
+    parser = Parser([written])
+    assert items.parse(parser).items
     parser.end()
 
 
 @pytest.mark.parametrize(
-    "items",
+    "written",
     [
         b"",
         b"()",
@@ -125,9 +125,9 @@ def test_fetch_items(items):
         b"(" + b" ".join(b"BODY[%d]" % n for n in range(1, 102)) + b")",
     ],
 )
-def test_no_fetch_items(items):
+def test_no_fetch_items(written):
     with pytest.raises(Bad):
-        fetch.cached(items)
+        items.cached(written)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_no_fetch_items(items):
     ],
 )
 def test_search_keys(program):
-    search.parse(Parser([program]), CONTEXT)
+    keys.parse(Parser([program]), CONTEXT)
 
 
 @pytest.mark.parametrize(
@@ -172,12 +172,12 @@ def test_search_keys(program):
 )
 def test_no_search_keys(program):
     with pytest.raises(Bad):
-        search.parse(Parser([program]), CONTEXT)
+        keys.parse(Parser([program]), CONTEXT)
 
 
 def test_unknown_charset():
     with pytest.raises(No) as refusal:
-        search.parse(Parser([b"CHARSET KOI8-R ALL"]), CONTEXT)
+        keys.parse(Parser([b"CHARSET KOI8-R ALL"]), CONTEXT)
     assert refusal.value.code == "BADCHARSET (US-ASCII UTF-8)"
 
 
@@ -193,9 +193,9 @@ def test_any_line_is_read_or_bad(line, what):
     parser = Parser([line, b"abc", b" " + line])
     try:
         if what == "fetch":
-            fetch.parse(parser)
+            items.parse(parser)
         elif what == "search":
-            search.parse(parser, CONTEXT)
+            keys.parse(parser, CONTEXT)
         else:
             getattr(parser, what)()
         parser.end()

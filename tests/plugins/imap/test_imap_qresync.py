@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from chatgate_imap import sets
-from chatgate_imap.messages import Messages
-from chatgate_imap.recent import Own
+from chatgate_imap.session.contents import Messages
+from chatgate_imap.session.recent import Own
+from chatgate_imap.syntax import sets
 from hypothesis import given
 from hypothesis import strategies as st
 

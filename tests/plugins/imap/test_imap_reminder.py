@@ -1,6 +1,6 @@
 """What a connection remembers of the mailboxes it looked into."""
 
-from chatgate_imap.reminder import Reminder
+from chatgate_imap.session.reminder import Reminder
 
 
 def test_it_is_due_once_for_what_lies_unfetched():

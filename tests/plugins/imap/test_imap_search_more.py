@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 
 import pytest
-from chatgate_imap import search, sorting, subjects, threads
-from chatgate_imap.parser import Parser
-from chatgate_imap.threads import Item
+from chatgate_imap.message import subjects
+from chatgate_imap.queries import keys, sorting, threads
+from chatgate_imap.queries.threads import Item
+from chatgate_imap.syntax.parser import Parser
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -157,9 +158,9 @@ class Unread(Sequence):
 
 
 def test_what_is_saved_is_not_gone_through_for_each_key():
-    key, _ = search.parse(Parser([b"$ " * 400 + b"NOT UID $"]), search.Context(200_000, 200_000, Unread()))
+    key, _ = keys.parse(Parser([b"$ " * 400 + b"NOT UID $"]), keys.Context(200_000, 200_000, Unread()))
     assert not any(key.test(SimpleNamespace(uid=uid), uid) for uid in range(20))
-    key, _ = search.parse(Parser([b"OR NOT $ $"]), search.Context(200_000, 200_000, Unread()))
+    key, _ = keys.parse(Parser([b"OR NOT $ $"]), keys.Context(200_000, 200_000, Unread()))
     assert all(key.test(SimpleNamespace(uid=uid), uid) for uid in range(20))
 
 

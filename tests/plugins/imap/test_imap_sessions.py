@@ -1,7 +1,7 @@
 """Several sessions on one mailbox see each other, with sequence numbers that are right at every moment."""
 
-from chatgate_imap import view
-from chatgate_imap.messages import FETCHED
+from chatgate_imap.session import view
+from chatgate_imap.session.contents import FETCHED
 
 
 def test_arrival_flags_and_expunge_are_told_at_the_next_command(stage):

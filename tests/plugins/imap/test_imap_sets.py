@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from chatgate_imap import sets
-from chatgate_imap.answers import Bad
+from chatgate_imap.syntax import sets
+from chatgate_imap.syntax.answers import Bad
 from hypothesis import given
 from hypothesis import strategies as st
 

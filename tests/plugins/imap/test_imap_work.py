@@ -6,10 +6,10 @@ import re
 
 import gevent
 import pytest
-from chatgate_imap.answers import Bad
-from chatgate_imap.header import Header, value_and_parameters
-from chatgate_imap.parser import Parser
-from chatgate_imap.words import unquoted
+from chatgate_imap.message.header import Header, value_and_parameters
+from chatgate_imap.message.words import unquoted
+from chatgate_imap.syntax.answers import Bad
+from chatgate_imap.syntax.parser import Parser
 from hypothesis import given
 from hypothesis import strategies as st
 from imap_trace import Client

@@ -6,9 +6,9 @@ import io
 import re
 from collections.abc import Callable
 
+from ..session.wire import Wire
 from .answers import Bye, No
 from .large import FULL
-from .wire import Wire
 
 _LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
 # Where a literal8 may stand: the values of RFC 5464, the messages of RFC 6855 §4.

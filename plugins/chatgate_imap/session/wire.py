@@ -13,9 +13,9 @@ from gevent.ssl import SSLSocket
 
 from chatgate.api import Work
 
-from .answers import Bye, Closed
+from ..syntax.answers import Bye, Closed
+from ..syntax.large import FULL, Begin, Large
 from .compress import Deflate
-from .large import FULL, Begin, Large
 from .unsent import Unsent
 
 CHUNK = 16384  # one TLS record; the buffer exists only while there is something to read

@@ -6,11 +6,11 @@ import re
 from collections.abc import Callable
 from typing import NamedTuple, cast
 
-from . import mime
-from .answers import Bad
-from .header import Header
-from .parser import Parser
-from .source import Source
+from ..message import mime
+from ..message.header import Header
+from ..message.source import Source
+from ..syntax.answers import Bad
+from ..syntax.parser import Parser
 
 _MAX_FIELD_NAMES = 4096  # octets of all names in one HEADER.FIELDS
 

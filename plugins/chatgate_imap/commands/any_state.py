@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from ..answers import Bad, No
-from ..parser import Parser
+from ..syntax.answers import Bad, No
+from ..syntax.parser import Parser
 from .table import ANY, AUTHENTICATED, SELECTED, Command
 
 if TYPE_CHECKING:
-    from ..connection import Connection
+    from ..session.connection import Connection
 
 
 def capability(connection: Connection, parser: Parser) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from .answers import Closed
+from ..syntax.answers import Closed
 
 _WINDOW = 32768
 _SYNC = b"\x00\x00\xff\xff"  # how Z_SYNC_FLUSH ends: the stream stands at a byte boundary, no block open

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import gevent
 import greenlet
 
-from .answers import Closed
+from ..syntax.answers import Closed
 
 
 class Unsent:

@@ -7,12 +7,13 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 
-from . import flags, sections
-from .answers import Bad
-from .envelope import envelope, structure
-from .parser import MONTHS, Parser
+from ..message.envelope import envelope, structure
+from ..message.source import Source
+from ..syntax import flags
+from ..syntax.answers import Bad
+from ..syntax.parser import MONTHS, Parser
+from . import sections
 from .sections import Pieces, Slice
-from .source import Source
 
 MAX_ITEMS = 100
 CACHED_LENGTH = 512  # octets of a FETCH's items up to which the plan is kept; Delta Chat's longest has 190

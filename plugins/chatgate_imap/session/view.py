@@ -8,9 +8,9 @@ from itertools import islice
 
 from chatgate.api import Mailbox, Message, Store, Work
 
-from . import flags, sets
+from ..syntax import flags, sets
+from .contents import FETCHED, GONE, UNSAID, UNTOLD, WANTED, Messages
 from .gathered import Share
-from .messages import FETCHED, GONE, UNSAID, UNTOLD, WANTED, Messages
 from .recent import Own, Recent
 
 _AT_ONCE = 500  # changed messages that are looked at before others get a turn: a millisecond

@@ -11,7 +11,7 @@ from typing import Any
 
 from chatgate.api import Message
 
-from . import flags, sets
+from ..syntax import flags, sets
 
 _ONE_BY_ONE = 50  # removed one at a time; more of them cost less by making the columns anew
 _ROW = 37  # octets of a message in the columns

@@ -8,7 +8,7 @@ from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Sequence
 
-from . import sets
+from ..syntax import sets
 
 _REMEMBERED = 100_000  # mailboxes; one forgotten shows its messages as recent once more
 _MOST_RANGES = 200  # of one session, which shares what comes with others; the oldest are recent no more

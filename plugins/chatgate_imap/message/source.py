@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from chatgate.api import Content, Message, Store, Work
 
-from . import mime, text
+from . import bodies, mime
 from .header import MAX_HEADER, Header, body_start
 
 _LARGE = 1 << 20  # octets of a message from which on its header is not read without looking how long it is
@@ -59,7 +59,7 @@ class Source:
         self._body: int | None = None
         self._root: mime.Part | None = None
         self._addresses: dict[bytes, str] | None = None
-        self._found: text.Found | None = None
+        self._found: bodies.Found | None = None
 
     def content(self) -> Content:
         """Raises Gone."""
@@ -136,10 +136,10 @@ class Source:
         if self._addresses is None:
             self._addresses = {}
         if name not in self._addresses:
-            self._addresses[name] = text.address_text(self.header(), name, self)
+            self._addresses[name] = bodies.address_text(self.header(), name, self)
         return bool(wanted) and wanted in self._addresses[name]
 
-    def found(self, wanted: text.Wanted) -> text.Found:
+    def found(self, wanted: bodies.Wanted) -> bodies.Found:
         """What is in the body, of all strings that this command looks for. Raises Gone, TooMuchWork."""
         if self._found is None:
             self._found = wanted.find(self)

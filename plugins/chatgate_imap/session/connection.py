@@ -30,18 +30,18 @@ from chatgate.api import (
     raised_at,
 )
 
-from . import names
-from .answers import Bad, Bye, Closed, No, Refusal, tagged
-from .commands import COMMANDS, Command
+from ..commands import COMMANDS, Command
+from ..syntax import mailbox_names
+from ..syntax.answers import Bad, Bye, Closed, No, Refusal, tagged
+from ..syntax.parser import Parser
+from ..syntax.reading import LiteralRefused, read_command
 from .gathered import Share
-from .parser import Parser
-from .reading import LiteralRefused, read_command
 from .reminder import Reminder
 from .view import View
 from .wire import Wire
 
 if TYPE_CHECKING:
-    from .plugin import Imap
+    from ..plugin import Imap
 
 log = logging.getLogger("chatgate.imap")
 
@@ -333,7 +333,7 @@ class Connection:
 
     def quoted(self, name: str) -> bytes:
         """A mailbox name as this client reads it."""
-        return names.quoted(name, self.utf8)
+        return mailbox_names.quoted(name, self.utf8)
 
     def use_utf8(self) -> None:
         """From now on mailbox names are in UTF-8, both ways (RFC 6855 §3)."""

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from . import flags, sets, text, words
-from .answers import Bad, No
-from .parser import MAX_DEPTH, Parser
-from .source import Source
+from ..message import bodies, words
+from ..message.source import Source
+from ..syntax import flags, sets
+from ..syntax.answers import Bad, No
+from ..syntax.parser import MAX_DEPTH, Parser
 
 MAX_KEYS = 500
 _DAY = 86400
@@ -49,7 +50,7 @@ class _Keys:
     def __init__(self, parser: Parser, context: Context) -> None:
         self._parser, self._context = parser, context
         self._count = 0
-        self._wanted = text.Wanted()
+        self._wanted = bodies.Wanted()
         self.uses_modseq = False
 
     def program(self) -> Key:
@@ -170,7 +171,7 @@ class _Keys:
         first, last = day + low * _DAY, day + high * _DAY
 
         def test(source: Source, number: int) -> bool:
-            sent = text.date_of(source.header().get(b"date") or b"")
+            sent = bodies.date_of(source.header().get(b"date") or b"")
             return sent is not None and first <= sent < last
 
         return Key(HEADER, test)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import calendar
 import re
 
-from . import names, words
+from ..message import words
+from . import mailbox_names
 from .answers import Bad, No
 
 MAX_DEPTH = 20  # of nested parentheses and NOTs; real clients stay under 5
@@ -163,7 +164,7 @@ class Parser:
     # ------------------------------------------------------------------------------------------ IMAP's own
 
     def mailbox(self) -> str:
-        return names.parse(self.astring(), self.utf8)
+        return mailbox_names.parse(self.astring(), self.utf8)
 
     def list_mailbox(self) -> bytes:
         """A LIST pattern as it came: wildcards are plain characters of an atom here."""

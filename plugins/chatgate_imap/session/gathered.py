@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from .answers import No
+from ..syntax.answers import No
 
 _LITTLE = 1_000_000  # octets that every account may have in any case: some 20 000 messages
 

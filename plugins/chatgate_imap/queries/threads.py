@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 from chatgate.api import Work
 
-from . import sorting, subjects
-from .answers import No
-from .gathered import Share
-from .source import Source
+from ..message import subjects
+from ..message.source import Source
+from ..session.gathered import Share
+from ..syntax.answers import No
+from . import sorting
 
 MAX_REFERENCES = 500_000  # of all messages of a command
 _MAX_OF_ONE = 1000  # of one message: the first ones

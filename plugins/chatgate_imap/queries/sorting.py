@@ -6,11 +6,11 @@ import calendar
 import email.utils
 from collections.abc import Callable
 
-from . import subjects, words
-from .addresses import addresses
-from .answers import Bad
-from .parser import Parser
-from .source import Source
+from ..message import subjects, words
+from ..message.addresses import addresses
+from ..message.source import Source
+from ..syntax.answers import Bad
+from ..syntax.parser import Parser
 
 MAX_CRITERIA = 20
 _MAX_DATE = 200  # octets of a Date field

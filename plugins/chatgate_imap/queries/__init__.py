@@ -1,0 +1,1 @@
+"""What is asked about messages: FETCH items, SEARCH keys, sorting, threads."""

@@ -1,0 +1,1 @@
+"""What clients write, and the ways a command ends."""
