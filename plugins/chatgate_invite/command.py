@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import json
 import re
 import sys
 import time
@@ -12,14 +11,12 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway, octets
+from chatgate.api import Gateway, json_option, octets, show
 from chatgate_invite.database import Token
 from chatgate_invite.tokens import Tokens, good, normal
 
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _LONGEST_NOTE = 200
-
-_json = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
 
 
 def quota(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
@@ -85,15 +82,15 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
         help='How much each account may keep, such as 500M; "none" for no limit.',
     )
     @click.option("--note", default="", callback=one_line, help="Words of your own, which the list shows.")
-    @_json
+    @json_option
     def create(uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
         """Make a token, and print the ways to use it."""
         token = tokens.create(uses, expires, quota, note)
         facts = _facts(token) | _ways(gateway, token)
-        _show(facts, as_json, [token.token, *_about(facts)])
+        show(facts, as_json, [token.token, *_about(facts)])
 
     @group.command("list")
-    @_json
+    @json_option
     def list_(as_json: bool) -> None:
         """List all tokens, with what is left of them."""
         rows = [_facts(token) for token in tokens.all()]
@@ -102,7 +99,7 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
             form(r["token"], f"{r['used']}/{r['uses'] or '-'}", r["expires"] or "never", _quota(r["quota"]), r["note"])
             for r in rows
         ]
-        _show(rows, as_json, [line.rstrip() for line in [form("token", "used", "expires", "quota", "note"), *lines]])
+        show(rows, as_json, [line.rstrip() for line in [form("token", "used", "expires", "quota", "note"), *lines]])
 
     @group.command("revoke")
     @click.argument("token")
@@ -146,10 +143,6 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
         click.echo("\n".join(lines if png or svg else [site.terminal(link, sys.stdout.isatty()), "", *lines]))
 
     return group
-
-
-def _show(data: Any, as_json: bool, lines: list[str]) -> None:
-    click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
 def _facts(token: Token) -> dict[str, Any]:

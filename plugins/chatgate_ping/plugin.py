@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from dataclasses import dataclass
@@ -10,7 +9,7 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway, Problem, hookimpl, option
+from chatgate.api import Gateway, Problem, hookimpl, json_option, option, show
 
 
 @dataclass(frozen=True)
@@ -73,7 +72,7 @@ class Ping:
         )
         @click.option("--from", "sender", metavar="ACCOUNT", help="Send from this account instead of a new one.")
         @click.option("--to", "recipient", metavar="ACCOUNT", help="Send to this account instead of a new one.")
-        @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
+        @json_option
         def ping(sender: str | None, recipient: str | None, as_json: bool, **plan: Any) -> None:
             """Send encrypted messages through the gateway and time them.
 
@@ -84,10 +83,10 @@ class Ping:
             """
             from chatgate_ping.run import Plan, run
 
-            show = (lambda line: None) if as_json else click.echo
-            report = run(self.gateway, self.options.gpg, Plan(sender, recipient, **plan), show)
+            tell = (lambda line: None) if as_json else click.echo
+            report = run(self.gateway, self.options.gpg, Plan(sender, recipient, **plan), tell)
             if as_json:
-                click.echo(json.dumps(report.data(), indent=2))
+                show(report.data(), True, [])
             sys.exit(0 if report.all_arrived else 1)
 
         return ping

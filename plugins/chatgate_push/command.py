@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 from chatgate_filedb import ERRORS, FileDatabase
 from peewee import SqliteDatabase, fn
 
+from chatgate.api import json_option, show
 from chatgate_push.database import State, Token, Waiting
 from chatgate_push.keeper import METRICS
 from chatgate_push.metrics import COUNTERS, Metrics, within
@@ -61,7 +61,7 @@ def make(database: FileDatabase) -> click.Group:
         """See how phones are notified of new mail."""
 
     @push.command("status")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
+    @json_option
     def status(as_json: bool) -> None:
         """Show what waits and what was sent.
 
@@ -75,6 +75,6 @@ def make(database: FileDatabase) -> click.Group:
             raise click.ClickException(f"{database.path} cannot be read: {error}") from error
         finally:
             database.close()
-        click.echo(json.dumps(data, indent=2) if as_json else "\n".join(lines(data)))
+        show(data, as_json, lines(data))
 
     return push

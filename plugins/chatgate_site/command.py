@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
 import click
 
+from chatgate.api import json_option, show
 from chatgate_site import invite
 from chatgate_site.endpoints import Endpoints
 from chatgate_site.facts import Facts
@@ -34,7 +34,7 @@ def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.C
         type=click.Path(dir_okay=False, path_type=Path),
         help="Write the QR code to this file, as an SVG picture.",
     )
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
+    @json_option
     def qr(png: Path | None, svg: Path | None, as_json: bool) -> None:
         """Show an invitation as a QR code and a link.
 
@@ -45,7 +45,7 @@ def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.C
         link, personal = inviter.link(), inviter.personal
         save(link, png, svg)
         if as_json:
-            click.echo(json.dumps({"link": link, "personal": personal, "url": endpoints.url}, indent=2))
+            show({"link": link, "personal": personal, "url": endpoints.url}, True, [])
         elif png or svg:
             click.echo(link)
         else:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import datetime
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator
 
 import click
 
-from chatgate.api import Account, Gateway, normal_address
+from chatgate.api import Account, Gateway, json_option, normal_address, show
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
@@ -24,7 +23,7 @@ def make(gateway: Gateway, options: SweeperOptions, clock: Clock) -> click.Comma
     @click.option("--account", "address", metavar="ADDRESS", help="Sweep this account only.")
     @click.option("--now", type=click.DateTime(), metavar="TIME", help="Sweep as if it were this time (UTC).")
     @click.option("--force", is_flag=True, help="The clock is right, and idle accounts go however many they are.")
-    @click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")
+    @json_option
     def sweep(dry_run: bool, address: str | None, now: datetime.datetime | None, force: bool, as_json: bool) -> None:
         """Remove old mail and idle accounts now.
 
@@ -49,7 +48,7 @@ def make(gateway: Gateway, options: SweeperOptions, clock: Clock) -> click.Comma
         else:
             with _bar(run) as tell:
                 report = run(False, tell)
-        click.echo(json.dumps(report.data(), indent=2) if as_json else "\n".join(_lines(report)))
+        show(report.data(), as_json, _lines(report))
 
     return sweep
 

@@ -1,4 +1,4 @@
-"""The command line: init, check, plugins, accounts; each mistake one clear line and the right exit code."""
+"""The command line: init, check, plugins; each mistake one clear line and the right exit code."""
 
 import dataclasses
 import importlib.metadata
@@ -106,25 +106,6 @@ def test_plugins_are_listed_disabled_and_enabled_with_their_settings(run):
     (run.folder / "conf.d" / (path.name + ".off")).unlink()
     run("plugins", "enable", "site")
     assert path.read_text().startswith("# " + summary(confd.installed()["site"][0].load()))
-
-
-def test_accounts_are_made_listed_shown_changed_and_deleted(run):
-    run("init", "--domain", "d.test")
-    made = json.loads(run("accounts", "create", "someuser1", "--json"))
-    assert made["address"] == "someuser1@d.test" and len(made["password"]) == 22
-    run("accounts", "create", "someuser2@d.test", "--password", "a good password")
-    assert "someuser1@d.test" in run("accounts", "create", "someuser1", code=1)
-    rows = json.loads(run("accounts", "list", "--json"))
-    assert [row["address"] for row in rows] == ["someuser1@d.test", "someuser2@d.test"]
-    assert rows[0]["last_login"] is None and rows[0]["messages"] == 0
-    assert len(json.loads(run("accounts", "list", "--json", "--limit", "1"))) == 1
-    assert json.loads(run("accounts", "list", "--json", "--after", "someuser1@d.test")) == rows[1:]
-    assert "INBOX" in json.loads(run("accounts", "show", "someuser1", "--json"))["mailboxes"]
-    assert json.loads(run("accounts", "passwd", "someuser1", "--json"))["password"] != made["password"]
-    assert "9" in run("accounts", "passwd", "someuser1", "--password", "short", code=1)
-    run("accounts", "delete", "someuser1", input="n\n", code=1)
-    run("accounts", "delete", "someuser1", "--yes")
-    assert "no account someuser1@d.test" in run("accounts", "show", "someuser1", code=1)
 
 
 def test_the_shipped_conf_d_is_what_the_code_says():
@@ -269,28 +250,6 @@ def test_conf_d_is_for_its_owner_s_eyes(run):
         os.umask(umask)
     modes = {stat.S_IMODE(path.stat().st_mode) for path in (run.folder / "conf.d").iterdir()}
     assert (stat.S_IMODE((run.folder / "conf.d").stat().st_mode), modes) == (0o700, {0o600})
-
-
-def test_a_password_comes_from_standard_input_too(run):
-    run("init", "--domain", "d.test")
-    made = json.loads(run("accounts", "create", "someuser1", "--password", "-", "--json", input="correct horse\r\n"))
-    assert made["password"] == "correct horse"
-    assert "another horse" in run("accounts", "passwd", "someuser1", "--password", "-", input="another horse")
-    assert "standard input" in run("accounts", "passwd", "someuser1", "--password", "-", code=2)
-
-
-def test_a_new_account_comes_with_a_link_and_a_qr_code(run):
-    """From the plugin that answers chatgate_login_link."""
-    run("init", "--domain", "d.test", "--local")
-    made = json.loads(run("accounts", "create", "someuser1", "--json"))
-    link = f"dclogin:someuser1@d.test?p={made['password']}&v=1&ih=127.0.0.1&ip=2993&is=ssl&"
-    assert made["link"].startswith(link)
-    lines = run("accounts", "create", "someuser2").splitlines()
-    assert lines[0].startswith("someuser2@d.test ") and lines[1].startswith("dclogin:someuser2@") and len(lines) == 2
-    assert "█" in run("accounts", "passwd", "someuser2", "--qr")
-    run("plugins", "disable", "site")
-    run("plugins", "disable", "selfservice")
-    assert json.loads(run("accounts", "create", "someuser3", "--json", "--qr"))["link"] is None
 
 
 def test_check_warns_of_secrets_that_everybody_can_read(run):

@@ -64,6 +64,46 @@ def listed(run, *arguments):
 # -------------------------------------------------------------------------------- list, show
 
 
+def test_accounts_are_made_listed_shown_changed_and_deleted(run):
+    made = json.loads(run("accounts", "create", "someuser1", "--json"))
+    assert made["address"] == "someuser1@d.test" and len(made["password"]) == 22
+    run("accounts", "create", "someuser2@d.test", "--password", "a good password")
+    assert "someuser1@d.test" in run("accounts", "create", "someuser1", code=1)
+    rows = json.loads(run("accounts", "list", "--json"))
+    assert [row["address"] for row in rows] == ["someuser1@d.test", "someuser2@d.test"]
+    assert rows[0]["last_login"] is None and rows[0]["messages"] == 0
+    assert len(json.loads(run("accounts", "list", "--json", "--limit", "1"))) == 1
+    assert json.loads(run("accounts", "list", "--json", "--after", "someuser1@d.test")) == rows[1:]
+    assert "INBOX" in json.loads(run("accounts", "show", "someuser1", "--json"))["mailboxes"]
+    assert json.loads(run("accounts", "passwd", "someuser1", "--json"))["password"] != made["password"]
+    assert "9" in run("accounts", "passwd", "someuser1", "--password", "short", code=1)
+    run("accounts", "delete", "someuser1", input="n\n", code=1)
+    run("accounts", "delete", "someuser1", "--yes")
+    assert "no account someuser1@d.test" in run("accounts", "show", "someuser1", code=1)
+
+
+def test_a_password_comes_from_standard_input_too(run):
+    made = json.loads(run("accounts", "create", "someuser1", "--password", "-", "--json", input="correct horse\r\n"))
+    assert made["password"] == "correct horse"
+    assert "another horse" in run("accounts", "passwd", "someuser1", "--password", "-", input="another horse")
+    assert "standard input" in run("accounts", "passwd", "someuser1", "--password", "-", code=2)
+
+
+def test_a_new_account_comes_with_a_link_and_a_qr_code(run, tmp_path):
+    """From the plugin that answers chatgate_login_link."""
+    where = tmp_path / "local"
+    run("init", "--domain", "d.test", "--local", where=where)
+    made = json.loads(run("accounts", "create", "someuser1", "--json", where=where))
+    link = f"dclogin:someuser1@d.test?p={made['password']}&v=1&ih=127.0.0.1&ip=2993&is=ssl&"
+    assert made["link"].startswith(link)
+    lines = run("accounts", "create", "someuser2", where=where).splitlines()
+    assert lines[0].startswith("someuser2@d.test ") and lines[1].startswith("dclogin:someuser2@") and len(lines) == 2
+    assert "█" in run("accounts", "passwd", "someuser2", "--qr", where=where)
+    run("plugins", "disable", "site", where=where)
+    run("plugins", "disable", "selfservice", where=where)
+    assert json.loads(run("accounts", "create", "someuser3", "--json", "--qr", where=where))["link"] is None
+
+
 def test_filters(run, beside):
     for name, day in (("anna", 0), ("bert", DAY - 100), ("carl", DAY - 10), ("dora", DAY)):
         account = beside.create(f"{name}@d.test", way="operator")
