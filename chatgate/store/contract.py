@@ -9,11 +9,12 @@ from typing import Protocol
 from chatgate.store.accounts import Accounts
 from chatgate.store.mailboxes import Mailboxes
 from chatgate.store.messages import Messages
+from chatgate.store.queue import Queue
 from chatgate.store.retention import Retention
 from chatgate.store.upkeep import Upkeep
 
 
-class Store(Accounts, Mailboxes, Messages, Retention, Upkeep, Protocol):
+class Store(Accounts, Mailboxes, Messages, Queue, Retention, Upkeep, Protocol):
     """What holds for every method, unless its docstring says otherwise:
 
     **Durability.** A method that changes something returns when the change is on disk and would survive a power cut:

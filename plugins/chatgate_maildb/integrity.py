@@ -29,13 +29,20 @@ _RULES = {
         JOIN body ON body.id=body_id WHERE message.size<>body.size""",
     "a message has no body: mailbox, UID": """SELECT mailbox_id, uid FROM message
         WHERE NOT EXISTS (SELECT 1 FROM body WHERE id=body_id)""",
-    "no message has body": """SELECT id FROM body
-        WHERE id NOT IN (SELECT body_id FROM message UNION ALL SELECT body_id FROM released)""",
+    "no message has body": """SELECT id FROM body WHERE id NOT IN
+        (SELECT body_id FROM message UNION ALL SELECT body_id FROM released UNION ALL SELECT body_id FROM outgoing)""",
     "the copies of a body are miscounted: body": """SELECT body_id FROM (SELECT body_id, count(*) n
-        FROM (SELECT body_id FROM message UNION ALL SELECT body_id FROM released) GROUP BY body_id)
+        FROM (SELECT body_id FROM message UNION ALL SELECT body_id FROM released UNION ALL SELECT body_id FROM outgoing)
+        GROUP BY body_id)
         LEFT JOIN shared USING (body_id) WHERE n<>ifnull(copies, 1)""",
     "not the size it should have, or neither or both of data and file: body": """SELECT id FROM body
         WHERE (file IS NULL)=(data IS NULL) OR (data IS NOT NULL AND length(data)<>size) OR header_size>size""",
+    "the queue is miscounted: rows and octets": """SELECT n, octets
+        FROM (SELECT count(*) n, ifnull(sum(size), 0) octets FROM outgoing)
+        WHERE n<>(SELECT value FROM meta WHERE key='queued')
+        OR octets<>(SELECT value FROM meta WHERE key='queued_octets')""",
+    "what is queued has no body, or one of another size: row": """SELECT outgoing.id FROM outgoing
+        LEFT JOIN body ON body.id=body_id WHERE body.size IS NOT outgoing.size""",
     "an account has no INBOX: account": """SELECT id FROM account WHERE NOT EXISTS
         (SELECT 1 FROM mailbox WHERE account_id=account.id AND name='INBOX')""",
 }

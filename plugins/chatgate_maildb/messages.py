@@ -4,35 +4,27 @@ from __future__ import annotations
 
 import itertools
 import json
-import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator
 from functools import partial
-from typing import Literal, TypeVar
+from typing import Literal
 
 from chatgate.api import (
     Changes,
     Content,
     Copied,
-    Delivery,
-    Destination,
     FlagsChanged,
-    Impossible,
     Message,
     NoSuchMailbox,
-    OverQuota,
-    Queued,
     Status,
-    Stored,
     StoreUnavailable,
     Work,
-    header_size,
     normal_flags,
 )
 from chatgate_maildb import rows
 from chatgate_maildb.contents import InFile, InRow
 from chatgate_maildb.flags import DELETED, SEEN, has, parsed, text
-from chatgate_maildb.part import Part
 from chatgate_maildb.rows import many
+from chatgate_maildb.storing import Storing
 from chatgate_maildb.writer import Transaction
 
 _LIST = "SELECT uid, modseq, flags, size, date FROM message "
@@ -46,12 +38,6 @@ _GONE = """SELECT modseq, uid FROM expunged WHERE mailbox_id=? AND (modseq, uid)
     ORDER BY modseq, uid LIMIT ?"""
 _BODY = """SELECT body.size, body.header_size, body.file, body.data FROM message JOIN body ON body.id=message.body_id
     WHERE mailbox_id=? AND uid=?"""
-
-T = TypeVar("T")
-
-# size, header_size, file, data
-_Body = tuple[int, int, str | None, bytes | None]
-_BODY_ROW = "INSERT INTO body (size, header_size, file, data) VALUES (?, ?, ?, ?)"
 
 _STEP = """UPDATE mailbox SET modseq=modseq+?, unseen=unseen-? WHERE id=? AND account_id IS NOT NULL
     RETURNING modseq"""
@@ -67,22 +53,7 @@ def _message(row: tuple) -> Message:
 _new = tuple.__new__
 
 
-def _header_size(content: bytes) -> int:
-    """Octets of the header with its empty line. (Not by `split`, which copies the body.)"""
-    end = -2 if content.startswith(b"\r\n") else content.find(b"\r\n\r\n")
-    return end + 4 if end != -1 else len(content)
-
-
-def _row(tx: Transaction, body_id: int, size: int, delivery: Delivery, now: int) -> Stored:
-    """Put a message with this body into a mailbox that has room. now: its date if the delivery has none."""
-    flags, box = normal_flags(delivery.flags), delivery.mailbox_id
-    uid, modseq, uidvalidity = rows.grow(tx, box, 1, SEEN not in flags, size, None)
-    date = now if delivery.date is None else delivery.date
-    tx.execute(rows.INSERT, (box, uid, body_id, modseq, text(flags), size, date))
-    return Stored(delivery, uid, uidvalidity, modseq)
-
-
-class Messages(Part):
+class Messages(Storing):
     def status(self, mailbox_id: int) -> Status:
         return Status._make(self._mailbox(mailbox_id, "messages, unseen, uidnext, uidvalidity, modseq, octets"))
 
@@ -145,7 +116,11 @@ class Messages(Part):
         return None
 
     def open(self, mailbox_id: int, uid: int) -> Content | None:
-        for size, _, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
+        return self._opened(_BODY, (mailbox_id, uid))
+
+    def _opened(self, sql: str, key: tuple) -> Content | None:
+        """The body that this statement finds."""
+        for size, _, file, data in self.reader.rows(sql, key):
             if file is None:
                 return InRow(data)
             opened = self.blobs.open(file)
@@ -153,7 +128,7 @@ class Messages(Part):
                 return InFile(self.blobs, size, *opened[:2])
             if opened is not None:
                 self.blobs.release(opened[0])
-            self._missing_file(mailbox_id, uid)
+            self._missing_file(sql, key)
         return None
 
     def header(self, mailbox_id: int, uid: int) -> bytes | None:
@@ -164,97 +139,14 @@ class Messages(Part):
     def _file(self, mailbox_id: int, uid: int, file: str, size: int) -> bytes | None:
         content = self.blobs.read(file, size)
         if content is None or len(content) != size:
-            self._missing_file(mailbox_id, uid)
+            self._missing_file(_BODY, (mailbox_id, uid))
             return None
         return content
 
-    def _missing_file(self, mailbox_id: int, uid: int) -> None:
-        """Nothing to say when the message was expunged meanwhile. Raises StoreError when it was not."""
-        if self.reader.rows(_BODY, (mailbox_id, uid)):
+    def _missing_file(self, sql: str, key: tuple) -> None:
+        """Nothing to say when the message went meanwhile. Raises StoreError when it did not."""
+        if self.reader.rows(sql, key):
             raise StoreUnavailable()  # `check` tells the operator which file is damaged
-
-    def store(
-        self,
-        content: bytes,
-        destinations: Sequence[Destination],
-        partial: bool = False,
-        sender: str = "",
-        account_id: int | None = None,
-    ) -> list[Stored | Queued]:
-        deliveries = [destination for destination in destinations if isinstance(destination, Delivery)]
-        if len(deliveries) != len(destinations):
-            raise Impossible("This store has no queue yet")
-        body, now = self._body(content), int(time.time())
-
-        def work(tx: Transaction) -> list[Stored | Queued]:
-            body_id = tx.execute(_BODY_ROW, body).lastrowid
-            stored: list[Stored | Queued] = []
-            full, gone = [], []
-            for delivery in deliveries:
-                if not self._has_room(tx, delivery, len(content)):
-                    full.append(delivery)
-                    continue
-                try:
-                    stored.append(_row(tx, body_id, len(content), delivery, now))
-                except NoSuchMailbox:
-                    gone.append(delivery)
-            if gone:
-                raise NoSuchMailbox(gone=gone)
-            if full and not (partial and any(isinstance(one, Queued) or not one.delivery.own for one in stored)):
-                raise OverQuota(full=full)
-            if not stored:
-                raise Impossible("No mailbox to store in")
-            rows.share(tx, body_id, len(stored))
-            return stored
-
-        return self._written([body], work)
-
-    def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
-        bodies: list[_Body] = []
-        now = int(time.time())
-
-        def work(tx: Transaction) -> list[Stored]:
-            stored = []
-            for body, (content, delivery) in zip(bodies, messages, strict=True):
-                if not self._has_room(tx, delivery, len(content)):
-                    raise OverQuota(full=[delivery])
-                body_id = tx.execute(_BODY_ROW, body).lastrowid
-                stored.append(_row(tx, body_id, len(content), delivery, now))
-                tx.breathe()
-            return stored
-
-        try:
-            for content, _ in messages:
-                bodies.append(self._body(content))
-        except Exception:
-            self._drop(bodies)
-            raise
-        return self._written(bodies, work, patient=many(bodies))
-
-    def _has_room(self, tx: Transaction, delivery: Delivery, size: int) -> bool:
-        """A word of the server's own is one message beyond the limit, too."""
-        messages = 0 if delivery.beyond else 1
-        return rows.has_room(tx, delivery.account_id, messages, size - delivery.beyond, self.quota)
-
-    def _body(self, content: bytes) -> _Body:
-        """What a row of the content holds: size, size of the header, file, data. Writes the file of a large one."""
-        size = len(content)
-        file = self.blobs.write(content) if size > self.options.blob_bytes else None
-        return size, header_size(content), file, content if file is None else None
-
-    def _drop(self, bodies: Sequence[_Body]) -> None:
-        self.blobs.remove([file for _, _, file, _ in bodies if file is not None])
-
-    def _written(
-        self, bodies: Sequence[_Body], work: Callable[[Transaction], list[T]], patient: bool = False
-    ) -> list[T]:
-        try:
-            return self.writer.run(work, patient=patient, grows=True)
-        except StoreUnavailable:
-            raise  # perhaps it is on disk after all, and its file must not go; if not, the sweep takes it
-        except Exception:
-            self._drop(bodies)
-            raise
 
     def set_flags(
         self,

@@ -64,9 +64,23 @@ def _up_3(database: SqliteDatabase) -> None:
         database.execute_sql(sql)
 
 
+def _up_4(database: SqliteDatabase) -> None:
+    """The queue of what goes elsewhere."""
+    for sql in (
+        """CREATE TABLE outgoing (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, body_id INTEGER NOT NULL,
+           account_id INTEGER, sender TEXT NOT NULL, recipient TEXT NOT NULL, domain TEXT NOT NULL,
+           size INTEGER NOT NULL, came REAL NOT NULL, expires REAL NOT NULL, due REAL NOT NULL,
+           attempts INTEGER NOT NULL, code INTEGER, enhanced TEXT, said TEXT)""",
+        "CREATE INDEX outgoing_due ON outgoing (due)",
+        "CREATE INDEX outgoing_account ON outgoing (account_id, size)",
+        "INSERT INTO meta (key, value) VALUES ('queued', 0), ('queued_octets', 0)",
+    ):
+        database.execute_sql(sql)
+
+
 # By the version they lead to. Steps are SQL of their own time: the models move on, a migration must not.
-MIGRATIONS: Mapping[int, Step] = {2: _up_2, 3: _up_3}
-VERSION = 3
+MIGRATIONS: Mapping[int, Step] = {2: _up_2, 3: _up_3, 4: _up_4}
+VERSION = 4
 
 
 def version(database: SqliteDatabase) -> int:
@@ -144,7 +158,8 @@ def _transaction(database: SqliteDatabase, what: str) -> Iterator[None]:
 def _create(database: SqliteDatabase, to: int) -> None:
     with database.bind_ctx(MODELS):
         database.create_tables(MODELS, safe=False)
-    database.execute_sql("INSERT INTO meta (key, value) VALUES ('version', ?), ('uidvalidity', 0)", (to,))
+    counters = "('uidvalidity', 0), ('queued', 0), ('queued_octets', 0)"
+    database.execute_sql(f"INSERT INTO meta (key, value) VALUES ('version', ?), {counters}", (to,))
     database.execute_sql("INSERT INTO hashkey (name, value) VALUES ('tombstone', randomblob(32))")
 
 

@@ -9,7 +9,9 @@ from chatgate.api import LEAST_LARGE
 
 
 class Meta(peewee.Model):
-    """`version`: the schema's (see migrations.py). `uidvalidity`: the last one given to any mailbox."""
+    """`version`: the schema's (see migrations.py). `uidvalidity`: the last one given to any mailbox. `queued`,
+    `queued_octets`: rows of Outgoing, and the sum of their sizes.
+    """
 
     key = peewee.TextField(primary_key=True)
     value = peewee.IntegerField()
@@ -116,6 +118,28 @@ class Message(peewee.Model):
         without_rowid = True
 
 
+class Outgoing(peewee.Model):
+    """One recipient elsewhere of a message: a row of the queue. account_id is no foreign key: what an account has sent
+    goes its way when the account is gone. due: when it may be claimed; of one that is, the end of the lease.
+    code, enhanced, said: the answer to the last attempt.
+    """
+
+    id = AutoIncrementField()
+    body_id = peewee.IntegerField()
+    account_id = peewee.IntegerField(null=True)
+    sender = peewee.TextField()
+    recipient = peewee.TextField()
+    domain = peewee.TextField()
+    size = peewee.IntegerField()
+    came = peewee.FloatField()
+    expires = peewee.FloatField()
+    due = peewee.FloatField()
+    attempts = peewee.IntegerField()
+    code = peewee.IntegerField(null=True)
+    enhanced = peewee.TextField(null=True)
+    said = peewee.TextField(null=True)
+
+
 class Expunged(peewee.Model):
     """A UID that is gone, and the modseq of its going."""
 
@@ -155,6 +179,8 @@ class Annotation(peewee.Model):
 Message.add_index(Message.index(Message.mailbox, Message.modseq, name="message_modseq"))
 _BY_DATE = (Message.date, Message.mailbox, Message.uid)
 Message.add_index(Message.index(*_BY_DATE, name="message_large", where=peewee.SQL(f"size>{LEAST_LARGE}")))
+Outgoing.add_index(Outgoing.index(Outgoing.due, name="outgoing_due"))
+Outgoing.add_index(Outgoing.index(Outgoing.account_id, Outgoing.size, name="outgoing_account"))
 Account.add_index(peewee.SQL("CREATE INDEX account_idle ON account (max(last_login, created))"))
 Body.add_index(Body.index(Body.file, name="body_file", unique=True, where=Body.file.is_null(False)))
 
@@ -170,5 +196,6 @@ MODELS = (
     Shared,
     Released,
     Message,
+    Outgoing,
     Expunged,
 )

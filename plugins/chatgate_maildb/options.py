@@ -29,6 +29,17 @@ class MailDbOptions:
         "Removed messages remembered for each mailbox when cleaning up. A session further behind is told of all "
         "UIDs that are gone, which costs more.",
     )
+    queue_rows: int = option(
+        100_000, "Recipients elsewhere for whom mail may wait at the same time. 0: nothing goes elsewhere."
+    )
+    queue_rows_per_account: int = option(2000, "The same for what one account sends.")
+    queue_bytes: int = option(
+        5_000_000_000, "Octets of all that, each message counted for each of its recipients; it is on the disk once."
+    )
+    queue_bytes_per_account: int = option(500_000_000, "The same for what one account sends. It is beside its quota.")
+    queue_days: float = option(
+        5.0, "Days for which mail to elsewhere is tried, before its sender is told (RFC 5321: 4 or 5)."
+    )
     tombstone_days: int = option(0, "Days for which nobody but its owner can have a removed address. 0: for ever.")
     busy_seconds: float = option(10.0, "Seconds to wait while another process, such as a command, writes.")
     reserve_bytes: int = option(

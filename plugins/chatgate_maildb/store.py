@@ -15,8 +15,8 @@ from chatgate_maildb import belongs, database, integrity, mailboxes, migrations
 from chatgate_maildb.accounts import DAY, Accounts
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
-from chatgate_maildb.messages import Messages
 from chatgate_maildb.options import MailDbOptions
+from chatgate_maildb.queue import Queue
 from chatgate_maildb.removal import Removal
 from chatgate_maildb.reserve import Reserve
 from chatgate_maildb.retention import Retention
@@ -36,7 +36,7 @@ _REMEMBERED = """SELECT mailbox_id, count(*) FROM expunged WHERE mailbox_id>? AN
 _LEFTOVER = 3600.0
 
 
-class MailStore(Accounts, Messages, Removal, Retention):
+class MailStore(Accounts, Queue, Removal, Retention):
     """The gateway's `Store`. folder: made if missing. post: told each changed mailbox id after the commit.
 
     Several processes may have one folder open. They see each other's changes at once, but are not woken by them.

@@ -8,17 +8,33 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
+import smtplib
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
+
+import gevent.event
 
 from chatgate.api import (
+    QUEUE,
+    Background,
     Envelope,
     Gateway,
     Outgoing,
     Prepend,
+    Queued,
+    Reply,
     hookimpl,
     option,
     required,
 )
+
+log = logging.getLogger("chatgate.smarthost")
+
+# Rows claimed at once, and the seconds for which they are ours: more than handing all of them on can take.
+_AT_ONCE, _LEASE = 50, 600.0
 
 
 @dataclass(frozen=True)
@@ -39,6 +55,7 @@ class Smarthost:
     def __init__(self, gateway: Gateway, options: SmarthostOptions) -> None:
         self._gateway, self._options = gateway, options
         self._domains = frozenset(domain.lower() for domain in options.domains)
+        self._more = gevent.event.Event()
 
     @hookimpl
     def chatgate_recipient(self, envelope: Envelope, address: str) -> Outgoing | None:
@@ -52,3 +69,66 @@ class Smarthost:
             return None
         seal = hmac.new(self._options.seal_key.encode(), content, hashlib.sha256).hexdigest()
         return [Prepend("Relay-Seal", f"v=1; hmac-sha256={seal}")]
+
+    @hookimpl
+    def chatgate_services(self, gateway: Gateway) -> list[Background]:
+        return [Background("smarthost", self._work)]
+
+    def _work(self) -> None:
+        """What is killed here, at stop or with the process, delays: its rows come back when their lease is over."""
+        watch = self._gateway.board.watch(QUEUE, self._more.set)
+        try:
+            while True:
+                self._more.clear()
+                while rows := self._gateway.store.claim(_AT_ONCE, _LEASE, time.time()):
+                    for _, message in groupby(rows, key=lambda row: row.message):
+                        self._hand_on(list(message))
+                due = self._gateway.store.next_due()
+                # A posting may be lost, and another process may have put something there.
+                self._more.wait(60.0 if due is None else min(60.0, max(0.1, due - time.time())))
+        finally:
+            watch.cancel()
+
+    def _hand_on(self, rows: list[Queued]) -> None:
+        """One message to its recipients, and what became of each."""
+        store = self._gateway.store
+        over = [row for row in rows if row.expired]
+        if over:
+            log.warning("given up rows=%d", len(over))
+            store.settle(over)
+        rows = [row for row in rows if not row.expired]
+        content = store.open_queued(rows[0].id) if rows else None
+        if content is None:
+            return
+        try:
+            refused = self._send(rows, content.read(0, content.size))
+        finally:
+            content.close()
+        until = time.time() + self._options.retry_seconds
+        for row in rows:
+            reply = refused.get(row.recipient)
+            if reply is not None and reply.temporary:
+                store.postpone(row, until, reply)
+        done = [row for row in rows if row.recipient not in refused or not refused[row.recipient].temporary]
+        store.settle(done)
+
+    def _send(self, rows: Sequence[Queued], content: bytes) -> dict[str, Reply]:
+        """Why which recipients were not taken."""
+        host, _, port = self._options.host.rpartition(":")
+        recipients = [row.recipient for row in rows]
+        refused: dict[str, tuple[int, bytes | str]]
+        try:
+            with smtplib.SMTP(host, int(port), self._gateway.hostname, timeout=self._options.timeout_seconds) as smtp:
+                refused = {**smtp.sendmail(rows[0].sender, recipients, content)}
+        except smtplib.SMTPRecipientsRefused as error:
+            refused = {**error.recipients}
+        except smtplib.SMTPResponseException as error:
+            refused = {address: (error.smtp_code, error.smtp_error) for address in recipients}
+        except (OSError, smtplib.SMTPException):
+            refused = {address: (451, b"The server cannot be reached") for address in recipients}
+        return {address: _reply(code, text) for address, (code, text) in refused.items()}
+
+
+def _reply(code: int, text: bytes | str) -> Reply:
+    said = text.decode("ascii", "replace") if isinstance(text, bytes) else text
+    return Reply(code if 400 <= code < 600 else 451, "", " ".join(said.split()) or "refused")

@@ -9,7 +9,7 @@ import time
 import pytest
 from chatgate_maildb import database, migrations
 
-from chatgate.api import AddressGone, Delivery, Kept, Message, PluginError
+from chatgate.api import AddressGone, Delivery, Kept, Message, Outgoing, PluginError
 
 # Version 1 as it was released. Never change it: whoever changes the models adds a migration, and a version here.
 VERSION_1 = """
@@ -64,6 +64,15 @@ CREATE TABLE "message" ("mailbox_id" INTEGER NOT NULL, "uid" INTEGER NOT NULL, "
 CREATE INDEX "message_modseq" ON "message" ("mailbox_id", "modseq");
 CREATE INDEX "message_large" ON "message" ("date", "mailbox_id", "uid") WHERE size>65536;
 """
+# What version 4 added, likewise.
+VERSION_4 = """
+CREATE TABLE "outgoing" ("id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "body_id" INTEGER NOT NULL,
+    "account_id" INTEGER, "sender" TEXT NOT NULL, "recipient" TEXT NOT NULL, "domain" TEXT NOT NULL,
+    "size" INTEGER NOT NULL, "came" REAL NOT NULL, "expires" REAL NOT NULL, "due" REAL NOT NULL,
+    "attempts" INTEGER NOT NULL, "code" INTEGER, "enhanced" TEXT, "said" TEXT);
+CREATE INDEX "outgoing_due" ON "outgoing" ("due");
+CREATE INDEX "outgoing_account" ON "outgoing" ("account_id", "size");
+"""
 MAIL = """
 INSERT INTO meta VALUES ('version', 1), ('uidvalidity', 1700000000);
 INSERT INTO account VALUES (7, 'alice@example.org', 'secret', 1690000000, 19000);
@@ -109,15 +118,15 @@ def schema(path):
 
 
 def test_the_schema_is_the_one_of_its_version(gateway, tmp_path):
-    assert migrations.VERSION == 3, "add the new version's changes and a test"
+    assert migrations.VERSION == 4, "add the new version's changes and a test"
     gateway.store.close()
-    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3)
+    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3 + VERSION_4)
     assert schema(tmp_path / "data" / "mail.db") == schema(tmp_path / "by-hand.db")
 
 
 def test_a_store_of_version_1_gets_the_schema_of_today(old, open_gateway, tmp_path):
     open_gateway().store.close()
-    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3)
+    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3 + VERSION_4)
     assert schema(old / "mail.db") == schema(tmp_path / "by-hand.db")
 
 
@@ -230,6 +239,19 @@ def test_bodies_that_no_message_has_go_after_the_way_to_version_3(old, open_gate
     assert not file.exists()
 
 
+def test_a_store_of_version_3_gets_a_queue(tmp_path, open_gateway):
+    (tmp_path / "data").mkdir()
+    message = "message (mailbox_id, uid, body_id, modseq, flags, size, date) "
+    mail = MAIL.replace("account VALUES", "account (id, address, secret, created, last_login) VALUES")
+    mail = mail.replace("message VALUES", message + "VALUES") + "INSERT INTO hashkey VALUES ('tombstone', x'00');"
+    made = VERSION_1 + VERSION_2 + VERSION_3 + mail + "UPDATE meta SET value=3 WHERE key='version';"
+    script(tmp_path / "data" / "mail.db", made)
+    store = open_gateway().store
+    assert store.queue() == [] and store.next_due() is None and store.integrity() == []
+    store.store(b"x", [Outgoing("zoe@far.test", "far.test"), Delivery("", 3, 7)])
+    assert store.count_queue() == 1 and store.content(3, 5) == b"A: b\r\n\r\n" and store.integrity() == []
+
+
 FULL = """
 import resource, sys
 from pathlib import Path
@@ -253,7 +275,7 @@ def test_a_full_disk_is_said_in_one_line_and_changes_nothing(old, open_gateway):
         INSERT INTO message SELECT 3, uid, 1, 9, '', 8, 1700000001 FROM n;""",
     )
     done = subprocess.run([sys.executable, "-c", FULL, str(old)], capture_output=True, text=True)
-    assert re.fullmatch(r"maildb: the database cannot be brought to version [23]: [^\n]*\n[12]\n", done.stdout), done
+    assert re.fullmatch(r"maildb: the database cannot be brought to version [234]: [^\n]*\n[123]\n", done.stdout), done
     assert open_gateway().store.integrity() == []
 
 
@@ -268,8 +290,8 @@ def test_an_old_database_that_an_older_program_uses_is_left_alone(old, open_gate
 
 
 def test_a_newer_database_is_refused_and_left_alone(old, open_gateway):
-    script(old / "mail.db", "UPDATE meta SET value=4 WHERE key='version'; CREATE TABLE later (x)")
-    with pytest.raises(PluginError, match="schema version 4, this program knows versions up to 3") as error:
+    script(old / "mail.db", "UPDATE meta SET value=5 WHERE key='version'; CREATE TABLE later (x)")
+    with pytest.raises(PluginError, match="schema version 5, this program knows versions up to 4") as error:
         _ = open_gateway().store
     assert "\n" not in str(error.value) and "later" in schema(old / "mail.db")
 

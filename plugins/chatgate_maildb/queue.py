@@ -1,0 +1,65 @@
+"""The queue of what goes elsewhere: claimed, postponed, settled, listed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from chatgate.api import Content, Destination, Queued, Reply, Settled
+from chatgate_maildb import outgoing, rows
+from chatgate_maildb.messages import Messages
+from chatgate_maildb.storing import BODY_ROW
+from chatgate_maildb.writer import Transaction
+
+_LIST = f"SELECT {outgoing.COLUMNS} FROM outgoing WHERE id>? ORDER BY id LIMIT ?"
+_BODY = """SELECT body.size, body.header_size, body.file, body.data FROM outgoing JOIN body ON body.id=body_id
+    WHERE outgoing.id=?"""
+_POSTPONE = """UPDATE outgoing SET due=?, code=ifnull(?, code), enhanced=ifnull(?, enhanced), said=ifnull(?, said)
+    WHERE id=? AND attempts=?"""
+
+_LONGEST = 500  # characters of an answer
+
+
+class Queue(Messages):
+    def claim(self, limit: int, seconds: float, now: float) -> list[Queued]:
+        if limit < 1 or not self.reader.rows("SELECT 1 FROM outgoing WHERE due<=? LIMIT 1", (now,)):
+            return []
+        return self.writer.run(lambda tx: outgoing.claim(tx, limit, now + seconds, now))
+
+    def next_due(self) -> float | None:
+        ((due,),) = self.reader.rows("SELECT min(due) FROM outgoing")
+        return due
+
+    def open_queued(self, queued_id: int) -> Content | None:
+        return self._opened(_BODY, (queued_id,))
+
+    def postpone(self, row: Queued, until: float, reply: Reply | None = None) -> bool:
+        due = until if row.expired else min(until, row.expires)
+        said = [reply.code, reply.enhanced, " ".join(reply.text.split())[:_LONGEST]] if reply else [None] * 3
+        values = (due, *said, row.id, row.attempts)
+        return self.writer.run(lambda tx: tx.execute(_POSTPONE, values).rowcount) > 0
+
+    def settle(self, rows: Sequence[Queued], notice: tuple[bytes, Destination] | None = None) -> Settled:
+        bodies = [] if notice is None else [self._body(notice[0])]
+
+        def work(tx: Transaction) -> Settled:
+            gone = [row.id for row in outgoing.remove(tx, [row.id for row in rows])]
+            if not gone or notice is None or not self._takes(tx, len(notice[0]), notice[1]):
+                return Settled(gone)
+            body_id = tx.execute(BODY_ROW, bodies[0]).lastrowid
+            ((told,), _) = self._copies(tx, body_id, len(notice[0]), [notice[1]], "", None, None)
+            return Settled(gone, told)
+
+        settled = self._written(bodies, work, grows=False)
+        if settled.notice is None:
+            self._drop(bodies)
+        return settled
+
+    def queue(self, after: int = 0, limit: int = 1000) -> list[Queued]:
+        return [outgoing.queued(row) for row in self.reader.rows(_LIST, (after, limit))]
+
+    def count_queue(self) -> int:
+        ((count,),) = self.reader.rows("SELECT value FROM meta WHERE key='queued'")
+        return count
+
+    def drop(self, ids: Collection[int]) -> list[Queued]:
+        return self.writer.run(lambda tx: outgoing.remove(tx, ids), patient=rows.many(ids))
