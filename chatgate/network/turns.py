@@ -85,13 +85,14 @@ class Work:
     spent: of these, up to the last turn that ended.
     """
 
-    __slots__ = ("seconds", "spent", "_until", "_cpu", "_line", "_client", "_iteration")
+    __slots__ = ("seconds", "spent", "_until", "_cpu", "_line", "_client", "_iteration", "_end")
 
     def __init__(self, seconds: float = math.inf) -> None:
         self.seconds = seconds
         self._line = _line()
         self._client = clients.get(gevent.getcurrent(), _NOBODY)
         self._iteration = -1
+        self._end: Exception | None = None
         self._until = self._cpu = 0.0
         self.begin()
 
@@ -104,14 +105,20 @@ class Work:
     def step(self) -> None:
         """Give others their turn if this one is over. Costs nothing to speak of if it is not.
 
-        Raises TooMuchWork, and Abandoned.
+        Raises TooMuchWork, Abandoned, and what `end` was told.
         """
         if time.monotonic() >= self._until:
             self._end_turn()
+            if self._end is not None:
+                raise self._end
             if self._client.gone():
                 raise Abandoned
             if self.spent > self.seconds:
                 raise TooMuchWork
+
+    def end(self, why: Exception) -> None:
+        """Whoever works on this shall hear of it at a step, once it is its turn. From any greenlet."""
+        self._end = why
 
     def turn(self) -> None:
         """As `step`, where it is too late to give up."""

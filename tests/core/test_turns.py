@@ -110,6 +110,26 @@ def test_too_much_work():
     work.step()  # a new one may cost as much again
 
 
+def test_work_that_is_ended_from_elsewhere():
+    """A step tells it; where it is too late to give up nobody hears."""
+    done = []
+
+    def long():
+        work = Work()
+        gevent.spawn(work.end, LookupError("over"))
+        for _ in range(100):
+            compute(0.0005)
+            work.turn()
+        for step in range(1000):
+            done.append(step)
+            compute(0.0005)
+            work.step()
+
+    with pytest.raises(LookupError, match="over"):
+        long()
+    assert len(done) < 100
+
+
 def test_neither_waiting_nor_the_work_of_others_counts():
     def other():
         while True:

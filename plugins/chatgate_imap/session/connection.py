@@ -155,7 +155,9 @@ class Connection:
 
     def _stop(self) -> None:
         assert self.session.ending is not None
-        self.wire.stop(Bye(self.session.ending.text, self.session.ending.imap))
+        bye = Bye(self.session.ending.text, self.session.ending.imap)
+        self.wire.stop(bye)
+        self.work.end(bye)  # nobody waits for what would take longer than the end may
 
     def _goodbye(self, bye: Bye) -> None:
         try:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 
 import gevent
 import pytest
+from chatgate_imap.commands import search
 from chatgate_imap.message.header import Header, value_and_parameters
 from chatgate_imap.message.words import unquoted
 from chatgate_imap.syntax.answers import Bad
@@ -148,3 +150,35 @@ def test_lists_of_other_strings(text):
 def test_what_is_no_list_of_strings(text):
     with pytest.raises(Bad):
         Parser([text]).astrings()
+
+
+def test_a_gateway_that_stops_waits_for_no_command_that_computes(own_gateway, monkeypatch):
+    """Sixty of them once took all of stop_seconds, as each wants turns and none is told. What is stored goes on."""
+    gateway, looked = own_gateway(), []
+
+    class Slow(search.Source):
+        def __init__(self, *facts):
+            looked.append(1)
+            until = time.monotonic() + 0.003
+            while time.monotonic() < until:
+                pass
+            super().__init__(*facts)
+
+    monkeypatch.setattr(search, "Source", Slow)
+    clients = [Client(gateway) for _ in range(5)]
+    clients[0].do("LOGIN a@example.org passpass1")
+    for message in [b"x"] * 100:
+        clients[0].append(message)
+    for client in clients:
+        if client is not clients[0]:
+            client.do("LOGIN a@example.org passpass1")
+        client.do("SELECT INBOX")
+        client.start(f"SEARCH {'NOT ALL ' * 5}")
+    until(lambda: len(looked) > 10)
+    before = len(looked)
+    gateway.stop()
+    assert len(looked) < before + 20
+    for client in clients:
+        with pytest.raises(EOFError):
+            client.finish()
+        assert client.lines[-1].startswith(b"* BYE [UNAVAILABLE]")
