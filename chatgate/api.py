@@ -81,7 +81,7 @@ from chatgate.store.rules import (
     new_mailbox_name,
     normal_flags,
 )
-from chatgate.units import MOST, iso_day, octets
+from chatgate.units import MOST, free_octets, iso_day, octets
 
 __all__ = [
     "FIRST_MAILBOXES",
@@ -156,6 +156,7 @@ __all__ = [
     "few_flags",
     "fail",
     "fields",
+    "free_octets",
     "give_turn",
     "header_size",
     "hookimpl",

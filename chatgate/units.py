@@ -1,8 +1,10 @@
-"""Sizes and days, as people write them."""
+"""Sizes and days, as people write them, and the size of what is free."""
 
 from __future__ import annotations
 
 import datetime
+import os
+from pathlib import Path
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
@@ -22,3 +24,9 @@ def octets(text: str) -> int:
 def iso_day(day: int) -> str | None:
     """Of days since 1970-01-01: "2027-01-31"; None for 0, an unknown one."""
     return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() if day else None
+
+
+def free_octets(folder: Path) -> int:
+    """How much the disk with this folder still takes from us; what is kept for root is not. Raises OSError."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize

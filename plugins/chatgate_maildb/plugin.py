@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gevent
 
-from chatgate.api import Gateway, Problem, Service, Store, hookimpl
+from chatgate.api import Gateway, Problem, Service, Store, free_octets, hookimpl
 from chatgate_maildb import integrity
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.options import MailDbOptions
-from chatgate_maildb.reserve import free_octets
 from chatgate_maildb.store import MailStore
 from chatgate_maildb.wakeups import Wakeups
 

@@ -12,6 +12,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from chatgate.api import free_octets
+
 log = logging.getLogger("chatgate.maildb")
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
@@ -23,12 +25,6 @@ def is_full(error: BaseException) -> bool:
         return error.errno in _FULL
     code = getattr(error, "sqlite_errorcode", 0)
     return code == sqlite3.SQLITE_FULL or code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
-
-
-def free_octets(folder: Path) -> int:
-    """That are left for us on the disk with this folder. Raises OSError."""
-    disk = os.statvfs(folder)
-    return disk.f_bavail * disk.f_frsize
 
 
 class Reserve:

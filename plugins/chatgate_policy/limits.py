@@ -9,6 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from chatgate.api import free_octets
+
 log = logging.getLogger("chatgate.policy")
 
 # Networks counted in one hour; more than that are not people who register.
@@ -50,8 +52,7 @@ class Load:
         raise ValueError("no MemAvailable")
 
     def _free_disk(self) -> int:
-        disk = os.statvfs(self._folder)
-        return disk.f_bavail * disk.f_frsize
+        return free_octets(self._folder)
 
 
 class Budget:

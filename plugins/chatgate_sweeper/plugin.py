@@ -11,7 +11,7 @@ from chatgate.api import Envelope, Gateway, NewAccount, Problem, Reply, Service,
 from chatgate_sweeper import command, rules, service
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
-from chatgate_sweeper.sweep import free_octets
+from chatgate_sweeper.sweep import free_here
 
 
 class Sweeper:
@@ -26,7 +26,7 @@ class Sweeper:
         self.service = service.Service(gateway, options, clock, self.clock.now)
 
     def _free(self) -> int:
-        return free_octets(self.gateway, self.options)
+        return free_here(self.gateway, self.options)
 
     def _last_used(self) -> float | None:
         """The end of the newest day on which an account was made or logged in to, Unix seconds. All are looked at, but

@@ -12,7 +12,7 @@ from chatgate.api import Background, Gateway, StoreError
 from chatgate_sweeper.clock import BEHIND
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
-from chatgate_sweeper.sweep import Report, Sweep, free_octets
+from chatgate_sweeper.sweep import Report, Sweep, free_here
 
 log = logging.getLogger("chatgate.sweeper")
 
@@ -64,7 +64,7 @@ class Service(Background):
             except Exception as error:  # the next one may go better
                 log.error("sweep failed: %s", error if isinstance(error, StoreError) else type(error).__name__)
             if time.monotonic() >= following:
-                low = free_octets(self._gateway, self._options) < self._options.no_large_mail_below_bytes
+                low = free_here(self._gateway, self._options) < self._options.no_large_mail_below_bytes
                 following = time.monotonic() + (min(_SOON, self._every) if low else self._every)
 
     @property

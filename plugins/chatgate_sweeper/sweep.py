@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import collections
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from chatgate.api import Account, Gateway, Kept, in_turns
+from chatgate.api import Account, Gateway, Kept, free_octets, in_turns
 from chatgate_sweeper import rules
 from chatgate_sweeper.options import SweeperOptions
 
@@ -52,13 +51,12 @@ class Report:
         return asdict(self)
 
 
-def free_octets(gateway: Gateway, options: SweeperOptions) -> int:
+def free_here(gateway: Gateway, options: SweeperOptions) -> int:
     """Free space on the disk with the mail, as far as it is for us. No such path: as if there were plenty."""
     try:
-        disk = os.statvfs(gateway.path(options.disk))
+        return free_octets(gateway.path(options.disk))
     except OSError:
         return 1 << 62
-    return disk.f_bavail * disk.f_frsize
 
 
 class Sweep:
@@ -179,7 +177,7 @@ class Sweep:
         """Remove large messages, the oldest first, of as many octets as are missing. Where several accounts share a
         body that is too few; the service looks again a minute later.
         """
-        missing = self._options.no_large_mail_below_bytes - free_octets(self._gateway, self._options)
+        missing = self._options.no_large_mail_below_bytes - free_here(self._gateway, self._options)
         if missing > 0:
             self._remove(self._oldest_large(missing), self.report.rules["disk"])
 

@@ -78,5 +78,5 @@ def disk(monkeypatch):
 
     state = SimpleNamespace(free=1 << 40)
     for module in (plugin, service, sweep):
-        monkeypatch.setattr(module, "free_octets", lambda gateway, options: state.free)
+        monkeypatch.setattr(module, "free_here", lambda gateway, options: state.free)
     return state
