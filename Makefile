@@ -4,7 +4,7 @@ VENV ?= .venv
 DIR ?= local
 BIN = $(VENV)/bin
 
-.PHONY: help serve test lint bench conf.d api.md clean
+.PHONY: help serve test lint bench lock conf.d api.md clean
 
 help:
 	@echo "make serve   install into $(VENV), make the folder $(DIR) when there is none, run a gateway"
@@ -13,7 +13,8 @@ help:
 	@echo "make bench   measure this build: latency, throughput, CPU, memory"
 	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
 	@echo "make api.md  write docs/api.md anew from the docstrings of what plugins may use"
-	@echo "make clean   remove $(VENV) and caches; your $(DIR) stays"
+	@echo "make lock    write requirements.lock anew, with the newest versions"
+	@echo "make clean   remove $(VENV), those of .ci/matrix and caches; your $(DIR) stays"
 
 # One line of ours for what takes its time; what pip says itself only when it fails.
 PIP = $(BIN)/python -m pip -qq --disable-pip-version-check --no-input install --root-user-action=ignore
@@ -24,16 +25,18 @@ $(BIN)/python:
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) --upgrade pip setuptools
 
-$(VENV)/serve.stamp: setup.py plugins | $(BIN)/python
+# What it needs, in the versions of the lock, each file by its hash; the tests run with the same.
+$(VENV)/serve.stamp: setup.py requirements.lock plugins | $(BIN)/python
 	@echo "Installing chatgate and what it needs into $(VENV) ..."
-	@$(PIP) --editable .
+	@$(PIP) --require-hashes --requirement requirements.lock
+	@$(PIP) --no-deps --editable .
 	@touch $@
 
-$(VENV)/test.stamp: setup.py plugins | $(BIN)/python
+$(VENV)/test.stamp: $(VENV)/serve.stamp
 	@contrib/debian-packages $(PYTHON) --test
-	@echo "Installing chatgate and what its tests need into $(VENV) ..."
+	@echo "Installing what the tests need into $(VENV) ..."
 	@$(PIP) --editable '.[test]'
-	@touch $@ $(VENV)/serve.stamp
+	@touch $@
 
 $(DIR)/conf.d: | $(VENV)/serve.stamp
 	@$(BIN)/chatgate --dir $(DIR) init --domain 127.0.0.1 --local
@@ -56,9 +59,16 @@ bench: $(VENV)/serve.stamp
 conf.d: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-conf.d
 
+# The newest versions that setup.py allows, for each Python and system; uv finds them without installing any.
+lock: $(BIN)/python
+	@$(PIP) uv
+	@echo "# Made by 'make lock': what 'make serve' installs. setup.py has the ranges for whoever takes chatgate as a library." >$(VENV)/lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-config setup.py >>$(VENV)/lock
+	@mv $(VENV)/lock requirements.lock
+
 api.md: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-api
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-* .coverage.txt build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +
