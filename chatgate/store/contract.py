@@ -27,8 +27,9 @@ class Store(Accounts, Mailboxes, Messages, Queue, Retention, Upkeep, Protocol):
 
     **The board.** After that, and never before, the store calls `gateway.board.post` with the id of each mailbox in
     which something changed, and with `account_key(id)` of each account whose sessions may have to end; each docstring
-    says which. What posts nothing says nothing about it. Posting is done in the hub's thread, before the method returns
-    or shortly after. A posting too many does no harm.
+    says which. What posts nothing says nothing about it, and a method that finds nothing to change posts nothing.
+    Posting is done in the hub's thread, before the method returns or shortly after. One too many, such as of what was
+    rolled back, does no harm.
 
     **Greenlets.** Many call at the same time. A method may block its greenlet, never the hub: waiting for a disk or a
     socket belongs in a thread of gevent's pool, or to a library that waits in Python; work of more than some

@@ -45,8 +45,8 @@ class Queue(Protocol):
 
     def postpone(self, row: Queued, until: float, reply: Reply | None = None) -> bool:
         """Let go of a claimed row, to be offered again at `until`, or at `row.expires` if that comes first (unless
-        `row.expired`: then at `until`). reply: what the attempt heard; None keeps what the row has. Its text is kept as
-        one line, of 500 characters at most.
+        `row.expired`: then at `until`). reply: what the attempt heard; None keeps what the row has. It is kept as
+        `kept_reply` makes it.
 
         row: as `claim` gave it. False, and nothing is done, when the row is gone, or was claimed by somebody else
         since.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import lru_cache
 
 from chatgate.addresses import normal_address, valid_address
@@ -104,5 +103,5 @@ def header_size(content: bytes) -> int:
 
 
 def kept_reply(reply: Reply) -> Reply:
-    """What another server said, as the queue keeps it: one line, of 500 characters at most."""
-    return replace(reply, text=" ".join(reply.text.split())[:500])
+    """What another server said, as the queue keeps it: one line, of 500 characters at most; without an IMAP code."""
+    return Reply(reply.code, reply.enhanced, " ".join(reply.text.split())[:500])

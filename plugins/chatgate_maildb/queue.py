@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from chatgate.api import Content, Destination, Queued, Reply, Settled
+from chatgate.api import Content, Destination, Queued, Reply, Settled, kept_reply
 from chatgate_maildb import outgoing, rows
 from chatgate_maildb.messages import Messages
 from chatgate_maildb.storing import BODY_ROW
@@ -15,8 +15,6 @@ _BODY = """SELECT body.size, body.header_size, body.file, body.data FROM outgoin
     WHERE outgoing.id=?"""
 _POSTPONE = """UPDATE outgoing SET due=?, code=ifnull(?, code), enhanced=ifnull(?, enhanced), said=ifnull(?, said)
     WHERE id=? AND attempts=?"""
-
-_LONGEST = 500  # characters of an answer
 
 
 class Queue(Messages):
@@ -34,8 +32,9 @@ class Queue(Messages):
 
     def postpone(self, row: Queued, until: float, reply: Reply | None = None) -> bool:
         due = until if row.expired else min(until, row.expires)
-        said = [reply.code, reply.enhanced, " ".join(reply.text.split())[:_LONGEST]] if reply else [None] * 3
-        values = (due, *said, row.id, row.attempts)
+        said = kept_reply(reply) if reply else None
+        heard = (said.code, said.enhanced, said.text) if said else (None, None, None)
+        values = (due, *heard, row.id, row.attempts)
         return self.writer.run(lambda tx: tx.execute(_POSTPONE, values).rowcount) > 0
 
     def settle(self, rows: Sequence[Queued], notice: tuple[bytes, Destination] | None = None) -> Settled:

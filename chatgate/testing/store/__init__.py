@@ -18,6 +18,7 @@ from chatgate.testing.store.kit import Kit, Person, person
 from chatgate.testing.store.mailboxes import MailboxTests
 from chatgate.testing.store.messages import MessageTests
 from chatgate.testing.store.model import ModelTests
+from chatgate.testing.store.queue import QueueTests
 from chatgate.testing.store.quota import QuotaTests
 from chatgate.testing.store.retention import RetentionTests
 
@@ -32,6 +33,7 @@ __all__ = [
     "MessageTests",
     "ModelTests",
     "Person",
+    "QueueTests",
     "QuotaTests",
     "RetentionTests",
     "SharingTests",
@@ -48,6 +50,7 @@ class StoreKit(
     FlagTests,
     QuotaTests,
     RetentionTests,
+    QueueTests,
     ConcurrencyTests,
     SharingTests,
     ModelTests,

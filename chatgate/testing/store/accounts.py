@@ -92,6 +92,7 @@ class AccountTests(Kit):
         while page := store.accounts(seen[-1] if seen else "", 3):
             assert len(page) <= 3
             seen += [account.address for account in page]
+            assert len(seen) <= 7, "a page begins behind `after`"
         assert seen == names and store.count_accounts() == 7
 
     def test_changes_to_an_account(self, store: Store, alice: Person, bob: Person) -> None:

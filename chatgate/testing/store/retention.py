@@ -57,7 +57,7 @@ class RetentionTests(Kit):
         seen: list[Place] = []
         for kept in found:
             seen.append((kept.mailbox_id, kept.uid))
-            assert store.remove(seen[-1:]) == 1
+            assert store.remove(seen[-1:]) == 1, "it was told twice"
         assert sorted(seen) == sorted(placed) and store.usage(alice.id)[:2] == (0, 0)
 
     def test_what_was_fetched(self, store: Store, alice: Person, bob: Person) -> None:
