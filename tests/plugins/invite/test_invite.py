@@ -36,8 +36,8 @@ class Tls(tls_plugin.Tls):
     """Says that an authority signed the certificate."""
 
     @hookimpl
-    def chatgate_certificate(self):
-        return replace(super().chatgate_certificate(), self_signed=False)
+    def chatgate_certificate(self, domain):
+        return replace(super().chatgate_certificate(domain), self_signed=False)
 
 
 @pytest.fixture

@@ -59,8 +59,8 @@ class Signed(Tls):
     """Says that an authority signed the certificate."""
 
     @hookimpl
-    def chatgate_certificate(self) -> Any:
-        return replace(super().chatgate_certificate(), self_signed=False)
+    def chatgate_certificate(self, domain: Any) -> Any:
+        return replace(super().chatgate_certificate(domain), self_signed=False)
 
 
 @dataclass(frozen=True)

@@ -137,8 +137,8 @@ def test_a_new_certificate_changes_the_link(site):
 
     class Other:
         @hookimpl
-        def chatgate_certificate(self):
-            return replace(tls.chatgate_certificate(), self_signed=True)
+        def chatgate_certificate(self, domain):
+            return replace(tls.chatgate_certificate(domain), self_signed=True)
 
     site.gateway.hub.load([("other", Other())])
     assert site.site.inviter.link().startswith("dclogin:")
