@@ -33,8 +33,7 @@ from chatgate.api import (
 
 log = logging.getLogger("chatgate.smarthost")
 
-# Rows claimed at once, and the seconds for which they are ours: more than handing all of them on can take.
-_AT_ONCE, _LEASE = 50, 600.0
+_AT_ONCE = 50  # rows claimed
 
 
 @dataclass(frozen=True)
@@ -42,6 +41,9 @@ class SmarthostOptions:
     host: str = required("The server that takes the mail, as host:port.")
     domains: tuple[str, ...] = option((), "Mail for these domains goes there.")
     seal_key: str = option("", "With a key, mail that goes there has a field Relay-Seal, which proves that.")
+    lease_seconds: float = option(
+        600.0, "Seconds for which mail is left to a process that hands it on: more than 50 messages can take."
+    )
     retry_seconds: float = option(300.0, "Seconds until mail that it refuses for now is tried again.")
     timeout_seconds: float = option(60.0, "Seconds to wait for an answer of that server.")
 
@@ -80,7 +82,7 @@ class Smarthost:
         try:
             while True:
                 self._more.clear()
-                while rows := self._gateway.store.claim(_AT_ONCE, _LEASE, time.time()):
+                while rows := self._gateway.store.claim(_AT_ONCE, self._options.lease_seconds, time.time()):
                     for _, message in groupby(rows, key=lambda row: row.message):
                         self._hand_on(list(message))
                 due = self._gateway.store.next_due()
@@ -93,7 +95,7 @@ class Smarthost:
         """One message to its recipients, and what became of each."""
         store = self._gateway.store
         over = [row for row in rows if row.expired]
-        if over:
+        if over:  # here, and where a recipient is refused for good, more than an example would tell the sender
             log.warning("given up rows=%d", len(over))
             store.settle(over)
         rows = [row for row in rows if not row.expired]
