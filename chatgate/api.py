@@ -12,7 +12,7 @@ See docs/writing-plugins.md.
 """
 
 from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
-from chatgate.command import fail, json_option, new_file, show
+from chatgate.command import domain_option, fail, json_option, new_file, show
 from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
 from chatgate.hosting.hookspecs import hookimpl, hookspec
@@ -154,6 +154,7 @@ __all__ = [
     "bare",
     "bind",
     "few_flags",
+    "domain_option",
     "fail",
     "fields",
     "free_octets",

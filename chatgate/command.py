@@ -11,6 +11,9 @@ from typing import Any, NoReturn, TextIO
 
 import click
 
+from chatgate import names
+from chatgate.domains import Domain, Domains
+
 
 class Failure(click.ClickException):
     """What is wrong, a line each."""
@@ -41,6 +44,29 @@ def new_file(path: str | Path) -> Iterator[TextIO]:
 def show(data: Any, as_json: bool, lines: list[str]) -> None:
     """Print a command's result: for programs as one JSON document, else for people."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+class _DomainType(click.ParamType):
+    name = "domain"
+
+    def __init__(self, domains: Domains) -> None:
+        self._domains = domains
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Domain:
+        if isinstance(value, Domain):
+            return value
+        try:
+            found = self._domains.named(names.mail_domain(value))
+        except ValueError:
+            found = None
+        if found is None:
+            self.fail(f"{value!r} is no domain of this gateway; it has {', '.join(d.name for d in self._domains)}")
+        return found
+
+
+def domain_option(domains: Domains, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a command that gets `domain`: a Domain of the gateway, or None where none is named."""
+    return click.option("--domain", type=_DomainType(domains), metavar="D", help=help)
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:

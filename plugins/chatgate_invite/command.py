@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway, json_option, octets, show
+from chatgate.api import Domain, Gateway, domain_option, json_option, octets, show
 from chatgate_invite.database import Token
 from chatgate_invite.tokens import Tokens, good, normal
 
@@ -82,11 +82,12 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
         help='How much each account may keep, such as 500M; "none" for no limit.',
     )
     @click.option("--note", default="", callback=one_line, help="Words of your own, which the list shows.")
+    @domain_option(gateway.domains, "Print the ways to use it in this domain, if not in the first one.")
     @json_option
-    def create(uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
+    def create(domain: Domain | None, uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
         """Make a token, and print the ways to use it."""
         token = tokens.create(uses, expires, quota, note)
-        facts = _facts(token) | _ways(gateway, token)
+        facts = _facts(token) | _ways(gateway, token, domain)
         show(facts, as_json, [token.token, *_about(facts)])
 
     @group.command("list")
@@ -124,7 +125,8 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
         type=click.Path(dir_okay=False, path_type=Path),
         help="Write the QR code to this file, as an SVG picture.",
     )
-    def qr(token: str, png: Path | None, svg: Path | None) -> None:
+    @domain_option(gateway.domains, "Invite to this domain, if not to the first one.")
+    def qr(domain: Domain | None, token: str, png: Path | None, svg: Path | None) -> None:
         """Show a token as a QR code and a link.
 
         They make Delta Chat create an account on this server.
@@ -137,9 +139,9 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
             raise click.ClickException("links are the site's: enable the plugin site")
         if not good(found):
             click.echo("chatgate: warning: this token has been used up or has expired", err=True)
-        link = site.invitation(found.token)
+        link = site.at(domain).invitation(found.token)
         site.save(link, png, svg)
-        lines = _about(_ways(gateway, found) | {"link": link})
+        lines = _about(_ways(gateway, found, domain) | {"link": link})
         click.echo("\n".join(lines if png or svg else [site.terminal(link, sys.stdout.isatty()), "", *lines]))
 
     return group
@@ -163,13 +165,14 @@ def _quota(quota: int | None) -> str:
     return "default" if quota is None else str(quota or "none")
 
 
-def _ways(gateway: Gateway, token: Token) -> dict[str, Any]:
+def _ways(gateway: Gateway, token: Token, domain: Domain | None) -> dict[str, Any]:
     """The links of the site, where there is one."""
     site = gateway.hub.plugin("site")
     if site is None:
         return {"token": token.token}
-    page = f"{site.url}/invite/{token.token}" if site.url else None
-    return {"token": token.token, "link": site.invitation(token.token), "personal": site.personal, "page": page}
+    place = site.at(domain)
+    page = f"{place.url}/invite/{token.token}" if place.url else None
+    return {"token": token.token, "link": place.invitation(token.token), "personal": place.personal, "page": page}
 
 
 def _about(ways: dict[str, Any]) -> list[str]:

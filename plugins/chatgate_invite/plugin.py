@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatgate.api import Gateway, Problem, Reply, hookimpl, option
+from chatgate.api import Domain, Gateway, Problem, Reply, hookimpl, option
 from chatgate_invite import command
 from chatgate_invite.database import Database
 from chatgate_invite.tokens import LENGTH, Invitation, Tokens, good, normal
@@ -86,8 +86,13 @@ class Invite:
             found = self.tokens.find(normal(token)) if normal(token) else None
             if found is None or not good(found):
                 return site.page(_PAGE, status=404, forms=True, link="", asked=True)
-            link = site.invitation(found.token)
-            facts = {"personal": site.personal, "names": self._names(), "more": self.options.password_min_length}
+            place = site.here()
+            link = place.invitation(found.token)
+            facts = {
+                "personal": place.personal,
+                "names": self._names(place.domain),
+                "more": self.options.password_min_length,
+            }
             return site.page(_PAGE, link=link, qr=site.svg(link), token=found.token, **facts)
 
         def enter() -> bottle.HTTPResponse:
@@ -97,8 +102,8 @@ class Invite:
         app.get("/invite", callback=enter)
         app.get("/invite/<token>", callback=show)
 
-    def _names(self) -> str:
+    def _names(self, domain: Domain) -> str:
         """How long the names of new accounts are, for people; "" where that is not known."""
-        options = getattr(self.gateway.hub.plugin("passwordless"), "options", None)
+        options = domain.options(getattr(self.gateway.hub.plugin("passwordless"), "options", None))
         low, high = getattr(options, "name_min_length", 0), getattr(options, "name_max_length", 0)
         return f"{low}" if low == high and low else f"{low} to {high}" if high else ""

@@ -40,7 +40,7 @@ class Page:
 
     def _log_in(self, session: Session, address: str, password: str) -> Account | str:
         """The account, or why not. Unlike a login of an app this one makes no accounts."""
-        full = address if "@" in address else f"{address}@{self._gateway.domain}"
+        full = self._gateway.domains.full(address, self._site.here().domain)
         # Nobody's address: an answer for it takes as long as for a wrong password.
         known = self._gateway.store.account(full) is not None
         credentials = Credentials(full if known else "", password, "form")

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import click
 
-from chatgate.api import json_option, show
+from chatgate.api import Domain, Domains, domain_option, json_option, show
 from chatgate_site import invite
-from chatgate_site.endpoints import Endpoints
-from chatgate_site.facts import Facts
+from chatgate_site.places import Places
 
 
 def welcome(link: str, personal: bool, url: str, colours: bool) -> str:
@@ -20,10 +19,11 @@ def welcome(link: str, personal: bool, url: str, colours: bool) -> str:
     return "\n".join([*lines, *([f"The same on the site: {url}/"] if url else []), ""])
 
 
-def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.Command:
+def make(domains: Domains, places: Places) -> click.Command:
     """The command `qr` for this gateway."""
 
     @click.command("qr")
+    @domain_option(domains, "Invite to this domain, if not to the first one.")
     @click.option(
         "--png",
         type=click.Path(dir_okay=False, path_type=Path),
@@ -35,21 +35,22 @@ def make(inviter: invite.Inviter, endpoints: Endpoints, facts: Facts) -> click.C
         help="Write the QR code to this file, as an SVG picture.",
     )
     @json_option
-    def qr(png: Path | None, svg: Path | None, as_json: bool) -> None:
+    def qr(domain: Domain | None, png: Path | None, svg: Path | None, as_json: bool) -> None:
         """Show an invitation as a QR code and a link.
 
         They make Delta Chat create an account on this server.
         """
-        if facts.shut_by:
-            click.echo(f"chatgate: warning: {facts.shut_by}", err=True)
-        link, personal = inviter.link(), inviter.personal
+        place = places.of(domain)
+        if place.facts.shut_by:
+            click.echo(f"chatgate: warning: {place.facts.shut_by}", err=True)
+        link, personal = place.inviter.link(), place.personal
         save(link, png, svg)
         if as_json:
-            show({"link": link, "personal": personal, "url": endpoints.url}, True, [])
+            show({"link": link, "personal": personal, "url": place.url}, True, [])
         elif png or svg:
             click.echo(link)
         else:
-            click.echo(welcome(link, personal, endpoints.url, colours=sys.stdout.isatty()))
+            click.echo(welcome(link, personal, place.url, colours=sys.stdout.isatty()))
 
     return qr
 

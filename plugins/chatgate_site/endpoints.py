@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from chatgate.api import Certificate, Gateway, PluginError, ip
+from chatgate.api import Certificate, Domain, Gateway, PluginError, ip
 from chatgate_site.options import SiteOptions
 
 log = logging.getLogger("chatgate.site")
@@ -20,10 +20,12 @@ class Endpoint(NamedTuple):
 
 
 class Endpoints:
-    def __init__(self, gateway: Gateway, options: SiteOptions) -> None:
-        self.gateway, self.options = gateway, options
-        self.host = gateway.hostname
-        self.is_ip = ip(gateway.domain) is not None
+    """For one domain; options: as they are there."""
+
+    def __init__(self, gateway: Gateway, options: SiteOptions, domain: Domain) -> None:
+        self.gateway, self.options, self._domain = gateway, options, domain
+        self.host = domain.hostname
+        self.is_ip = ip(domain.name) is not None
         self.loopback = self.host == "localhost" or ((address := ip(self.host)) is not None and address.is_loopback)
         self._certificate: Certificate | None = None
         self._changed = 0
@@ -66,12 +68,12 @@ class Endpoints:
         # Asked anew only when the file changed: the plugin that answers parses it and logs what is wrong. A file that
         # is missing or broken now changes nothing, as the listeners, too, go on with what they loaded.
         if self._certificate is None:
-            self._certificate = self.gateway.certificate()
+            self._certificate = self.gateway.certificate(self._domain)
             self._changed = _changed(self._certificate.chain)
         elif (changed := _changed(self._certificate.chain)) not in (0, self._changed):
             self._changed = changed
             try:
-                self._certificate = self.gateway.certificate()
+                self._certificate = self.gateway.certificate(self._domain)
             except PluginError as error:
                 log.warning("%s", error)
         return self._certificate.self_signed

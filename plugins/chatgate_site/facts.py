@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
 from urllib.parse import urlsplit
 
-from chatgate.api import Gateway
+from chatgate.api import Domain, Gateway
 from chatgate_site.endpoints import options_of
 
 
 class Facts:
-    """Settings of whichever plugins are enabled; a number of 0 means that there is no such limit.
+    """Settings of whichever plugins are enabled, as they are for one domain; a number of 0 means that there is no such
+    limit.
 
     message_octets: the largest message that is taken. quota_octets, quota_messages: what one account may keep.
     mail_days, large_days, inactive_days: when messages, large messages and accounts that nobody logs in to are removed.
@@ -18,10 +20,13 @@ class Facts:
     elsewhere pass for some addresses that the operator named.
     """
 
-    def __init__(self, gateway: Gateway) -> None:
-        smtp, maildb, sweeper = (options_of(gateway, name) for name in ("smtp", "maildb", "sweeper"))
-        passwordless = options_of(gateway, "passwordless")
-        self.message_octets = gateway.config.core.max_message_bytes if smtp is not None else 0
+    def __init__(self, gateway: Gateway, domain: Domain) -> None:
+        def options(plugin: str) -> Any:
+            return domain.options(options_of(gateway, plugin))
+
+        smtp, maildb, sweeper, passwordless = map(options, ("smtp", "maildb", "sweeper", "passwordless"))
+        core = domain.options(gateway.config.core)
+        self.message_octets = core.max_message_bytes if smtp is not None else 0
         self.quota_octets = int(getattr(maildb, "quota_bytes", 0))
         self.quota_messages = int(getattr(maildb, "quota_messages", 0))
         self.keeps_tombstones = maildb is not None
@@ -30,15 +35,15 @@ class Facts:
         self.mail_days = float(getattr(sweeper, "days", 0))
         self.large_days = float(getattr(sweeper, "large_days", 0))
         self.inactive_days = float(getattr(sweeper, "account_days", 0))
-        push, gate = options_of(gateway, "push"), options_of(gateway, "gate")
+        push, gate = options("push"), options("gate")
         self.pushes = urlsplit(push.url).hostname if push is not None else ""
         self.token_days = float(getattr(push, "token_days", 0))
         self.cleartext = bool(getattr(gate, "cleartext_recipients", ()))
         self._closed = not getattr(passwordless, "open", True)
         freeze_file = getattr(passwordless, "freeze_file", "")
         self._freeze_path = gateway.path(freeze_file) if freeze_file else None
-        self.invites = options_of(gateway, "invite") is not None
-        self.account_page = options_of(gateway, "selfservice") is not None
+        self.invites = options("invite") is not None
+        self.account_page = options("selfservice") is not None
         self.logs_addresses = gateway.config.core.log_level.lower() == "debug"
         self._hub = gateway.hub
 

@@ -15,10 +15,11 @@ import gevent
 from gevent import socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from chatgate.api import Gateway, Server, Session, Work, raised_at
+from chatgate.api import Domains, Gateway, Server, Session, Work, raised_at
 from chatgate_site.forwarded import Forwarded
 from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
+from chatgate_site.places import host_of
 
 log = logging.getLogger("chatgate.site")
 
@@ -36,14 +37,14 @@ def server(
         app,
         log=None,
         error_log=None,
-        environ={"SERVER_NAME": gateway.hostname, "SERVER_PORT": "", "wsgi.url_scheme": name},
+        environ={"SERVER_NAME": gateway.domains.first.hostname, "SERVER_PORT": "", "wsgi.url_scheme": name},
     )
 
     forwarded = Forwarded(options.forwarded_for_from)
     requests = Budget(_REQUESTS_PER_MINUTE, options.requests_per_minute)
 
     def handle(session: Session, sock: Any) -> None:
-        _Connection(common, options, session, sock, forwarded, requests).handle()
+        _Connection(common, options, gateway.domains, session, sock, forwarded, requests).handle()
 
     return gateway.server(
         name,
@@ -80,6 +81,7 @@ class _Connection(WSGIHandler):
         self,
         common: WSGIServer,
         options: SiteOptions,
+        domains: Domains,
         session: Session,
         sock: Any,
         forwarded: Forwarded,
@@ -88,7 +90,8 @@ class _Connection(WSGIHandler):
         # No client address: it would become REMOTE_ADDR, and part of what pywsgi logs.
         nobody: Any = None
         super().__init__(sock, nobody, common)
-        self._options, self._session = options, session
+        self._options, self._session, self._domains = options, session, domains
+        self._server_name = session.server_name
         self._forwarded, self._requests = forwarded, requests
         self._work = Work()
         self._idle, self._stopping = False, False
@@ -159,6 +162,9 @@ class _Connection(WSGIHandler):
         peer = self._forwarded.client(session.peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
         if peer != session.peer:  # a proxy's connection carries requests of many
             session = Session(session.service, peer, tls=session.tls)
+        # Which site is meant says the Host field; where a proxy puts another one in, the name that TLS was made for.
+        host = host_of(environ.get("HTTP_HOST", ""))
+        session.server_name = host if self._domains.at(host) else self._server_name
         environ["chatgate.session"] = session
         return environ
 

@@ -12,6 +12,7 @@ from chatgate.api import Account, Gateway, NewAccount, Reply
 from chatgate_site import invite
 from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
+from chatgate_site.places import Places
 
 # The second is in old invitations. It is no redirect, as Delta Chat follows none here.
 PATHS = ("/new", "/cgi-bin/newemail.py")
@@ -23,8 +24,8 @@ _BUSY = Reply(451, "4.3.2", "Too many people ask for an account at this moment, 
 
 
 class New:
-    def __init__(self, gateway: Gateway, options: SiteOptions, inviter: invite.Inviter) -> None:
-        self._gateway, self._inviter = gateway, inviter
+    def __init__(self, gateway: Gateway, options: SiteOptions, places: Places) -> None:
+        self._gateway, self._places = gateway, places
         self._budget = Budget(options.new_per_minute, options.new_per_network)
         self._turns = BoundedSemaphore(max(1, options.new_at_once))
 
@@ -35,13 +36,13 @@ class New:
 
     def create(self) -> HTTPResponse:
         """Reserve an account; it is on disk when the client gets to know it."""
-        client = bottle.request.environ["chatgate.session"]
+        client, place = bottle.request.environ["chatgate.session"], self._places.here()
         if not self._budget.take(client.client):
             return _refusal(429, _BUSY)
         if not self._turns.acquire(timeout=_WAIT_SECONDS):
             return _refusal(503, _BUSY)
         try:
-            address, password = invite.draw(self._gateway.domain)
+            address, password = invite.draw(place.domain.name)
             token = bottle.request.query.token
             request = NewAccount(address, password, "site", generated=True, network=client.network, token=token)
             answer = self._gateway.accounts.create(request)
@@ -51,17 +52,18 @@ class New:
             reply = answer or _CLOSED
             return _refusal(429 if reply.imap == "LIMIT" else 503 if reply.temporary else 403, reply)
         account = {"email": answer.address, "password": password}
-        if self._inviter.personal:
-            account["dclogin_url"] = self._inviter.login(answer.address, password)
+        if place.personal:
+            account["dclogin_url"] = place.inviter.login(answer.address, password)
         return _json(200, account)
 
     def show(self) -> HTTPResponse:
         """A browser on the way to an invitation: send it to the app that understands the link."""
-        own = self._inviter.personal or bool(bottle.request.query.token)
+        place = self._places.here()
+        own = place.personal or bool(bottle.request.query.token)
         return HTTPResponse(
             status=302 if own else 301,
             headers={
-                "Location": self._inviter.link(bottle.request.query.token),
+                "Location": place.inviter.link(bottle.request.query.token),
                 "Cache-Control": "no-store" if own else "max-age=3600",
             },
         )

@@ -14,14 +14,29 @@ class SiteOptions:
     http: tuple[str, ...] = option(
         ("*:80",), "Addresses for HTTP, which redirects to HTTPS where there is HTTPS, but on 127.0.0.1; [] is off."
     )
-    url: str = option("", "Address of the site as visitors see it, if a reverse proxy or port mapping changes it.")
-    imap_port: int = option(0, "Port for IMAP over TLS in invitations, if it is mapped; 0: as the imap plugin listens.")
-    smtp_port: int = option(0, "Port for SMTP over TLS in invitations, if it is mapped; 0: as the smtp plugin listens.")
-    title: str = option("", "Name of this server on its pages. Empty: the mail domain.")
-    about: str = option("", "A few words of yours for the first page.")
-    contact: str = option("", "Mail address of the operator, for the privacy page and for apps (/shared/admin).")
-    comment: str = option("", "A notice that apps may show their users (/shared/comment).")
-    pages: str = option("", "Folder whose files replace pages of the same name: landing.html, style.css and so on.")
+    url: str = option(
+        "",
+        "Address of the site as visitors see it, if a reverse proxy or port mapping changes it.",
+        per_domain=True,
+        inherited=False,
+    )
+    imap_port: int = option(
+        0, "Port for IMAP over TLS in invitations, if it is mapped; 0: as the imap plugin listens.", per_domain=True
+    )
+    smtp_port: int = option(
+        0, "Port for SMTP over TLS in invitations, if it is mapped; 0: as the smtp plugin listens.", per_domain=True
+    )
+    title: str = option(
+        "", "Name of this server on its pages. Empty: the mail domain.", per_domain=True, inherited=False
+    )
+    about: str = option("", "A few words of yours for the first page.", per_domain=True)
+    contact: str = option(
+        "", "Mail address of the operator, for the privacy page and for apps (/shared/admin).", per_domain=True
+    )
+    comment: str = option("", "A notice that apps may show their users (/shared/comment).", per_domain=True)
+    pages: str = option(
+        "", "Folder whose files replace pages of the same name: landing.html, style.css and so on.", per_domain=True
+    )
     new_per_minute: int = option(30000, "Accounts that POST /new gives a minute in total.")
     new_per_network: int = option(60, "Accounts that POST /new gives a minute to one IPv4 address or IPv6 /64.")
     new_at_once: int = option(100, "Accounts that POST /new makes at the same time; more have to wait a moment.")

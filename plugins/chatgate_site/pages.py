@@ -9,27 +9,22 @@ import bottle
 import gevent
 from bottle import HTTPError, HTTPResponse
 
-from chatgate.api import Gateway, StoreError
+from chatgate.api import Gateway, StoreError, normal_address
 from chatgate_site import autoconfig, invite
-from chatgate_site.endpoints import Endpoints, options_of
-from chatgate_site.facts import Facts, days, size
-from chatgate_site.options import SiteOptions
+from chatgate_site.endpoints import options_of
+from chatgate_site.facts import days, size
+from chatgate_site.places import SHIPPED, Place, Places
 
-_SHIPPED = Path(__file__).parent / "templates"
 _HEALTH_SECONDS = 5.0
 _HTML, _XML, _TEXT = "text/html; charset=utf-8", "text/xml; charset=utf-8", "text/plain; charset=utf-8"
 
 
 class Pages:
-    def __init__(
-        self, gateway: Gateway, options: SiteOptions, endpoints: Endpoints, inviter: invite.Inviter, facts: Facts
-    ) -> None:
-        self._gateway, self._options, self._endpoints, self._inviter = gateway, options, endpoints, inviter
-        self._facts = facts
-        self._title = options.title or gateway.domain.strip("[]")
-        own = [gateway.path(options.pages)] if options.pages else []
-        self._folders = [*own, _SHIPPED]
-        self._templates: dict[tuple[str, Path], bottle.SimpleTemplate] = {}
+    """What is shown is that of the domain which the request is for."""
+
+    def __init__(self, gateway: Gateway, places: Places) -> None:
+        self._gateway, self._places = gateway, places
+        self._templates: dict[tuple[str, ...], bottle.SimpleTemplate] = {}
 
     def add_to(self, app: bottle.Bottle) -> None:
         app.get("/", callback=self.landing)
@@ -38,23 +33,25 @@ class Pages:
         app.get("/qr.svg", callback=self.qr_svg)
         app.get("/qr.png", callback=self.qr_png)
         for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
-            app.get("/" + name, callback=_constant(self._file(name).read_text("utf-8"), kind))
+            app.get("/" + name, callback=self._constant(name, kind))
         app.get(["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"], callback=self.autoconfig)
         app.get("/.well-known/mta-sts.txt", callback=self.mta_sts)
         app.get("/healthz", callback=self.healthz, plain_http=True)
 
-    def render(self, name: str, folder: Path = _SHIPPED, **facts: Any) -> str:
-        """A page from a template, in this folder or among ours; the operator's own wins."""
-        if (name, folder) not in self._templates:
-            lookup = [str(where) for where in (*self._folders[:-1], folder, _SHIPPED)]
-            self._templates[name, folder] = bottle.SimpleTemplate(name=name, lookup=lookup)
-        return self._templates[name, folder].render(
-            name=self._title,
-            contact=self._options.contact,
-            about=self._options.about,
-            domain=self._gateway.domain,
-            facts=self._facts,
-            endpoints=self._endpoints,
+    def render(self, name: str, folder: Path = SHIPPED, place: Place | None = None, **facts: Any) -> str:
+        """A page from a template, in this folder or among ours; the operator's own wins. place: if not `here`."""
+        place = place or self._places.here()
+        lookup = [str(where) for where in (*place.folders[:-1], folder, SHIPPED)]
+        key = (name, *lookup)
+        if key not in self._templates:
+            self._templates[key] = bottle.SimpleTemplate(name=name, lookup=lookup)
+        return self._templates[key].render(
+            name=place.title,
+            contact=place.options.contact,
+            about=place.options.about,
+            domain=place.domain.name,
+            facts=place.facts,
+            endpoints=place.endpoints,
             days=days,
             size=size,
             **facts,
@@ -70,13 +67,14 @@ class Pages:
 
     def landing(self) -> HTTPResponse:
         """With a link for newcomers, where they may come without an invitation."""
-        personal = self._inviter.personal
-        link = "" if self._facts.shut else self._inviter.link()
+        place = self._places.here()
+        personal, inviter = place.personal, place.inviter
+        link = "" if place.facts.shut else inviter.link()
         page = self.render(
             "landing.html",
             link=link,
             personal=personal,
-            short=self._inviter.plain if not personal and link != self._inviter.plain else "",
+            short=inviter.plain if not personal and link != inviter.plain else "",
             qr=invite.svg(link) if link else "",
         )
         return _answer(page, _HTML, store=not personal)
@@ -88,26 +86,32 @@ class Pages:
         return _answer(self.render("privacy.html"), _HTML)
 
     def qr_svg(self) -> HTTPResponse:
-        return _answer(invite.svg(self._inviter.link()), "image/svg+xml", store=not self._inviter.personal)
+        place = self._places.here()
+        return _answer(invite.svg(place.inviter.link()), "image/svg+xml", store=not place.personal)
 
     def qr_png(self) -> HTTPResponse:
-        return _answer(invite.png(self._inviter.link()), "image/png", store=not self._inviter.personal)
+        place = self._places.here()
+        return _answer(invite.png(place.inviter.link()), "image/png", store=not place.personal)
 
     def autoconfig(self) -> HTTPResponse:
-        return _answer(autoconfig.config_xml(self._gateway.domain, self._title, self._endpoints), _XML)
+        """Mail programs say the address that they shall be set up for."""
+        domain = self._gateway.domains.of(normal_address(bottle.request.query.emailaddress))
+        place = self._places.here() if domain is None else self._places.of(domain)
+        return _answer(autoconfig.config_xml(place.domain.name, place.title, place.endpoints), _XML)
 
     def mta_sts(self) -> HTTPResponse:
         """Only where other servers can reach us with a certificate they accept."""
-        if not getattr(options_of(self._gateway, "smtp"), "mx", ()) or self._endpoints.self_signed:
+        endpoints = self._places.here().endpoints
+        if not getattr(options_of(self._gateway, "smtp"), "mx", ()) or endpoints.self_signed:
             raise HTTPError(404)
-        return _answer(autoconfig.mta_sts(self._endpoints.host), _TEXT)
+        return _answer(autoconfig.mta_sts(endpoints.host), _TEXT)
 
     def healthz(self) -> HTTPResponse:
         """For monitors and containers: 200 while the store answers and the gateway is not stopping."""
         healthy = not self._gateway.stopping.is_set()
         try:
             with gevent.Timeout(_HEALTH_SECONDS, TimeoutError()):
-                self._gateway.store.account(f"@{self._gateway.domain}")
+                self._gateway.store.account(f"@{self._gateway.domains.first.name}")
         except (StoreError, TimeoutError):
             healthy = False
         return HTTPResponse(
@@ -116,8 +120,13 @@ class Pages:
             {"Content-Type": _TEXT, "Cache-Control": "no-store"},
         )
 
-    def _file(self, name: str) -> Path:
-        return next(folder / name for folder in self._folders if (folder / name).is_file())
+    def _constant(self, name: str, kind: str) -> Any:
+        """A route for a file, which is read once for each domain."""
+        texts = {}
+        for place in self._places:
+            path = next(folder / name for folder in place.folders if (folder / name).is_file())
+            texts[place.domain] = path.read_text("utf-8")
+        return lambda: _answer(texts[self._places.here().domain], kind)
 
 
 def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:
@@ -133,7 +142,3 @@ def content_security_policy(form_action: str) -> tuple[str, str]:
         "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "
         f"form-action {form_action}; frame-ancestors 'none'",
     )
-
-
-def _constant(body: str, kind: str) -> Any:
-    return lambda: _answer(body, kind)

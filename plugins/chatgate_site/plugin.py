@@ -9,13 +9,12 @@ from typing import Any
 import click
 from bottle import HTTPResponse
 
-from chatgate.api import Gateway, PluginError, Problem, Service, hookimpl, ip
+from chatgate.api import Domain, Gateway, PluginError, Problem, Service, Session, hookimpl, ip
 from chatgate_site import command, hooks, http, invite
-from chatgate_site.endpoints import Endpoints
-from chatgate_site.facts import Facts
 from chatgate_site.new import New
 from chatgate_site.options import SiteOptions
 from chatgate_site.pages import Pages
+from chatgate_site.places import Place, Places
 from chatgate_site.wsgi import Site as Application
 
 _COMMENT, _ADMIN = "/shared/comment", "/shared/admin"  # RFC 5464 §6.2
@@ -30,36 +29,25 @@ class Site:
 
     def __init__(self, gateway: Gateway, options: SiteOptions) -> None:
         self.gateway, self.options = gateway, options
-        self.endpoints = Endpoints(gateway, options)
-        self.inviter = invite.Inviter(gateway.domain, self.endpoints)
-        self.facts = Facts(gateway)
+        self._places = Places(gateway, options)
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
-        pages = Pages(gateway, self.options, self.endpoints, self.inviter, self.facts)
-        self._pages = pages
-        app = Application(gateway, self.endpoints, pages, New(gateway, self.options, self.inviter), self)
+        self._pages = Pages(gateway, self._places)
+        app = Application(gateway, self._places, self._pages, New(gateway, self.options, self._places), self)
         return [
             http.server(gateway, self.options, name, getattr(self.options, name), app) for name in ("https", "http")
         ]
 
     # ------------------------------------------------------------------------------------------ lent to other plugins
 
-    @property
-    def url(self) -> str:
-        """The site as visitors see it, without a slash at the end; "" when it is off."""
-        return self.endpoints.url
+    def at(self, domain: Domain | None = None) -> Place:
+        """The site of this domain, or of the first one."""
+        return self._places.of(domain)
 
-    @property
-    def personal(self) -> bool:
-        """Do invitations hold an account of their own, so that each is for one person?"""
-        return self.inviter.personal
-
-    def invitation(self, token: str) -> str:
-        """A link that makes Delta Chat create an account here and show this token: as the parameter of POST /new, or
-        at the beginning of the password of a link that is for one person.
-        """
-        return self.inviter.link(token)
+    def here(self) -> Place:
+        """The site that the request is for which is answered now."""
+        return self._places.here()
 
     def svg(self, text: str) -> str:
         """A QR code for a page."""
@@ -85,54 +73,65 @@ class Site:
 
     @hookimpl
     def chatgate_ready(self) -> str:
-        if self.facts.shut_by:
-            return f"\nNo QR code: {self.facts.shut_by}.\n"  # a code would lead to a refusal
-        return command.welcome(self.inviter.link(), self.inviter.personal, self.endpoints.url, colours=True)
+        first = self._places.first
+        if first.facts.shut_by:
+            shown = f"\nNo QR code: {first.facts.shut_by}.\n"  # a code would lead to a refusal
+        else:
+            shown = command.welcome(first.inviter.link(), first.personal, first.url, colours=True)
+        others = [place.domain.name for place in self._places][1:]
+        return shown + (f"\n'chatgate qr --domain D' shows those of {', '.join(others)}.\n" if others else "")
 
     @hookimpl
     def chatgate_login_link(self, address: str, password: str, qr: bool) -> str:
-        link = self.inviter.login(address, password)
+        link = self.at(self.gateway.domains.of(address)).inviter.login(address, password)
         return invite.terminal(link, colours=sys.stdout.isatty()) if qr else link
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
-        cli.add_command(command.make(self.inviter, self.endpoints, self.facts))
+        cli.add_command(command.make(self.gateway.domains, self._places))
 
     @hookimpl
     def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
         return [] if mailbox else [_COMMENT, _ADMIN]
 
     @hookimpl
-    def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
+    def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
         """What Delta Chat asks about the server and its operator."""
-        if mailbox:
+        if mailbox or entry not in (_COMMENT, _ADMIN):
             return None
-        if entry == _COMMENT and self.options.comment:
-            return self.options.comment.encode()
-        if entry == _ADMIN and self.options.contact:
-            return f"mailto:{self.options.contact}".encode()
-        return None
+        options = self.at(self.gateway.domains.of_session(session)).options
+        if entry == _COMMENT:
+            return options.comment.encode() or None
+        return f"mailto:{options.contact}".encode() if options.contact else None
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
         found = []
-        if self.options.pages and not self.gateway.path(self.options.pages).is_dir():
-            found.append(Problem("error", f"site: there is no folder {self.gateway.path(self.options.pages)}"))
-        at = self.endpoints
-        if not at.loopback and not self.options.forwarded_for_from:
+        if not self._places.first.endpoints.loopback and not self.options.forwarded_for_from:
             for address in (*self.options.https, *self.options.http):
                 if _local(address) and not self.gateway.config.core.proxy_protocol_from:
                     text = (
                         f"site: behind a reverse proxy at {address} all visitors look like one: set forwarded_for_from"
                     )
                     found.append(Problem("warning", f"{text}, or limits per client cannot work"))
+        for place in self._places:
+            found += self._check(place, f"site: {place.domain.name}: " if len(self._places) > 1 else "site: ")
+        return found
+
+    def _check(self, place: Place, about: str) -> list[Problem]:
+        found, at = [], place.endpoints
+        pages = place.options.pages
+        if pages and not self.gateway.path(pages).is_dir():
+            found.append(Problem("error", f"{about}there is no folder {self.gateway.path(pages)}"))
         try:
-            personal = self.inviter.personal
+            personal = place.personal
         except PluginError:
             return found  # about the certificate; the plugin that has it says what is wrong
         if personal and not (at.is_ip or at.loopback):
             why = "the certificate is self-signed" if at.standard_ports else "IMAP or SMTP has no standard port"
-            found.append(Problem("warning", f"site: {why}, so each QR code is for one account; there is none to print"))
+            found.append(
+                Problem("warning", f"{about}{why}, so each QR code is for one account; there is none to print")
+            )
         return found
 
 

@@ -13,10 +13,10 @@ from bottle import HTTPError, HTTPResponse
 
 from chatgate.api import Gateway, raised_at
 from chatgate_site import hooks
-from chatgate_site.endpoints import Endpoints
 from chatgate_site.new import PATHS as NEW
 from chatgate_site.new import New
 from chatgate_site.pages import Pages, content_security_policy
+from chatgate_site.places import Place, Places
 
 log = logging.getLogger("chatgate.site")
 
@@ -44,19 +44,19 @@ class Site:
     helps them with their pages.
     """
 
-    def __init__(self, gateway: Gateway, endpoints: Endpoints, pages: Pages, new: New, lender: Any) -> None:
-        self._endpoints, self._pages = endpoints, pages
+    def __init__(self, gateway: Gateway, places: Places, pages: Pages, new: New, lender: Any) -> None:
+        self._places, self._pages = places, pages
         # Not catchall: bottle would write exception texts, which may hold what a client sent.
         self.app = bottle.Bottle()
         self.app.config["catchall"] = False
         self.app.default_error_handler = self._error
-        self.app.install(_Guard(endpoints))
+        self.app.install(_Guard(places))
         pages.add_to(self.app)
         new.add_to(self.app)
         gateway.hub.observers(hooks.chatgate_site_routes).or_raise(self.app, lender)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
-        hsts = environ["wsgi.url_scheme"] == "https" and not self._endpoints.self_signed
+        hsts = environ["wsgi.url_scheme"] == "https" and not self._places.asked(environ).endpoints.self_signed
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
             given = {name for name, _ in headers}
@@ -67,7 +67,7 @@ class Site:
             return self.app.wsgi(environ, start)
         except Exception as error:
             log.error("page failed error=%s at=%s", type(error).__name__, raised_at(error.__traceback__))
-            kind, body = self._error_body(500, environ["PATH_INFO"])
+            kind, body = self._error_body(500, environ["PATH_INFO"], self._places.asked(environ))
             start("500 Internal Server Error", [("Content-Type", kind), ("Cache-Control", "no-store")])
             return [body.encode()]
 
@@ -76,12 +76,12 @@ class Site:
         bottle.response.content_type = kind
         return body
 
-    def _error_body(self, status: int, path: str) -> tuple[str, str]:
+    def _error_body(self, status: int, path: str, place: Place | None = None) -> tuple[str, str]:
         """(content type, page); for POST /new what Delta Chat shows its user."""
         title, text = _ERRORS.get(status, _SORRY)
         if path in NEW:
             return "application/json", json.dumps({"reason": text})
-        return "text/html; charset=utf-8", self._pages.render("error.html", heading=title, text=text)
+        return "text/html; charset=utf-8", self._pages.render("error.html", place=place, heading=title, text=text)
 
 
 class _Guard:
@@ -89,15 +89,15 @@ class _Guard:
 
     name, api = "guard", 2
 
-    def __init__(self, endpoints: Endpoints) -> None:
-        self._endpoints = endpoints
+    def __init__(self, places: Places) -> None:
+        self._places = places
 
     def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
         max_body, plain_http = route.config.get("max_body", 0), route.config.get("plain_http", False)
 
         def guarded(*args: Any, **kwargs: Any) -> Any:
             environ = bottle.request.environ
-            if not plain_http and environ["wsgi.url_scheme"] == "http" and self._endpoints.redirects:
+            if not plain_http and environ["wsgi.url_scheme"] == "http" and self._places.here().endpoints.redirects:
                 return self._to_https(environ)
             if "HTTP_TRANSFER_ENCODING" in environ:
                 raise HTTPError(411)
@@ -111,5 +111,5 @@ class _Guard:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             raise HTTPError(403)
         path, query = quote(environ["PATH_INFO"]), environ["QUERY_STRING"]
-        where = self._endpoints.url + path + ("?" + quote(query, safe="=&%+@/:?") if query else "")
+        where = self._places.here().url + path + ("?" + quote(query, safe="=&%+@/:?") if query else "")
         return HTTPResponse(status=301, headers={"Location": where, "Cache-Control": "max-age=3600"})

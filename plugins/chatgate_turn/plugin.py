@@ -11,7 +11,7 @@ from functools import cached_property
 import click
 from gevent import socket
 
-from chatgate.api import Gateway, PluginError, Problem, Secret, Service, hookimpl, option
+from chatgate.api import Gateway, PluginError, Problem, Secret, Service, Session, hookimpl, option
 from chatgate_turn import command, stun
 from chatgate_turn.credentials import check_secret, make_credentials, read_or_make_secret, read_secret
 from chatgate_turn.probe import ProbeError, probe
@@ -62,8 +62,8 @@ class Turn:
     order = 75
 
     def __init__(self, gateway: Gateway, options: TurnOptions) -> None:
-        self.options = options
-        self.host = options.host or gateway.hostname
+        self.options, self._domains = options, gateway.domains
+        self.host = options.host or gateway.domains.first.hostname
         if not _HOST.fullmatch(self.host):
             raise ValueError(f"host: {self.host}: must be a name or an IPv4 address; apps can be told no other")
         self.secret_file = gateway.path(options.secret_file)
@@ -80,11 +80,16 @@ class Turn:
         return [] if mailbox else [ENTRY]
 
     @hookimpl
-    def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
+    def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
         """`host:port:username:password`. Without it, so while the TURN server does not work, apps use a public one."""
         if mailbox or entry != ENTRY or not self.self_test.passed:
             return None
-        return ":".join((self.host, str(self.options.port), *self.credentials())).encode()
+        return ":".join((self._host_for(session), str(self.options.port), *self.credentials())).encode()
+
+    def _host_for(self, session: Session) -> str:
+        """The same server under the name by which people know this one: they need not learn of other domains."""
+        host = self._domains.of_session(session).hostname
+        return host if not self.options.host and _HOST.fullmatch(host) else self.host
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

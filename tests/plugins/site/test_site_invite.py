@@ -16,7 +16,7 @@ from chatgate.api import hookimpl
 
 
 def link(folder: Path, *args, **settings) -> str:
-    return make(folder, *args, **settings).hub.plugin("site").inviter.link()
+    return make(folder, *args, **settings).hub.plugin("site").at().inviter.link()
 
 
 def parts(dclogin: str) -> tuple[str, dict[str, str]]:
@@ -85,13 +85,13 @@ def test_mapped_ports_are_the_clients_ports(tmp_path):
 
 
 def test_each_dclogin_is_another_account(tmp_path):
-    inviter = make(tmp_path, "[127.0.0.1]").hub.plugin("site").inviter
+    inviter = make(tmp_path, "[127.0.0.1]").hub.plugin("site").at().inviter
     assert len({inviter.link() for _ in range(20)}) == 20
 
 
 def test_the_real_port_is_told_while_running(start):
     running = start("localhost", hostname="127.0.0.1")
-    assert running.site.endpoints.url == f"http://127.0.0.1:{running.port('http')}"
+    assert running.site.at().endpoints.url == f"http://127.0.0.1:{running.port('http')}"
 
 
 @pytest.mark.skipif(not shutil.which("zbarimg"), reason="zbarimg (Debian: zbar-tools) is not installed")
@@ -126,11 +126,11 @@ def test_a_new_certificate_changes_the_link(site):
     from dataclasses import replace
 
     tls, chain = site.gateway.hub.plugin("tls"), site.gateway.certificate().chain
-    assert site.site.inviter.link().startswith("dcaccount:")
+    assert site.site.at().inviter.link().startswith("dcaccount:")
     chain.rename(chain.with_suffix(".old"))
-    assert site.site.inviter.link().startswith("dcaccount:") and not chain.exists()
+    assert site.site.at().inviter.link().startswith("dcaccount:") and not chain.exists()
     chain.write_text("nonsense")
-    assert site.site.inviter.link().startswith("dcaccount:")
+    assert site.site.at().inviter.link().startswith("dcaccount:")
     chain.with_suffix(".old").rename(chain)
     os.utime(chain, (1, 1))
     site.gateway.hub._manager.unregister(tls)
@@ -141,7 +141,7 @@ def test_a_new_certificate_changes_the_link(site):
             return replace(tls.chatgate_certificate(domain), self_signed=True)
 
     site.gateway.hub.load([("other", Other())])
-    assert site.site.inviter.link().startswith("dclogin:")
+    assert site.site.at().inviter.link().startswith("dclogin:")
 
 
 def test_drawn_credentials_use_all_characters():

@@ -1,0 +1,78 @@
+"""The site of each domain: one program answers for all of them, by the host that a visitor asks for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import bottle
+
+from chatgate.api import Domain, Gateway, bare
+from chatgate_site import invite
+from chatgate_site.endpoints import Endpoints
+from chatgate_site.facts import Facts
+from chatgate_site.options import SiteOptions
+
+SHIPPED = Path(__file__).parent / "templates"
+
+
+class Place:
+    """The site of one domain. options: as they are there. folders: of its templates and files, the operator's first."""
+
+    def __init__(self, gateway: Gateway, general: SiteOptions, domain: Domain) -> None:
+        self.domain, self.options = domain, domain.options(general)
+        self.endpoints = Endpoints(gateway, self.options, domain)
+        self.inviter = invite.Inviter(domain.name, self.endpoints)
+        self.facts = Facts(gateway, domain)
+        self.title = self.options.title or domain.name.strip("[]")
+        self.folders = (*([gateway.path(self.options.pages)] if self.options.pages else []), SHIPPED)
+
+    # ------------------------------------------------------------------------------------------ lent to other plugins
+
+    @property
+    def url(self) -> str:
+        """The site as visitors see it, without a slash at the end; "" when it is off."""
+        return self.endpoints.url
+
+    @property
+    def personal(self) -> bool:
+        """Do invitations hold an account of their own, so that each is for one person?"""
+        return self.inviter.personal
+
+    def invitation(self, token: str) -> str:
+        """A link that makes Delta Chat create an account here and show this token: as the parameter of POST /new, or
+        at the beginning of the password of a link that is for one person.
+        """
+        return self.inviter.link(token)
+
+
+class Places:
+    def __init__(self, gateway: Gateway, options: SiteOptions) -> None:
+        self._domains = gateway.domains
+        self._all = {domain: Place(gateway, options, domain) for domain in gateway.domains}
+        self.first = self._all[gateway.domains.first]
+
+    def __iter__(self) -> Any:
+        return iter(self._all.values())
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def of(self, domain: Domain | None) -> Place:
+        """None: the first."""
+        return self.first if domain is None else self._all[domain]
+
+    def asked(self, environ: dict[str, Any]) -> Place:
+        """The one that this request is for."""
+        return self._all[self._domains.of_session(environ["chatgate.session"])]
+
+    def here(self) -> Place:
+        """The one that the request is for which is answered now."""
+        return self.asked(bottle.request.environ)
+
+
+def host_of(field: str) -> str:
+    """The host in the Host field of a request (RFC 9110 §7.2), without its port."""
+    if field.startswith("["):
+        return bare(field.partition("]")[0] + "]")
+    return field.partition(":")[0]
