@@ -33,6 +33,8 @@ def command(folder: Folder) -> None:
     """
     return_memory()
     files.allow()
+    # Where a greenlet was made, and by which: gevent would keep half a kilobyte of that with each connection.
+    gevent.config.track_greenlet_tree = False
     # What a greenlet raises ends that greenlet, with a line in the log. gevent would let SystemExit end the process.
     hub = gevent.get_hub()
     hub.SYSTEM_ERROR, hub.NOT_ERROR = (), (gevent.GreenletExit,)

@@ -51,18 +51,19 @@ class Passwordless:
     @hookimpl
     def chatgate_authenticate(self, session: Session, credentials: Credentials) -> Account | Reply:
         """The account, made now if it is a new one, or why not."""
-        answer = self._recognised(credentials, session.network)
+        answer = self._recognised(credentials, session)
         if isinstance(answer, Account) and answer.disabled:
             # Only the owner gets to see this. 525 and 5.7.13: "user account disabled" (RFC 5248's registry).
             return Reply(525, "5.7.13", answer.disabled, imap="CONTACTADMIN")
         return answer
 
-    def _recognised(self, credentials: Credentials, network: str) -> Account | Reply:
+    def _recognised(self, credentials: Credentials, session: Session) -> Account | Reply:
         """From memory, else by a hash, which counts as a guess until it was right."""
         address, password = lower(credentials.address), credentials.password
         account = self.gateway.store.account(address) if self._rules.name(address) else None
         if account is not None and (account, password) in self._verified:
             return account
+        network = session.network  # a hash of its own
         minute, answer = self._guesses.take(network), None
         if minute is None:
             return GUESSED

@@ -23,8 +23,8 @@ def idle(connection: Connection, parser: Parser) -> str:
     keepalive = connection.imap.options.keepalive_seconds
     spoke = 0.0
     while True:
-        # Cleared before looking: a change that comes while we look sets it again.
-        wire.event.clear()
+        # Unset before looking: a change that comes while we look sets it again.
+        wire.awake = False
         now = time.monotonic()
         due = now - spoke >= keepalive
         said = False

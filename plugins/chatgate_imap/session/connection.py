@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,6 @@ from chatgate.api import (
     StoreFull,
     StoreUnavailable,
     TooMuchWork,
-    Upload,
     Work,
     raised_at,
 )
@@ -52,7 +51,7 @@ _APPEND = re.compile(rb"[^ ]+ APPEND ", re.I)
 
 
 class Connection:
-    """State of a connection: not authenticated (no account), authenticated, selected (a view).
+    """state: "not authenticated", "authenticated" (with an account) or "selected" (with a view) (RFC 3501 §3).
 
     tag: of the command being run. closing: say goodbye after it. condstore: RFC 7162, on for later SELECTs too.
     qresync: so too (§3.2). utf8: the client has enabled UTF8=ACCEPT (RFC 6855).
@@ -67,6 +66,7 @@ class Connection:
         "session",
         "wire",
         "work",
+        "state",
         "view",
         "changed",
         "_watch",
@@ -90,8 +90,9 @@ class Connection:
         self.imap, self.session = imap, session
         self.work = Work(options.command_work_seconds)
         seconds = options.command_seconds, options.stall_seconds
-        self.wire = Wire(sock, *seconds, self.work, imap.unsent, self._begin_upload)
+        self.wire = Wire(sock, *seconds, self.work, imap.unsent, imap.uploads, session)
         self.wire.deadline = time.monotonic() + options.login_seconds
+        self.state = "not authenticated"
         self.view: View | None = None
         self.changed = False
         self._watch: Any = None
@@ -123,12 +124,6 @@ class Connection:
     def hub(self) -> Any:
         """Where decisions are asked for."""
         return self.imap.gateway.hub
-
-    @property
-    def state(self) -> str:
-        if self.session.account is None:
-            return "not authenticated"
-        return "authenticated" if self.view is None else "selected"
 
     # ------------------------------------------------------------------------------------------ loop
 
@@ -173,20 +168,19 @@ class Connection:
         self.wire.write(b"* OK [CAPABILITY %s] chatgate ready.\r\n" % self.capabilities())
 
     def _serve_one(self) -> None:
-        options = self.imap.options
-        known = self.session.account is not None
+        known = self.state != "not authenticated"
+        longest = self.imap.options.max_line_bytes
+        if not known:
+            longest = min(longest, _LOGIN_LINE)
         try:
-            swallow = 2 * self.imap.max_message_bytes(self.session) if known else 0
-            longest = options.max_line_bytes if known else min(options.max_line_bytes, _LOGIN_LINE)
-            parts = read_command(self.wire, longest, self._admit, swallow)
-            self._execute(parts, known)
+            self._execute(read_command(self.wire, longest, self._admit, self._swallow), known)
         except LiteralRefused as refused:
             found = _COMMAND.match(refused.line)
             self.tag = found[1] if found else b"*"
             self._answer(refused.refusal.line())
             self._misbehaved()
         finally:
-            self.wire.large.release()
+            self.wire.release()
 
     def _execute(self, parts: list[bytes], known: bool) -> None:
         found = _COMMAND.match(parts[0])
@@ -252,9 +246,9 @@ class Connection:
         if self._bad >= (limit if self.session.account is not None else min(limit, 5)):
             raise Bye("Too many invalid commands")
 
-    def _begin_upload(self, drop: Callable[[], None]) -> Upload:
-        account = self.session.account
-        return self.imap.uploads.begin(self.session.network if account is None else account.id, drop)
+    def _swallow(self) -> int:
+        """The largest literal that is read though it is refused."""
+        return 0 if self.session.account is None else 2 * self.imap.max_message_bytes(self.session)
 
     def _admit(self, parts: list[bytes], size: int) -> None:
         """Only APPEND brings a message, and only after login. Raises No."""
@@ -285,12 +279,14 @@ class Connection:
             self.deselect()
             raise
         self.view.condstore, self.view.qresync = self.condstore, self.qresync
+        self.state = "selected"
         return self.view
 
     def deselect(self) -> None:
         """Close the mailbox, if one is open."""
         if self._watch is not None:
             self._watch.cancel()
+            self.state = "authenticated"
         if self._share is not None:
             self._share.release()
         self.view = self._watch = self._share = None
@@ -307,7 +303,7 @@ class Connection:
 
     def _on_change(self) -> None:
         self.changed = True
-        self.wire.event.set()
+        self.wire.wake()
 
     def tell(self, expunges: bool, flag_changes: bool = True, with_uid: bool = False, **own: Any) -> bool:
         """Write what the client is to be told of the mailbox now, see `View.news`. Was there anything?"""
@@ -366,6 +362,7 @@ class Connection:
 
     def logged_in(self) -> None:
         """The account has been set: no hurry from here on."""
+        self.state = "authenticated"
         self.wire.deadline = None
         self.capabilities_changed()
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from typing import Any
 
 import gevent
-from gevent.event import Event
+from gevent.hub import Waiter
 from gevent.ssl import SSLSocket
 
-from chatgate.api import Work
+from chatgate.api import Session, Uploads, Work
 
 from ..syntax.answers import Bye, Closed
-from ..syntax.large import FULL, Begin, Large
+from ..syntax.large import FULL, Large
 from .compress import Deflate
 from .unsent import Unsent
 
@@ -26,34 +26,48 @@ class Wire:
     """Responses gather in `out` and leave in one send when the next command has to be waited for, so the answers to
     pipelined commands travel together. Idle, it holds no buffer at all.
 
-    event: set it to end the sleep of `wait`. timeout: seconds to wait for input between commands.
+    awake: it was woken, or rather: `wait` does not sleep. timeout: seconds to wait for input between commands.
     deadline: the moment (time.monotonic) when waiting ends all the same, or None.
     stall: seconds a client may leave its side of the line full.
     work: others get their turn amid long answers. unsent: what waits to be sent, of all connections.
-    large: the memory of the command that is being read.
+    uploads, session: for the memory of the command that is being read, see `large`.
     """
 
     __slots__ = (
         "sock",
-        "event",
+        "awake",
         "timeout",
         "deadline",
         "stall",
         "_work",
         "_unsent",
-        "large",
+        "_uploads",
+        "_session",
+        "_large",
         "_in",
         "_out",
         "_gathered",
         "_deflate",
         "_bye",
         "_watcher",
+        "_sleeper",
     )
 
-    def __init__(self, sock: Any, timeout: float, stall: float, work: Work, unsent: Unsent, begin: Begin) -> None:
+    def __init__(
+        self,
+        sock: Any,
+        timeout: float,
+        stall: float,
+        work: Work,
+        unsent: Unsent,
+        uploads: Uploads,
+        session: Session,
+    ) -> None:
         self.sock = sock
-        self.large = Large(begin, self._drop)
-        self.event = Event()
+        sock.settimeout(0.0)
+        self._uploads, self._session = uploads, session
+        self._large: Large | None = None
+        self.awake = False
         self.timeout = timeout
         self.deadline: float | None = None
         self.stall = stall
@@ -64,6 +78,7 @@ class Wire:
         self._deflate: Deflate | None = None
         self._bye: Bye | None = None
         self._watcher: Any = None
+        self._sleeper: Waiter | None = None
 
     # ------------------------------------------------------------------------------------------ out
 
@@ -100,15 +115,17 @@ class Wire:
         try:
             # Tried at once first: sendall() asks the kernel for its buffer size and starts a timer each time.
             # TLS wants a write that did not go out repeated at the same length.
-            self.sock.settimeout(0.0)
             try:
                 sent = self.sock.send(piece)
             except (BlockingIOError, ssl.SSLWantWriteError, ssl.SSLWantReadError):
                 sent = 0
             if sent < len(piece):
                 self.sock.settimeout(self.stall)
-                with self._unsent.waits(len(piece)):  # all of it is kept until then
-                    self.sock.sendall(piece[sent:])
+                try:
+                    with self._unsent.waits(len(piece)):  # all of it is kept until then
+                        self.sock.sendall(piece[sent:])
+                finally:
+                    self.sock.settimeout(0.0)
         except OSError as error:
             raise Closed from error
 
@@ -128,7 +145,6 @@ class Wire:
             data = b""
         else:
             try:
-                self.sock.settimeout(0.0)
                 data = self.sock.recv(CHUNK)
             except (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
                 return False
@@ -142,16 +158,33 @@ class Wire:
         return True
 
     def _sleep(self, seconds: float) -> None:
-        """Until there may be something to read, or `wake` is called, or the time is over."""
+        """Until there may be something to read, or `wake` is called, or the time is over. Without gevent's Event and
+        Timeout, which would take half a kilobyte of each idle connection.
+        """
+        if self.awake:
+            return
         if self._deflate is not None:
             self._deflate.rest()
+        loop = gevent.get_hub().loop
         if self._watcher is None:
-            self._watcher = gevent.get_hub().loop.io(self.sock.fileno(), 1)
-        self._watcher.start(self.event.set)
+            self._watcher = loop.io(self.sock.fileno(), 1)
+        sleeper = self._sleeper = Waiter()
+        timer = loop.timer(seconds)
         try:
-            self.event.wait(seconds)
+            self._watcher.start(sleeper.switch, None)
+            timer.start(sleeper.switch, None, update=True)
+            sleeper.get()
         finally:
+            self._sleeper = None
+            timer.close()
             self._watcher.stop()
+
+    def wake(self) -> None:
+        """End the sleep of `wait`, or keep it from sleeping. From any greenlet; never blocks."""
+        if not self.awake:
+            self.awake = True
+            if self._sleeper is not None:
+                gevent.get_hub().loop.run_callback(self._sleeper.switch, None)
 
     def _ready(self) -> bool:
         """Is there input that the kernel does not know of any more?"""
@@ -171,7 +204,7 @@ class Wire:
             left = until - time.monotonic()
             if left <= 0:
                 raise Bye("Disconnected for inactivity")
-            self.event.clear()
+            self.awake = False
             if self._bye is not None:
                 raise self._bye
             self._sleep(left)
@@ -207,6 +240,19 @@ class Wire:
         del self._in[:most]
         return piece
 
+    @property
+    def large(self) -> Large:
+        """The memory of the command that is being read. Few are large, so for most of them it is not asked for."""
+        if self._large is None:
+            self._large = Large(self._uploads, self._session, self._drop)
+        return self._large
+
+    def release(self) -> None:
+        """The command that was read is done with."""
+        if self._large is not None:
+            self._large.release()
+            self._large = None
+
     def _drop(self) -> None:
         if len(self._in) > CHUNK:  # it is amid a long line, which will be refused
             self._in.clear()
@@ -219,8 +265,8 @@ class Wire:
         return b"\n" in self._in
 
     def wait(self, seconds: float) -> bool:
-        """Flush, then sleep until a whole line has come (True), or `event` is set or the time is over (False).
-        Clear the event before looking for what it announces.
+        """Flush, then sleep until a whole line has come (True), or `wake` is called or the time is over (False).
+        Unset `awake` before looking for what it announces.
         """
         self.flush()
         if self.has_line or (self._ready() and self._read_line()):
@@ -242,7 +288,7 @@ class Wire:
         greenlet; never blocks.
         """
         self._bye = bye
-        self.event.set()
+        self.wake()
 
     # ------------------------------------------------------------------------------------------ layers
 
@@ -254,6 +300,7 @@ class Wire:
         try:
             self.sock.settimeout(self.stall)
             self.sock = wrap(self.sock)
+            self.sock.settimeout(0.0)
         except OSError as error:
             raise Closed from error
 

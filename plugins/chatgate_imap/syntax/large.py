@@ -6,27 +6,24 @@ import io
 import time
 from collections.abc import Callable
 
-from chatgate.api import Upload
+from chatgate.api import Session, Upload, Uploads
 
 # Text and response code.
 FULL = ("Too many messages are being saved at the moment, please try again later", "UNAVAILABLE")
 
-# Makes an Upload of whoever is at the other end, with this for its `drop`.
-Begin = Callable[[Callable[[], None]], Upload]
-
 
 class Large:
-    """One command after the other of one connection; most are small, and then nothing is counted.
+    """One command. uploads: the budget of all. session: whose command it is. also_drop: lets go of what else is held.
 
     parts: its first line, then by turns a literal and the line behind it. literal: what has come of the next one. (One
     block that grows: when it goes, its memory goes back to the system, unlike that of thousands of pieces. And one that
     becomes the `bytes` it holds without being copied, which would take as much again, and 20 ms.)
     """
 
-    __slots__ = ("parts", "literal", "_begin", "_also_drop", "_upload")
+    __slots__ = ("parts", "literal", "_uploads", "_session", "_also_drop", "_upload")
 
-    def __init__(self, begin: Begin, also_drop: Callable[[], None]) -> None:
-        self._begin, self._also_drop = begin, also_drop
+    def __init__(self, uploads: Uploads, session: Session, also_drop: Callable[[], None]) -> None:
+        self._uploads, self._session, self._also_drop = uploads, session, also_drop
         self._upload: Upload | None = None
         self.parts: list[bytes] = []
         self.literal: io.BytesIO | None = None
@@ -34,7 +31,9 @@ class Large:
     def came(self, octets: int, kept: bool = True) -> float:
         """So much more has come; the seconds the client has for the next octets."""
         if self._upload is None:
-            self._upload = self._begin(self._drop)
+            account = self._session.account
+            owner = self._session.network if account is None else account.id
+            self._upload = self._uploads.begin(owner, self._drop)
         self._upload.came(octets, self._upload.held + octets * kept)
         return max(0.0, self._upload.deadline - time.monotonic())
 
@@ -52,8 +51,6 @@ class Large:
         """The command is done with."""
         if self._upload is not None:
             self._upload.close()
-            self._upload = None
-            self.parts, self.literal = [], None
 
     def _drop(self) -> None:
         del self.parts[1:]

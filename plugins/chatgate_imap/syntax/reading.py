@@ -28,11 +28,11 @@ class LiteralRefused(Exception):
         self.line, self.refusal = line, refusal
 
 
-def read_command(wire: Wire, line_limit: int, admit: Admit, swallow: int) -> list[bytes]:
+def read_command(wire: Wire, line_limit: int, admit: Admit, swallow: Callable[[], int]) -> list[bytes]:
     """The next command: its first line, then by turns a literal and the line that went on behind it. To be followed by
-    `wire.large.release()`.
+    `wire.release()`.
 
-    swallow: the largest literal (of LITERAL+) that is read and thrown away when it is not admitted.
+    swallow: tells the largest literal (of LITERAL+) that is read and thrown away when it is not admitted.
     Raises Bye, Closed, and LiteralRefused, after which the next command can be read.
     """
     line = wire.line(line_limit)
@@ -54,7 +54,7 @@ def read_command(wire: Wire, line_limit: int, admit: Admit, swallow: int) -> lis
         if refusal is not None:
             if demanded:
                 break  # no continuation: the client hears the tagged answer instead and sends no literal
-            if size > swallow:
+            if size > swallow():
                 wire.write(parts[0].split(b" ", 1)[0][:64] + b" BAD [TOOBIG] Literal too large\r\n")
                 raise Bye("Literal too large", "TOOBIG")
         elif demanded:
