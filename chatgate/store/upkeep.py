@@ -24,6 +24,18 @@ class Upkeep(Protocol):
         """
         ...
 
+    def now(self) -> int:
+        """Unix seconds by which the store dates what comes or is made: the machine's clock, but see `not_before`."""
+        ...
+
+    def not_before(self, now: float) -> None:
+        """It is so late at least (Unix seconds), whatever the machine's clock says: of what comes or is made from then
+        on nothing gets an earlier date or day, but one that the caller gives. A clock that was behind for an hour would
+        else have all of that deleted as old, once it is right again. What was said last holds, until the store is
+        closed.
+        """
+        ...
+
     def close(self) -> None:
         """Finish what is on its way to the disk, then let go of it. May be called twice. Whatever is called afterwards
         raises StoreUnavailable or is the caller's mistake.

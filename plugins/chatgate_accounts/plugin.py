@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,7 +74,7 @@ class Accounts:
         """Note today for the accounts with an open session. Raises StoreError."""
         ids, store = list(self.gateway.logins.accounts), self.gateway.store
         for start in range(0, len(ids), _AT_ONCE):
-            store.note_present(ids[start : start + _AT_ONCE], int(time.time()) // _DAY)
+            store.note_present(ids[start : start + _AT_ONCE], store.now() // _DAY)
 
     def _recipient(self, address: str) -> Recipient | None:
         """The account that mail for this address goes to: its own, or the one before the tag."""
@@ -117,7 +116,7 @@ class Accounts:
     @hookimpl
     def chatgate_logged_in(self, account: Account) -> None:
         """Once a day for each account, and in a greenlet of its own: nobody's login waits for a disk."""
-        day = int(time.time()) // _DAY
+        day = self.gateway.store.now() // _DAY
         if account.last_login < day:
             gevent.spawn(self._set_last_login, account.id, day)
 

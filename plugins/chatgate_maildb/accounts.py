@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Collection, Iterator
 from functools import cached_property
 
@@ -81,7 +80,7 @@ class Accounts(Mailboxes):
         disabled: str = "",
         quota: int | None = None,
     ) -> Account:
-        address, day = new_address(address, returning), today() if created is None else created
+        address, day = new_address(address, returning), self._today if created is None else created
 
         def work(tx: Transaction) -> Account:
             hashed = (self._hash(address),)
@@ -100,6 +99,10 @@ class Accounts(Mailboxes):
             return Account(cursor.lastrowid, *columns)
 
         return self.writer.run(work, grows=True)
+
+    @property
+    def _today(self) -> int:
+        return self.now() // DAY
 
     def set_secret(self, account_id: int, secret: str) -> None:
         self._update(account_id, {"secret": secret}, tell=True)
@@ -137,7 +140,7 @@ class Accounts(Mailboxes):
             for address, secret in tx.execute(sql, (account_id,)).fetchall():
                 if tombstone:
                     sql = "INSERT OR REPLACE INTO tombstone (hash, secret, day) VALUES (?, ?, ?)"
-                    tx.execute(sql, (self._hash(address), "" if final else secret, today()))
+                    tx.execute(sql, (self._hash(address), "" if final else secret, self._today))
             tx.changed.update(ids, [account_key(account_id)])
             return ids
 
@@ -197,7 +200,3 @@ class Accounts(Mailboxes):
             FROM mailbox WHERE account_id=?1"""
         ((octets, messages, quota),) = self.reader.rows(sql, (account_id,))
         return Usage(octets, messages, self.quota.of(quota), self.quota.messages)
-
-
-def today() -> int:
-    return int(time.time()) // DAY

@@ -12,7 +12,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import gevent
@@ -33,18 +33,29 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._threads = gevent.threadpool.ThreadPool(4)
+        self._coming: set[str] = set()  # files that a transaction has still to name
         self._unwanted: list[str] = []
         self._removing: gevent.Greenlet | None = None
 
     def write(self, content: bytes) -> str:
-        """The name of a new file that holds the content and survives a power cut. Raises StoreError."""
+        """The name of a new file that holds the content and survives a power cut. `settled` wants to hear of its end.
+        Raises StoreError.
+        """
         name = secrets.token_hex(16)
+        self._coming.add(name)
         try:
             self._threads.apply(self._write, (name, content))
-        except OSError as error:
+        except BaseException as error:
+            self._coming.discard(name)
+            if not isinstance(error, OSError):
+                raise
             log.error("body file not written: %s", error.strerror)
             raise (StoreFull if is_full(error) else StoreUnavailable)() from error
         return name
+
+    def settled(self, names: Iterable[str]) -> None:
+        """The transactions that were to name them are over, well or not."""
+        self._coming.difference_update(names)
 
     def read(self, name: str, size: int) -> bytes | None:
         """The first `size` octets; None when the file is not there. Raises StoreError."""
@@ -101,11 +112,14 @@ class Blobs:
             return None
 
     def sweep(self, wanted: Callable[[str], bool], age: float) -> int:
-        """Remove files that are not wanted and older than `age` seconds; how many. One folder at a time is listed."""
+        """Remove files that are not wanted and older than `age` seconds; how many. One folder at a time is listed.
+        Never those that are just coming here: after a leap of the clock they look old.
+        """
         removed = 0
         for names in self._listed(time.time() - age):
             for start in range(0, len(names), _ASKED_AT_ONCE):
-                gone = [name for name in names[start : start + _ASKED_AT_ONCE] if not wanted(name)]
+                piece = names[start : start + _ASKED_AT_ONCE]
+                gone = [name for name in piece if name not in self._coming and not wanted(name)]
                 # In a thread also when there are none: amid many others get their turn.
                 self._threads.apply(self._remove, (gone,))
                 removed += len(gone)

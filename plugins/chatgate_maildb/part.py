@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.database import Reader
@@ -18,6 +20,13 @@ class Part:
     writer: Writer
     blobs: Blobs
     checkpoints: Checkpoints
+    _not_before = 0.0
+
+    def not_before(self, now: float) -> None:
+        self._not_before = now
+
+    def now(self) -> int:
+        return int(max(time.time(), self._not_before))
 
     @property
     def quota(self) -> Quota:

@@ -91,7 +91,7 @@ class Storing(Part):
                 full.append(goes)
             else:
                 try:
-                    stored.append(_row(tx, body_id, size, goes, int(now)))
+                    stored.append(_row(tx, body_id, size, goes, self.now()))
                 except NoSuchMailbox:
                     gone.append(goes)
         if gone:
@@ -115,7 +115,7 @@ class Storing(Part):
 
     def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
         bodies: list[Body] = []
-        now = int(time.time())
+        now = self.now()
 
         def work(tx: Transaction) -> list[Stored]:
             stored = []
@@ -147,7 +147,9 @@ class Storing(Part):
         return size, header_size(content), file, content if file is None else None
 
     def _drop(self, bodies: Sequence[Body]) -> None:
-        self.blobs.remove([file for _, _, file, _ in bodies if file is not None])
+        files = _files(bodies)
+        self.blobs.settled(files)
+        self.blobs.remove(files)
 
     def _written(
         self, bodies: Sequence[Body], work: Callable[[Transaction], T], patient: bool = False, grows: bool = True
@@ -160,3 +162,9 @@ class Storing(Part):
         except Exception:
             self._drop(bodies)
             raise
+        finally:
+            self.blobs.settled(_files(bodies))
+
+
+def _files(bodies: Sequence[Body]) -> list[str]:
+    return [file for _, _, file, _ in bodies if file is not None]

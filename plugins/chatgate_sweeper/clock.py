@@ -71,6 +71,12 @@ class Clock:
         self._write(Seen(reached if seen is None else max(seen.time, reached), self._ticks(), self._boot()))
         return reached
 
+    def latest(self) -> float:
+        """Unix seconds, the latest that it has reached up to the last call of `now`: a machine's clock that is behind
+        that is wrong.
+        """
+        return 0.0 if self._seen is None else self._seen.time
+
     def trust(self) -> float:
         """Take the machine's clock as it is: somebody has looked."""
         wall = self._wall()

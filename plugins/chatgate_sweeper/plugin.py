@@ -23,7 +23,7 @@ class Sweeper:
     def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float] = time.time) -> None:
         self.gateway, self.options = gateway, options
         self.clock = Clock(gateway.path(options.clock_file), clock, witness=self._last_used)
-        self.service = service.Service(gateway, options, clock, self.clock.now)
+        self.service = service.Service(gateway, options, clock, self._now)
 
     def _free(self) -> int:
         return free_here(self.gateway, self.options)
@@ -42,8 +42,16 @@ class Sweeper:
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:
-        self.clock.now()  # before anybody logs in, which would make the clock's day one on which an account was in use
+        self._now()  # before anybody logs in, which would make the clock's day one on which an account was in use
         return [self.service]
+
+    def _now(self) -> float:
+        """Of our clock. The store hears of it: what came while the machine's clock was behind must not be old when that
+        is set right.
+        """
+        now = self.clock.now()
+        self.gateway.store.not_before(self.clock.latest())
+        return now
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:

@@ -48,7 +48,7 @@ class Service(Background):
 
     def crowded(self, account_id: int) -> None:
         """An account has come close to its quota. Returns at once."""
-        if self._clock() >= self._tried.get(account_id, 0.0) + _PATIENCE:
+        if time.monotonic() >= self._tried.get(account_id, -_PATIENCE) + _PATIENCE:
             self._crowded.add(account_id)
             self._wake.set()
 
@@ -92,5 +92,5 @@ class Service(Background):
         """Evict mail of the accounts that were named as crowded. Raises StoreError."""
         while self._crowded:
             account_id = self._crowded.pop()
-            self._tried[account_id] = now = self._clock()
-            Sweep(self._gateway, self._options, now).evict(account_id)
+            self._tried[account_id] = time.monotonic()
+            Sweep(self._gateway, self._options, self._clock()).evict(account_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import gevent
 import pytest
@@ -31,6 +32,20 @@ class AccountTests(Kit):
         for one in boxes:
             assert store.mailbox(account.id, one.name) == one and one.account_id == account.id
             assert (one.uidnext, one.modseq) == (1, 1) and 0 < one.uidvalidity < 1 << 32 and 0 < one.id < 1 << 31
+
+    def test_nothing_gets_a_date_before_the_time_that_it_is_at_least(self, store: Store) -> None:
+        """A machine's clock can be behind, and what comes meanwhile would be old when it is set right."""
+        assert abs(store.now() - time.time()) < 60
+        later = int(time.time()) + 10 * DAY
+        store.not_before(later)
+        assert store.now() == later
+        alice = person(store, "alice")
+        account = store.account(alice.address)
+        assert account is not None and account.created == later // DAY
+        store.store(MAIL, [alice.inbox, replace(alice.inbox, date=5)])
+        assert [message.date for message in store.changes(alice.box).messages] == [later, 5]
+        store.not_before(5)
+        assert abs(store.now() - time.time()) < 60
 
     def test_an_account_comes_with_all_that_is_known_of_it(self, store: Store) -> None:
         for address, facts in {

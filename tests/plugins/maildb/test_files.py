@@ -142,6 +142,23 @@ def test_old_leftovers_are_removed_by_expire(store, people, tmp_path):
     assert young.exists() and not old.exists() and store.content(people.alice.box, 1) == LARGE
 
 
+def test_a_leap_of_the_clock_does_not_make_a_leftover_of_what_is_just_coming(store, people, tmp_path, monkeypatch):
+    """Its file is there and no row names it yet, for as long as a transaction takes."""
+    swept, run, inbox = [], store.writer.run, people.alice.inbox
+
+    def late(work, **how):
+        monkeypatch.setattr(store.writer, "run", run)
+        os.utime(files(tmp_path)[0], (time.time() - 7200,) * 2)
+        swept.append(store.blobs.sweep(store._wanted, 3600.0))
+        return run(work, **how)
+
+    monkeypatch.setattr(store.writer, "run", late)
+    store.store(LARGE, [inbox])
+    assert swept == [0] and store.content(people.alice.box, 1) == LARGE
+    store.expunge(people.alice.box, [1], only_deleted=False)
+    assert store.blobs._coming == set()
+
+
 def test_files_that_are_not_ours_are_left_alone(open_gateway, tmp_path):
     open_gateway().store.close()  # there must be a database for files to be left over from
     ours = leftover(tmp_path, age=0)

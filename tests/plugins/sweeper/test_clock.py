@@ -1,6 +1,7 @@
 """A clock that is wrong deletes nothing, and an account that is in use stays whatever the clock says."""
 
 import json
+import time
 
 import pytest
 from chatgate_maildb import MailDb
@@ -10,7 +11,8 @@ from chatgate_sweeper.sweep import Sweep
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.testing import imap_client, new_login
+from chatgate.api import Delivery
+from chatgate.testing import imap_client, new_login, until
 from tests.plugins.sweeper.conftest import DAY, NOW
 
 HOUR = 3600.0
@@ -126,6 +128,32 @@ def test_a_leap_removes_neither_accounts_nor_mail(open_gateway, people, gateway,
     report = plugin.service.sweep()
     assert report.messages == 0 and people.alice.left() == {mail} and gateway.store.account(account.address)
     assert report.behind >= 99 * DAY
+
+
+@pytest.mark.parametrize("starts_so", [True, False])
+def test_what_comes_while_the_clock_is_behind_is_not_old_when_it_is_set_right(gateway, people, tmp_path, starts_so):
+    """Such as after a boot, before the network tells the time: it all went with the next sweep."""
+    wall = [float(NOW)]
+    options = SweeperOptions(clock_file=str(tmp_path / "clock"))
+    plugin = Sweeper(gateway, options, lambda: wall[0])
+    used = gateway.store.create_account("used@example.org", "", created=1, last_login=NOW // DAY - 89)
+    plugin.chatgate_services()
+    if starts_so:
+        wall[0] -= 365 * DAY
+        plugin = Sweeper(gateway, options, lambda: wall[0])
+        plugin.chatgate_services()
+    # The clock of the store is that of this machine, which is right: as if it were behind.
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(time, "time", lambda: NOW - 365.0 * DAY)
+        new = gateway.store.create_account("new@example.org", "")
+        inbox = gateway.store.mailbox(new.id, "INBOX")
+        gateway.store.store(b"x", [Delivery("new@example.org", inbox.id, new.id)])
+        gateway.hub.plugin("accounts").chatgate_logged_in(used)
+        until(lambda: gateway.store.account("used@example.org").last_login > NOW // DAY - 89)
+    wall[0] = NOW + 2.0 * DAY
+    report = plugin.service.sweep()
+    assert report.messages == report.rules["idle"].accounts == 0
+    assert gateway.store.account("used@example.org") and gateway.store.status(inbox.id).messages == 1
 
 
 def test_a_first_look_goes_by_when_the_accounts_were_in_use_last(open_gateway, gateway, tmp_path):

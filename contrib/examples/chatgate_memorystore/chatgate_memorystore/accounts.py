@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
 
@@ -64,7 +63,7 @@ class Accounts(Data):
         if key in self.by_address:
             raise AccountExists()
         self.forget_tombstone(key)
-        today = int(time.time()) // DAY
+        today = self.now() // DAY
         account = Account(
             next(self.account_ids), key, secret, last_login, today if created is None else created, disabled, quota
         )

@@ -91,6 +91,13 @@ class Data:
         self.boxes: dict[int, Box] = {}
         self.account_ids, self.box_ids = itertools.count(1), itertools.count(1)
         self.last_uidvalidity = 0
+        self.least = 0.0  # Unix seconds
+
+    def not_before(self, now: float) -> None:
+        self.least = now
+
+    def now(self) -> int:
+        return int(max(time.time(), self.least))
 
     def uidvalidity(self) -> int:
         """Always higher than the one before."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -97,7 +96,7 @@ class Messages(Queue):
     def _put(self, content: bytes, delivery: Delivery) -> Stored:
         box = self.boxes[delivery.mailbox_id]
         box.modseq += 1
-        date = int(time.time()) if delivery.date is None else delivery.date
+        date = self.now() if delivery.date is None else delivery.date
         uid = box.add(Mail(content, normal_flags(delivery.flags), date, box.modseq))
         self.post(box.id)
         return Stored(delivery, uid, box.uidvalidity, box.modseq)
