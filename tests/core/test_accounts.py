@@ -1,6 +1,10 @@
 """`gateway.accounts`: one door for all that makes, changes or removes accounts."""
 
 import re
+import smtplib
+import urllib.error
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ from chatgate.api import UNAVAILABLE, Account, Credentials, NewAccount, PluginEr
 from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
-from chatgate.testing import config
+from chatgate.testing import client_tls, config, imap_client, new_login, port, smtp_client
 
 NO = Reply(550, "5.7.1", "Not today", imap="NOPERM")
 
@@ -184,3 +188,34 @@ def test_there_is_no_second_way():
         if path.parent.name != "chatgate_maildb" and behind.search(path.read_text())
     }
     assert found == {"chatgate_passwordless/plugin.py"}
+
+
+class Doorman:
+    """Writes down how credentials came, and knows nobody."""
+
+    def __init__(self, gateway, options):
+        self.mechanisms = []
+
+    @hookimpl
+    def chatgate_authenticate(self, credentials):
+        self.mechanisms.append(credentials.mechanism)
+
+
+def test_credentials_say_how_they_came(gateway_factory):
+    at_once = {"imap": {"login_failure_seconds": 0.0}, "selfservice": {"wrong_password_seconds": 0.0}}
+    gateway = gateway_factory("tls", "maildb", "smtp", "imap", "site", "selfservice", Doorman, **at_once)
+    name, password = new_login(gateway)
+    smtp, imap = smtp_client(gateway), imap_client(gateway)
+    smtp.ehlo()
+    for method in (smtp.auth_plain, smtp.auth_login):
+        smtp.user, smtp.password = name, password
+        with pytest.raises(smtplib.SMTPAuthenticationError):
+            smtp.auth(method.__name__.removeprefix("auth_").upper(), method)
+    with pytest.raises(imap.error):
+        imap.login(name, password)
+    with pytest.raises(imap.error):
+        imap.authenticate("PLAIN", lambda _: f"\0{name}\0{password}".encode())
+    form = urllib.parse.urlencode({"address": name, "password": password, "do": "look"}).encode()
+    with pytest.raises(urllib.error.HTTPError):
+        urllib.request.urlopen(f"https://127.0.0.1:{port(gateway, 'https')}/account", form, context=client_tls())
+    assert gateway.hub.plugin("doorman").mechanisms == ["PLAIN", "LOGIN", "login", "PLAIN", "form"]
