@@ -5,164 +5,20 @@ from __future__ import annotations
 import secrets
 import string
 import sys
-import time
-from collections.abc import Callable, Iterator
-from itertools import islice
-from typing import Any
 
 import click
 
-from chatgate.api import (
-    Account,
-    Gateway,
-    NewAccount,
-    Reply,
-    fail,
-    iso_day,
-    json_option,
-    normal_address,
-    octets,
-    show,
-)
-from chatgate_accounts import transfer
+from chatgate.api import Account, Gateway, NewAccount, Reply, fail, json_option, show
+from chatgate_accounts import listing, transfer
+from chatgate_accounts.arguments import Quota, account_of
+from chatgate_accounts.listing import facts_of
 
-_PAGE = 1000
 _REASON = "This account was disabled by the operator of the server"
-
-
-class Size(click.ParamType):
-    """Octets, with or without a unit: 500000, 200M, 1.5G."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        try:
-            return value if isinstance(value, int) else octets(value)
-        except ValueError:
-            self.fail(f"{value!r} is no size such as 500M or 2G", param, ctx)
-
-
-class Quota(Size):
-    """A size, or the words "default" (None) and "none" (0, no limit)."""
-
-    name = "quota"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        words = {"default": None, "none": 0}
-        word = str(value).lower()
-        return words[word] if word in words else super().convert(value, param, ctx)
-
 
 password_option = click.option(
     "--password", help="Use this password instead of a random one. With - it is asked for, or read from standard input."
 )
 qr_option = click.option("--qr", is_flag=True, help="Also draw the link as a QR code, to be scanned.")
-
-
-def _account(gateway: Gateway, address: str) -> Account:
-    account = gateway.store.account(_full(gateway, address))
-    if account is None:
-        fail(f"no account {_full(gateway, address)}", 1)
-    return account
-
-
-def _full(gateway: Gateway, address: str) -> str:
-    return normal_address(address if "@" in address else f"{address}@{gateway.domain}").lower()
-
-
-def _facts(gateway: Gateway, account: Account) -> dict[str, Any]:
-    usage = gateway.store.usage(account.id)
-    return {
-        "address": account.address,
-        "created": iso_day(account.created),
-        "last_login": iso_day(account.last_login),
-        "messages": usage.messages,
-        "octets": usage.octets,
-        "quota_octets": usage.limit or None,
-        "own_quota": account.quota is not None,
-        "disabled": account.disabled or None,
-    }
-
-
-def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
-    """Page by page: a command may stop early, and nobody waits for a long read."""
-    while page := gateway.store.accounts(after, _PAGE):
-        yield from page
-        after = page[-1].address
-
-
-@click.command("list")
-@click.option("--after", default="", metavar="ADDRESS", help="Begin with the address that follows this one.")
-@click.option("--limit", default=0, type=click.IntRange(0), metavar="N", help="List at most N accounts, or all with 0.")
-@click.option("--match", default="", metavar="TEXT", help="List only addresses that contain this text.")
-@click.option(
-    "--disabled/--enabled", default=None, help="List only accounts that are disabled, or only those that are not."
-)
-@click.option(
-    "--idle",
-    type=click.IntRange(0),
-    metavar="DAYS",
-    help="List only accounts that nobody has logged in to for so many days.",
-)
-@click.option("--never", is_flag=True, help="List only accounts that nobody has ever logged in to.")
-@click.option("--larger", type=Size(), help="List only accounts that keep more than this, such as 100M.")
-@json_option
-@click.pass_obj
-def list_(
-    gateway: Gateway,
-    after: str,
-    limit: int,
-    match: str,
-    disabled: bool | None,
-    idle: int | None,
-    never: bool,
-    larger: int | None,
-    as_json: bool,
-) -> None:
-    """List accounts, with their last login and what they keep.
-
-    The order is that of the addresses. For the next page, give the last address shown as --after: accounts that come
-    and go in between shift nothing.
-    """
-    today = int(time.time()) // 86400
-    _ = gateway.store  # where it cannot be opened, no heading is printed
-    wanted: list[Callable[[Account], bool]] = []
-    if match:
-        wanted.append(lambda account: match.lower() in account.address)
-    if disabled is not None:
-        wanted.append(lambda account: bool(account.disabled) == disabled)
-    if idle is not None:
-        wanted.append(lambda account: 0 < account.last_login <= today - idle)
-    if never:
-        wanted.append(lambda account: not account.last_login)
-    begin = _full(gateway, after) if after else ""
-    found = (account for account in _all(gateway, begin) if all(test(account) for test in wanted))
-    facts = (_facts(gateway, account) for account in found)
-    rows = islice((row for row in facts if larger is None or row["octets"] > larger), limit or None)
-    if as_json:
-        show(list(rows), as_json, [])
-        return
-    form = "{:<40} {:<10} {:>6} {:>12} {}".format
-    click.echo(form("address", "login", "mails", "octets", "").rstrip())
-    for r in rows:  # as they are found: there may be very many
-        disabled_too = "disabled" if r["disabled"] else ""
-        click.echo(form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], disabled_too).rstrip())
-
-
-@click.command("show")
-@click.argument("address")
-@json_option
-@click.pass_obj
-def show_(gateway: Gateway, address: str, as_json: bool) -> None:
-    """Show what is kept about one account."""
-    account = _account(gateway, address)
-    facts = _facts(gateway, account)
-    facts["mailboxes"] = {
-        box.name: gateway.store.status(box.id)._asdict() for box in gateway.store.mailboxes(account.id)
-    }
-    lines = [f"{key}: {value}" for key, value in facts.items() if key != "mailboxes"]
-    lines += [f"  {name}: {status['messages']} messages" for name, status in facts["mailboxes"].items()]
-    show(facts, as_json, lines)
 
 
 @click.command("create")
@@ -178,7 +34,7 @@ def create(gateway: Gateway, address: str, password: str | None, quota: int | No
     Its password is printed, and the link by which Delta Chat logs in to it.
     """
     chosen, generated = _password(password)
-    address = _full(gateway, address)
+    address = gateway.domains.full(address)
     answer = gateway.accounts.create(NewAccount(address, chosen, "operator", generated))
     if not isinstance(answer, Account):
         why = answer.text if isinstance(answer, Reply) else "no enabled plugin creates accounts"
@@ -202,7 +58,7 @@ def passwd(gateway: Gateway, address: str, password: str | None, qr: bool, as_js
     It is printed, and the link by which Delta Chat logs in with it. Connections that are open end at
     once.
     """
-    account = _account(gateway, address)
+    account = account_of(gateway, address)
     chosen, _ = _password(password)
     answer = gateway.accounts.set_password(account, chosen, operator=True)
     if answer is not True:
@@ -219,7 +75,7 @@ def disable(gateway: Gateway, address: str, reason: str) -> None:
 
     Whoever tries to log in is told the reason. Connections that are open end at once. Nothing is lost.
     """
-    account = _account(gateway, address)
+    account = account_of(gateway, address)
     try:
         gateway.accounts.disable(account, reason)
     except ValueError as error:
@@ -232,7 +88,7 @@ def disable(gateway: Gateway, address: str, reason: str) -> None:
 @click.pass_obj
 def enable(gateway: Gateway, address: str) -> None:
     """Let a disabled account be used again."""
-    account = _account(gateway, address)
+    account = account_of(gateway, address)
     gateway.accounts.enable(account)
     click.echo(f"Enabled {account.address}.")
 
@@ -247,11 +103,11 @@ def quota(gateway: Gateway, address: str, size: int | None, as_json: bool) -> No
 
     SIZE is a number of octets such as 500M or 2G, "none" for no limit, or "default" for what conf.d says.
     """
-    account = _account(gateway, address)
+    account = account_of(gateway, address)
     if size != -1:
         gateway.store.set_quota(account.id, size)
-        account = _account(gateway, address)
-    facts = {key: _facts(gateway, account)[key] for key in ("address", "octets", "quota_octets", "own_quota")}
+        account = account_of(gateway, address)
+    facts = {key: facts_of(gateway, account)[key] for key in ("address", "octets", "quota_octets", "own_quota")}
     limit = f" of {facts['quota_octets']} octets" if facts["quota_octets"] else ", no limit"
     about = "" if facts["own_quota"] else ", as for everybody"
     show(facts, as_json, [f"{account.address}: {facts['octets']} octets{limit}{about}"])
@@ -271,14 +127,14 @@ def delete(gateway: Gateway, address: str, yes: bool, free: bool, final: bool) -
     """
     if free and final:
         fail("--free or --final, not both", 2)
-    full = _full(gateway, address)
+    full = gateway.domains.full(address)
     if free and gateway.store.tombstone(full) is not None:
         if not yes:
             click.confirm(f"Give {full} free?", abort=True)
         gateway.store.forget_tombstone(full)
         click.echo(f"Anybody can have {full} now.")
         return
-    account = _account(gateway, full)
+    account = account_of(gateway, full)
     if not yes:
         click.confirm(f"Delete {full} with all its mail?", abort=True)
     gateway.accounts.delete(account, tombstone=not free, final=final)
@@ -309,8 +165,8 @@ def _password(given: str | None) -> tuple[str, bool]:
 
 
 _COMMANDS = (
-    list_,
-    show_,
+    listing.list_,
+    listing.show_,
     create,
     passwd,
     disable,
