@@ -13,14 +13,17 @@ _FIELD_END = re.compile(rb"\n(?![ \t])")  # no folded line follows
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take away every field of this name."""
+    """Take away every field of this name, in any case of letters."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Give the first field of this name this value and take away the others; add the field if there was none."""
+    """Give the first field of this name this value and take away the others; add the field if there was none.
+
+    value: one line, without the CRLF; long ones are folded at blanks (RFC 5322 §2.1.1). What is not ASCII is escaped.
+    """
 
     name: str
     value: str
@@ -28,7 +31,10 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Prepend:
-    """Put a field on top, as trace fields are (RFC 5321 §4.4)."""
+    """Put a field on top, as trace fields are (RFC 5321 §4.4); fields of that name which are there stay.
+
+    value: as of `Replace`. Of several the first one stands above the others.
+    """
 
     name: str
     value: str

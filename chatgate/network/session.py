@@ -94,7 +94,7 @@ class Session:
                 self.on_stop()
 
     def cut(self) -> None:
-        """End the connection without a word, if it is still there."""
+        """End the connection without a word, if it is still there. From any greenlet; never blocks."""
         if self._connection is not None:
             self._connection.cut()
 

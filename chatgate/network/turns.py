@@ -36,11 +36,13 @@ def give_turn() -> None:
 
 
 class TooMuchWork(Exception):
-    """A piece of work has used up the time it may have."""
+    """A piece of work has used up the seconds that its `Work` may have. A protocol plugin catches it and refuses what
+    was asked, for good: the same would take as long again.
+    """
 
 
 class Abandoned(OSError):
-    """The client for whom it was done has closed its connection."""
+    """The client for whom it was done has closed its connection: nobody waits for the answer. Raised by `Work.step`."""
 
 
 class Client(Protocol):
@@ -249,7 +251,7 @@ def _line() -> Line:
 
 
 def in_turns(items: Iterable[T]) -> Iterator[T]:
-    """The items, with a turn for everybody else now and then."""
+    """The items, with a turn for everybody else after some milliseconds of work, however many there are."""
     return Work().each(items)
 
 

@@ -28,10 +28,10 @@ class Background:
         self._greenlet: gevent.Greenlet | None = None
 
     def bind(self) -> None:
-        """There is nothing to take."""
+        """Nothing: it takes no port and no folder."""
 
     def start(self) -> None:
-        """Returns at once."""
+        """Begin to run, in a greenlet of its own, and return at once."""
         self._greenlet = gevent.spawn(self._keep_running)
 
     def stop(self, seconds: float) -> None:

@@ -119,7 +119,9 @@ class Gateway:
 
     @property
     def tls(self) -> Any:
-        """The TLS context that all listeners share."""
+        """The TLS context (an ssl.SSLContext of gevent) that all listeners share. It picks the certificate by the name
+        that the client asks for, and new certificates are loaded into it in place.
+        """
         return self.certificates.context
 
     def certificate(self, domain: Domain | None = None) -> Certificate:

@@ -140,7 +140,9 @@ Destination = Delivery | Outgoing
 
 
 class Stored(NamedTuple):
-    """One delivery that is on disk."""
+    """One delivery that is on disk. uid, uidvalidity: of the message in its mailbox. modseq: that it got, the mailbox's
+    own from then on.
+    """
 
     delivery: Delivery
     uid: int
@@ -278,7 +280,7 @@ class NoSuchAccount(StoreError):
 
 
 class AccountExists(StoreError):
-    """The address is taken."""
+    """The address is taken: by an account, also one that another process made a moment ago."""
 
     text = "Account already exists"
 
