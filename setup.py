@@ -60,7 +60,7 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["chatgate", "chatgate.*"]) + plugin_packages,
     package_dir={name: f"plugins/{name}" for name in top_plugins},
-    package_data={"": ["*.tpl", "*.html", "*.css", "*.svg", "*.png", "py.typed"]},
+    package_data={"": ["*.tpl", "*.html", "*.css", "*.svg", "*.png", "*.toml", "py.typed"]},
     install_requires=[
         # The SMTP plugin drives aiosmtpd's coroutine by hand through private members: one version only.
         "aiosmtpd==1.4.6",

@@ -15,6 +15,7 @@ from chatgate.addresses import address_literal, normal_address, shown_address, v
 from chatgate.command import domain_option, fail, json_option, new_file, show
 from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
+from chatgate.hosting.facts import Facts
 from chatgate.hosting.hookspecs import hookimpl, hookspec
 from chatgate.hosting.options import Secret, option, required
 from chatgate.hosting.registry import PluginError
@@ -107,6 +108,7 @@ __all__ = [
     "Domains",
     "Edit",
     "Envelope",
+    "Facts",
     "FlagsChanged",
     "Gateway",
     "Impossible",

@@ -31,6 +31,7 @@ import click
 import pluggy
 
 # What a hook answers with is imported for good, as answers are compared with it (chatgate/hosting/answers.py).
+from chatgate.hosting.facts import Facts
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.headers import Edit, Prepend, ReversePath
 from chatgate.reply import Reply
@@ -88,6 +89,13 @@ def chatgate_ready(gateway: Gateway) -> str | None:
 def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
     """What do you find wrong? Asked by `chatgate check` with the store open and nothing running. What goes wrong in
     here, or takes longer than `check_seconds`, is shown as a problem of the plugin.
+    """
+
+
+@hookspec
+def chatgate_facts(domain: Domain) -> Facts | None:
+    """What do you make true for people in this domain: limits, how long things are kept, who may come in? Asked each
+    time a page or a command tells it, so it must be quick, and say what holds at that moment.
     """
 
 

@@ -30,6 +30,7 @@ class Hub(Registry):
         self.services = self.collection(spec.chatgate_services)
         self.ready = self.collection(spec.chatgate_ready)
         self.check = self.collection(spec.chatgate_check)
+        self.facts = self.collection(spec.chatgate_facts)
         self.commands = self.observers(spec.chatgate_commands)
 
         self.connect = self.decision(spec.chatgate_connect)

@@ -14,6 +14,7 @@ from chatgate import faults
 from chatgate.domains import Domain, Domains
 from chatgate.hosting.confd import Config, Enabled, LeftOut
 from chatgate.hosting.factories import refuses
+from chatgate.hosting.facts import Facts, together
 from chatgate.hosting.hub import Hub
 from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem
@@ -130,6 +131,10 @@ class Gateway:
         if certificate is None:
             raise PluginError("no TLS certificate: enable a plugin that has one (shipped: tls)")
         return certificate
+
+    def facts(self, domain: Domain) -> Facts:
+        """What the plugins state for this domain, in all."""
+        return together(self.hub.facts(domain))
 
     def server(
         self,

@@ -13,7 +13,9 @@ from chatgate.api import (
     Account,
     Background,
     Delivery,
+    Domain,
     Envelope,
+    Facts,
     Gateway,
     Recipient,
     Reply,
@@ -53,6 +55,10 @@ class Accounts:
     def __init__(self, gateway: Gateway, options: AccountsOptions) -> None:
         self.gateway, self.options = gateway, options
         self._too_much = TooMuch(options.full_minutes * 60)
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        return Facts(keeps_days=True)
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:

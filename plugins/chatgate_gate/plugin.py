@@ -13,6 +13,7 @@ from chatgate.api import (
     UNAVAILABLE,
     Edit,
     Envelope,
+    Facts,
     Gateway,
     Problem,
     Reply,
@@ -66,6 +67,10 @@ class Gate:
         self._options = options
         self._cleartext = frozenset(map(outer.spelling, options.cleartext_recipients))
         self._keep = frozenset(name.lower().encode() for name in options.keep_headers)
+
+    @hookimpl
+    def chatgate_facts(self) -> Facts:
+        return Facts(cleartext=bool(self._cleartext))
 
     @hookimpl
     def chatgate_receive(self, envelope: Envelope) -> Sequence[Edit | ReversePath]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from chatgate.api import Gateway, Server, Session, Uploads, hookimpl
+from chatgate.api import Domain, Facts, Gateway, Server, Session, Uploads, hookimpl
 
 from .options import ImapOptions
 from .session.connection import Connection
@@ -37,6 +37,10 @@ class Imap:
         self.uploads = Uploads(options.max_inflight_bytes, options.min_upload_rate, options.stall_seconds)
         self._connections: Counter[int] = Counter()
         self._servers: dict[str, Server] = {}
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        return Facts(listens={"imaps": self.options.imaps, "imap": self.options.imap})
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Server]:

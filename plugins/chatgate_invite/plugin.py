@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatgate.api import Domain, Gateway, Problem, Reply, hookimpl, option
+from chatgate.api import Domain, Facts, Gateway, Problem, Reply, hookimpl, option
 from chatgate_invite import command
 from chatgate_invite.database import Database
 from chatgate_invite.tokens import LENGTH, Invitation, Tokens, good, normal
@@ -55,6 +55,10 @@ class Invite:
             text = f"Behind the invitation, the password needs {least} more characters of your own"
             return Reply(550, "5.7.1", text, imap="NOPERM")
         return Invitation(self.tokens, shown, found.quota)
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        return Facts(invites=True)
 
     @hookimpl
     def chatgate_services(self) -> list[Database]:
@@ -104,6 +108,5 @@ class Invite:
 
     def _names(self, domain: Domain) -> str:
         """How long the names of new accounts are, for people; "" where that is not known."""
-        options = domain.options(getattr(self.gateway.hub.plugin("passwordless"), "options", None))
-        low, high = getattr(options, "name_min_length", 0), getattr(options, "name_max_length", 0)
+        low, high = self.gateway.facts(domain).name_lengths or (0, 0)
         return f"{low}" if low == high and low else f"{low} to {high}" if high else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent
 
-from chatgate.api import Gateway, Problem, Service, Store, free_octets, hookimpl
+from chatgate.api import Domain, Facts, Gateway, Problem, Service, Store, free_octets, hookimpl
 from chatgate_maildb import integrity
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.options import MailDbOptions
@@ -23,6 +23,11 @@ class MailDb:
         self.gateway, self.options = gateway, options
         self._folder = gateway.path(options.folder)
         self._wakeups = Wakeups(self._folder, gateway.board.post)
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        own = domain.options(self.options)
+        return Facts(quota_octets=own.quota_bytes, quota_messages=own.quota_messages, tombstone_days=own.tombstone_days)
 
     @hookimpl
     def chatgate_open_store(self) -> Store:

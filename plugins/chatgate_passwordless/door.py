@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
-from chatgate.api import Gateway, Reply
+from chatgate.api import Domain, Gateway, Reply
 from chatgate_passwordless import hooks
 from chatgate_passwordless.options import PasswordlessOptions, options_at
 
@@ -29,6 +30,13 @@ class Door:
         """The files that are there and freeze a domain."""
         paths = dict.fromkeys(self._freeze_path(one.options(self._options)) for one in self._gateway.domains)
         return [path for path in paths if path.exists()]
+
+    def closed(self, domain: Domain) -> tuple[Literal["", "closed", "frozen"], str]:
+        """Who gets in, as `Facts` say it, and why, for the operator."""
+        options = domain.options(self._options)
+        if (path := self._freeze_path(options)).exists():
+            return "frozen", f"no new accounts are made as long as {path} is there"
+        return ("", "") if options.open else ("closed", "no new accounts are made, as passwordless has open = false")
 
     def ask(self, address: str, password: str, token: str = "") -> hooks.Invitation | Reply | None:
         """What a newcomer shows; None for nothing where nothing is needed; or why nobody gets in this way. The freeze

@@ -7,6 +7,8 @@ from chatgate.api import (
     AccountExists,
     AddressGone,
     Credentials,
+    Domain,
+    Facts,
     Gateway,
     NewAccount,
     Problem,
@@ -47,6 +49,13 @@ class Passwordless:
         self._guesses = Guesses(options.wrong_per_minute)
 
     # ------------------------------------------------------------------------------------------ logins
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        own = domain.options(self.options)
+        closed, closed_by = self._door.closed(domain)
+        names = own.name_min_length, own.name_max_length
+        return Facts(keeps_hash=True, closed=closed, closed_by=closed_by, name_lengths=names)
 
     @hookimpl
     def chatgate_authenticate(self, session: Session, credentials: Credentials) -> Account | Reply:

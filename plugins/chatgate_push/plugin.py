@@ -8,11 +8,24 @@ import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 from chatgate_filedb import ERRORS
 
-from chatgate.api import Account, Envelope, Gateway, PluginError, Problem, Reply, Session, Stored, hookimpl
+from chatgate.api import (
+    Account,
+    Domain,
+    Envelope,
+    Facts,
+    Gateway,
+    PluginError,
+    Problem,
+    Reply,
+    Session,
+    Stored,
+    hookimpl,
+)
 from chatgate_push import command, tokens
 from chatgate_push.client import Client
 from chatgate_push.database import database
@@ -44,6 +57,11 @@ class Push:
         self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
         self._database = database(gateway.path(options.file))
         self.sender = Sender(options, self._database, self._client, self._days, steady)
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        own = domain.options(self._options)
+        return Facts(pushes=urlsplit(own.url).hostname or "", token_days=own.token_days)
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Sender]:

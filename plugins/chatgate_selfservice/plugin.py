@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatgate.api import Gateway, Problem, Reply, Session, hookimpl, option
+from chatgate.api import Domain, Facts, Gateway, Problem, Reply, Session, hookimpl, option
 from chatgate_selfservice import metadata
 
 if TYPE_CHECKING:
@@ -28,6 +28,10 @@ class SelfService:
 
     def __init__(self, gateway: Gateway, options: SelfServiceOptions) -> None:
         self.gateway, self.options = gateway, options
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        return Facts(account_page="/account")
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:

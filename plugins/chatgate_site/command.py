@@ -41,8 +41,8 @@ def make(domains: Domains, places: Places) -> click.Command:
         They make Delta Chat create an account on this server.
         """
         place = places.of(domain)
-        if place.facts.shut_by:
-            click.echo(f"chatgate: warning: {place.facts.shut_by}", err=True)
+        if shut_by := place.facts().shut_by:
+            click.echo(f"chatgate: warning: {shut_by}", err=True)
         link, personal = place.inviter.link(), place.personal
         save(link, png, svg)
         if as_json:

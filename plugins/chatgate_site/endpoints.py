@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from chatgate.api import Certificate, Domain, Gateway, PluginError, ip
 from chatgate_site.options import SiteOptions
@@ -49,10 +49,10 @@ class Endpoints:
         return bool(self.options.https) and not self.loopback
 
     def imap(self) -> list[Endpoint]:
-        return self._mail("imap", "imaps", "imap", self.options.imap_port)
+        return self._mail("imaps", "imap", self.options.imap_port)
 
     def smtp(self) -> list[Endpoint]:
-        return self._mail("smtp", "submissions", "submission", self.options.smtp_port)
+        return self._mail("submissions", "submission", self.options.smtp_port)
 
     @property
     def standard_ports(self) -> bool:
@@ -78,15 +78,18 @@ class Endpoints:
                 log.warning("%s", error)
         return self._certificate.self_signed
 
-    def _mail(self, plugin: str, at_once: str, later: str, mapped: int) -> list[Endpoint]:
+    def _mail(self, at_once: str, later: str, mapped: int) -> list[Endpoint]:
         if mapped:
             return [Endpoint(mapped, "ssl")]
-        options = options_of(self.gateway, plugin)
         return [
             Endpoint(port, security)
             for service, security, standard in ((at_once, "ssl", (993, 465)), (later, "starttls", (143, 587)))
-            for port in sorted(self._ports(service, getattr(options, service, ())), key=lambda p: p not in standard)
+            for port in sorted(self._ports(service, self.listens(service)), key=lambda p: p not in standard)
         ]
+
+    def listens(self, service: str) -> tuple[str, ...]:
+        """The addresses that a service such as "mx" is set to."""
+        return self.gateway.facts(self._domain).listens.get(service, ())
 
     def _ports(self, service: str, addresses: tuple[str, ...]) -> list[int]:
         """The ports it listens on while it runs, else those it is set to."""
@@ -95,11 +98,6 @@ class Endpoints:
                 addresses = tuple(running.listening)
         found = [text.rpartition(":")[2] for text in addresses if not text.startswith("unix:")]
         return list(dict.fromkeys(int(port) for port in found if port.isdigit() and port != "0"))
-
-
-def options_of(gateway: Gateway, plugin: str) -> Any:
-    """The options of a plugin that conf.d enables, or None."""
-    return next((enabled.options for enabled in gateway.config.plugins if enabled.name == plugin), None)
 
 
 def _changed(path: Path) -> int:

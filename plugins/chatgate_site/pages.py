@@ -10,9 +10,7 @@ import gevent
 from bottle import HTTPError, HTTPResponse
 
 from chatgate.api import Gateway, StoreError, normal_address
-from chatgate_site import autoconfig, invite
-from chatgate_site.endpoints import options_of
-from chatgate_site.facts import days, size
+from chatgate_site import autoconfig, invite, languages
 from chatgate_site.places import SHIPPED, Place, Places
 
 _HEALTH_SECONDS = 5.0
@@ -41,7 +39,10 @@ class Pages:
     def render(self, name: str, folder: Path = SHIPPED, place: Place | None = None, **facts: Any) -> str:
         """A page from a template, in this folder or among ours; the operator's own wins. place: if not `here`."""
         place = place or self._places.here()
-        lookup = [str(where) for where in (*place.folders[:-1], folder, SHIPPED)]
+        language = languages.best(bottle.request.get_header("Accept-Language", ""), place.languages)
+        texts = place.texts(language)
+        folders = dict.fromkeys((*place.folders[:-1], folder, SHIPPED))
+        lookup = [str(where) for where in languages.lookup(folders, language)]
         key = (name, *lookup)
         if key not in self._templates:
             self._templates[key] = bottle.SimpleTemplate(name=name, lookup=lookup)
@@ -50,10 +51,12 @@ class Pages:
             contact=place.options.contact,
             about=place.options.about,
             domain=place.domain.name,
-            facts=place.facts,
+            facts=place.facts(language),
             endpoints=place.endpoints,
-            days=days,
-            size=size,
+            days=texts.days,
+            size=texts.size,
+            texts=texts,
+            language=language,
             **facts,
         )
 
@@ -69,7 +72,7 @@ class Pages:
         """With a link for newcomers, where they may come without an invitation."""
         place = self._places.here()
         personal, inviter = place.personal, place.inviter
-        link = "" if place.facts.shut else inviter.link()
+        link = "" if place.facts().shut else inviter.link()
         page = self.render(
             "landing.html",
             link=link,
@@ -102,7 +105,7 @@ class Pages:
     def mta_sts(self) -> HTTPResponse:
         """Only where other servers can reach us with a certificate they accept."""
         endpoints = self._places.here().endpoints
-        if not getattr(options_of(self._gateway, "smtp"), "mx", ()) or endpoints.self_signed:
+        if not endpoints.listens("mx") or endpoints.self_signed:
             raise HTTPError(404)
         return _answer(autoconfig.mta_sts(endpoints.host), _TEXT)
 
@@ -132,6 +135,8 @@ class Pages:
 def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:
     """store: may browsers and proxies keep it? Never what holds a password."""
     headers = {"Content-Type": kind, "Cache-Control": "max-age=300" if store else "no-store"}
+    if kind == _HTML:
+        headers["Vary"] = "Accept-Language"
     return HTTPResponse(body, 200, headers)
 
 

@@ -8,24 +8,37 @@ from typing import Any
 import bottle
 
 from chatgate.api import Domain, Gateway, bare
-from chatgate_site import invite
+from chatgate_site import invite, languages
 from chatgate_site.endpoints import Endpoints
-from chatgate_site.facts import Facts
+from chatgate_site.facts import Told
 from chatgate_site.options import SiteOptions
 
 SHIPPED = Path(__file__).parent / "templates"
 
 
 class Place:
-    """The site of one domain. options: as they are there. folders: of its templates and files, the operator's first."""
+    """The site of one domain. options: as they are there. folders: of its templates and files, the operator's
+    first. languages: that there are pages in, besides those that are shipped."""
 
     def __init__(self, gateway: Gateway, general: SiteOptions, domain: Domain) -> None:
         self.domain, self.options = domain, domain.options(general)
         self.endpoints = Endpoints(gateway, self.options, domain)
         self.inviter = invite.Inviter(domain.name, self.endpoints)
-        self.facts = Facts(gateway, domain)
+        self._gateway = gateway
         self.title = self.options.title or domain.name.strip("[]")
         self.folders = (*([gateway.path(self.options.pages)] if self.options.pages else []), SHIPPED)
+        self.languages = languages.available(self.folders)
+        self._texts = {
+            one: languages.Texts(languages.lookup(self.folders, one)) for one in (*self.languages, languages.SHIPPED)
+        }
+
+    def facts(self, language: str = languages.SHIPPED) -> Told:
+        """As they are now, told in one of `languages`."""
+        return Told(self._gateway, self.domain, self._texts[language])
+
+    def texts(self, language: str) -> languages.Texts:
+        """The words of one of `languages`."""
+        return self._texts[language]
 
     # ------------------------------------------------------------------------------------------ lent to other plugins
 

@@ -74,8 +74,8 @@ class Site:
     @hookimpl
     def chatgate_ready(self) -> str:
         first = self._places.first
-        if first.facts.shut_by:
-            shown = f"\nNo QR code: {first.facts.shut_by}.\n"  # a code would lead to a refusal
+        if shut_by := first.facts().shut_by:
+            shown = f"\nNo QR code: {shut_by}.\n"  # a code would lead to a refusal
         else:
             shown = command.welcome(first.inviter.link(), first.personal, first.url, colours=True)
         others = [place.domain.name for place in self._places][1:]

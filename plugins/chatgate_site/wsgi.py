@@ -13,6 +13,7 @@ from bottle import HTTPError, HTTPResponse
 
 from chatgate.api import Gateway, raised_at
 from chatgate_site import hooks
+from chatgate_site.languages import SHIPPED
 from chatgate_site.new import PATHS as NEW
 from chatgate_site.new import New
 from chatgate_site.pages import Pages, content_security_policy
@@ -27,16 +28,8 @@ _HEADERS = [
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
-
-_ERRORS = {
-    400: ("Not understood", "The request has a mistake in its form."),
-    403: ("Not this way", "Please use the https:// address of this site."),
-    404: ("Nothing here", "There is no page at this address."),
-    405: ("Not this way", "This address does not take that kind of request."),
-    411: ("Length needed", "The request must tell how long its body is."),
-    413: ("Too large", "The request is larger than this address takes."),
-}
-_SORRY = ("Something went wrong", "The server could not answer. Please try again later.")
+# Statuses that texts.toml has words for.
+_EXPLAINED = (400, 403, 404, 405, 411, 413)
 
 
 class Site:
@@ -78,10 +71,11 @@ class Site:
 
     def _error_body(self, status: int, path: str, place: Place | None = None) -> tuple[str, str]:
         """(content type, page); for POST /new what Delta Chat shows its user."""
-        title, text = _ERRORS.get(status, _SORRY)
+        name = f"error_{status}" if status in _EXPLAINED else "error"
         if path in NEW:
-            return "application/json", json.dumps({"reason": text})
-        return "text/html; charset=utf-8", self._pages.render("error.html", place=place, heading=title, text=text)
+            place = place or self._places.here()
+            return "application/json", json.dumps({"reason": place.texts(SHIPPED)(name)})
+        return "text/html; charset=utf-8", self._pages.render("error.html", place=place, error=name)
 
 
 class _Guard:

@@ -12,6 +12,7 @@ from chatgate.api import (
     Account,
     Domain,
     Envelope,
+    Facts,
     Gateway,
     Problem,
     Reply,
@@ -121,6 +122,12 @@ class Smtp:
             pass
 
     # ------------------------------------------------------------------------------------------ hooks
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        core, own = domain.options(self.gateway.config.core), self.options
+        listens = {"submissions": own.submissions, "submission": own.submission, "mx": own.mx}
+        return Facts(listens=listens, message_octets=core.max_message_bytes)
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Server]:

@@ -7,7 +7,19 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from chatgate.api import Envelope, Gateway, NewAccount, Problem, Reply, Service, Stored, hookimpl, in_turns
+from chatgate.api import (
+    Domain,
+    Envelope,
+    Facts,
+    Gateway,
+    NewAccount,
+    Problem,
+    Reply,
+    Service,
+    Stored,
+    hookimpl,
+    in_turns,
+)
 from chatgate_sweeper import command, rules, service
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
@@ -39,6 +51,11 @@ class Sweeper:
             newest = max(newest, *(max(account.created, account.last_login) for account in in_turns(page)))
             after = page[-1].address
         return (newest + 1) * rules.DAY if newest else None
+
+    @hookimpl
+    def chatgate_facts(self, domain: Domain) -> Facts:
+        own = domain.options(self.options)
+        return Facts(mail_days=own.days, large_days=own.large_days, inactive_days=own.account_days, evicts=True)
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:

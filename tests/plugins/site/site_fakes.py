@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from chatgate_site.plugin import Site, SiteOptions
 from chatgate_tls.plugin import Tls, TlsOptions
 
-from chatgate.api import Account, Gateway, NewAccount, StoreError, hookimpl
+from chatgate.api import Account, Facts, Gateway, NewAccount, StoreError, hookimpl
 from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.options import CoreOptions
 
@@ -77,10 +77,14 @@ class ImapOptions:
 
 
 class Silent:
-    """Enabled for its options alone."""
+    """Enabled for what it states: its options are `Facts`, or addresses by the services that listen there."""
 
     def __init__(self, gateway: Gateway, options: Any) -> None:
-        pass
+        self.facts = options if isinstance(options, Facts) else Facts(listens=vars(options) if options else {})
+
+    @hookimpl
+    def chatgate_facts(self) -> Facts:
+        return self.facts
 
 
 def make(
@@ -106,6 +110,7 @@ def make(
                 Enabled("tls", tls, TlsOptions()),
                 Enabled("accounts", Accounts, None),
                 Enabled("smtp", Silent, smtp or SmtpOptions()),
+                Enabled("limits", Silent, Facts(message_octets=max_message_bytes)),
                 Enabled("imap", Silent, imap or ImapOptions()),
                 Enabled("site", Site, SiteOptions(**{"https": LOCAL, "http": LOCAL} | site)),
                 *more,

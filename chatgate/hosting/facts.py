@@ -1,0 +1,62 @@
+"""What plugins state of how this server treats people and their mail, for the pages and commands that tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """A plugin states what it makes true, for one domain; None: it has no say in that. A number of 0 is "no limit".
+
+    listens: addresses by service, such as "imaps", "submissions", "mx". message_octets: the largest message that is
+    taken. quota_octets, quota_messages: what one account may keep. mail_days, large_days, inactive_days: after how many
+    days messages, large messages that were fetched, and accounts that nobody logs in to are removed. evicts: an account
+    that fills up loses messages before their time. tombstone_days: for how long a deleted address is not given away.
+    keeps_hash: of a password, a hash is kept. keeps_days: of an account, the days it was made and last logged in to.
+    pushes: the host of the service that wakes phones; token_days: for how long it is told of one that stays away.
+    cleartext: unencrypted mail from elsewhere passes for some addresses. closed: who may have an account: "" anybody,
+    "closed" nobody without an invitation, "frozen" nobody at the moment; closed_by: why, for the operator. invites:
+    there are invitations. name_lengths: least and most characters of a new account's name. account_page: the path of
+    the page where people see and delete their account. keeps: what else is kept, a sentence each, for the privacy page.
+    """
+
+    listens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    message_octets: int | None = None
+    quota_octets: int | None = None
+    quota_messages: int | None = None
+    mail_days: float | None = None
+    large_days: float | None = None
+    inactive_days: float | None = None
+    evicts: bool | None = None
+    tombstone_days: float | None = None
+    keeps_hash: bool | None = None
+    keeps_days: bool | None = None
+    pushes: str | None = None
+    token_days: float | None = None
+    cleartext: bool | None = None
+    closed: Literal["", "closed", "frozen"] | None = None
+    closed_by: str | None = None
+    invites: bool | None = None
+    name_lengths: tuple[int, int] | None = None
+    account_page: str | None = None
+    keeps: tuple[str, ...] = ()
+
+
+def together(stated: Iterable[Facts]) -> Facts:
+    """What they say in all: each fact from the first that states it; `listens` and `keeps` from everybody."""
+    first: dict[str, object] = {}
+    listens: dict[str, tuple[str, ...]] = {}
+    keeps: tuple[str, ...] = ()
+    for one in stated:
+        listens = {**one.listens, **listens}
+        keeps += one.keeps
+        for name in _SINGLE:
+            if first.get(name) is None:
+                first[name] = getattr(one, name)
+    return Facts(listens=listens, keeps=keeps, **first)  # type: ignore[arg-type]  # each value is of its own field
+
+
+_SINGLE = [one.name for one in fields(Facts) if one.name not in ("listens", "keeps")]
