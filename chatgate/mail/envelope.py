@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from chatgate.reply import Reply
 from chatgate.store.records import Destination
+from chatgate.store.rules import header_size
 
 # Who brought a message: an account of ours that has logged in, another server, or the gateway itself, with a notice.
 Origin = Literal["account", "peer", "gateway"]
@@ -48,6 +49,12 @@ class Envelope:
     refused: dict[str, Reply] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
 
+    def with_content(self, content: bytes) -> Envelope:
+        """The same transaction, now that the message has come: recipients, destinations and all else are shared."""
+        # By position: dataclasses.replace() costs more than some stages of the intake.
+        shared = self.destinations, self.refused, self.results
+        return Envelope(self.sender, self.recipients, content, self.origin, self.id, self.size, *shared)
+
     @property
     def for_others(self) -> bool:
         """Has it a recipient besides the sender? A copy for oneself does not make a message delivered."""
@@ -58,6 +65,5 @@ class Envelope:
         """Through how many servers it has come: Received fields of the content (RFC 5321 §6.3), which nobody has taken
         away yet. Counted anew each time, and no further than 1000.
         """
-        end = self.content.find(b"\r\n\r\n")
-        header = b"\n" + self.content[: None if end < 0 else end].lower()
+        header = b"\n" + self.content[: header_size(self.content)].lower()
         return sum(1 for _ in islice(_HOP.finditer(header), _MOST_HOPS))

@@ -150,8 +150,9 @@ class Intake:
             arrived = [one for one in stored if isinstance(one, Stored)]
             if arrived:
                 self._hub.stored(envelope=envelope, stored=arrived)
-            facts = envelope.id, len(arrived), len(stored) - len(arrived), len(content), session.id
-            log.info("stored id=%s copies=%d queued=%d octets=%d session=%s", *facts)
+            if log.isEnabledFor(logging.INFO):
+                facts = envelope.id, len(arrived), len(stored) - len(arrived), len(content), session.id
+                log.info("stored id=%s copies=%d queued=%d octets=%d session=%s", *facts)
             left_out = [dsn.Failure.refused(recipient, why) for recipient, why in envelope.refused.items()]
             if len(stored) < len(goes):
                 done = {one.delivery.mailbox_id for one in arrived}

@@ -45,7 +45,7 @@ class Queue(Messages):
             if not gone or notice is None or not self._takes(tx, len(notice[0]), notice[1]):
                 return Settled(gone)
             body_id = tx.execute(BODY_ROW, bodies[0]).lastrowid
-            ((told,), _) = self._copies(tx, body_id, len(notice[0]), [notice[1]], "", None, None)
+            ((told,), _) = self._copies(tx, body_id, len(notice[0]), [notice[1]], "", None, limited=False)
             return Settled(gone, told)
 
         settled = self._written(bodies, work, grows=False)

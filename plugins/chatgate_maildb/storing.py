@@ -56,7 +56,7 @@ class Storing(Part):
 
         def work(tx: Transaction) -> list[Stored | Queued]:
             body_id = tx.execute(BODY_ROW, body).lastrowid
-            stored, full = self._copies(tx, body_id, len(content), destinations, sender, account_id, self._room)
+            stored, full = self._copies(tx, body_id, len(content), destinations, sender, account_id)
             if full and not (partial and any(isinstance(one, Queued) or not one.delivery.own for one in stored)):
                 raise OverQuota(full=full)
             if not stored:
@@ -73,19 +73,21 @@ class Storing(Part):
         destinations: Sequence[Destination],
         sender: str,
         account_id: int | None,
-        room: outgoing.Room | None,
+        limited: bool = True,
     ) -> tuple[list[Stored | Queued], list[Delivery]]:
-        """Refer to a new body from everywhere: (what was stored, in order; the deliveries without room). room: None:
-        the queue has no limits. Raises NoSuchMailbox, QueueFull.
+        """Refer to a new body from everywhere: (what was stored, in order; the deliveries without room). limited: by
+        what the queue may hold. Raises NoSuchMailbox, QueueFull.
         """
         now = time.time()
-        times = outgoing.Times(now, now + self.options.queue_days * _DAY)
-        if elsewhere := sum(isinstance(goes, Outgoing) for goes in destinations):
-            outgoing.admit(tx, elsewhere, size, account_id, room)
+        times: outgoing.Times | None = None
         stored: list[Stored | Queued] = []
         full, gone = [], []
         for goes in destinations:
             if isinstance(goes, Outgoing):
+                if times is None:  # the first one
+                    elsewhere = sum(isinstance(each, Outgoing) for each in destinations)
+                    outgoing.admit(tx, elsewhere, size, account_id, self._room if limited else None)
+                    times = outgoing.Times(now, now + self.options.queue_days * _DAY)
                 stored.append(outgoing.put(tx, body_id, size, goes, sender, account_id, times))
             elif not self._has_room(tx, goes, size):
                 full.append(goes)

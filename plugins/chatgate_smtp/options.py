@@ -75,6 +75,8 @@ class SmtpOptions:
         ):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 or more")
+        if self.max_hops > 1000:
+            raise ValueError("max_hops: must be 1000 or less; no more are counted")
         # RFC 5321 §4.5.3.1: what every server must take.
         if self.max_command_bytes < 512:
             raise ValueError("max_command_bytes: must be 512 or more")

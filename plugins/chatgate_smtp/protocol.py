@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import time
-from dataclasses import replace
 from typing import Any
 
 from chatgate.api import Envelope, Reply, Upload, normal_address, shown_address, valid_address
@@ -206,7 +205,7 @@ class Protocol(Login):
             content = data.content(self.options.max_line_bytes)
             if isinstance(content, Reply):
                 return content
-            envelope = replace(envelope, content=content)
+            envelope = envelope.with_content(content)
             if not self.plugin.sizes.leave_out(envelope):
                 return TOO_BIG
             self.stream.flush()

@@ -28,7 +28,7 @@ ENCRYPTION_NEEDED = "523 Encryption Needed: Invalid Unencrypted Mail"
 )
 def test_passes(gate, content, submitted):
     assert gate(content, submitted=submitted) is None
-    assert gate.bounces_to == ALICE
+    assert gate.bounces_to == ALICE and gate.envelope.results["gate"].name
     assert gate.envelope.content == content
 
 
