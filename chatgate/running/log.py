@@ -89,9 +89,12 @@ def _catch_the_rest(blame: Blame) -> None:
     logging.captureWarnings(True)
     # gevent would print the greenlet with its arguments, among them a client's address.
     hub: Any = gevent.get_hub()
-    hub.print_exception = lambda greenlet, *error: _uncaught(
-        f"greenlet failed plugin={blame.of(error[2], greenlet)}", *error
-    )
+
+    def report(context: Any, *error: Any) -> None:
+        if not isinstance(context, tuple):  # so a thread pool reports what the asking greenlet gets, and may expect
+            _uncaught(f"greenlet failed plugin={blame.of(error[2], context)}", *error)
+
+    hub.print_exception = report
     if sys.excepthook is sys.__excepthook__:  # nobody else's, such as a test's
         sys.excepthook = lambda *error: _uncaught("failed", *error)
     if threading.excepthook is threading.__excepthook__:

@@ -139,8 +139,12 @@ class Blobs:
         return self._folder / name[:2] / name
 
     def _listed(self, before: float) -> Iterator[list[str]]:
-        for folder in self._threads.apply(os.listdir, (self._folder,)):
-            yield self._threads.apply(self._older, (self._folder / folder, before))
+        try:
+            for folder in self._threads.apply(os.listdir, (self._folder,)):
+                yield self._threads.apply(self._older, (self._folder / folder, before))
+        except OSError as error:
+            log.error("body files not looked through: %s: %s", self._folder, error.strerror)
+            raise StoreUnavailable() from error
 
     @staticmethod
     def _older(folder: Path, before: float) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import logging
 import os
@@ -29,6 +30,8 @@ def make_folder(folder: Path) -> None:
         # SQLite gives its -wal and -shm files the permissions of the database file.
         os.close(os.open(folder / "mail.db", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
         (folder / "blobs").mkdir(mode=0o700, exist_ok=True)
+        if not os.access(folder / "blobs", os.R_OK | os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise PluginError(f"maildb: {folder} cannot be written: {error.strerror}") from error
 

@@ -22,6 +22,10 @@ try:
 except RuntimeError:
     logger.exception("caught")
 gevent.spawn(lambda: 1 / 0).join()
+try:
+    gevent.get_hub().threadpool.apply(lambda: 1 / 0)
+except ZeroDivisionError:
+    pass  # expected, and of no interest to the operator
 thread = threading.Thread(target=lambda: 1 / 0); thread.start(); thread.join()
 warnings.warn("old\\nthing")
 class Fragile:

@@ -10,7 +10,7 @@ import pytest
 from chatgate_maildb import blobs as blobs_module
 from gevent.monkey import get_original
 
-from chatgate.api import Delivery, PluginError, StoreError, StoreFull
+from chatgate.api import Delivery, PluginError, StoreError, StoreFull, StoreUnavailable
 
 LARGE = b"Subject: x\r\n\r\n" + os.urandom(100_000)
 
@@ -157,6 +157,21 @@ def test_a_leap_of_the_clock_does_not_make_a_leftover_of_what_is_just_coming(sto
     assert swept == [0] and store.content(people.alice.box, 1) == LARGE
     store.expunge(people.alice.box, [1], only_deleted=False)
     assert store.blobs._coming == set()
+
+
+def test_a_folder_of_bodies_that_cannot_be_used_is_one_line(open_gateway, monkeypatch):
+    monkeypatch.setattr(os, "access", lambda path, mode: path.name != "blobs")
+    with pytest.raises(PluginError, match=r"^maildb: .*data cannot be written: Permission denied$"):
+        _ = open_gateway().store
+
+
+def test_a_folder_that_goes_while_it_is_looked_through_is_an_error_of_the_store(store, people, tmp_path, caplog):
+    assert people.alice
+    (tmp_path / "data" / "blobs").rename(tmp_path / "gone")
+    with pytest.raises(StoreUnavailable):
+        store.expire(time.time())
+    assert "body files not looked through" in caplog.text
+    (tmp_path / "gone").rename(tmp_path / "data" / "blobs")
 
 
 def test_files_that_are_not_ours_are_left_alone(open_gateway, tmp_path):
