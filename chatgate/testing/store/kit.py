@@ -52,8 +52,12 @@ def fill(store: Store, someone: Person, count: int) -> int:
 
 
 def listed(store: Store, mailbox_id: int) -> list[Message]:
-    """All messages of a mailbox."""
-    return list(store.changes(mailbox_id).messages)
+    """All messages of a mailbox. What holds for any of them is asserted."""
+    told = store.changes(mailbox_id)
+    messages = list(told.messages)
+    assert [message.uid for message in messages] == sorted({message.uid for message in messages})
+    assert all(0 < message.uid < told.uidnext and 0 < message.modseq <= told.modseq for message in messages)
+    return messages
 
 
 def uids(store: Store, mailbox_id: int) -> list[int]:

@@ -164,6 +164,7 @@ class MailboxTests(Kit):
         old, inbox = store.mailbox(alice.id, "old"), store.mailbox(alice.id, "INBOX")
         assert old is not None and inbox is not None and set(posts) == {old.id, alice.box}
         assert uids(store, old.id) == [1, 2] and old.special_use == ""
+        assert [message.uid for message in store.changes(old.id, 1).messages] == [1, 2]
         assert [(store.content(old.id, uid) or b"")[-1:] for uid in (1, 2)] == [b"0", b"2"]
         assert inbox.id == alice.box and inbox.uidnext == 4 and store.status(inbox.id).messages == 0
         assert "INBOX/child" in names(store, alice) and store.annotations(alice.id, "INBOX") == {"/private/x": b"1"}

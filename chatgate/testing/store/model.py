@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from chatgate.store.contract import Store
-from chatgate.store.records import Delivery
+from chatgate.store.records import Delivery, Outgoing, Queued
 from chatgate.testing.store.kit import Kit, Person, box, listed, person
 
 FLAGS = ("\\Seen", "\\Deleted", "\\Flagged", "$Forwarded")
@@ -93,6 +93,7 @@ class Machine(RuleBasedStateMachine):
         self.people: list[Person] = [person(self.store, str(number)) for number in range(2)]
         self.model = {(owner, name): Box() for owner in (0, 1) for name in BOXES}
         self.validity = {place: self.store.status(self.id(*place)).uidvalidity for place in self.model}
+        self.queue: dict[int, bytes] = {}  # by row
         self.fill(0)
         self.fill(1)
 
@@ -103,9 +104,13 @@ class Machine(RuleBasedStateMachine):
                 self.put({(owner, name)}, frozenset(), large)
         self.put({(owner, name) for name in BOXES}, frozenset(), True)
 
-    def put(self, to: set[Place], flags: Flags, large: bool) -> None:
+    def content(self, large: bool) -> bytes:
+        """Of no other message."""
         self.count += 1
-        content = b"N: %d\r\n\r\n" % self.count + bytes(70_000 if large else 10)
+        return b"N: %d\r\n\r\n" % self.count + bytes(70_000 if large else 10)
+
+    def put(self, to: set[Place], flags: Flags, large: bool) -> None:
+        content = self.content(large)
         places = sorted(to)
         stored = self.store.store(
             content, [Delivery("", self.id(*place), self.people[place[0]].id, flags) for place in places]
@@ -171,6 +176,29 @@ class Machine(RuleBasedStateMachine):
         for place, uid in pairs[: sum(told)]:
             del self.model[place].messages[uid]
 
+    @rule(to=st.none() | st.tuples(owners, boxes), count=st.integers(1, 2), large=st.booleans())
+    def send(self, to: Place | None, count: int, large: bool) -> None:
+        """Elsewhere, and perhaps to a mailbox here, too."""
+        content = self.content(large)
+        here = [Delivery("", self.id(*to), self.people[to[0]].id)] if to else []
+        elsewhere = [Outgoing(f"{number}@elsewhere.example", "elsewhere.example") for number in range(count)]
+        stored = self.store.store(content, [*here, *elsewhere])
+        if to:
+            self.model[to].add(content, frozenset())
+        self.queue |= {one.id: content for one in stored if isinstance(one, Queued)}
+
+    @rule(count=st.integers(1, 3), settle=st.booleans())
+    def hand_on(self, count: int, settle: bool) -> None:
+        rows = self.store.claim(count, 0, time.time() + 1)
+        assert {row.id for row in rows} <= self.queue.keys() and len(rows) == min(count, len(self.queue))
+        if settle:
+            gone = self.store.settle(rows).gone
+        else:
+            gone = [row.id for row in self.store.drop([row.id for row in rows])]
+        assert sorted(gone) == sorted(row.id for row in rows)
+        for number in gone:
+            del self.queue[number]
+
     @rule()
     def other_process(self) -> None:
         self.handles.reverse()
@@ -222,6 +250,15 @@ class Machine(RuleBasedStateMachine):
             self.close()
             self.open()
 
+    @rule()
+    def compare_queue(self) -> None:
+        assert [row.id for row in self.store.queue()] == sorted(self.queue)
+        assert self.store.count_queue() == len(self.queue)
+        for number, content in self.queue.items():
+            opened = self.store.open_queued(number)
+            assert opened is not None and opened.read(0, opened.size) == content
+            opened.close()
+
     @rule(owner=owners, name=boxes)
     def compare(self, owner: int, name: str) -> None:
         box, mailbox_id = self.model[owner, name], self.id(owner, name)
@@ -250,6 +287,7 @@ class Machine(RuleBasedStateMachine):
                 for owner, name in self.model:
                     self.look(owner, name)
                     self.compare(owner, name)
+                self.compare_queue()
                 self.clean_up()
                 self.close()
         finally:
