@@ -56,8 +56,8 @@ class Messages(Protocol):
         it keeps no more than so many octets more, and at most as many messages as it may and one.
 
         Returns what was stored, in the order of the destinations: a Stored for a Delivery, a Queued for an Outgoing.
-        Raises NoSuchMailbox (with `gone`), OverQuota (with `full`), QueueFull, Impossible without destinations or for
-        what is no flag, LimitReached for too many; then nothing was stored. Posts the mailboxes, and `QUEUE`.
+        Raises NoSuchMailbox (with `gone`), else OverQuota (with `full`); QueueFull, Impossible without destinations or
+        for what is no flag, LimitReached for too many; then nothing was stored. Posts the mailboxes, and `QUEUE`.
         """
         ...
 

@@ -73,11 +73,12 @@ class MessageTests(Kit):
         assert store.status(alice.box).unseen == 1
 
     def test_nothing_is_stored_when_one_mailbox_is_missing(self, store: Store, alice: Person) -> None:
-        missing = Delivery("x@example.org", NOBODY, NOBODY)
+        missing, other = (Delivery(f"{name}@example.org", NOBODY + number, NOBODY) for number, name in enumerate("xy"))
         before = store.mailbox(alice.id, "INBOX")
         for mail in (MAIL, LARGE):
-            with pytest.raises(NoSuchMailbox):
-                store.store(mail, [alice.inbox, missing])
+            with pytest.raises(NoSuchMailbox) as error:
+                store.store(mail, [other, alice.inbox, missing])
+            assert error.value.gone == [other, missing], "all that are gone are named"
             with pytest.raises(NoSuchMailbox):
                 store.store_all([(mail, alice.inbox), (mail, missing)])
         with pytest.raises(Impossible):

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from chatgate.store.contract import Store
-from chatgate.store.records import OverQuota, Stored
-from chatgate.testing.store.kit import LARGE, Kit, Person, box, person, uids
+from chatgate.store.records import Delivery, NoSuchMailbox, OverQuota, Stored
+from chatgate.testing.store.kit import LARGE, NOBODY, Kit, Person, box, person, uids
 
 
 def usages(store: Store, *people: Person) -> list[tuple[int, int]]:
@@ -26,6 +26,8 @@ class QuotaTests(Kit):
         with pytest.raises(OverQuota) as error:
             store.store(b"x" * 41, [bob.inbox, alice.inbox])
         assert error.value.full == [alice.inbox]
+        with pytest.raises(NoSuchMailbox):  # which is told first
+            store.store(b"x" * 41, [alice.inbox, Delivery("", NOBODY, NOBODY)])
         with pytest.raises(OverQuota):
             store.copy(alice.box, [1], trash)
         with pytest.raises(OverQuota):

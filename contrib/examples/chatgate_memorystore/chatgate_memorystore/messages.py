@@ -50,8 +50,9 @@ class Messages(Queue):
         deliveries = [one for one in destinations if isinstance(one, Delivery)]
         elsewhere = len(destinations) - len(deliveries)
         for delivery in deliveries:
-            self.box(delivery.mailbox_id)
             normal_flags(delivery.flags)
+        if gone := [delivery for delivery in deliveries if delivery.mailbox_id not in self.boxes]:
+            raise NoSuchMailbox(gone=gone)
         full = self._without_room([(content, delivery) for delivery in deliveries])
         going = [delivery for delivery in deliveries if delivery not in full]
         if full and not (partial and (elsewhere or any(not delivery.own for delivery in going))):
