@@ -246,7 +246,7 @@ def test_help_needs_no_folder(tmp_path: Path) -> None:
         [sys.executable, "-m", "chatgate", "--help"], cwd=tmp_path, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0
-    for name in ("init", "serve", "check", "accounts", "plugins"):
+    for name in ("init", "serve", "check", "plugins"):
         assert f"\n  {name} " in done.stdout
 
 
