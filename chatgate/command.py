@@ -49,23 +49,26 @@ def show(data: Any, as_json: bool, lines: list[str]) -> None:
 class _DomainType(click.ParamType):
     name = "domain"
 
-    def __init__(self, domains: Domains) -> None:
+    def __init__(self, domains: Domains | None) -> None:
         self._domains = domains
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Domain:
         if isinstance(value, Domain):
             return value
+        domains: Domains = self._domains or ctx.obj.domains  # type: ignore[union-attr]
         try:
-            found = self._domains.named(names.mail_domain(value))
+            found = domains.named(names.mail_domain(value))
         except ValueError:
             found = None
         if found is None:
-            self.fail(f"{value!r} is no domain of this gateway; it has {', '.join(d.name for d in self._domains)}")
+            self.fail(f"{value!r} is no domain of this gateway; it has {', '.join(d.name for d in domains)}")
         return found
 
 
-def domain_option(domains: Domains, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorates a command that gets `domain`: a Domain of the gateway, or None where none is named."""
+def domain_option(domains: Domains | None, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Decorates a command that gets `domain`: a Domain, or None where none is named. domains: of the gateway; None
+    where the command's own object (`click.pass_obj`) is the gateway.
+    """
     return click.option("--domain", type=_DomainType(domains), metavar="D", help=help)
 
 

@@ -62,7 +62,15 @@ def _changes(old: confd.Config, new: confd.Config) -> list[str]:
         found += [f"{name}: {key}" for key in _differing(was[name].options, now[name].options)]
         if was[name].order != now[name].order:
             found.append(f"{name} (its place in the order)")
+    before, after = map(_domains, (old, new))
+    found += [f"domain {name}" for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
     return found
+
+
+def _domains(config: confd.Config) -> dict[str, Any]:
+    """What holds for each further domain; for comparing."""
+    general = [config.core, *(plugin.options for plugin in config.plugins)]
+    return {domain.name: [domain.options(options) for options in general] for domain in config.domains}
 
 
 def _differing(old: Any, new: Any) -> list[str]:

@@ -86,7 +86,9 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3), malloc.h
 
 def summary(gateway: Gateway) -> list[str]:
     """What is on, where it listens, what is off and why."""
-    lines = [f"chatgate {__version__} for {gateway.domain}, host {gateway.hostname}, in {gateway.config.folder}"]
+    first, *others = gateway.domains
+    lines = [f"chatgate {__version__} for {first.name}, host {first.hostname}, in {gateway.config.folder}"]
+    lines += [f"  also for {domain.name}, host {domain.hostname}" for domain in others]
     left_out = {one.name for one in gateway.left_out}
     for plugin in gateway.config.plugins:
         if plugin.name not in left_out:

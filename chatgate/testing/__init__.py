@@ -154,7 +154,7 @@ def imap_client(gateway: Gateway, login: tuple[str, str] | None = None) -> imapl
 
 def new_login(gateway: Gateway) -> tuple[str, str]:
     """(address, password) of nobody yet; logging in makes the account, as Delta Chat does it."""
-    return f"{secrets.token_hex(5)[:9]}@{gateway.domain}", secrets.token_urlsafe(18)
+    return f"{secrets.token_hex(5)[:9]}@{gateway.domains.first.name}", secrets.token_urlsafe(18)
 
 
 def until(condition: Callable[[], T], seconds: float = 60) -> T:

@@ -8,7 +8,7 @@ import sys
 
 import click
 
-from chatgate.api import Account, Gateway, NewAccount, Reply, fail, json_option, show
+from chatgate.api import Account, Domain, Gateway, NewAccount, Reply, domain_option, fail, json_option, show
 from chatgate_accounts import listing, transfer
 from chatgate_accounts.arguments import Quota, account_of
 from chatgate_accounts.listing import facts_of
@@ -25,16 +25,25 @@ qr_option = click.option("--qr", is_flag=True, help="Also draw the link as a QR 
 @click.argument("address")
 @password_option
 @click.option("--quota", type=Quota(), help='How much the account may keep, such as 500M; "none" for no limit.')
+@domain_option(None, "The domain of an ADDRESS that is given without one, if not the first.")
 @qr_option
 @json_option
 @click.pass_obj
-def create(gateway: Gateway, address: str, password: str | None, quota: int | None, qr: bool, as_json: bool) -> None:
+def create(
+    gateway: Gateway,
+    address: str,
+    password: str | None,
+    quota: int | None,
+    domain: Domain | None,
+    qr: bool,
+    as_json: bool,
+) -> None:
     """Make an account.
 
     Its password is printed, and the link by which Delta Chat logs in to it.
     """
     chosen, generated = _password(password)
-    address = gateway.domains.full(address)
+    address = gateway.domains.full(address, domain)
     answer = gateway.accounts.create(NewAccount(address, chosen, "operator", generated))
     if not isinstance(answer, Account):
         why = answer.text if isinstance(answer, Reply) else "no enabled plugin creates accounts"
@@ -180,5 +189,5 @@ _COMMANDS = (
 
 def make(gateway: Gateway) -> click.Group:
     """Each command gets the gateway by `@click.pass_obj`."""
-    about = "Look after accounts.\n\nAn ADDRESS may be given without its domain."
+    about = "Look after accounts.\n\nAn ADDRESS may be given without its domain, which is the first one then."
     return click.Group("accounts", commands=_COMMANDS, help=about, context_settings={"obj": gateway})

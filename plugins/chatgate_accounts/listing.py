@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from chatgate.api import Account, Gateway, iso_day, json_option, show
+from chatgate.api import Account, Domain, Gateway, domain_option, iso_day, json_option, show
 from chatgate_accounts.arguments import Size, account_of
 
 _PAGE = 1000
@@ -50,6 +50,7 @@ def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
     help="List only accounts that nobody has logged in to for so many days.",
 )
 @click.option("--never", is_flag=True, help="List only accounts that nobody has ever logged in to.")
+@domain_option(None, "List only accounts of this domain.")
 @click.option("--larger", type=Size(), help="List only accounts that keep more than this, such as 100M.")
 @json_option
 @click.pass_obj
@@ -61,6 +62,7 @@ def list_(
     disabled: bool | None,
     idle: int | None,
     never: bool,
+    domain: Domain | None,
     larger: int | None,
     as_json: bool,
 ) -> None:
@@ -74,6 +76,8 @@ def list_(
     wanted: list[Callable[[Account], bool]] = []
     if match:
         wanted.append(lambda account: match.lower() in account.address)
+    if domain is not None:
+        wanted.append(lambda account: account.address.endswith(f"@{domain.name}"))
     if disabled is not None:
         wanted.append(lambda account: bool(account.disabled) == disabled)
     if idle is not None:

@@ -22,8 +22,11 @@ from chatgate.api import (
     Account,
     AccountExists,
     AddressGone,
+    Domain,
+    Domains,
     Gateway,
     StoreError,
+    domain_option,
     fail,
     new_file,
     text_problem,
@@ -40,15 +43,16 @@ _NAME = re.compile(r"[!-?A-~]{1,64}")
 
 @click.command("export")
 @click.argument("file", default="-", type=click.Path(dir_okay=False, allow_dash=True))
+@domain_option(None, "Write only accounts of this domain.")
 @click.pass_obj
-def export(gateway: Gateway, file: str) -> None:
+def export(gateway: Gateway, file: str, domain: Domain | None) -> None:
     """Write all accounts, without mail, to a file.
 
     With them go the hashes of their passwords. Without a FILE, they go to standard output.
 
     Keep the file to yourself: with it somebody could guess passwords as fast as their computers allow.
     """
-    lines = _lines(gateway)
+    lines = _lines(gateway, domain)
     if file == "-":
         for line in lines:
             click.echo(line)
@@ -63,11 +67,13 @@ def export(gateway: Gateway, file: str) -> None:
     click.echo(f"Wrote {count} accounts.", err=True)
 
 
-def _lines(gateway: Gateway) -> Iterator[str]:
-    yield json.dumps({"format": _FORMAT, "version": _VERSION, "domain": gateway.domain})
+def _lines(gateway: Gateway, domain: Domain | None) -> Iterator[str]:
+    yield json.dumps({"format": _FORMAT, "version": _VERSION, "domain": (domain or gateway.domains.first).name})
     after = ""
     while page := gateway.store.accounts(after):
         for account in page:
+            if domain is not None and not account.address.endswith(f"@{domain.name}"):
+                continue
             yield json.dumps({name: getattr(account, name) for name in _TYPES})
         after = page[-1].address
 
@@ -83,10 +89,9 @@ def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
     already stay as they are; --replace changes all but the day they were made. Accounts that were removed here come
     back only if the file has the password that they had, and never after a final deletion.
     """
-    domain = gateway.domain
     _ = gateway.store  # where it cannot be opened, nothing else is told
     try:
-        rows = list(_rows(file, domain, int(time.time()) // 86400))
+        rows = list(_rows(file, gateway.domains, int(time.time()) // 86400))
     except UnicodeDecodeError:
         fail(f"{file.name}: not UTF-8", 1)
     except (ValueError, OSError) as error:
@@ -101,7 +106,7 @@ def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
     sys.exit(1 if counts[_FAILED] else 0)
 
 
-def _rows(lines: Iterable[str], domain: str, today: int) -> Iterator[dict[str, Any]]:
+def _rows(lines: Iterable[str], domains: Domains, today: int) -> Iterator[dict[str, Any]]:
     """The accounts in an export. Raises ValueError with a line number; never with what stands there."""
     numbered = enumerate(lines, 1)
     _, first = next(numbered, (1, ""))
@@ -110,23 +115,24 @@ def _rows(lines: Iterable[str], domain: str, today: int) -> Iterator[dict[str, A
         raise ValueError("line 1: not an export of accounts")
     if header.get("version") != _VERSION:
         raise ValueError(f"line 1: version {header.get('version')}, this program reads version {_VERSION}")
-    if header.get("domain") != domain:
-        raise ValueError(f"line 1: accounts of {header.get('domain')}, this server has {domain}")
+    if domains.named(str(header.get("domain"))) is None:
+        ours = " and ".join(domain.name for domain in domains)
+        raise ValueError(f"line 1: accounts of {header.get('domain')}, this server has {ours}")
     for number, line in numbered:
         row = {"created": today} | _object(number, line)  # older exports do not tell it
         for name, kind in _TYPES.items():
             if name not in row or not isinstance(row[name], kind) or row[name] is True or row[name] is False:
                 raise ValueError(f"line {number}: {name}: missing or of the wrong type")
-        if problem := _problem(row, domain, today):
+        if problem := _problem(row, domains, today):
             raise ValueError(f"line {number}: {problem}")
         yield row
 
 
-def _problem(row: dict[str, Any], domain: str, today: int) -> str:
+def _problem(row: dict[str, Any], domains: Domains, today: int) -> str:
     """What is wrong with a row of the file, as no server can have written it; "" if nothing is."""
-    name, secret, disabled = row["address"].removesuffix("@" + domain), row["secret"], row["disabled"]
-    if name == row["address"] or not _NAME.fullmatch(name):
-        return f"address: not of an account of {domain}"
+    name, secret, disabled = row["address"].rpartition("@")[0], row["secret"], row["disabled"]
+    if domains.of(row["address"]) is None or not _NAME.fullmatch(name):
+        return f"address: not of an account of {' or '.join(domain.name for domain in domains)}"
     if not secret or not secret.isascii() or not secret.isprintable():
         return "secret: not a password hash"
     for day in ("created", "last_login"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from chatgate_filedb import untouched
@@ -73,18 +74,19 @@ def look(folder: Path, blobs: Blobs) -> list[str]:
         database.close()
 
 
-def of_other_domains(folder: Path, domain: str) -> int:
-    """How many accounts nobody can log in to, as the gateway's mail domain was another when they were made. 0 also
+def of_other_domains(folder: Path, ours: Sequence[str]) -> int:
+    """How many accounts nobody can log in to, as the gateway has no such mail domain (any more). 0 also
     where that cannot be read: `look` says why. Nothing is written.
     """
-    file, end = folder / "mail.db", f"@{domain}"
+    file = folder / "mail.db"
     if not file.exists():
         return 0
     database = _untouched(file)
     try:
         database.connect()
-        sql = "SELECT count(*) FROM account WHERE substr(address, ?)<>?"
-        return int(database.execute_sql(sql, (-len(end), end)).fetchone()[0])
+        places = ", ".join("?" * len(ours))
+        sql = f"SELECT count(*) FROM account WHERE substr(address, instr(address, '@') + 1) NOT IN ({places})"
+        return int(database.execute_sql(sql, tuple(ours)).fetchone()[0])
     except ERRORS:
         return 0
     finally:

@@ -45,10 +45,10 @@ class MailDb:
         else:
             lines = gateway.store.integrity()
         found = [Problem("error", f"maildb: {line}") for line in lines]
-        if others := gevent.get_hub().threadpool.apply(integrity.of_other_domains, (self._folder, gateway.domain)):
-            text = (
-                f"maildb: {others} accounts are of another mail domain than {gateway.domain}: nobody can log in to them"
-            )
+        ours = [domain.name for domain in gateway.domains]
+        if others := gevent.get_hub().threadpool.apply(integrity.of_other_domains, (self._folder, ours)):
+            than = ours[0] if len(ours) == 1 else "all of this gateway"
+            text = f"maildb: {others} accounts are of another mail domain than {than}: nobody can log in to them"
             found.append(Problem("warning", text))
         free = free_octets(self._folder if self._folder.exists() else gateway.path())
         if free < self.options.min_free_bytes:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from chatgate.api import Gateway, PluginError, bare
+from chatgate.api import Domain, Gateway, PluginError, bare, ip
 
 
 class Tls:
@@ -65,33 +65,35 @@ class Login:
     server: Server
 
 
-def own(gateway: Gateway) -> Server:
+def own(gateway: Gateway, domain: Domain) -> Server:
     """As conf.d sets it. Raises PluginError when it sets no listener that fits."""
-    certificate = gateway.certificate()
+    certificate = gateway.certificate(domain)
     # A self-signed certificate vouches for itself alone; so nobody else's is taken for ours.
     context = ssl.create_default_context(cafile=str(certificate.chain) if certificate.self_signed else None)
-    tls = Tls(context, gateway.hostname)
+    tls = Tls(context, domain.hostname)
+    # No client names a host that is an address: which certificate is shown depends on where it connects to.
+    here = domain.hostname if ip(domain.hostname) and domain is not gateway.domains.first else ""
     return Server(
-        _own(gateway, "smtp", (("submissions", "ssl"), ("submission", "starttls")), tls),
-        _own(gateway, "imap", (("imaps", "ssl"), ("imap", "starttls")), tls),
+        _own(gateway, "smtp", (("submissions", "ssl"), ("submission", "starttls")), tls, here),
+        _own(gateway, "imap", (("imaps", "ssl"), ("imap", "starttls")), tls, here),
     )
 
 
-def _own(gateway: Gateway, plugin: str, services: tuple[tuple[str, str], ...], tls: Tls) -> Place:
+def _own(gateway: Gateway, plugin: str, services: tuple[tuple[str, str], ...], tls: Tls, here: str) -> Place:
     options = next((enabled.options for enabled in gateway.config.plugins if enabled.name == plugin), None)
     for service, security in services:
         for address in getattr(options, service, ()):
             host, _, port = address.rpartition(":")
             if not address.startswith("unix:"):
                 proxies = gateway.config.core.proxy_protocol_from
-                return Place(_reachable(host.strip("[]")), int(port), security, tls, proxies)
+                return Place(_reachable(host.strip("[]"), here), int(port), security, tls, proxies)
     names = " or ".join(service for service, _ in services)
     raise PluginError(f"cannot ping: the plugin '{plugin}' is not enabled or has no address for {names}")
 
 
-def _reachable(host: str) -> str:
-    """Where to connect to a listener on this machine."""
-    return {"*": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+def _reachable(host: str, here: str) -> str:
+    """Where to connect to a listener on this machine. here: the address that is meant, if any."""
+    return {"*": here or "127.0.0.1", "0.0.0.0": here or "127.0.0.1", "::": here or "::1"}.get(host, host)
 
 
 def dclogin(link: str) -> Login:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway, Problem, hookimpl, json_option, option, show
+from chatgate.api import Domain, Gateway, Problem, domain_option, hookimpl, json_option, option, show
 
 
 @dataclass(frozen=True)
@@ -72,8 +72,9 @@ class Ping:
         )
         @click.option("--from", "sender", metavar="ACCOUNT", help="Send from this account instead of a new one.")
         @click.option("--to", "recipient", metavar="ACCOUNT", help="Send to this account instead of a new one.")
+        @domain_option(self.gateway.domains, "Make the accounts in this domain, if not in the first one.")
         @json_option
-        def ping(sender: str | None, recipient: str | None, as_json: bool, **plan: Any) -> None:
+        def ping(domain: Domain | None, sender: str | None, recipient: str | None, as_json: bool, **plan: Any) -> None:
             """Send encrypted messages through the gateway and time them.
 
             Each is submitted, awaited in IDLE, decrypted and compared. Without --from and --to, two accounts are made
@@ -84,7 +85,7 @@ class Ping:
             from chatgate_ping.run import Plan, run
 
             tell = (lambda line: None) if as_json else click.echo
-            report = run(self.gateway, self.options.gpg, Plan(sender, recipient, **plan), tell)
+            report = run(self.gateway, self.options.gpg, Plan(sender, recipient, domain=domain, **plan), tell)
             if as_json:
                 show(report.data(), True, [])
             sys.exit(0 if report.all_arrived else 1)

@@ -17,7 +17,7 @@ from typing import Self
 import click
 import gevent
 
-from chatgate.api import Account, Gateway, NewAccount, PluginError, Reply, normal_address
+from chatgate.api import Account, Domain, Gateway, NewAccount, PluginError, Reply
 from chatgate_ping import message, places
 from chatgate_ping.clients import Lost, Submitter, Waiter
 from chatgate_ping.pgp import Keyring
@@ -31,7 +31,7 @@ _PASSWORD = string.ascii_letters + string.digits
 @dataclass(frozen=True)
 class Plan:
     """sender, recipient: an address or a dclogin: link; None for a new account. interval, timeout: seconds.
-    size: octets of text. count: 0 for endless.
+    size: octets of text. count: 0 for endless. domain: of new accounts, if not the first.
     """
 
     sender: str | None
@@ -40,6 +40,7 @@ class Plan:
     interval: float
     timeout: float
     size: int
+    domain: Domain | None = None
 
 
 def run(gateway: Gateway, program: str, plan: Plan, show: Callable[[str], None]) -> Report:
@@ -47,10 +48,13 @@ def run(gateway: Gateway, program: str, plan: Plan, show: Callable[[str], None])
     Raises PluginError when it cannot even begin.
     """
     keys = Keyring(program)
-    sender, recipient = _given(gateway, plan.sender, "FROM"), _given(gateway, plan.recipient, "TO")
+    domain = plan.domain or gateway.domains.first
+    sender, recipient = (
+        _given(gateway, given, which, domain) for given, which in ((plan.sender, "FROM"), (plan.recipient, "TO"))
+    )
     with _Interrupts() as interrupts, ExitStack() as stack:
-        sender = sender or stack.enter_context(_new_account(gateway, interrupts))
-        recipient = recipient or stack.enter_context(_new_account(gateway, interrupts))
+        sender = sender or stack.enter_context(_new_account(gateway, domain, interrupts))
+        recipient = recipient or stack.enter_context(_new_account(gateway, domain, interrupts))
         course = _Course(sender, recipient, keys, plan)  # connects: a gateway that is not running is noticed first
         stack.callback(course.close)
         stack.enter_context(keys)
@@ -115,14 +119,14 @@ class _Course:
         return self._submitter, self._waiter
 
 
-def _given(gateway: Gateway, account: str | None, which: str) -> Login | None:
+def _given(gateway: Gateway, account: str | None, which: str, first: Domain) -> Login | None:
     """The account that the user named, if one was. May ask for its password."""
     if account is None:
         return None
     if account.lower().startswith("dclogin:"):
         return places.dclogin(account)
-    address = normal_address(account if "@" in account else f"{account}@{gateway.domain}").lower()
-    if not address.endswith("@" + gateway.domain):
+    address = gateway.domains.full(account, first)
+    if (domain := gateway.domains.of(address)) is None:
         raise PluginError(f"{account} is not an address of this gateway; for another server give its dclogin: link")
     password = os.environ.get(f"CHATGATE_PING_{which}_PASSWORD")
     if password is None and sys.stdin.isatty():
@@ -131,13 +135,13 @@ def _given(gateway: Gateway, account: str | None, which: str) -> Login | None:
         raise PluginError(
             f"there is no terminal to ask for the password of {address}: set CHATGATE_PING_{which}_PASSWORD"
         )
-    return Login(address, password, places.own(gateway))
+    return Login(address, password, places.own(gateway, domain))
 
 
 @contextmanager
-def _new_account(gateway: Gateway, interrupts: _Interrupts) -> Iterator[Login]:
-    server = places.own(gateway)
-    address = f"ping{_random(_NAME, 5)}@{gateway.domain}"  # 9 characters, as most gateways ask for
+def _new_account(gateway: Gateway, domain: Domain, interrupts: _Interrupts) -> Iterator[Login]:
+    server = places.own(gateway, domain)
+    address = f"ping{_random(_NAME, 5)}@{domain.name}"  # 9 characters, as most gateways ask for
     password = _random(_PASSWORD, 22)
     account = gateway.accounts.create(NewAccount(address, password, "operator", generated=True))
     if not isinstance(account, Account):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from chatgate.api import Account, Gateway, json_option, normal_address, show
+from chatgate.api import Account, Gateway, json_option, show
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
@@ -54,7 +54,7 @@ def make(gateway: Gateway, options: SweeperOptions, clock: Clock) -> click.Comma
 
 
 def _account(gateway: Gateway, address: str) -> Account:
-    full = normal_address(address if "@" in address else f"{address}@{gateway.domain}").lower()
+    full = gateway.domains.full(address)
     account = gateway.store.account(full)
     if account is None:
         raise click.ClickException(f"no account {full}")

@@ -33,3 +33,8 @@ def test_a_group_with_a_member_without_room(tmp_path: Path) -> None:
 def test_a_group_with_members_whose_accounts_are_gone(tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
     inside(tmp_path, HOSTS["domain"], "gone.py", seconds=300)
+
+
+def test_people_of_several_domains(tmp_path: Path) -> None:
+    needs("deltachat_rpc_client", "deltachat_rpc_server")
+    inside(tmp_path, {"dom.test": "127.0.0.3", "_cg1.test": "127.0.0.4"}, "domains.py", seconds=300)

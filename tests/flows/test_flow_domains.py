@@ -1,8 +1,11 @@
 """Several domains in one gateway: mail among them, and what each says of itself."""
 
+import json
 import smtplib
 
+import click
 import pytest
+from click.testing import CliRunner
 
 from chatgate.testing import SHIPPED, client_tls, imap_client, mx_client, pgp_message, port, smtp_client
 
@@ -135,3 +138,32 @@ def test_a_notice_comes_from_the_domain_of_who_reads_it(gateway):
         assert client.data(pgp_message(sender[0], "x@y"))[0] == 250
     (notice,) = inbox(gateway, sender)
     assert b"<mailer-daemon@[127.0.0.2]>" in notice.lower()
+
+
+def run(gateway, *args, data=None):
+    group = click.Group()
+    gateway.hub.commands.or_raise(cli=group, gateway=gateway)
+    return CliRunner().invoke(group, args, input=data)
+
+
+def test_commands_know_the_domains(gateway, tmp_path):
+    made = json.loads(run(gateway, "accounts", "create", "anna", "--domain", "127.0.0.2", "--json").output)
+    assert made["address"] == "anna@[127.0.0.2]" and "ih=127.0.0.2&" in made["link"]
+    assert json.loads(run(gateway, "accounts", "create", "anna", "--json").output)["address"] == "anna@example.org"
+    assert json.loads(run(gateway, "accounts", "create", "anna@small.example", "--json").output)["link"].endswith(
+        "&ic=3"
+    )
+    listed = json.loads(run(gateway, "accounts", "list", "--domain", "[127.0.0.2]", "--json").output)
+    assert [row["address"] for row in listed] == ["anna@[127.0.0.2]"]
+    refused = run(gateway, "accounts", "list", "--domain", "other.example")
+    assert refused.exit_code == 2 and "'other.example' is no domain of this gateway" in refused.output
+
+    exported = run(gateway, "accounts", "export").output
+    one = run(gateway, "accounts", "export", "--domain", "small.example").output
+    assert len(exported.splitlines()) == 4 and len(one.splitlines()) == 2 and '"domain": "small.example"' in one
+    for name in ("anna@[127.0.0.2]", "anna@small.example"):
+        assert run(gateway, "accounts", "delete", "--yes", name).exit_code == 0
+    assert run(gateway, "accounts", "import", data=exported).output == "2 came back, 1 there already\n"
+    assert len(json.loads(run(gateway, "accounts", "list", "--json").output)) == 3
+    foreign = exported.replace("anna@small.example", "anna@other.example")
+    assert "not of an account of example.org or" in run(gateway, "accounts", "import", data=foreign).output

@@ -416,7 +416,7 @@ def test_why_an_account_could_not_be_made(run, monkeypatch):
 
 
 def test_half_an_export_is_not_left_behind(run, tmp_path, monkeypatch):
-    def lines(gateway):
+    def lines(gateway, domain):
         yield "{}"
         raise OSError(28, "No space left on device")
 
