@@ -10,7 +10,7 @@ import gevent
 
 from chatgate.api import Account, Credentials, login_refusal, shown_address
 
-from ..syntax.answers import Bad, Bye, No
+from ..syntax.answers import Bad, Bye, No, code_of
 from ..syntax.parser import Parser
 from .table import NOT_AUTHENTICATED, Command
 
@@ -89,11 +89,11 @@ def _refuse(connection: Connection, answer: object) -> NoReturn:
     answer = login_refusal(answer)
     log.info("login refused session=%s code=%d", connection.session.id, answer.code if answer is not None else 535)
     if answer is not None and answer.temporary:
-        raise No(answer.text, answer.imap or "UNAVAILABLE")
+        raise No(answer.text, code_of(answer))
     connection.login_failures += 1
     gevent.sleep(connection.imap.options.login_failure_seconds)
-    text = "Authentication failed" if answer is None else answer.text
-    refusal = No(text, answer.imap if answer and answer.imap else "AUTHENTICATIONFAILED")
+    wrong = "AUTHENTICATIONFAILED"
+    refusal = No("Authentication failed", wrong) if answer is None else No(answer.text, code_of(answer, wrong))
     if connection.login_failures >= connection.imap.options.max_login_failures:
         connection.wire.write(connection.tag + b" " + refusal.line() + b"\r\n")
         raise Bye("Too many failed logins")

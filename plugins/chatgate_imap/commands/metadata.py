@@ -10,7 +10,7 @@ from chatgate.api import LimitReached, Reply
 
 from ..message.envelope import literal, string
 from ..session import stuck
-from ..syntax.answers import Bad, No
+from ..syntax.answers import Bad, No, code_of
 from ..syntax.parser import Parser
 from .select import existing
 from .table import AUTHENTICATED, Command
@@ -182,7 +182,7 @@ def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) 
                 raise No("This entry cannot be set", "NOPERM")
             notes[entry] = value
         elif not answer.accepts:
-            raise No(answer.text, answer.imap or ("UNAVAILABLE" if answer.temporary else "CANNOT"))
+            raise No(answer.text, code_of(answer, "CANNOT"))
     if notes:
         try:
             connection.store.annotate(connection.account.id, mailbox, notes)

@@ -31,7 +31,7 @@ from chatgate.api import (
 
 from ..commands import COMMANDS, Command
 from ..syntax import mailbox_names
-from ..syntax.answers import Bad, Bye, Closed, No, Refusal, tagged
+from ..syntax.answers import Bad, Bye, Closed, No, Refusal, code_of, tagged
 from ..syntax.parser import Parser
 from ..syntax.reading import LiteralRefused, read_command
 from .gathered import Share
@@ -164,7 +164,7 @@ class Connection:
     def _greet(self) -> None:
         refusal = self.hub.connect(session=self.session)
         if refusal is not None and not refusal.accepts:
-            raise Bye(refusal.text, refusal.imap or ("UNAVAILABLE" if refusal.temporary else ""))
+            raise Bye(refusal.text, code_of(refusal))
         self.wire.write(b"* OK [CAPABILITY %s] chatgate ready.\r\n" % self.capabilities())
 
     def _serve_one(self) -> None:

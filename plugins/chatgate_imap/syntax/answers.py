@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from chatgate.api import Reply
+
 
 class Refusal(Exception):
     """text: one line for the client. code: a response code (RFC 3501 §7.1, RFC 5530) without brackets, or ""."""
@@ -35,6 +37,11 @@ class Bye(Exception):
         super().__init__(text)
         self.text = text
         self.code = code
+
+
+def code_of(reply: Reply, refused: str = "") -> str:
+    """The response code of a refusal: its own, UNAVAILABLE (RFC 5530 §3) for now, `refused` for good."""
+    return reply.imap or ("UNAVAILABLE" if reply.temporary else refused)
 
 
 class Closed(Exception):
