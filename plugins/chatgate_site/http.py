@@ -133,9 +133,8 @@ class _Connection(WSGIHandler):
     def read_request(self, raw_requestline: str) -> Any:
         """Raises ValueError for what two HTTP programs could frame differently (RFC 9112 §6)."""
         super().read_request(raw_requestline)
-        lengths = self.headers.get_all("content-length")
-        encodings = self.headers.get_all("transfer-encoding")
-        hosts = self.headers.get_all("host")
+        fields: Any = self.headers  # a `Fields`
+        lengths, encodings, hosts = map(fields.get_all, ("content-length", "transfer-encoding", "host"))
         if (
             self.request_version == "HTTP/0.9"
             or len(lengths) > 1
