@@ -158,7 +158,8 @@ class Work:
     def every(self, items: Iterable[T]) -> Iterator[T]:
         """The items, with a `turn` before each, where it is too late to give up."""
         for item in items:
-            self.turn()
+            if time.monotonic() >= self._until:  # as in `turn`, which would cost more than that
+                self._end_turn()
             yield item
 
     def ordered(self, items: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:

@@ -319,8 +319,8 @@ class Connection:
         except No as refusal:
             raise Bye(refusal.text, refusal.code) from None
         self.changed |= self.view.owes
-        if self.view.uidnext != uidnext and self.view.uids:
-            self.reminder.told(self.view.mailbox.id, self.view.uids[-1])
+        if self.view.uidnext != uidnext and (uids := self.view.uids):
+            self.reminder.told(self.view.mailbox.id, uids[-1])
         return said
 
     # ------------------------------------------------------------------------------------------ for commands

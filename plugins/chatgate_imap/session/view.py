@@ -81,7 +81,7 @@ class View:
         if not self.read_only:
             self._recent_of.claim(mailbox_id, self.uidnext)
         self.recent.add(first, self.uidnext)
-        before, self.recents_told = self.recents_told, self.recent.count(self.uids)
+        before, self.recents_told = self.recents_told, self.recent.count(self.messages.uids)
         return self.recents_told != before
 
     # ------------------------------------------------------------------------------------------ looking
@@ -95,14 +95,14 @@ class View:
         return len(self.messages)
 
     def uids_at(self, positions: Iterable[int]) -> Sequence[int]:
-        return array("I", map(self.uids.__getitem__, positions))
+        return array("I", map(self.messages.uids.__getitem__, positions))
 
     def positions(self, text: bytes, by_uid: bool) -> Sequence[int]:
         """Positions in `messages` for a sequence set, ascending. Raises Bad."""
         if text == sets.SAVED:
             return array("I", (at for uid in self.saved if (at := self.messages.position(uid)) is not None))
         ranges = sets.parse(text)
-        return sets.by_uid(ranges, self.uids) if by_uid else sets.by_number(ranges, len(self.messages))
+        return sets.by_uid(ranges, self.messages.uids) if by_uid else sets.by_number(ranges, len(self.messages))
 
     def spelling(self, wanted: Collection[str]) -> frozenset[str]:
         """The flags with keywords spelt as this mailbox has them already: they have no case (RFC 9051 §2.3.2)."""
@@ -161,7 +161,7 @@ class View:
         moved = changes.uidnext != self.uidnext
         if changes.modseq != self.modseq:
             arrived = Messages()
-            last, known = self.uids[-1] if self.uids else 0, len(self.known_keywords)
+            last, known = self.messages.uids[-1] if self.messages.uids else 0, len(self.known_keywords)
             self._lose(changes.expunged)
             changed = iter(changes.messages)  # gone through once: they may be too many to be in memory together
             while page := list(islice(changed, _AT_ONCE)):
@@ -265,7 +265,7 @@ class View:
         return b"" if at is None else self._line(at, with_uid=True)
 
     def _line(self, at: int, with_uid: bool, with_flags: bool = True) -> bytes:
-        uid, items = self.uids[at], []
+        uid, items = self.messages.uids[at], []
         if with_uid or self.condstore:
             items.append(b"UID %d" % uid)
         if with_flags:
@@ -277,7 +277,7 @@ class View:
     def _expunge(self) -> Iterator[bytes]:
         """From the highest number down: so no number has to be corrected for those that went before."""
         gone = array("I", self.work.every(self.messages.marked(GONE)))
-        uids = sets.spans(self.work.every(map(self.uids.__getitem__, gone))) if self.qresync else []
+        uids = sets.spans(self.work.every(map(self.messages.uids.__getitem__, gone))) if self.qresync else []
         self._any_gone = False
         gone.reverse()
         self.messages.remove(gone)
