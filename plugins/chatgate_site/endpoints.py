@@ -38,7 +38,7 @@ class Endpoints:
         host = f"[{self.host}]" if ":" in self.host else self.host
         # On this computer not HTTPS first: a browser would warn of the certificate.
         for scheme, standard in (("https", 443), ("http", 80))[:: -1 if self.loopback else 1]:
-            ports = self._ports(scheme, getattr(self.options, scheme))
+            ports = self._ports(scheme)
             if ports:
                 return f"{scheme}://{host}" + ("" if standard in ports else f":{ports[0]}")
         return ""
@@ -84,18 +84,21 @@ class Endpoints:
         return [
             Endpoint(port, security)
             for service, security, standard in ((at_once, "ssl", (993, 465)), (later, "starttls", (143, 587)))
-            for port in sorted(self._ports(service, self.listens(service)), key=lambda p: p not in standard)
+            for port in sorted(self._ports(service), key=lambda p: p not in standard)
         ]
+
+    def _set_to(self, service: str) -> tuple[str, ...]:
+        own = {"https": self.options.https, "http": self.options.http}
+        return own[service] if service in own else self.listens(service)
 
     def listens(self, service: str) -> tuple[str, ...]:
         """The addresses that a service such as "mx" is set to."""
         return self.gateway.facts(self._domain).listens.get(service, ())
 
-    def _ports(self, service: str, addresses: tuple[str, ...]) -> list[int]:
-        """The ports it listens on while it runs, else those it is set to."""
-        for running in self.gateway.services:
-            if running.name == service and running.listening:
-                addresses = tuple(running.listening)
+    def _ports(self, service: str) -> list[int]:
+        """The ports it listens on while it runs, else those it is set to; to ask for these takes much longer."""
+        running = (one.listening for one in self.gateway.services if one.name == service)
+        addresses = next(filter(None, running), None) or self._set_to(service)
         found = [text.rpartition(":")[2] for text in addresses if not text.startswith("unix:")]
         return list(dict.fromkeys(int(port) for port in found if port.isdigit() and port != "0"))
 
