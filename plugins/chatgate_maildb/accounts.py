@@ -20,7 +20,8 @@ from chatgate.api import (
     new_address,
 )
 from chatgate_maildb import mailboxes, models
-from chatgate_maildb.mailboxes import Mailboxes
+from chatgate_maildb.part import Part
+from chatgate_maildb.purging import purge
 from chatgate_maildb.writer import Transaction
 
 DAY = 86400
@@ -47,7 +48,7 @@ _WITH_USAGE = f"""SELECT {_COLUMNS},
     FROM account WHERE id>? ORDER BY id LIMIT {_WINDOW}"""
 
 
-class Accounts(Mailboxes):
+class Accounts(Part):
     def account(self, address: str) -> Account | None:
         """Addresses are compared in lower case, and in one spelling of IP addresses."""
         for row in self.reader.rows(_SELECT + "WHERE address=?", (address_key(address),)):
@@ -144,7 +145,7 @@ class Accounts(Mailboxes):
             tx.changed.update(ids, [account_key(account_id)])
             return ids
 
-        self.purge(self.writer.run(work))
+        purge(self.writer, self.writer.run(work))
 
     def tombstone(self, address: str) -> str | None:
         hashed = (self._hash(address_key(address)),)

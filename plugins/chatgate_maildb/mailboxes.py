@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from functools import partial
 
 from peewee import fn
 
@@ -25,6 +24,7 @@ from chatgate.api import (
 )
 from chatgate_maildb import models, rows
 from chatgate_maildb.part import Part
+from chatgate_maildb.purging import purge
 from chatgate_maildb.writer import Transaction
 
 _COLUMNS = "id, account_id, name, uidvalidity, uidnext, modseq, special_use"
@@ -33,9 +33,6 @@ _INSERT = """INSERT INTO mailbox
     (account_id, name, uidvalidity, special_use, uidnext, modseq, history, messages, unseen, octets)
     VALUES (?, ?, ?, ?, 1, 1, 0, 0, 0, 0)"""
 _ANNOTATED = "SELECT ifnull(sum(length(entry)+length(value)), 0) FROM annotation WHERE account_id=?"
-FORGOTTEN_AT_ONCE = 1000
-# Mailboxes without messages: those of an account that had no mail go together.
-_PURGED_AT_ONCE = 20
 
 
 def next_uidvalidity(tx: Transaction) -> int:
@@ -119,22 +116,7 @@ class Mailboxes(Part):
             tx.changed.add(mailbox_id)
 
         self.writer.run(work)
-        self.purge([mailbox_id])
-
-    def purge(self, mailbox_ids: list[int]) -> None:
-        """Remove what deleted mailboxes had, some rows in each transaction, as others want to write too. What a crash
-        leaves is taken up by `expire`.
-        """
-
-        def work(tx: Transaction, left: list[int]) -> list[int]:
-            for done, mailbox_id in enumerate(left[:_PURGED_AT_ONCE]):
-                if rows.delete_some(tx, mailbox_id) or forget(tx, mailbox_id, FORGOTTEN_AT_ONCE):
-                    return left[done:]
-                tx.execute("DELETE FROM mailbox WHERE id=? AND account_id IS NULL", (mailbox_id,))
-            return left[_PURGED_AT_ONCE:]
-
-        while mailbox_ids:
-            mailbox_ids = self.writer.run(partial(work, left=mailbox_ids), patient=True)
+        purge(self.writer, [mailbox_id])
 
     def subscriptions(self, account_id: int) -> list[str]:
         query = models.Subscription.select(models.Subscription.name).where(models.Subscription.account == account_id)
@@ -205,13 +187,3 @@ def _rename(tx: Transaction, account_id: int, known: dict[str, int], name: str, 
         raise MailboxExists()
     tx.execute("UPDATE mailbox SET name=? WHERE id=?", (new, known[name]))
     tx.execute("UPDATE annotation SET mailbox=? WHERE account_id=? AND mailbox=?", (new, account_id, name))
-
-
-def forget(tx: Transaction, mailbox_id: int, count: int) -> int:
-    """Forget the oldest `count` expunged messages, or more where several went together; how many were forgotten."""
-    oldest = "SELECT modseq FROM expunged WHERE mailbox_id=? ORDER BY modseq LIMIT ?"
-    found = tx.execute(oldest, (mailbox_id, count)).fetchall()
-    if not found:
-        return 0
-    tx.execute("UPDATE mailbox SET history=max(history, ?) WHERE id=?", (*found[-1], mailbox_id))
-    return tx.execute("DELETE FROM expunged WHERE mailbox_id=? AND modseq<=?", (mailbox_id, *found[-1])).rowcount

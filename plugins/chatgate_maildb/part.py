@@ -7,19 +7,23 @@ import time
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.database import Reader
+from chatgate_maildb.fetched import Fetched
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.rows import Quota
 from chatgate_maildb.writer import Writer
 
 
 class Part:
-    """Accounts, mailboxes, messages and retention are parts of one class, MailStore, which opens these."""
+    """Accounts, mailboxes, messages and retention are parts of one class, MailStore, which opens these. A part uses
+    these and what it is made of itself, so that the order in which they are joined means nothing.
+    """
 
     options: MailDbOptions
     reader: Reader
     writer: Writer
     blobs: Blobs
     checkpoints: Checkpoints
+    fetched: Fetched
     _not_before = 0.0
 
     def not_before(self, now: float) -> None:

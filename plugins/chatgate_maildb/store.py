@@ -11,10 +11,12 @@ import gevent
 import gevent.threadpool
 
 from chatgate.api import give_turn
-from chatgate_maildb import belongs, database, integrity, mailboxes, migrations
+from chatgate_maildb import belongs, database, integrity, migrations, purging
 from chatgate_maildb.accounts import DAY, Accounts
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
+from chatgate_maildb.fetched import Fetched
+from chatgate_maildb.mailboxes import Mailboxes
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.queue import Queue
 from chatgate_maildb.removal import Removal
@@ -36,7 +38,7 @@ _REMEMBERED = """SELECT mailbox_id, count(*) FROM expunged WHERE mailbox_id>? AN
 _LEFTOVER = 3600.0
 
 
-class MailStore(Accounts, Queue, Removal, Retention):
+class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
     """The gateway's `Store`. folder: made if missing. post: told each changed mailbox id after the commit.
 
     Several processes may have one folder open. They see each other's changes at once, but are not woken by them.
@@ -44,7 +46,6 @@ class MailStore(Accounts, Queue, Removal, Retention):
     """
 
     def __init__(self, folder: Path, options: MailDbOptions, post: Callable[[int], None]) -> None:
-        super().__init__()
         self.folder, self.options, self._closed = folder, options, False
         belongs.check_there(folder)
         database.make_folder(folder)
@@ -60,6 +61,7 @@ class MailStore(Accounts, Queue, Removal, Retention):
             opened.pop_all()
         self.blobs = Blobs(folder / "blobs")
         self.writer = Writer(writing, post, self.blobs.remove, self.checkpoints, reserve, options.busy_seconds)
+        self.fetched = Fetched(self.writer)
         if self._presence.alone:
             self.blobs.sweep(self._wanted, age=0)
             self._presence.share()
@@ -76,7 +78,7 @@ class MailStore(Accounts, Queue, Removal, Retention):
         crash left, give free space back to the disk.
         """
         deleted = self.reader.rows("SELECT id FROM mailbox WHERE account_id IS NULL")
-        self.purge([mailbox_id for (mailbox_id,) in deleted])
+        purging.purge(self.writer, [mailbox_id for (mailbox_id,) in deleted])
         self.drop_released()
         forgotten, tombstones = self._forget(), self._forget_tombstones(int(now) // DAY)
         files = self.blobs.sweep(self._wanted, _LEFTOVER)
@@ -102,8 +104,8 @@ class MailStore(Accounts, Queue, Removal, Retention):
     def _forget_of(self, mailbox_id: int, count: int) -> int:
         forgotten = 0
         while forgotten < count:
-            least = min(count - forgotten, mailboxes.FORGOTTEN_AT_ONCE)
-            gone = self.writer.run(partial(mailboxes.forget, mailbox_id=mailbox_id, count=least), patient=True)
+            least = min(count - forgotten, purging.FORGOTTEN_AT_ONCE)
+            gone = self.writer.run(partial(purging.forget, mailbox_id=mailbox_id, count=least), patient=True)
             if not gone:  # another process was faster
                 break
             forgotten += gone

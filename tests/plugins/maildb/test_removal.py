@@ -8,7 +8,7 @@ import time
 import gevent
 import gevent.event
 import pytest
-from chatgate_maildb import removal, rows
+from chatgate_maildb import purging, removal, rows
 
 from chatgate.api import Delivery
 
@@ -103,7 +103,7 @@ def test_a_mailbox_that_is_being_deleted(gateway, store, people, how):
         assert store.reader.rows("SELECT * FROM expunged") == []  # nobody will ever ask
     else:
         copied = store.copy(box, [1], people.alice.box, move=how == "move")
-    store.purge([box])
+    purging.purge(store.writer, [box])
     assert how == "remove" or store.content(people.alice.box, copied.copies[0]) == MAIL
     assert posts == [] and store.integrity() == [] and bodies(store) == (how != "remove")
 

@@ -2,7 +2,7 @@
 
 import gevent
 import pytest
-from chatgate_maildb import retention
+from chatgate_maildb import fetched, retention
 
 from chatgate.api import Delivery
 from chatgate.testing import until
@@ -78,10 +78,10 @@ def test_what_was_noted_is_kept_when_the_gateway_stops(open_gateway):
 
 
 def test_many_notes_do_not_pile_up(store, people, monkeypatch):
-    monkeypatch.setattr(retention, "_NOTES", 10)
+    monkeypatch.setattr(fetched, "_MOST", 10)
     for n in range(11):
         store.note_fetched(people.alice.box, [n])
-    until(lambda: store._fetched == {})
+    until(lambda: store.fetched._noted == {})
 
 
 def test_remove_takes_messages_of_many_mailboxes_at_once(gateway, store, people, fill, tmp_path):
