@@ -32,7 +32,6 @@ PLUGINS = [
 
 TEST = [
     "cmping",
-    "coverage",
     "deltachat-rpc-client",
     "deltachat-rpc-server",
     "hypothesis",
@@ -43,6 +42,7 @@ TEST = [
     "pytest",
     "ruff",
     "setuptools>=71",  # builds the template in a test
+    "slipcover",
     "types-gevent",
     "types-qrcode",
 ]
