@@ -68,6 +68,7 @@ class _TooLarge(ValueError):
 class _Connection(WSGIHandler):
     # None where there is none at the moment, but not where they are read here.
     environ: Any
+    headers: Any
     socket: Any
     wsgi_input: Any
 
