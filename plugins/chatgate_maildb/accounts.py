@@ -58,11 +58,11 @@ class Accounts(Part):
     def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
         """Those of one address of a message come together, mostly one or two: with a tag and without."""
         keys = {address: address_key(address) for address in addresses}
-        found = {}
+        found, quota = {}, self.quota
         wanted = json.dumps(list(keys.values()))
         for key, inbox, octets, messages, *columns in self.reader.rows(_RECIPIENTS, (wanted,)):
             account = Account(*columns)
-            usage = Usage(octets, messages, self.quota.of(account.quota), self.quota.messages)
+            usage = Usage(octets, messages, quota.of(account.quota), quota.messages)
             found[key] = Recipient(account, inbox, usage)
         return {address: found[key] for address, key in keys.items() if key in found}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import cached_property
 
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
@@ -32,6 +33,6 @@ class Part:
     def now(self) -> int:
         return int(max(time.time(), self._not_before))
 
-    @property
+    @cached_property
     def quota(self) -> Quota:
         return Quota(self.options.quota_bytes, self.options.quota_messages)
