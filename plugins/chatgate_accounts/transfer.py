@@ -38,6 +38,7 @@ _TYPES = {"address": str, "secret": str, "created": int, "last_login": int, "dis
 _AT_ONCE = 64
 
 # What any store and any protocol can say: passwordless has narrower rules, and made the names it let in.
+_LONGEST = 65536  # characters of a line; what has longer ones, or none at all, is no export
 _NAME = re.compile(r"[!-?A-~]{1,64}")
 
 
@@ -91,7 +92,7 @@ def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
     """
     _ = gateway.store  # where it cannot be opened, nothing else is told
     try:
-        rows = list(_rows(file, gateway.domains, int(time.time()) // 86400))
+        rows = list(_rows(_read(file), gateway.domains, int(time.time()) // 86400))
     except UnicodeDecodeError:
         fail(f"{file.name}: not UTF-8", 1)
     except (ValueError, OSError) as error:
@@ -104,6 +105,10 @@ def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
         counts = Counter(taken)
     click.echo(", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "no accounts in the file")
     sys.exit(1 if counts[_FAILED] else 0)
+
+
+def _read(file: TextIO) -> Iterator[str]:
+    return iter(lambda: file.readline(_LONGEST), "")
 
 
 def _rows(lines: Iterable[str], domains: Domains, today: int) -> Iterator[dict[str, Any]]:

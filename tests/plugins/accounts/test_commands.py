@@ -6,6 +6,7 @@ import stat
 import time
 
 import pytest
+from chatgate_accounts import transfer
 from click.testing import CliRunner
 
 from chatgate.api import Account, Credentials, NewAccount, Session, StoreError
@@ -392,6 +393,16 @@ def test_a_spoilt_file_changes_nothing(run, beside, other, spoil, message):
     output = run("accounts", "import", where=other, input=spoil(export), code=1)
     assert message in output and beside.store.account("anna@d.test").secret not in output
     assert listed(lambda *a: run(*a, where=other)) == []
+
+
+def test_what_has_no_lines_is_not_read_to_its_end(run):
+    """/dev/zero, for one, has none."""
+    with open("/dev/zero") as endless, pytest.MonkeyPatch.context() as patched:
+        read = []
+        patched.setattr(transfer, "_object", lambda number, line: read.append(len(line)) or {})
+        with pytest.raises(ValueError):
+            list(transfer._rows(transfer._read(endless), "d.test", 0))
+    assert read == [transfer._LONGEST]
 
 
 def test_many_accounts(run, beside, other):
