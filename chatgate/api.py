@@ -34,8 +34,10 @@ from chatgate.reply import UNAVAILABLE, Reply, login_refusal, text_problem
 from chatgate.running.accounts import Accounts, NewAccount
 from chatgate.running.background import Background
 from chatgate.running.gateway import Gateway
+from chatgate.running.leased import Leased
 from chatgate.store.board import QUEUE, account_key
 from chatgate.store.contract import Store
+from chatgate.store.leases import Lease
 from chatgate.store.messages import Content
 from chatgate.store.records import (
     LEAST_LARGE,
@@ -113,6 +115,8 @@ __all__ = [
     "Gateway",
     "Impossible",
     "Kept",
+    "Lease",
+    "Leased",
     "LimitReached",
     "Mailbox",
     "MailboxExists",

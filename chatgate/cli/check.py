@@ -34,7 +34,8 @@ def command(folder: Folder, as_json: bool) -> None:
     data = {"plugins": [p.name for p in gateway.config.plugins], "problems": [vars(p) for p in problems]}
     lines = [f"{p.level}: {p.text}" for p in problems]
     lines += [f"{p.name}: enabled, as {p.needed_by} needs it" for p in gateway.config.plugins if p.needed_by]
-    lines.append(f"{_count(len(gateway.config.plugins), 'plugin')} enabled, {_count(len(problems), 'problem')}")
+    wrong = sum(p.level != "note" for p in problems)
+    lines.append(f"{_count(len(gateway.config.plugins), 'plugin')} enabled, {_count(wrong, 'problem')}")
     show(data, as_json, lines)
     sys.exit(any(p.level == "error" for p in problems))
 

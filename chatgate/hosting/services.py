@@ -21,12 +21,13 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a plugin's check found. level: "error" would keep mail from flowing, "warning" would not.
+    """What a plugin's check found. level: "error" would keep mail from flowing, "warning" would not, "note" is nothing
+    wrong, only worth knowing.
 
     text: one line for the operator, without a full stop, beginning with the name of the plugin: "site: …".
     """
 
-    level: Literal["error", "warning"]
+    level: Literal["error", "warning", "note"]
     text: str
 
 

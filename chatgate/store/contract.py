@@ -7,6 +7,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from chatgate.store.accounts import Accounts
+from chatgate.store.leases import Leases
 from chatgate.store.mailboxes import Mailboxes
 from chatgate.store.messages import Messages
 from chatgate.store.queue import Queue
@@ -14,7 +15,7 @@ from chatgate.store.retention import Retention
 from chatgate.store.upkeep import Upkeep
 
 
-class Store(Accounts, Mailboxes, Messages, Queue, Retention, Upkeep, Protocol):
+class Store(Accounts, Mailboxes, Messages, Queue, Retention, Leases, Upkeep, Protocol):
     """What holds for every method, unless its docstring says otherwise:
 
     **Durability.** A method that changes something returns when the change is on disk and would survive a power cut:

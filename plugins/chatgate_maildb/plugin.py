@@ -5,10 +5,10 @@ from __future__ import annotations
 import gevent
 
 from chatgate.api import Domain, Facts, Gateway, Problem, Service, Store, free_octets, hookimpl
-from chatgate_maildb import integrity
+from chatgate_maildb import integrity, leases
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.options import MailDbOptions
-from chatgate_maildb.store import MailStore
+from chatgate_maildb.store import LEASES, MailStore
 from chatgate_maildb.wakeups import Wakeups
 
 
@@ -53,6 +53,8 @@ class MailDb:
         free = free_octets(self._folder if self._folder.exists() else gateway.path())
         if free < self.options.min_free_bytes:
             found.append(Problem("warning", f"maildb: only {free // 1_000_000} MB are free on the disk with the mail"))
+        for lease in leases.held(self._folder / LEASES):
+            found.append(Problem("note", f"maildb: {lease.name} runs in {lease.holder}"))
         return found
 
     @hookimpl

@@ -10,8 +10,8 @@ from pathlib import Path
 import gevent
 import gevent.threadpool
 
-from chatgate.api import give_turn
-from chatgate_maildb import belongs, database, integrity, migrations, purging
+from chatgate.api import Lease, StoreUnavailable, give_turn
+from chatgate_maildb import belongs, database, integrity, leases, migrations, purging
 from chatgate_maildb.accounts import DAY, Accounts
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.checkpoints import Checkpoints
@@ -33,6 +33,9 @@ _PAGES_AT_ONCE = 50
 _LAST = "SELECT mailbox_id FROM expunged WHERE mailbox_id>? ORDER BY mailbox_id LIMIT 1 OFFSET 1000"
 _REMEMBERED = """SELECT mailbox_id, count(*) FROM expunged WHERE mailbox_id>? AND mailbox_id<=?
     GROUP BY mailbox_id HAVING count(*)>?"""
+
+# The folder of their files, in the store's.
+LEASES = "leases"
 
 # Seconds after which a body file without a row is a leftover: no delivery takes so long.
 _LEFTOVER = 3600.0
@@ -60,6 +63,7 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
             self.checkpoints = Checkpoints(database.connect(folder, writing=True))
             opened.pop_all()
         self.blobs = Blobs(folder / "blobs")
+        self._leases = leases.Leases(folder / LEASES)
         self.writer = Writer(writing, post, self.blobs.remove, self.checkpoints, reserve, options.busy_seconds)
         self.fetched = Fetched(self.writer)
         if self._presence.alone:
@@ -90,6 +94,17 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
             "octets given back": self._shrink(),
         }
         return {kind: count for kind, count in counts.items() if count}
+
+    def lease(self, name: str, holder: str, seconds: float) -> bool:
+        if self._closed:
+            raise StoreUnavailable()
+        return self._leases.lease(name, holder, seconds)
+
+    def release(self, name: str, holder: str) -> None:
+        self._leases.release(name, holder)
+
+    def leases(self) -> list[Lease]:
+        return leases.held(self.folder / LEASES)
 
     def _forget(self) -> int:
         forgotten, behind, end = 0, 0, 1 << 62
@@ -144,6 +159,7 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
         if self._closed:
             return
         self._closed = True
+        self._leases.close()
         self.writer.close()
         self.blobs.close()
         self.reader.close()

@@ -36,6 +36,7 @@ class Sweeper:
         self.gateway, self.options = gateway, options
         self.clock = Clock(gateway.path(options.clock_file), clock, witness=self._last_used)
         self.service = service.Service(gateway, options, clock, self._now)
+        self.evictor = service.Evictor(gateway, options, clock)
 
     def _free(self) -> int:
         return free_here(self.gateway, self.options)
@@ -60,7 +61,7 @@ class Sweeper:
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:
         self._now()  # before anybody logs in, which would make the clock's day one on which an account was in use
-        return [self.service]
+        return [self.service, self.evictor]
 
     def _now(self) -> float:
         """Of our clock. The store hears of it: what came while the machine's clock was behind must not be old when that
@@ -109,7 +110,7 @@ class Sweeper:
 
     @hookimpl
     def chatgate_stored(self, stored: Sequence[Stored]) -> None:
-        """Two numbers for each copy, 10 microseconds; the work is the service's."""
+        """Two numbers for each copy, 10 microseconds; the work is the evictor's."""
         for account_id in {s.delivery.account_id for s in stored}:
             if rules.percent(self.gateway.store.usage(account_id)) >= self.options.evict_at_percent:
-                self.service.crowded(account_id)
+                self.evictor.crowded(account_id)

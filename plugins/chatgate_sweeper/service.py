@@ -6,9 +6,10 @@ import logging
 import time
 from collections.abc import Callable
 
+import gevent
 import gevent.event
 
-from chatgate.api import Background, Gateway, StoreError
+from chatgate.api import Background, Gateway, Leased, StoreError
 from chatgate_sweeper.clock import BEHIND
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
@@ -25,23 +26,18 @@ _SOON = 60.0
 # Seconds for which an account is left alone that stayed close to its quota: to look again costs reading all its rows.
 _PATIENCE = 300.0
 
+# Accounts noted for that; with more, those whose time is over are forgotten.
+_MOST_TRIED = 1000
 
-class Service(Background):
-    """clock: Unix seconds by the machine's clock. rules_time: those by which the rules go. One greenlet does all the
-    work, so no two sweeps meet in this process; those of several processes do no harm. Stopped, it leaves the rest to
-    the next sweep; the store finishes what it has begun.
+
+class Evictor(Background):
+    """Makes room in accounts that come close to their quota, in the process that took in their mail. clock: Unix
+    seconds. Beside a sweep it does no harm, and beside others of its kind.
     """
 
-    def __init__(
-        self,
-        gateway: Gateway,
-        options: SweeperOptions,
-        clock: Callable[[], float] = time.time,
-        rules_time: Callable[[], float] | None = None,
-    ) -> None:
-        super().__init__("sweeper", self._work)
+    def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float]) -> None:
+        super().__init__("evicting", self._evict)
         self._gateway, self._options, self._clock = gateway, options, clock
-        self._rules_time = rules_time or clock
         self._crowded: set[int] = set()
         self._tried: dict[int, float] = {}
         self._wake = gevent.event.Event()
@@ -52,20 +48,51 @@ class Service(Background):
             self._crowded.add(account_id)
             self._wake.set()
 
-    def _work(self) -> None:
-        following = time.monotonic() + min(_FIRST, self._every)
+    def _evict(self) -> None:
         while True:
-            self._wake.wait(max(0.0, following - time.monotonic()))
+            self._wake.wait()
             self._wake.clear()
             try:
-                self.make_room()
-                if time.monotonic() >= following:
-                    self.sweep()
+                self._make_room()
             except Exception as error:  # the next one may go better
-                log.error("sweep failed: %s", error if isinstance(error, StoreError) else type(error).__name__)
-            if time.monotonic() >= following:
-                low = free_here(self._gateway, self._options) < self._options.no_large_mail_below_bytes
-                following = time.monotonic() + (min(_SOON, self._every) if low else self._every)
+                _complain("evicting", error)
+
+    def _make_room(self) -> None:
+        now = time.monotonic()
+        if len(self._tried) > _MOST_TRIED:
+            self._tried = {one: tried for one, tried in self._tried.items() if now < tried + _PATIENCE}
+        while self._crowded:
+            account_id = self._crowded.pop()
+            self._tried[account_id] = time.monotonic()
+            Sweep(self._gateway, self._options, self._clock()).evict(account_id)
+
+
+class Service(Leased):
+    """Sweeps, in one process at a time. clock: Unix seconds by the machine's clock. rules_time: those by which the
+    rules go. Stopped, it leaves the rest to the next sweep; the store finishes what it has begun.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        options: SweeperOptions,
+        clock: Callable[[], float] = time.time,
+        rules_time: Callable[[], float] | None = None,
+    ) -> None:
+        super().__init__("sweeper", self._sweep_again_and_again, store=lambda: gateway.store)
+        self._gateway, self._options, self._clock = gateway, options, clock
+        self._rules_time = rules_time or clock
+
+    def _sweep_again_and_again(self) -> None:
+        wait = min(_FIRST, self._every)
+        while True:
+            gevent.sleep(wait)
+            try:
+                self.sweep()
+            except Exception as error:  # the next one may go better
+                _complain("sweep", error)
+            low = free_here(self._gateway, self._options) < self._options.no_large_mail_below_bytes
+            wait = min(_SOON, self._every) if low else self._every
 
     @property
     def _every(self) -> float:
@@ -74,7 +101,6 @@ class Service(Background):
 
     def sweep(self) -> Report:
         """All the rules, now. Raises StoreError."""
-        self._tried.clear()
         report = Sweep(self._gateway, self._options, self._rules_time(), real=self._clock()).everything()
         if report.behind > BEHIND:
             days = report.behind // DAY
@@ -88,9 +114,6 @@ class Service(Background):
                 log.info("swept rule=%s accounts=%d messages=%d octets=%d", *facts)
         return report
 
-    def make_room(self) -> None:
-        """Evict mail of the accounts that were named as crowded. Raises StoreError."""
-        while self._crowded:
-            account_id = self._crowded.pop()
-            self._tried[account_id] = time.monotonic()
-            Sweep(self._gateway, self._options, self._clock()).evict(account_id)
+
+def _complain(what: str, error: Exception) -> None:
+    log.error("%s failed: %s", what, error if isinstance(error, StoreError) else type(error).__name__)

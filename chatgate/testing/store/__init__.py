@@ -15,6 +15,7 @@ from chatgate.testing.store.changes import ChangesTests, FlagTests
 from chatgate.testing.store.concurrency import ConcurrencyTests, SharingTests
 from chatgate.testing.store.crash import CrashTests
 from chatgate.testing.store.kit import Kit, Person, person
+from chatgate.testing.store.leases import LeaseTests
 from chatgate.testing.store.mailboxes import MailboxTests
 from chatgate.testing.store.messages import MessageTests
 from chatgate.testing.store.model import ModelTests
@@ -29,6 +30,7 @@ __all__ = [
     "CrashTests",
     "FlagTests",
     "Kit",
+    "LeaseTests",
     "MailboxTests",
     "MessageTests",
     "ModelTests",
@@ -51,6 +53,7 @@ class StoreKit(
     QuotaTests,
     RetentionTests,
     QueueTests,
+    LeaseTests,
     ConcurrencyTests,
     SharingTests,
     ModelTests,

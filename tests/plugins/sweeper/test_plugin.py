@@ -15,7 +15,7 @@ import pytest
 from chatgate_maildb import MailDb
 from chatgate_sweeper import Sweeper, SweeperOptions
 from chatgate_sweeper import service as service_module
-from chatgate_sweeper.service import Service
+from chatgate_sweeper.service import Evictor, Service
 from click.testing import CliRunner
 
 from chatgate.api import Envelope, NewAccount, Session
@@ -80,8 +80,8 @@ def clock():
 
 
 @pytest.fixture
-def service(gateway, clock, disk):
-    made = Service(gateway, SweeperOptions(), lambda: clock[0])
+def evictor(gateway, clock, disk):
+    made = Evictor(gateway, SweeperOptions(), lambda: clock[0])
     yield made
     made.stop(1)
 
@@ -121,9 +121,9 @@ def test_the_service_survives_what_goes_wrong(gateway, people, clock, disk, monk
     assert "sweep failed: RuntimeError" in caplog.text and "secret" not in caplog.text
 
 
-def test_an_account_that_crosses_the_line_is_evicted_soon_after(gateway, people, service):
-    gateway.hub.plugin("sweeper").service = service
-    service.start()
+def test_an_account_that_crosses_the_line_is_evicted_soon_after(gateway, people, evictor):
+    gateway.hub.plugin("sweeper").evictor = evictor
+    evictor.start()
     old = people.alice.mail(300_000, 2)
     for _ in range(5):
         new = people.alice.mail(100_000, 0.1)
@@ -135,9 +135,9 @@ def test_an_account_that_crosses_the_line_is_evicted_soon_after(gateway, people,
     assert old not in left and new in left and len(left) == 6
 
 
-def test_an_account_that_stays_full_is_not_looked_at_for_each_message(gateway, people, service, clock, monkeypatch):
-    gateway.hub.plugin("sweeper").service = service
-    service.start()
+def test_an_account_that_stays_full_is_not_looked_at_for_each_message(gateway, people, evictor, clock, monkeypatch):
+    gateway.hub.plugin("sweeper").evictor = evictor
+    evictor.start()
     looked, kept = [], gateway.store.kept
     monkeypatch.setattr(gateway.store, "kept", lambda account_id: (looked.append(account_id), kept(account_id))[1])
     people.alice.mail(800_000, 0.1)
@@ -153,7 +153,7 @@ def test_an_account_that_stays_full_is_not_looked_at_for_each_message(gateway, p
         arrive()
     assert len(looked) == 1
     clock[0] -= 365 * DAY  # how long ago it was does not depend on the machine's clock
-    service._tried = {account: tried - 301 for account, tried in service._tried.items()}
+    evictor._tried = {account: tried - 301 for account, tried in evictor._tried.items()}
     arrive()
     until(lambda: len(looked) > 1)
     arrive()
@@ -166,6 +166,19 @@ def test_the_gateway_starts_and_stops_it(gateway_factory):
     assert service.listening == [] and not service._greenlet.dead
     gateway.stop()
     assert service._greenlet.dead
+
+
+def test_of_two_gateways_on_one_store_one_sweeps(open_gateway, disk):
+    one, two = open_gateway(), open_gateway()
+    stores = one.store, two.store
+    first, second = (gateway.hub.plugin("sweeper").service for gateway in (one, two))
+    for service in (first, second):
+        service.start()
+    until(stores[0].leases)
+    assert [tuple(lease) for lease in stores[1].leases()] == [("sweeper", first.holder)]
+    first.stop(1)
+    assert stores[0].leases() == []
+    second.stop(1)
 
 
 def test_live_sessions_are_told_expunge(gateway_factory):

@@ -1,0 +1,114 @@
+"""A service of which one runs at a time, however many processes have the store open."""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+
+import gevent
+import gevent.event
+
+from chatgate.running.background import Background
+from chatgate.store.leases import Leases
+from chatgate.store.records import StoreError
+
+log = logging.getLogger("chatgate.leased")
+
+
+def ticks() -> float:
+    """Seconds by a clock that nobody can set, and that goes on while the machine sleeps."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+class _Lost(gevent.GreenletExit):
+    """Thrown into the work where it waits, as a kill is: `except Exception` does not keep it."""
+
+
+class Leased(Background):
+    """A `Background` whose `run` goes on while this process holds the lease of that name, and nowhere else meanwhile.
+
+    It waits for the lease, renews it while `run` goes on, and ends `run` (gevent.GreenletExit) before the lease is over
+    if it cannot be renewed, or at once if somebody else has it; then it waits anew. At stop, and whenever `run` ends by
+    itself, the lease is given back; when the process dies, another one takes it within `seconds`.
+
+    store: asked for its leases; called when it starts, as the store is not open before. What `run` does in one go,
+    without waiting, must be short beside `seconds`.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        run: Callable[[], object],
+        end: Callable[[], object] | None = None,
+        *,
+        store: Callable[[], Leases],
+        seconds: float = 30.0,
+    ) -> None:
+        super().__init__(name, self._alone, end)
+        self._work, self._store, self._seconds = run, store, seconds
+        self._stopping = gevent.event.Event()
+        self.holder = f"{socket.gethostname()} process {os.getpid()} {secrets.token_hex(4)}"
+
+    def stop(self, seconds: float) -> None:
+        """As that of `Background`; while it waits for the lease there is nothing to wait for."""
+        if self._end is not None:
+            self._stopping.set()
+        super().stop(seconds)
+
+    def _alone(self) -> None:
+        while True:
+            try:
+                until = self._wait()
+                if until is not None:
+                    self._run_until(until)
+                return
+            except _Lost:
+                log.warning("lease lost, the work ends here for now lease=%s", self.name)
+
+    def _wait(self) -> float | None:
+        """For the lease: until when it is ours; None when it is too late."""
+        while not self._stopping.is_set():
+            asked = ticks()
+            if self._take():
+                log.debug("lease taken lease=%s", self.name)
+                return asked + self._seconds
+            self._stopping.wait(self._seconds / 3)
+        return None
+
+    def _run_until(self, until: float) -> None:
+        renewing = gevent.spawn(self._renew, gevent.getcurrent(), until)
+        try:
+            self._work()
+        finally:
+            renewing.kill(block=False)
+            try:
+                self._store().release(self.name, self.holder)
+                log.debug("lease given back lease=%s", self.name)
+            except StoreError as error:  # it ends by itself
+                log.warning("lease not given back lease=%s error=%s", self.name, type(error).__name__)
+
+    def _renew(self, work: gevent.Greenlet, until: float) -> None:
+        """In time for two more tries. A sixth of the time is for what the work does until it waits next."""
+        last = self._seconds / 6
+        while True:
+            gevent.sleep(min(self._seconds / 3, max(0.0, until - last - ticks())))
+            asked, renewed = ticks(), None
+            with gevent.Timeout(max(0.0, until - last - asked), False):
+                renewed = self._take()
+            if renewed:
+                until = asked + self._seconds
+            elif renewed is not None or ticks() >= until - last:
+                work.kill(_Lost, block=False)
+                return
+
+    def _take(self) -> bool | None:
+        """None: the store does not know."""
+        try:
+            return self._store().lease(self.name, self.holder, self._seconds)
+        except StoreError as error:
+            log.warning("lease not to be had lease=%s error=%s", self.name, type(error).__name__)
+            return None
