@@ -35,7 +35,7 @@ from chatgate.running.accounts import Accounts, NewAccount
 from chatgate.running.background import Background
 from chatgate.running.gateway import Gateway
 from chatgate.running.leased import Leased
-from chatgate.store.board import QUEUE, account_key
+from chatgate.store.board import QUEUE, Board, LocalBoard, Watch, account_key
 from chatgate.store.contract import Store
 from chatgate.store.leases import Lease
 from chatgate.store.messages import Content
@@ -99,6 +99,7 @@ __all__ = [
     "AddressGone",
     "Background",
     "BindError",
+    "Board",
     "Certificate",
     "Changes",
     "Content",
@@ -118,6 +119,7 @@ __all__ = [
     "Lease",
     "Leased",
     "LimitReached",
+    "LocalBoard",
     "Mailbox",
     "MailboxExists",
     "Message",
@@ -153,6 +155,7 @@ __all__ = [
     "Upload",
     "Uploads",
     "Usage",
+    "Watch",
     "Work",
     "account_key",
     "address_key",

@@ -35,6 +35,7 @@ from chatgate.hosting.facts import Facts
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.headers import Edit, Prepend, ReversePath
 from chatgate.reply import Reply
+from chatgate.store.board import Board
 from chatgate.store.contract import Store
 from chatgate.store.records import Account, Delivery, Destination, Stored
 
@@ -61,6 +62,14 @@ tryfirst, trylast: True to be asked before or after the others whose files have 
 @hookspec(firstresult=True)
 def chatgate_open_store(gateway: Gateway) -> Store | None:
     """Who brings the store? Asked once at start, before any service exists. No answer: the gateway does not start."""
+
+
+@hookspec(firstresult=True)
+def chatgate_board(gateway: Gateway) -> Board | None:
+    """Who carries wake-ups, in this process and to others? Asked once, when all plugins are made, for commands, too: what
+    they change is told to the gateways that run. Nothing may be opened yet; what listens is a service. No answer: they
+    stay in this process.
+    """
 
 
 @hookspec(firstresult=True)

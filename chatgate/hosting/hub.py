@@ -26,6 +26,7 @@ class Hub(Registry):
         self._limits = Limits(Limit(seconds), Limit(observer_seconds), Limit(None))
 
         self.open_store = self.decision(spec.chatgate_open_store)
+        self.board = self.decision(spec.chatgate_board)
         self.certificate = self.decision(spec.chatgate_certificate)
         self.services = self.collection(spec.chatgate_services)
         self.ready = self.collection(spec.chatgate_ready)

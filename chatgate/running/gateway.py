@@ -29,7 +29,7 @@ from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
 from chatgate.running.hold import FolderInUse, Hold
 from chatgate.running.stall import StallWatch
-from chatgate.store.board import Board
+from chatgate.store.board import Board, LocalBoard
 from chatgate.store.contract import Store
 from chatgate.store.records import StoreError
 
@@ -50,7 +50,7 @@ class Gateway:
 
     config: what conf.d says. domains: all mail domains; domain, hostname: of the first one.
     hub: asks plugins by the names of hooks without "chatgate_". intake: takes a message through its stages.
-    board: tells who watches a mailbox that it changed. logins: the sessions of people who are logged in.
+    board: tells who watches a mailbox that it changed; not there yet when plugins are made. logins: the sessions of people who are logged in.
     services: what runs, once it has started. stopping: an Event, set when the end begins.
     read_only: True while `chatgate check` looks: nobody may write, not even make what is missing.
     """
@@ -60,8 +60,6 @@ class Gateway:
         self.domains = Domains(Domain(config.core.domain, config.core.hostname), *config.domains)
         self.domain, self.hostname = self.domains.first.name, self.domains.first.hostname
         self.read_only = False
-        self.board = Board()
-        self.logins = Logins(self.board, lambda address: self.store.account(address))
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.accounts = Accounts(self.hub, lambda: self.store)
         self.services: list[Any] = []
@@ -69,6 +67,8 @@ class Gateway:
         self.watch: StallWatch | None = None  # of the process that serves
         self.left_out = list(config.left_out)
         self._load()
+        self.board: Board = self.hub.board.or_raise(gateway=self) or LocalBoard()
+        self.logins = Logins(self.board, lambda address: self.store.account(address))
         self._hold: Hold | None = None
         self.intake = Intake(self)
 

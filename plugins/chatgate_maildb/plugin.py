@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import gevent
 
-from chatgate.api import Domain, Facts, Gateway, Problem, Service, Store, free_octets, hookimpl
+from chatgate.api import Board, Domain, Facts, Gateway, Problem, Service, Store, free_octets, hookimpl
 from chatgate_maildb import integrity, leases
 from chatgate_maildb.blobs import Blobs
+from chatgate_maildb.board import FolderBoard
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.store import LEASES, MailStore
-from chatgate_maildb.wakeups import Wakeups
 
 
 class MailDb:
@@ -22,7 +22,11 @@ class MailDb:
     def __init__(self, gateway: Gateway, options: MailDbOptions) -> None:
         self.gateway, self.options = gateway, options
         self._folder = gateway.path(options.folder)
-        self._wakeups = Wakeups(self._folder, gateway.board.post)
+        self._board = FolderBoard(self._folder)
+
+    @hookimpl
+    def chatgate_board(self) -> Board:
+        return self._board
 
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
@@ -31,11 +35,11 @@ class MailDb:
 
     @hookimpl
     def chatgate_open_store(self) -> Store:
-        return MailStore(self._folder, self.options, self._wakeups.post)
+        return MailStore(self._folder, self.options, self.gateway.board.post)
 
     @hookimpl
     def chatgate_services(self) -> list[Service]:
-        return [self._wakeups]
+        return [self._board.others] if self.gateway.board is self._board else []
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:

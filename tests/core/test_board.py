@@ -1,8 +1,8 @@
-from chatgate.store.board import Board
+from chatgate.store.board import LocalBoard
 
 
 def test_watchers_are_woken_for_their_mailbox_until_they_cancel():
-    board, woken = Board(), []
+    board, woken = LocalBoard(), []
     one = board.watch(1, lambda: woken.append("one"))
     board.watch(2, lambda: woken.append("two"))
     board.post(1)
@@ -15,7 +15,7 @@ def test_watchers_are_woken_for_their_mailbox_until_they_cancel():
 
 
 def test_a_watcher_may_cancel_while_it_is_told():
-    board, woken = Board(), []
+    board, woken = LocalBoard(), []
     watches = []
     for name in "ab":
         watches.append(board.watch(1, lambda name=name: (woken.append(name), [w.cancel() for w in watches])))

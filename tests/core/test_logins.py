@@ -12,7 +12,7 @@ from chatgate.network.logins import Logins
 from chatgate.network.server import Server
 from chatgate.network.session import Session
 from chatgate.reply import UNAVAILABLE
-from chatgate.store.board import Board, account_key
+from chatgate.store.board import LocalBoard, account_key
 from chatgate.store.records import Account, StoreError
 
 ANNA = Account(7, "anna@example.org", "secret")
@@ -22,7 +22,7 @@ class Stage:
     """Logins over a store of one account that a test changes at will. looked: how often it was looked up."""
 
     def __init__(self):
-        self.now, self.looked, self.board = ANNA, 0, Board()
+        self.now, self.looked, self.board = ANNA, 0, LocalBoard()
         self.logins = Logins(self.board, self.find)
 
     def find(self, address):

@@ -1,0 +1,154 @@
+"""Wake-ups for every process that serves from the folder, from whoever changed something: one of them, or a command.
+
+Each process that serves has a datagram socket of its own in a folder beside the database. Who posts tells its own
+watchers and sends the keys, ids of mailboxes and accounts, to all other sockets. These are hints, like all on the
+board: when one is lost, sessions see the change at their next look.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import secrets
+import struct
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import gevent
+from gevent import socket
+
+from chatgate.api import Background, BindError, LocalBoard
+
+log = logging.getLogger("chatgate.maildb")
+
+_KEY = struct.calcsize("=q")
+_AT_ONCE = 1000  # keys in a datagram
+_MOST = 10_000  # keys kept for a process whose socket is full
+_AGAIN = 0.01  # seconds until a full one is tried again
+_LONGEST = 107  # octets of a socket's path (unix(7))
+_SETTLED = 1_000_000_000  # nanoseconds: a folder changed twice meanwhile may show the time of the first change
+
+
+class FolderBoard(LocalBoard):
+    """folder: of the store, which nobody else may enter."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self.others = Others(folder, super().post)
+
+    def post(self, key: int) -> None:
+        super().post(key)
+        self.others.tell(key)
+
+
+class Others(Background):
+    """The other processes. heard: called with each key that one of them tells, in the hub's thread. It tells before it
+    is bound, too, as commands do, which do not listen.
+    """
+
+    def __init__(self, folder: Path, heard: Callable[[int], None]) -> None:
+        super().__init__("maildb", self._receive)
+        self._store, self._folder, self._heard = folder, folder / "awake", heard
+        self._sending = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self._sending.setblocking(False)
+        self._listening: socket.socket | None = None
+        self._own = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._names: list[str] = []
+        self._listed = -1  # when the folder had changed last as we listed it
+        self._unsent: dict[str, set[int]] = {}
+        self._scheduled = False
+        self._directory = -1
+
+    def tell(self, key: int) -> None:
+        """Returns at once. What is told in one turn of the hub goes out together at its end."""
+        for name in self._there():
+            keys = self._unsent.setdefault(name, set())
+            if len(keys) < _MOST:
+                keys.add(key)
+        if self._unsent and not self._scheduled:
+            self._scheduled = True
+            # Before the greenlets that are woken now: a command may end in its next step.
+            gevent.get_hub().loop.run_callback(self._send)
+
+    def _there(self) -> list[str]:
+        """The others' sockets. One call of the system, two microseconds, while none comes or goes."""
+        try:
+            changed = os.stat(self._folder).st_mtime_ns
+            if changed != self._listed:
+                self._names = [name for name in os.listdir(self._folder) if name != self._own]
+                self._listed = changed if abs(time.time_ns() - changed) > _SETTLED else -1
+        except OSError:
+            self._names, self._listed = [], -1
+        return self._names
+
+    def _send(self) -> None:
+        self._scheduled = False
+        for name, keys in list(self._unsent.items()):
+            batch = list(keys)
+            for start in range(0, len(batch), _AT_ONCE):
+                some = batch[start : start + _AT_ONCE]
+                if not self._sent(name, struct.pack(f"={len(some)}q", *some)):
+                    break
+                keys.difference_update(some)
+            else:
+                del self._unsent[name]
+        if self._unsent and not self._scheduled:
+            self._scheduled = True
+            gevent.spawn_later(_AGAIN, self._send)
+
+    def _sent(self, name: str, datagram: bytes) -> bool:
+        """False: it is worth another try."""
+        try:
+            self._sending.sendto(datagram, self._path(name))
+        except BlockingIOError:
+            return False
+        except ConnectionRefusedError:  # of a process that died
+            with contextlib.suppress(OSError):
+                os.unlink(self._folder / name)
+        except OSError:
+            pass  # it has just gone, or is none of ours
+        return True
+
+    def bind(self) -> None:
+        """Raises BindError."""
+        listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        try:
+            self._folder.mkdir(mode=0o700, exist_ok=True)
+            with contextlib.suppress(OSError):
+                os.unlink(self._store / "wake")  # the one socket of earlier versions
+            listening.bind(self._path(self._own))
+        except OSError as error:
+            listening.close()
+            raise BindError(f"maildb: a socket in {self._folder} cannot be made: {error.strerror}") from error
+        self._listening = listening
+        for name in list(self._there()):
+            self._sent(name, b"")  # those of the dead go
+
+    def stop(self, seconds: float) -> None:
+        super().stop(seconds)
+        if self._listening is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(self._folder / self._own)
+            self._listening.close()
+            self._listening = None
+
+    def _receive(self) -> None:
+        assert self._listening is not None
+        while True:
+            message = self._listening.recv(_KEY * _AT_ONCE)
+            for (key,) in struct.iter_unpack("=q", message[: len(message) // _KEY * _KEY]):
+                try:
+                    self._heard(key)
+                except Exception as error:
+                    log.error("a watcher failed: %s", type(error).__name__)
+
+    def _path(self, name: str) -> str:
+        """Short enough for a socket."""
+        path = str(self._folder / name)
+        if len(os.fsencode(path)) <= _LONGEST:
+            return path
+        if self._directory < 0:
+            self._directory = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        return f"/proc/self/fd/{self._directory}/{name}"
