@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from pathlib import Path
 
 from chatgate.cli.owner import CannotAct, act_as_owner
@@ -23,14 +24,19 @@ class Folder:
             fail(str(error), 1)
         self._gateway: Gateway | None = None
 
+    @cached_property
+    def config(self) -> confd.Config:
+        """What conf.d says; the log is set up by it. Raises ConfigError."""
+        config = confd.load(self.path)
+        log.setup(config.core.log_level, config.plugins)
+        return config
+
     @property
     def gateway(self) -> Gateway:
         """The gateway of this folder, not started. Raises ConfigError or Failure when the configuration is wrong."""
         if self._gateway is None:
-            config = confd.load(self.path)
-            log.setup(config.core.log_level, config.plugins)
             try:
-                self._gateway = Gateway(config)
+                self._gateway = Gateway(self.config)
             except PluginError as error:
                 fail(str(error), 2)
         return self._gateway

@@ -18,9 +18,10 @@ from chatgate.hosting import confd
 from chatgate.hosting.registry import PluginError
 from chatgate.network.listeners import BindError
 from chatgate.running import files
-from chatgate.running.gateway import UNGUARDED, Gateway
+from chatgate.running.gateway import UNGUARDED, Gateway, hold
+from chatgate.running.processes import Place, Processes
 from chatgate.running.stall import StallWatch
-from chatgate.running.systemd import keep_telling, sd_notify
+from chatgate.running.systemd import keep_telling, sd_notify, watchdog
 
 
 @click.command("serve")
@@ -33,12 +34,14 @@ def command(folder: Folder) -> None:
     """
     return_memory()
     files.allow()
+    place = Place() if folder.config.core.processes == 1 else _several(folder)
     # Where a greenlet was made, and by which: gevent would keep half a kilobyte of that with each connection.
     gevent.config.track_greenlet_tree = False
     # What a greenlet raises ends that greenlet, with a line in the log. gevent would let SystemExit end the process.
     hub = gevent.get_hub()
     hub.SYSTEM_ERROR, hub.NOT_ERROR = (), (gevent.GreenletExit,)
     gateway = folder.gateway
+    gateway.place = place
     # Before anything is open, so that a signal at any moment stops in good order.
     gevent.signal_handler(signal.SIGTERM, gateway.stopping.set)
     gevent.signal_handler(signal.SIGINT, gateway.stopping.set)
@@ -50,21 +53,46 @@ def command(folder: Folder) -> None:
     # What is there now stays: Python need not look through it again and again, each time for some milliseconds.
     gc.collect()
     gc.freeze()
-    for line in summary(gateway):
-        click.echo(line)
-    click.echo("chatgate: ready")
-    sd_notify("READY=1")
-    if sys.stdout.isatty():
+    if place.number == 0:
+        for line in summary(gateway):
+            click.echo(line)
+    if place.count == 1:
+        click.echo("chatgate: ready")
+        sd_notify("READY=1")
+    if place.number == 0 and sys.stdout.isatty():
         for text in gateway.hub.ready(gateway=gateway):
             click.echo(text)
-    gevent.spawn(keep_telling)
+    if place.count == 1:
+        gevent.spawn(keep_telling)
+    else:
+        place.ready()
+        gevent.spawn(place.live, gateway.stopping.set)
     gateway.watch = StallWatch(gateway.hub, gateway.config.core.stall_milliseconds / 1000)
     if gateway.config.core.stall_milliseconds:
         gateway.watch.start()
     gateway.stopping.wait()
-    sd_notify("STOPPING=1")
+    if place.count == 1:
+        sd_notify("STOPPING=1")
     gateway.stop()
     gateway.watch.stop()
+
+
+def _several(folder: Folder) -> Place:
+    """Become as many processes as are wanted: returns in each of them, see `Processes.run`."""
+    core = folder.config.core
+    try:
+        hold(folder.config.folder)  # theirs, too, by inheritance, until the last of them ends
+    except PluginError as error:
+        fail(str(error), 1)
+
+    def ready() -> None:
+        click.echo(f"chatgate: {core.processes} processes serve")
+        click.echo("chatgate: ready")
+        sd_notify("READY=1")
+
+    silent = watchdog()
+    beat = (lambda: sd_notify("WATCHDOG=1")) if silent else (lambda: None)
+    return Processes(core.processes, core.stop_seconds, ready, beat, silent).run()
 
 
 def return_memory() -> None:

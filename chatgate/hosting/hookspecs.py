@@ -66,9 +66,9 @@ def chatgate_open_store(gateway: Gateway) -> Store | None:
 
 @hookspec(firstresult=True)
 def chatgate_board(gateway: Gateway) -> Board | None:
-    """Who carries wake-ups, in this process and to others? Asked once, when all plugins are made, for commands, too: what
-    they change is told to the gateways that run. Nothing may be opened yet; what listens is a service. No answer: they
-    stay in this process.
+    """Who carries wake-ups, in this process and to others? Asked once, when all plugins are made; for commands,
+    too, as what they change is told to the gateways that run. Nothing may be opened yet; what listens is a service. No
+    answer: they stay in this process.
     """
 
 

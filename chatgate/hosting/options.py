@@ -75,6 +75,9 @@ class CoreOptions:
     stall_milliseconds: int = option(
         1000, "Milliseconds of standing still, with everybody waiting, after which the log names the code. 0: never."
     )
+    processes: int = option(
+        1, "Processes that serve, each on a core of its own. Limits are of each: with 2 they add up to twice as much."
+    )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
     proxy_protocol_from: tuple[str, ...] = option(
@@ -90,6 +93,8 @@ class CoreOptions:
                     raise ValueError(f"{key}: {error}") from None
         if self.log_level.lower() not in ("debug", "info", "warning", "error"):
             raise ValueError("log_level: must be debug, info, warning or error")
+        if not 1 <= self.processes <= 64:
+            raise ValueError("processes: must be 1 to 64")
         if self.max_message_bytes < 1:
             raise ValueError("max_message_bytes: must be 1 or more")
         for network in self.proxy_protocol_from:

@@ -12,9 +12,10 @@ class BindError(Exception):
     """A listener cannot be had; str() is one line for the operator."""
 
 
-def bind(address: str, backlog: int = 1024) -> list[socket.socket]:
+def bind(address: str, backlog: int = 1024, shared: bool = False) -> list[socket.socket]:
     """Listening sockets for "host:port", "[v6]:port", "*:port" (all addresses, IPv4 and IPv6) or "unix:/path".
-    Port 0 takes any free port. Raises BindError.
+    Port 0 takes any free port. shared: other processes of this user may listen on the same port, and the system deals
+    connections out to them (SO_REUSEPORT); a unix socket cannot be shared. Raises BindError.
     """
     try:
         if address.startswith("unix:"):
@@ -26,13 +27,13 @@ def bind(address: str, backlog: int = 1024) -> list[socket.socket]:
         if host != "*":
             host = host.strip("[]")
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return [_bind_tcp(family, host, number, backlog)]
+            return [_bind_tcp(family, host, number, backlog, shared)]
     except (OSError, ValueError, OverflowError) as error:
         raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
     bound: list[socket.socket] = []
     for family, every in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
         try:
-            bound.append(_bind_tcp(family, every, number, backlog))
+            bound.append(_bind_tcp(family, every, number, backlog, shared))
         except OSError as error:
             if family == socket.AF_INET6 and bound and error.errno in _NO_IPV6:
                 continue
@@ -53,10 +54,12 @@ def _reason(error: Exception) -> str:
     return "must be host:port, *:port or unix:/path"
 
 
-def _bind_tcp(family: int, host: str, port: int, backlog: int) -> socket.socket:
+def _bind_tcp(family: int, host: str, port: int, backlog: int, shared: bool) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # accepted connections have it from here
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

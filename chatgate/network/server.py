@@ -68,6 +68,8 @@ class Server:
     count from accept; see `chatgate.network.seats`. Who finds no place gets `busy` (bytes, may be empty) and is closed.
     proxies: networks whose connections begin with a PROXY protocol header. gateways: networks of reverse proxies of
     another kind; theirs are not counted by address. logins: of the gateway; ends sessions of people who are logged in.
+    shared: with other processes that serve. first: is it that of them which has the unix sockets, as these cannot be
+    shared?
     """
 
     def __init__(
@@ -85,12 +87,14 @@ class Server:
         proxies: tuple[str, ...] = (),
         gateways: tuple[str, ...] = (),
         logins: Logins | None = None,
+        shared: bool = False,
+        first: bool = True,
     ) -> None:
         self.name, self.addresses, self.tls = name, addresses, tls
         self._handle, self._busy = handle, busy
         self._handshakes = Limit(handshake_seconds)
         self._proxies, self._gateways = peers.Networks(proxies), peers.Networks(gateways)
-        self._logins = logins
+        self._logins, self._shared, self._first = logins, shared, first
         patience = _PATIENCE if max_unauthenticated is None else 0.0
         strangers = max_connections if max_unauthenticated is None else max_unauthenticated
         self._seats = Seats(name, strangers, max_connections, max_per_address, patience)
@@ -110,7 +114,9 @@ class Server:
     def bind(self) -> None:
         """Take the ports. Raises BindError."""
         for address in self.addresses:
-            for sock in bind(address):
+            if address.startswith("unix:") and not self._first:
+                continue
+            for sock in bind(address, shared=self._shared):
                 # spawn: our own group, so that stop() can wait for handlers after the listeners are closed
                 spawn: Any = self._pool.spawn
                 server = StreamServer(sock, self._serve, spawn=spawn)

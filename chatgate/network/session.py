@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import random
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from chatgate.network import peers
+from chatgate.network import peers, veil
 from chatgate.reply import Reply
 from chatgate.store.records import Account
-
-_KEY = secrets.token_bytes(32)
 
 
 @dataclass(slots=True)
@@ -101,15 +97,12 @@ class Session:
     @property
     def client(self) -> str:
         """Who counts as one client, an IPv4 address or an IPv6 /64, hidden as in `network`. "" for this machine."""
-        return _hidden(peers.client(self.peer))
+        return veil.hidden(peers.client(self.peer))
 
     @property
     def network(self) -> str:
-        """The client's neighbourhood, its IPv4 /24 or IPv6 /48, as a hash under a key that dies with the process: tells
-        neighbours from others and nothing else. "" for this machine: reverse proxies, commands, tests.
+        """The client's neighbourhood, its IPv4 /24 or IPv6 /48, as a hash: tells neighbours from others and nothing
+        else, and a day later not even that, see `chatgate.network.veil`. "" for this machine: reverse proxies,
+        commands, tests.
         """
-        return _hidden(peers.neighbourhood(self.peer))
-
-
-def _hidden(network: str) -> str:
-    return hashlib.blake2b(network.encode(), key=_KEY, digest_size=8).hexdigest() if network else ""
+        return veil.hidden(peers.neighbourhood(self.peer))

@@ -19,6 +19,7 @@ from chatgate.hosting.hub import Hub
 from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem
 from chatgate.mail.intake import Intake
+from chatgate.network import veil
 from chatgate.network.listeners import BindError
 from chatgate.network.logins import Logins
 from chatgate.network.server import Server
@@ -28,6 +29,7 @@ from chatgate.running.accounts import Accounts
 from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
 from chatgate.running.hold import FolderInUse, Hold
+from chatgate.running.processes import Place
 from chatgate.running.stall import StallWatch
 from chatgate.store.board import Board, LocalBoard
 from chatgate.store.contract import Store
@@ -50,8 +52,10 @@ class Gateway:
 
     config: what conf.d says. domains: all mail domains; domain, hostname: of the first one.
     hub: asks plugins by the names of hooks without "chatgate_". intake: takes a message through its stages.
-    board: tells who watches a mailbox that it changed; not there yet when plugins are made. logins: the sessions of people who are logged in.
+    board: tells who watches a mailbox that it changed. logins: the sessions of people who are logged in. When plugins
+    are made neither is there yet.
     services: what runs, once it has started. stopping: an Event, set when the end begins.
+    place: which of how many processes this is that serve from the folder.
     read_only: True while `chatgate check` looks: nobody may write, not even make what is missing.
     """
 
@@ -60,6 +64,7 @@ class Gateway:
         self.domains = Domains(Domain(config.core.domain, config.core.hostname), *config.domains)
         self.domain, self.hostname = self.domains.first.name, self.domains.first.hostname
         self.read_only = False
+        self.place = Place()
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.accounts = Accounts(self.hub, lambda: self.store)
         self.services: list[Any] = []
@@ -164,17 +169,16 @@ class Gateway:
             handshake_seconds=core.handshake_seconds,
             proxies=core.proxy_protocol_from,
             logins=self.logins,
+            shared=self.place.count > 1,
+            first=self.place.number == 0,
         )
 
     def start(self) -> None:
         """Open the store, bind every listener, then accept. Raises PluginError or BindError; then nothing runs."""
+        if self.place.count == 1:
+            self._hold = hold(self.config.folder)
         try:
-            self._hold = Hold(self.config.folder)
-        except FolderInUse as error:
-            raise PluginError(str(error)) from None
-        except OSError as error:
-            raise PluginError(f"{self.config.folder} cannot be written: {error.strerror}") from error
-        try:
+            veil.share(self.path("data", "network-key"))
             _ = self.store, self.tls
             groups = self._services()
             self.services += [service for _, services in groups for service in services]
@@ -258,6 +262,16 @@ class Gateway:
             if not greenlet.dead:
                 log.error("service does not stop service=%s", _name(service))
                 greenlet.kill(block=False)
+
+
+def hold(folder: Path) -> Hold:
+    """Serve from this folder, and nobody else. Raises PluginError."""
+    try:
+        return Hold(folder)
+    except FolderInUse as error:
+        raise PluginError(str(error)) from None
+    except OSError as error:
+        raise PluginError(f"{folder} cannot be written: {error.strerror}") from error
 
 
 def _remind() -> None:

@@ -27,10 +27,16 @@ def keep_telling() -> None:
     """Tell systemd that the gateway lives, as often as its unit's WatchdogSec= wants it (sd_watchdog_enabled(3)). For a
     greenlet: it is the hub's turning that is told. Returns where nobody wants it.
     """
-    wanted = os.environ.get("WATCHDOG_USEC", "")
-    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()) or not wanted.isdecimal():
-        return
-    while True:
+    wanted = watchdog()
+    while wanted:
         sd_notify("WATCHDOG=1")
         # Thrice as often, so that a moment of delay does no harm.
-        gevent.sleep(int(wanted) / 3e6)
+        gevent.sleep(wanted / 3)
+
+
+def watchdog() -> float:
+    """Seconds within which systemd wants to hear of the gateway; 0 where it does not."""
+    wanted = os.environ.get("WATCHDOG_USEC", "")
+    if os.environ.get("WATCHDOG_PID", str(os.getpid())) != str(os.getpid()) or not wanted.isdecimal():
+        return 0.0
+    return int(wanted) / 1e6

@@ -51,6 +51,7 @@ class Others(Background):
     def __init__(self, folder: Path, heard: Callable[[int], None]) -> None:
         super().__init__("maildb", self._receive)
         self._store, self._folder, self._heard = folder, folder / "awake", heard
+        self._watched = str(self._folder)
         self._sending = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._sending.setblocking(False)
         self._listening: socket.socket | None = None
@@ -75,9 +76,9 @@ class Others(Background):
     def _there(self) -> list[str]:
         """The others' sockets. One call of the system, two microseconds, while none comes or goes."""
         try:
-            changed = os.stat(self._folder).st_mtime_ns
+            changed = os.stat(self._watched).st_mtime_ns
             if changed != self._listed:
-                self._names = [name for name in os.listdir(self._folder) if name != self._own]
+                self._names = [name for name in os.listdir(self._watched) if name != self._own]
                 self._listed = changed if abs(time.time_ns() - changed) > _SETTLED else -1
         except OSError:
             self._names, self._listed = [], -1

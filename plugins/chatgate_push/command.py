@@ -20,16 +20,17 @@ def read(database: FileDatabase, now: float) -> dict[str, Any]:
     Raises PluginError and one of `ERRORS`.
     """
 
-    def work(db: SqliteDatabase) -> tuple[int, int, int, float | None, str | None]:
+    def work(db: SqliteDatabase) -> tuple[int, int, int, float | None, list[str]]:
         accounts = fn.COUNT(fn.DISTINCT(Token.account_id))
         ((devices, owners),) = Token.select(fn.COUNT(Token.id), accounts).tuples().execute(db)
         ((waiting, oldest),) = Waiting.select(fn.COUNT(Waiting.digest), fn.MIN(Waiting.stored)).tuples().execute(db)
-        return devices, owners, waiting, oldest, State.select(State.value).where(State.name == METRICS).scalar(db)
+        saved = State.select(State.value).where(State.name.startswith(METRICS)).tuples().execute(db)
+        return devices, owners, waiting, oldest, [value for (value,) in saved]
 
     devices, owners, waiting, oldest, saved = database.run(work, writes=False)
     metrics = Metrics()
-    if saved is not None:
-        metrics.load(saved)
+    for of_a_process in saved:
+        metrics.load(of_a_process)
     return {
         "tokens": devices,
         "accounts": owners,

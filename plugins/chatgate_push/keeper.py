@@ -22,7 +22,7 @@ from chatgate_push.queue import Entry, Queue
 
 log = logging.getLogger("chatgate.push")
 
-METRICS = "metrics"  # the row of State
+METRICS = "metrics"  # the row of State; further processes have "metrics 1" and so on
 
 _GATHER = 0.02  # seconds of arrivals and results that share a transaction
 _PAUSE = 1.0  # seconds until the database is tried again after it failed
@@ -31,7 +31,10 @@ T = TypeVar("T")
 
 
 class Keeper:
-    """days: of the tokens that count now. clock: Unix seconds. queued: is called when there is more to send."""
+    """days: of the tokens that count now. clock: Unix seconds. queued: is called when there is more to send.
+    number: of this process, among those that serve from the folder. Each sends what it took in, and counts it in a row
+    of its own; what a process left behind that ended is sent when the first one begins.
+    """
 
     def __init__(
         self,
@@ -42,9 +45,10 @@ class Keeper:
         days: Callable[[], tokens.Days],
         clock: Callable[[], float],
         queued: Callable[[], None],
+        number: Callable[[], int],
     ) -> None:
         self._options, self._database, self._queue, self._metrics = options, database, queue, metrics
-        self._days, self._clock, self._queued = days, clock, queued
+        self._days, self._clock, self._queued, self._number = days, clock, queued, number
         self._arrived: dict[int, tuple[float, float]] = {}  # account id: times of the first and the last message
         self._gone: set[bytes] = set()  # tokens to forget
         self._work = gevent.event.Event()  # something to look up or to save
@@ -87,12 +91,14 @@ class Keeper:
         """Queue what waited before a restart, if it can be read."""
         now = self._clock()
         oldest = now - self._options.give_up_hours * 3600
+        first, name = self._number() == 0, self._row()
 
         def work(database: SqliteDatabase) -> tuple[int, list[Any], str | None]:
             given_up = Waiting.delete().where(Waiting.latest < oldest).execute(database)
             fields = (Waiting.digest, Waiting.stored, Waiting.latest, Waiting.due, Waiting.tries)
-            rows = Waiting.select(*fields).order_by(Waiting.due).limit(self._options.max_waiting).tuples()
-            metrics = State.select(State.value).where(State.name == METRICS).scalar(database)
+            most = self._options.max_waiting if first else 0
+            rows = Waiting.select(*fields).order_by(Waiting.due).limit(most).tuples()
+            metrics = State.select(State.value).where(State.name == name).scalar(database)
             return given_up, list(rows.execute(database)), metrics
 
         found = self._run("loading", work, writes=True)
@@ -104,6 +110,9 @@ class Keeper:
         self._metrics.add("given_up", given_up)
         for digest, stored, latest, due, tries in rows:
             self._queue.load(Entry(bytes(digest), stored, latest, due, tries), now)
+
+    def _row(self) -> str:
+        return f"{METRICS} {number}" if (number := self._number()) else METRICS
 
     def run(self) -> None:
         """Look up and save, again and again, until `stop`."""
@@ -172,7 +181,7 @@ class Keeper:
         entries = {digest: self._queue.get(digest) for digest in changed}
         over = [(digest,) for digest, entry in entries.items() if entry is None]
         rows = [(e.digest, e.stored, e.latest, e.due, e.tries) for e in entries.values() if e is not None]
-        metrics = json.dumps(self._metrics.data())
+        metrics, name = json.dumps(self._metrics.data()), self._row()
 
         def work(database: SqliteDatabase) -> bool:
             connection = database.connection()
@@ -180,7 +189,7 @@ class Keeper:
             connection.executemany("DELETE FROM waiting WHERE digest=?", over)
             connection.executemany("REPLACE INTO waiting VALUES (?, ?, ?, ?, ?)", rows)
             if metrics != self._saved:
-                State.replace(name=METRICS, value=metrics).execute(database)
+                State.replace(name=name, value=metrics).execute(database)
             return True
 
         if self._run("saving", work, writes=True) is None:

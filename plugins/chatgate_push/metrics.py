@@ -45,12 +45,14 @@ class Metrics:
         }
 
     def load(self, text: str) -> None:
-        """Go on from JSON of `data`; unknown counters and buckets of another division are left out."""
+        """Add those of the JSON of `data`; unknown counters and buckets of another division are left out."""
         found = json.loads(text)
-        self.counts |= {name: found[name] for name in COUNTERS if name in found}
+        for name in COUNTERS:
+            self.counts[name] += found.get(name, 0)
         histogram = found.get("stored_to_accepted", {})
         if histogram.get("bounds") == list(BOUNDS):
-            self.buckets, self.seconds = histogram["buckets"], histogram["sum"]
+            self.buckets = [a + b for a, b in zip(self.buckets, histogram["buckets"], strict=True)]
+            self.seconds += histogram["sum"]
 
 
 def within(data: dict[str, Any], share: float) -> float | None:

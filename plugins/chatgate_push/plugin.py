@@ -56,7 +56,7 @@ class Push:
         ca_file = str(gateway.path(options.ca_file)) if options.ca_file else ""
         self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
         self._database = database(gateway.path(options.file))
-        self.sender = Sender(options, self._database, self._client, self._days, steady)
+        self.sender = Sender(options, self._database, self._client, self._days, steady, lambda: gateway.place.number)
 
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:

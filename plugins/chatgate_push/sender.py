@@ -39,7 +39,7 @@ def steady() -> float:
 
 
 class Sender:
-    """days: of the tokens that count now. clock: Unix seconds; call `wake` when it jumps."""
+    """days: of the tokens that count now. clock: Unix seconds; call `wake` when it jumps. number: see `Keeper`."""
 
     name = "push"
     listening: list[str] = []
@@ -51,12 +51,13 @@ class Sender:
         client: Client,
         days: Callable[[], tokens.Days],
         clock: Callable[[], float],
+        number: Callable[[], int] = lambda: 0,
     ) -> None:
         self._options, self._database, self._client, self._clock = options, database, client, clock
         self.queue = Queue(options)
         self.breaker = Breaker(options)
         self.metrics = Metrics()
-        self.keeper = Keeper(options, database, self.queue, self.metrics, days, clock, self.wake)
+        self.keeper = Keeper(options, database, self.queue, self.metrics, days, clock, self.wake, number)
         self._requests = gevent.pool.Group()
         self._under_way = 0
         self._wake = gevent.event.Event()  # something may be due, or a request ended

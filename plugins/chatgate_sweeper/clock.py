@@ -111,7 +111,7 @@ class Clock:
 
     def _write(self, seen: Seen) -> None:
         self._seen = seen
-        new = self._path.with_name(self._path.name + ".new")
+        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")  # others write, too
         try:
             with open(new, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
                 file.write(json.dumps(asdict(seen)))

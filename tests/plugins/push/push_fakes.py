@@ -191,7 +191,7 @@ class Plugin(Push):
         steady: Callable[[], float] | None = None,
         **options: Any,
     ) -> None:
-        gateway: Any = SimpleNamespace(path=folder.joinpath)
+        gateway: Any = SimpleNamespace(path=folder.joinpath, place=SimpleNamespace(number=0))
         settings = PushOptions(**{"url": url, "coalesce_seconds": 0.05} | options)
         super().__init__(gateway, settings, clock, steady or clock)
         self.clock = clock

@@ -1,0 +1,190 @@
+"""Several processes that serve from one folder, and one that looks after them.
+
+Each of them is forked before anything is open in it, has all listeners (the system deals connections out to them), and
+shares nothing with the others but the folder: the store, its leases and the board. The one that looks after them opens
+nothing and serves nobody, so there is little that could end it; when it does end, they do.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import gevent
+import gevent.os
+import gevent.socket
+from gevent import monkey
+
+log = logging.getLogger("chatgate.processes")
+
+_waitpid = monkey.get_original("os", "waitpid")  # gevent's is for greenlets
+_SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
+
+# Seconds between looks while something begins or ends, and else.
+_SOON, _LATER = 0.05, 1.0
+
+# One that ends sooner than this is begun again after waits that double, up to a minute.
+_LIVED, _LONGEST = 10.0, 60.0
+
+# Seconds to end beyond those that the services get.
+_GRACE = 10.0
+
+
+@dataclass(frozen=True)
+class Place:
+    """Which of how many processes this is, from 0 on. told, life: descriptors, to write to whom looks after it, and to
+    read, which ends with that one. silent: seconds after which it is killed if it tells nothing; 0: never.
+    """
+
+    number: int = 0
+    count: int = 1
+    told: int = -1
+    life: int = -1
+    silent: float = 0.0
+
+    def ready(self) -> None:
+        """It serves."""
+        os.write(self.told, b".")
+
+    def live(self, ended: Callable[[], object]) -> None:
+        """For a greenlet: tell that the hub turns, and call `ended` when nobody looks after this process any more."""
+        if self.silent:
+            gevent.spawn(self._beat)
+        gevent.socket.wait_read(self.life)
+        ended()
+
+    def _beat(self) -> None:
+        while True:
+            gevent.sleep(self.silent / 3)
+            os.write(self.told, b".")
+
+
+@dataclass
+class _Child:
+    number: int
+    told: int
+    begun: float = field(default_factory=time.monotonic)
+    heard: float = 0.0  # 0: it is not ready yet
+
+
+class Processes:
+    """count: how many. stop_seconds: what they get to end. ready: called once when all serve. beat: called now and then
+    while all live; silent: seconds after which one that says nothing is killed, 0 for never.
+    """
+
+    def __init__(
+        self, count: int, stop_seconds: float, ready: Callable[[], object], beat: Callable[[], object], silent: float
+    ) -> None:
+        self._count, self._stop_seconds = count, stop_seconds
+        self._ready, self._beat, self._silent = ready, beat, silent
+        self._children: dict[int, _Child] = {}
+        self._due: dict[int, float] = {}  # processes to begin, and when
+        self._waits: dict[int, float] = {}
+        self._all_ready = self._stopping = False
+        self._code = 0
+        self._kill_at = float("inf")
+        self._life, self._own_life = os.pipe()
+
+    def run(self) -> Place:
+        """Returns in each of the processes; in this one it never does: SystemExit ends it when all have ended."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+        self._due[0] = 0.0
+        while True:
+            if (place := self._begin()) is not None:
+                return place
+            busy = self._stopping or self._due or any(not child.heard for child in self._children.values())
+            got = signal.sigtimedwait(_SIGNALS, _SOON if busy else _LATER)
+            if got is not None:
+                self._signalled(got.si_signo)
+            self._reap()
+            self._listen()
+            if self._stopping and not self._children:
+                sys.exit(self._code)
+
+    def _begin(self) -> Place | None:
+        """Those that are due. The first is alone until it serves: it makes what is missing in the folder."""
+        for number, due in list(self._due.items()):
+            if not self._stopping and time.monotonic() >= due:
+                del self._due[number]
+                reading, writing = os.pipe()
+                os.set_blocking(reading, False)
+                sys.stdout.flush()
+                pid = gevent.os.fork_gevent()
+                if pid == 0:
+                    os.close(reading)
+                    os.close(self._own_life)
+                    for child in self._children.values():
+                        os.close(child.told)
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
+                    return Place(number, self._count, writing, self._life, self._silent)
+                os.close(writing)
+                self._children[pid] = _Child(number, reading)
+        return None
+
+    def _signalled(self, number: int) -> None:
+        if number in (signal.SIGTERM, signal.SIGINT):
+            self._stop(0)
+        elif number == signal.SIGHUP:
+            self._tell(signal.SIGHUP)
+
+    def _stop(self, code: int) -> None:
+        if not self._stopping:
+            self._stopping, self._code = True, code
+            self._kill_at = time.monotonic() + self._stop_seconds + _GRACE
+            self._tell(signal.SIGTERM)
+
+    def _tell(self, number: signal.Signals) -> None:
+        for pid in self._children:
+            os.kill(pid, number)
+
+    def _reap(self) -> None:
+        while self._children:
+            pid, status = _waitpid(-1, os.WNOHANG)
+            if pid == 0:
+                break
+            if (child := self._children.pop(pid, None)) is None:
+                continue
+            os.close(child.told)
+            if not self._stopping:
+                self._ended(pid, child, os.waitstatus_to_exitcode(status))
+        if time.monotonic() >= self._kill_at:
+            self._kill_at = float("inf")
+            self._tell(signal.SIGKILL)
+
+    def _ended(self, pid: int, child: _Child, code: int) -> None:
+        if not self._all_ready:  # it has said why
+            self._stop(code if code > 0 else 1)
+            return
+        lived = time.monotonic() - child.begun
+        wait = 0.0 if lived >= _LIVED else min(_LONGEST, 2 * self._waits.get(child.number, 0.5))
+        self._waits[child.number] = wait or 0.5
+        self._due[child.number] = time.monotonic() + wait
+        how = f"signal={-code}" if code < 0 else f"code={code}"
+        log.error("process ended, another begins process=%d pid=%d %s in=%.0fs", child.number, pid, how, wait)
+
+    def _listen(self) -> None:
+        """What they say: that they serve, and that they live."""
+        now = time.monotonic()
+        for pid, child in self._children.items():
+            try:
+                if os.read(child.told, 4096):
+                    child.heard = now
+            except BlockingIOError:
+                if self._silent and child.heard and now > child.heard + self._silent and not self._stopping:
+                    log.error("process stands still, it is killed process=%d pid=%d", child.number, pid)
+                    child.heard = now
+                    os.kill(pid, signal.SIGKILL)
+        serving = [child for child in self._children.values() if child.heard]
+        if not self._all_ready and serving and not self._stopping:
+            if len(serving) == self._count:
+                self._all_ready = True
+                self._ready()
+            elif len(self._children) == 1:
+                self._due = dict.fromkeys(range(1, self._count), 0.0)
+        if self._all_ready:
+            self._beat()
