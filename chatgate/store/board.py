@@ -72,11 +72,13 @@ class LocalBoard:
         self.on_account: Callable[[int], None] | None = None
 
     def watch(self, key: int, callback: Callable[[], None]) -> Watch:
+        """As in `Board`."""
         watch = _Watch(self, key, callback)
         self._watches.setdefault(key, set()).add(watch)
         return watch
 
     def post(self, key: int) -> None:
+        """As in `Board`: what a board that spans processes calls for what is posted here and for what it hears."""
         if key < 0 and self.on_account is not None:
             self.on_account(-key)
         for watch in tuple(self._watches.get(key, ())):
