@@ -8,6 +8,7 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import gevent
 import gevent.event
@@ -22,6 +23,9 @@ log = logging.getLogger("chatgate.leased")
 def ticks() -> float:
     """Seconds by a clock that nobody can set, and that goes on while the machine sleeps."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+_QUIETLY: Any = False  # what gevent takes for a time-out that raises nothing
 
 
 class _Lost(gevent.GreenletExit):
@@ -91,13 +95,13 @@ class Leased(Background):
             except StoreError as error:  # it ends by itself
                 log.warning("lease not given back lease=%s error=%s", self.name, type(error).__name__)
 
-    def _renew(self, work: gevent.Greenlet, until: float) -> None:
+    def _renew(self, work: Any, until: float) -> None:
         """In time for two more tries. A sixth of the time is for what the work does until it waits next."""
         last = self._seconds / 6
         while True:
             gevent.sleep(min(self._seconds / 3, max(0.0, until - last - ticks())))
             asked, renewed = ticks(), None
-            with gevent.Timeout(max(0.0, until - last - asked), False):
+            with gevent.Timeout(max(0.0, until - last - asked), _QUIETLY):
                 renewed = self._take()
             if renewed:
                 until = asked + self._seconds
