@@ -18,6 +18,13 @@ from chatgate_maildb import blobs
 
 def check_there(folder: Path) -> None:
     """Before SQLite opens it: of an empty file it would throw the log away. Raises PluginError."""
+    try:
+        _check_there(folder)
+    except OSError as error:
+        raise PluginError(f"maildb: {folder} cannot be read: {error.strerror}") from error
+
+
+def _check_there(folder: Path) -> None:
     file = folder / "mail.db"
     if file.exists() and file.stat().st_size:
         return

@@ -3,6 +3,8 @@
 import shutil
 
 import pytest
+from chatgate_maildb import belongs, integrity
+from chatgate_maildb.blobs import Blobs
 
 from chatgate.api import PluginError
 from tests.plugins.maildb.conftest import People
@@ -74,3 +76,12 @@ def test_a_backup_and_a_first_start_that_was_killed_are_no_strangers(open_gatewa
     used.mkdir()
     (used / "mail.db").touch()
     assert open_gateway().store.accounts() == []
+
+
+def test_a_folder_that_cannot_be_looked_into_is_one_line(tmp_path):
+    """As one without the permission to enter it; tests may run as root, who has it."""
+    folder = tmp_path / ("x" * 300)
+    with pytest.raises(PluginError, match="^maildb: .* cannot be read: File name too long$"):
+        belongs.check_there(folder)
+    assert integrity.of_other_domains(folder, ["example.org"]) == 0
+    assert "cannot be read" in integrity.look(folder, Blobs(folder / "blobs"))[0]
