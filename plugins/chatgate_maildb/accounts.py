@@ -58,10 +58,11 @@ class Accounts(Part):
     def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
         """Those of one address of a message come together, mostly one or two: with a tag and without."""
         keys = {address: address_key(address) for address in addresses}
-        found, quota = {}, self.quota
+        found, general = {}, self.quota
         wanted = json.dumps(list(keys.values()))
         for key, inbox, octets, messages, *columns in self.reader.rows(_RECIPIENTS, (wanted,)):
             account = Account(*columns)
+            quota = general.at(account.address)
             usage = Usage(octets, messages, quota.of(account.quota), quota.messages)
             found[key] = Recipient(account, inbox, usage)
         return {address: found[key] for address, key in keys.items() if key in found}
@@ -183,7 +184,8 @@ class Accounts(Part):
         found: list[Account] = []
         for *columns, octets, messages in self._with_usage(after):
             account = Account(*columns)
-            room, most = self.quota.of(account.quota), self.quota.messages
+            quota = self.quota.at(account.address)
+            room, most = quota.of(account.quota), quota.messages
             if (room and octets >= share * room) or (most and messages >= share * most):
                 found.append(account)
                 if len(found) == limit:
@@ -197,7 +199,8 @@ class Accounts(Part):
             give_turn()
 
     def usage(self, account_id: int) -> Usage:
-        sql = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1)
-            FROM mailbox WHERE account_id=?1"""
-        ((octets, messages, quota),) = self.reader.rows(sql, (account_id,))
-        return Usage(octets, messages, self.quota.of(quota), self.quota.messages)
+        sql = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1),
+            (SELECT address FROM account WHERE id=?1) FROM mailbox WHERE account_id=?1"""
+        ((octets, messages, own, address),) = self.reader.rows(sql, (account_id,))
+        quota = self.quota.at(address or "")
+        return Usage(octets, messages, quota.of(own), quota.messages)

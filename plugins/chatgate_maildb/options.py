@@ -13,9 +13,11 @@ class MailDbOptions:
     moved_to: ClassVar = {"full_minutes": "accounts", "recipient_delimiter": "accounts"}
 
     folder: str = option("data", "Where mail is kept: the database, and blobs/ with large messages.")
-    quota_bytes: int = option(500_000_000, "Octets of mail that one account may keep. 0: no limit.")
+    quota_bytes: int = option(500_000_000, "Octets of mail that one account may keep. 0: no limit.", per_domain=True)
     quota_messages: int = option(
-        50_000, "Messages that one account may keep: opening a mailbox costs time and memory for each. 0: no limit."
+        50_000,
+        "Messages that one account may keep: opening a mailbox costs time and memory for each. 0: no limit.",
+        per_domain=True,
     )
     blob_bytes: int = option(65536, "A message larger than this many octets is a file of its own beside the database.")
     max_mailboxes: int = option(500, "Mailboxes, and subscriptions, that one account may have.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from functools import cached_property
 
 from chatgate_maildb.blobs import Blobs
@@ -20,6 +21,7 @@ class Part:
     """
 
     options: MailDbOptions
+    quotas: Mapping[str, Quota]  # by domain, where it is another than that of `options`
     reader: Reader
     writer: Writer
     blobs: Blobs
@@ -35,4 +37,4 @@ class Part:
 
     @cached_property
     def quota(self) -> Quota:
-        return Quota(self.options.quota_bytes, self.options.quota_messages)
+        return Quota(self.options.quota_bytes, self.options.quota_messages, self.quotas)

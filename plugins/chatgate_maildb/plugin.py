@@ -35,7 +35,8 @@ class MailDb:
 
     @hookimpl
     def chatgate_open_store(self) -> Store:
-        return MailStore(self._folder, self.options, self.gateway.board.post)
+        domains = {domain.name: domain.options(self.options) for domain in self.gateway.domains}
+        return MailStore(self._folder, self.options, self.gateway.board.post, domains)
 
     @hookimpl
     def chatgate_services(self) -> list[Service]:

@@ -7,7 +7,8 @@ ten times as much, as SQLite then saves the pages it touches for each of them an
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence, Sized
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from chatgate.api import Copied, NoSuchMailbox, OverQuota
@@ -19,10 +20,17 @@ Row = tuple[int, int, int, str, int]
 
 
 class Quota(NamedTuple):
-    """What an account may keep; 0 for no limit. octets: of one that has no quota of its own."""
+    """What an account may keep; 0 for no limit. octets: of one that has no quota of its own. domains: by name, those
+    where it is another.
+    """
 
     octets: int
     messages: int
+    domains: Mapping[str, Quota] = MappingProxyType({})
+
+    def at(self, address: str) -> Quota:
+        """For the accounts of this one's domain."""
+        return self.domains.get(address.rpartition("@")[2], self) if self.domains else self
 
     def of(self, own: int | None) -> int:
         """Octets for an account whose own quota is this one."""
@@ -60,6 +68,7 @@ _THESE = _SELECT + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"
 _PAIR = "list.value>>32, list.value&4294967295"
 _ROOM = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1)
     FROM mailbox WHERE account_id=?1"""
+_ADDRESS = "SELECT address FROM account WHERE id=?"
 INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 # CROSS JOIN: SQLite keeps this order, and looks up each UID instead of trying the list on each message.
 _COPY = f"""INSERT INTO message ({_COLUMNS}, fetched)
@@ -124,6 +133,9 @@ def unseen(rows: Iterable[Row]) -> int:
 def has_room(tx: Transaction, account_id: int, messages: int, octets: int, quota: Quota) -> bool:
     """May an account keep so much more than it has?"""
     ((kept, count, own),) = tx.execute(_ROOM, (account_id,)).fetchall()
+    if quota.domains:
+        for (address,) in tx.execute(_ADDRESS, (account_id,)).fetchall():
+            quota = quota.at(address)
     return quota.allows(own, kept + octets, count + messages)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from chatgate_maildb.queue import Queue
 from chatgate_maildb.removal import Removal
 from chatgate_maildb.reserve import Reserve
 from chatgate_maildb.retention import Retention
+from chatgate_maildb.rows import Quota
 from chatgate_maildb.writer import Transaction, Writer
 
 # Free pages of the database that are kept for new mail, and how many go back to the disk in one transaction.
@@ -48,7 +49,17 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
     Raises PluginError when the folder or the database cannot be used.
     """
 
-    def __init__(self, folder: Path, options: MailDbOptions, post: Callable[[int], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        options: MailDbOptions,
+        post: Callable[[int], None],
+        domains: Mapping[str, MailDbOptions] | None = None,
+    ) -> None:
+        """domains: the options of domains, by name, where they are others."""
+        quotas = {name: Quota(own.quota_bytes, own.quota_messages) for name, own in (domains or {}).items()}
+        general = Quota(options.quota_bytes, options.quota_messages)
+        self.quotas = {name: quota for name, quota in quotas.items() if quota != general}
         self.folder, self.options, self._closed = folder, options, False
         belongs.check_there(folder)
         database.make_folder(folder)
