@@ -23,6 +23,7 @@ from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath, fields, split
 from chatgate.names import bare, ip
+from chatgate.network.limiter import Limiter
 from chatgate.network.listeners import BindError, bind, shown
 from chatgate.network.peers import Networks
 from chatgate.network.peers import normal as normal_peer
@@ -119,6 +120,7 @@ __all__ = [
     "Lease",
     "Leased",
     "LimitReached",
+    "Limiter",
     "LocalBoard",
     "Mailbox",
     "MailboxExists",

@@ -1,4 +1,4 @@
-"""What is kept in memory about logins: verified ones for a while, those being verified right now, and wrong ones."""
+"""What is kept in memory about logins: verified ones for a while, and those being verified right now."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import os
 import time
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -78,36 +77,3 @@ class Flights:
             return answer
         finally:
             del self._flights[question]
-
-
-class Guesses:
-    """Wrong logins of the current minute by network: each costs a hash, and somebody who guesses must leave the others
-    their share of the CPUs. limit: for one network, 0 for any number. This machine, network "", has no limit.
-    """
-
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._limit, self._clock = limit, clock
-        self._minute = -1
-        self._networks: Counter[str] = Counter()  # no more than hashes can be computed in a minute
-
-    def take(self, network: str) -> int | None:
-        """Count a login as wrong before it is verified, as many come at one instant. The minute, for `give_back`; None
-        when there were too many.
-        """
-        minute = int(self._clock() // 60)
-        if minute != self._minute:
-            self._minute = minute
-            self._networks.clear()
-        if network and self._limit:
-            if self._networks[network] >= self._limit:
-                return None
-            self._networks[network] += 1
-        return minute
-
-    def give_back(self, network: str, minute: int) -> None:
-        """It was none."""
-        if minute == self._minute:
-            if self._networks[network] > 1:
-                self._networks[network] -= 1
-            else:
-                del self._networks[network]

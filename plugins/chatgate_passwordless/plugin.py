@@ -10,6 +10,7 @@ from chatgate.api import (
     Domain,
     Facts,
     Gateway,
+    Limiter,
     NewAccount,
     Problem,
     Reply,
@@ -20,7 +21,7 @@ from chatgate_passwordless import hooks
 from chatgate_passwordless.door import Door
 from chatgate_passwordless.hashing import Busy, Hasher
 from chatgate_passwordless.login import STASH, TAKEN, Login
-from chatgate_passwordless.memory import Flights, Guesses, Verified
+from chatgate_passwordless.memory import Flights, Verified
 from chatgate_passwordless.options import PasswordlessOptions
 from chatgate_passwordless.rules import Rules, lower
 
@@ -46,7 +47,8 @@ class Passwordless:
         longest = options.password_max_length
         self._login = Login(gateway, self._rules, self._door, self._hasher, self._verified, longest)
         self._flights = Flights()
-        self._guesses = Guesses(options.wrong_per_minute)
+        # Each wrong one costs a hash, and who guesses must leave others their share of the processors.
+        self._guesses = Limiter(options.wrong_per_minute or None, 60)
 
     # ------------------------------------------------------------------------------------------ logins
 

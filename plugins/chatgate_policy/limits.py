@@ -1,20 +1,15 @@
-"""What new accounts are measured by: the machine's load, and a budget for an hour."""
+"""What new accounts are measured by: the machine's load."""
 
 from __future__ import annotations
 
 import logging
 import os
-import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from chatgate.api import free_octets
 
 log = logging.getLogger("chatgate.policy")
-
-# Networks counted in one hour; more than that are not people who register.
-_MOST_NETWORKS = 100_000
 
 
 class Load:
@@ -53,43 +48,3 @@ class Load:
 
     def _free_disk(self) -> int:
         return free_octets(self._folder)
-
-
-class Budget:
-    """Accounts made in the current hour, in all and by network. Kept in memory and forgotten with the hour; a limit of
-    0 is none.
-    """
-
-    def __init__(self, total: int, per_network: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._total, self._per_network, self._clock = total, per_network, clock
-        self._hour, self._spent = -1, 0
-        self._networks: Counter[str] = Counter()
-
-    def take(self, network: str) -> int:
-        """Count one attempt; the hour to name when it has to be given back."""
-        hour = int(self._clock() // 3600)
-        if hour != self._hour:
-            self._hour, self._spent = hour, 0
-            self._networks.clear()
-        elif len(self._networks) > _MOST_NETWORKS:
-            self._networks.clear()
-        self._spent += 1
-        if network and self._per_network:
-            self._networks[network] += 1
-        return hour
-
-    def give_back(self, network: str, hour: int) -> None:
-        """No account came of that attempt."""
-        if hour == self._hour:
-            self._spent = max(0, self._spent - 1)
-            if self._networks[network] > 1:
-                self._networks[network] -= 1
-            else:
-                del self._networks[network]
-
-    def overspent(self, network: str) -> bool:
-        """Are there more than there may be, with those that are being made?"""
-        return bool(
-            (self._total and self._spent > self._total)
-            or (self._per_network and self._networks[network] > self._per_network)
-        )

@@ -7,8 +7,8 @@ import re
 import time
 from dataclasses import dataclass
 
-from chatgate.api import Account, Gateway, NewAccount, Problem, Reply, hookimpl, option
-from chatgate_policy.limits import Budget, Load
+from chatgate.api import Account, Gateway, Limiter, NewAccount, Problem, Reply, hookimpl, option
+from chatgate_policy.limits import Load
 
 log = logging.getLogger("chatgate.policy")
 
@@ -45,7 +45,7 @@ class Policy:
         self.gateway, self.options = gateway, options
         folder = gateway.path("data")
         self._load = Load(options.max_load1, options.min_free_memory, options.min_free_disk, folder)
-        self._budget = Budget(options.accounts_per_hour, options.accounts_per_hour_per_network)
+        self._budget = Limiter(options.accounts_per_hour_per_network or None, 3600, options.accounts_per_hour or None)
         self._logged: dict[str, float] = {}
 
     @hookimpl
@@ -59,9 +59,9 @@ class Policy:
             return self._refused("automatic", AUTOMATIC)
         for limit in self._load.exceeded():
             return self._refused(limit, BUSY)
-        request.stash["policy"] = self._budget.take(request.network)
-        if self._budget.overspent(request.network):
-            total = self._budget.overspent("")
+        request.stash["policy"] = self._budget.add(request.network)
+        if self._budget.over(request.network):
+            total = self._budget.over("")
             return self._refused("hour" if total else "network", ENOUGH if total else NEIGHBOURS)
         return None
 

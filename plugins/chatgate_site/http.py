@@ -13,10 +13,9 @@ import gevent
 from gevent import socket
 from gevent.pywsgi import WSGIHandler, WSGIServer
 
-from chatgate.api import Domains, Gateway, Server, Session, Work, raised_at
+from chatgate.api import Domains, Gateway, Limiter, Server, Session, Work, raised_at
 from chatgate_site.fields import Fields
 from chatgate_site.forwarded import Forwarded
-from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
 from chatgate_site.places import host_of
 
@@ -40,7 +39,7 @@ def server(
     )
 
     forwarded = Forwarded(options.forwarded_for_from)
-    requests = Budget(_REQUESTS_PER_MINUTE, options.requests_per_minute)
+    requests = Limiter(options.requests_per_minute, 60, _REQUESTS_PER_MINUTE)
 
     def handle(session: Session, sock: Any) -> None:
         _Connection(common, options, gateway.domains, session, sock, forwarded, requests).handle()
@@ -80,7 +79,7 @@ class _Connection(WSGIHandler):
         session: Session,
         sock: Any,
         forwarded: Forwarded,
-        requests: Budget,
+        requests: Limiter,
     ) -> None:
         # No client address: it would become REMOTE_ADDR, and part of what pywsgi logs.
         nobody: Any = None
@@ -165,7 +164,7 @@ class _Connection(WSGIHandler):
         self._timer = gevent.Timeout.start_new(self._options.request_seconds, TimeoutError())
         self._work.begin()
         self._work.turn()  # a client may send many requests at once, and reading the next ones waits for nobody
-        if self._requests.take(self.environ["chatgate.session"].client):
+        if self._requests.take(self.environ["chatgate.session"].client) is not None:
             super().handle_one_response()
         else:
             self.close_connection = True

@@ -8,9 +8,8 @@ import bottle
 from bottle import HTTPResponse
 from gevent.lock import BoundedSemaphore
 
-from chatgate.api import Account, Gateway, NewAccount, Reply
+from chatgate.api import Account, Gateway, Limiter, NewAccount, Reply
 from chatgate_site import invite
-from chatgate_site.limits import Budget
 from chatgate_site.options import SiteOptions
 from chatgate_site.places import Places
 
@@ -26,7 +25,7 @@ _BUSY = Reply(451, "4.3.2", "Too many people ask for an account at this moment, 
 class New:
     def __init__(self, gateway: Gateway, options: SiteOptions, places: Places) -> None:
         self._gateway, self._places = gateway, places
-        self._budget = Budget(options.new_per_minute, options.new_per_network)
+        self._budget = Limiter(options.new_per_network, 60, options.new_per_minute)
         self._turns = BoundedSemaphore(max(1, options.new_at_once))
 
     def add_to(self, app: bottle.Bottle) -> None:
@@ -37,7 +36,7 @@ class New:
     def create(self) -> HTTPResponse:
         """Reserve an account; it is on disk when the client gets to know it."""
         client, place = bottle.request.environ["chatgate.session"], self._places.here()
-        if not self._budget.take(client.client):
+        if self._budget.take(client.client) is None:
             return _refusal(429, _BUSY)
         if not self._turns.acquire(timeout=_WAIT_SECONDS):
             return _refusal(503, _BUSY)

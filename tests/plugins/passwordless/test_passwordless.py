@@ -411,7 +411,7 @@ def test_right_logins_and_failures_of_ours_are_no_guesses(tmp_path):
         assert gate.login(f"newcomer{n}@example.org", peer=peer) == gate.policy.answer
     wrong(gate.login(password="wrong guess", peer=peer))
     assert isinstance(gate.login(peer=peer), Account)
-    assert dict(gate.guesses._networks) == {Session("imap", peer).network: 1}
+    assert dict(gate.guesses._counts) == {Session("imap", peer).network: 1}
 
 
 def test_guesses_at_one_instant(tmp_path, scrypts):

@@ -10,7 +10,7 @@ import gevent
 import pytest
 from chatgate_policy import Policy, PolicyOptions
 from chatgate_policy import plugin as policy_plugin
-from chatgate_policy.limits import Budget, Load
+from chatgate_policy.limits import Load
 
 from chatgate.api import Account, Credentials, NewAccount, Reply, Session, hookimpl
 from chatgate.hosting.confd import Config, Enabled
@@ -157,32 +157,6 @@ def test_the_budget_of_a_network(tmp_path):
         assert "network" in refused(door.ask(first), 451, "LIMIT")
         assert isinstance(door.ask(other), Account)
     assert all(isinstance(door.ask("127.0.0.1"), Account) for _ in range(5)), "a proxy of ours is no network"
-
-
-def test_budgets_end_with_the_hour():
-    now = [0.0]
-    budget = Budget(1, 1, lambda: now[0])
-    old = budget.take("n")
-    assert not budget.overspent("n")
-    budget.take("n")
-    assert budget.overspent("n") and budget.overspent("m")
-    now[0] = 3600
-    budget.take("n")
-    budget.give_back("n", old)  # of the hour before: means nothing now
-    assert not budget.overspent("n")
-    budget.take("n")
-    assert budget.overspent("n")
-
-
-def test_networks_are_bounded_and_given_back(monkeypatch):
-    monkeypatch.setattr("chatgate_policy.limits._MOST_NETWORKS", 10)
-    budget = Budget(0, 5, lambda: 0.0)
-    for n in range(1000):
-        budget.take(str(n))
-        assert len(budget._networks) <= 11
-    hour = budget.take("given")
-    budget.give_back("given", hour)
-    assert "given" not in budget._networks
 
 
 # -------------------------------------------------------------------------------- automatic relays

@@ -9,7 +9,6 @@ from urllib.parse import parse_qs
 import gevent
 import pytest
 from chatgate_site.forwarded import Forwarded
-from chatgate_site.limits import Budget
 from hypothesis import given
 from hypothesis import strategies as st
 from site_fakes import raw, unverified
@@ -88,16 +87,6 @@ def test_the_budget_of_a_minute(start):
     answers = [running.ask("/new", "POST") for _ in range(3)]
     assert [a.status for a in answers] == [200, 200, 429]
     assert "try again" in answers[2].json["reason"] and len(running.accounts.created) == 2
-
-
-def test_budgets_of_clients():
-    now = [0.0]
-    budget = Budget(total=5, per_client=2, clock=lambda: now[0])
-    assert [budget.take("one") for _ in range(3)] == [True, True, False]
-    assert [budget.take("other") for _ in range(3)] == [True, True, False]
-    assert [budget.take("") for _ in range(2)] == [True, False]  # this machine is not counted by client, but in total
-    now[0] = 61
-    assert budget.take("one")
 
 
 def test_behind_a_proxy_limits_are_for_visitors(start):
