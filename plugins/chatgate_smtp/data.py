@@ -1,7 +1,7 @@
-"""The content of DATA, taken from the wire in chunks of any size. It knows bytes, no sockets.
+"""The content of DATA, taken from the wire in chunks of any size. It knows about bytes, not about sockets.
 
-Only CR LF "." CR LF ends a message, and CR and LF stand nowhere but side by side: servers that read other ends can be
-made to see mail that nobody sent ("SMTP smuggling").
+Only CR LF "." CR LF ends a message, and CR and LF may only occur together, as CR LF: a server that accepts any other
+end of data can be made to see mail that nobody sent ("SMTP smuggling").
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ class Data:
     """One message on its way in.
 
     limit: octets the message may have, counted as RFC 1870 §3 does: without the dots that stuffing added and
-    without the final dot. Beyond it nothing is kept, and the rest is passed over until the end.
-    received: octets that came. held: octets kept in memory. refusal: why nothing is kept any more.
+    without the final dot. Once it is exceeded nothing is kept, and the rest is read and discarded.
+    received: octets received so far. held: octets kept in memory. refusal: why nothing is kept any more.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        # One block that grows: when it goes, its memory goes back to the system, unlike that of thousands of chunks.
+        # One growing block: freeing it returns its memory to the system, unlike freeing thousands of small chunks.
         self._kept = bytearray()
-        # The last four octets seen; at first the end of the DATA command, as a dot may be the first thing to come.
+        # The last four octets seen; at first the end of the DATA command, as the first octet may already be the dot.
         self._tail = b"\r\n"
         self._cut = 0
-        # Counted up to the very end: CR, LF, the two together, and dots that begin a line.
+        # Counted including the end of data: CR, LF, the pair CR LF, and dots that begin a line.
         self._cr = self._lf = self._crlf = self._dots = 0
         self.received = 0
         self.held = 0
@@ -38,20 +38,20 @@ class Data:
         self.refusal: Reply | None = None
 
     def feed(self, chunk: bytes) -> bool:
-        """Take the next octets; True when the message has ended, and `rest` is what follows it.
+        """Take the next octets. Returns True when the message has ended; `rest` is then what follows it.
 
-        All that must be known of the octets is counted here, while they are in the processor's cache.
+        Everything to be counted is counted here, while the octets are still in the processor's cache.
         """
         tail = self._tail
         old = len(tail)
         window = tail + chunk
-        # Most chunks of ciphertext have no dot, and to look for one octet is much faster than for several.
+        # Most chunks of ciphertext have no dot, and searching for one octet is much faster than for several.
         dotted = b"." in window
         end = window.find(_END) if dotted else -1
         if end >= 0:
             self.rest = window[end + 5 :]
             window = window[: end + 5]
-            # How much of this chunk belongs to the message; less than nothing when the end began before it.
+            # How much of this chunk belongs to the message; negative when the end of data began in an earlier chunk.
             own = end + 2 - old
             self._cut = min(own, 0)
             chunk = chunk[: max(own, 0)]
@@ -64,7 +64,7 @@ class Data:
             self._dots += window.count(b"\r\n.", old - 2)
         self.received += len(window) - old
         if self.refusal is None:
-            # Two more, as a part of the end may be among the octets.
+            # Two more, as these octets may include a part of the end of data.
             if self.received - self._dots > self._limit + 2:
                 self.refuse(TOO_BIG)
             elif chunk:
@@ -73,14 +73,14 @@ class Data:
         return end >= 0
 
     def refuse(self, reply: Reply) -> None:
-        """Keep nothing of the message any more; the client gets this reply at its end."""
+        """Stop keeping the message; the client gets this reply at its end."""
         self.refusal = reply
         self._kept = bytearray()
         self.held = 0
 
     def content(self, max_line: int) -> bytes | Reply:
-        """The message with stuffing undone, or why it is refused. Once only: what was kept is let go.
-        max_line: octets a line may have, with its CR LF.
+        """The message with dot-stuffing undone, or why it is refused. To be called once only: it frees what was kept.
+        max_line: octets a line may have, including its CR LF.
         """
         if self.refusal is not None:
             return self.refusal
@@ -88,7 +88,7 @@ class Data:
             del self._kept[self._cut :]
         raw = bytes(self._kept)
         self._kept = bytearray()
-        stuffed = self._dots - 1  # the last one was the end
+        stuffed = self._dots - 1  # the last one was the end of data
         if len(raw) - stuffed > self._limit:
             return TOO_BIG
         if not self._cr == self._lf == self._crlf:
@@ -103,8 +103,8 @@ class Data:
 
 
 def _lines_fit(raw: bytes, limit: int) -> bool:
-    """Is there a line end in every stretch of `limit` octets? Looks backwards from the end of each stretch, so that
-    it reads a small part only.
+    """Is there a line end in every stretch of `limit` octets? Searches backwards from the end of each stretch, and so
+    reads only a small part of the message.
     """
     at, last = 0, len(raw) - limit
     while at < last:

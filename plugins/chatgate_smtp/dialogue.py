@@ -1,4 +1,4 @@
-"""aiosmtpd's command loop on a Stream: replies, limits, greeting, STARTTLS and the commands that carry nothing."""
+"""aiosmtpd's command loop on a Stream: replies, limits, greeting, STARTTLS and the commands without mail data."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _CLIENT_NAME = re.compile(r"[!-~]{1,255}")
 
 
 class _State:
-    """What aiosmtpd keeps of a connection, in the place of its Session, which wants a loop."""
+    """What aiosmtpd remembers of a connection, instead of its Session, which needs an event loop."""
 
     peer = None  # so that it can never be logged
     auth_data: Any = None
@@ -54,18 +54,18 @@ class _State:
         self.authenticated = False
 
 
-_ANY_SIZE = 1 << 30  # Stream has looked at the length of a line already
+_ANY_SIZE = 1 << 30  # Stream has already checked the length of the line
 
 
 class _CommandSizes(dict[str, int]):
-    """aiosmtpd's own table is one for all connections and grows with each word a client makes up."""
+    """aiosmtpd's own table is shared by all connections and grows with every command word that a client makes up."""
 
     def __missing__(self, command: str) -> int:
         return _ANY_SIZE
 
 
 class _Commands:
-    """The table aiosmtpd looks commands up in: the class's, not one made for each connection."""
+    """The table in which aiosmtpd looks commands up: one for the class instead of one for each connection."""
 
     def __init__(self, protocol: Dialogue) -> None:
         self._protocol = protocol
@@ -80,19 +80,21 @@ class _Commands:
 
 
 class Dialogue(smtp.SMTP):
-    """aiosmtpd 1.4.6's SMTP without its constructor, which needs a loop and searches its methods for each connection.
+    """aiosmtpd 1.4.6's SMTP without its constructor, which needs an event loop and searches its own methods for each
+    connection.
 
-    What the constructor would have set is in the attributes of this class; `_handle_client`, the command loop, runs on
-    them. A new version of aiosmtpd must be read before the pin is moved.
+    The attributes of this class are what the constructor would have set; `_handle_client`, the command loop, uses
+    them. Read the source of a new version of aiosmtpd before moving the pin.
     """
 
     __ident__ = "ESMTP"
-    # Not offered. It makes the command loop hand us what is not ASCII, so that it is refused with the right code.
+    # Not offered to clients. With it the command loop hands us non-ASCII input, so that we refuse it with the right
+    # code.
     enable_SMTPUTF8 = True
     command_size_limits = _CommandSizes()
     command_size_limit = _ANY_SIZE
     require_starttls = True
-    # The commands there are, with the names of their methods.
+    # The commands, with the names of the methods that carry them out.
     methods: dict[str, str] = {}
     _proxy_timeout = None
     _tls_handshake_okay = True
@@ -121,16 +123,16 @@ class Dialogue(smtp.SMTP):
 
     @property
     def domain(self) -> Domain:
-        """The one that the client means: STARTTLS and a login tell more."""
+        """The mail domain that the client means; STARTTLS and a login tell it more exactly."""
         return self.plugin.gateway.domains.of_session(self.client)
 
     @property
     def hostname(self) -> str:  # type: ignore[override]  # aiosmtpd sets it once
-        """As it stands in greetings."""
+        """The name used in greetings."""
         return self.plugin.greets_as(self.domain)
 
     def _reset_timeout(self, duration: float | None = None) -> None:
-        """Stream minds the time."""
+        """Does nothing: Stream enforces the timeouts."""
 
     @property
     def _smtp_methods(self) -> Any:  # type: ignore[override]
@@ -139,7 +141,7 @@ class Dialogue(smtp.SMTP):
     # ------------------------------------------------------------------------------------------ replies
 
     async def push(self, status: str | bytes, counts: bool = True) -> None:
-        """Every reply goes through here. The client is cut off when too many of them refuse and count."""
+        """Every reply goes through here. The client is cut off after too many refusals that count as errors."""
         if isinstance(status, str):
             status = _ENHANCED.get(status, status).encode("ascii", "replace")
         self._writer.write(status + b"\r\n")
@@ -153,7 +155,7 @@ class Dialogue(smtp.SMTP):
         await self.push(line(reply), counts)
 
     async def handle_exception(self, error: Exception) -> str:
-        """The reply to what went wrong inside a command. It tells nothing of the exception."""
+        """The reply when a command failed with an exception. It reveals nothing about the exception."""
         if isinstance(error, BadLine):
             return str(error)
         if isinstance(error, Goodbye):
@@ -175,7 +177,7 @@ class Dialogue(smtp.SMTP):
         await self._hello("EHLO", hostname, self.plugin.ehlo(self.domain, self.submits, self.client.tls))
 
     async def _hello(self, verb: str, name: str | None, reply: bytes) -> None:
-        # Delta Chat says [127.0.0.1], so as not to tell where it is: any name will do.
+        # Delta Chat says [127.0.0.1] to hide its own address: any name is accepted.
         if not name or not _CLIENT_NAME.fullmatch(name):
             await self.push(f"501 5.5.4 Syntax: {verb} hostname")
             return
@@ -194,7 +196,7 @@ class Dialogue(smtp.SMTP):
         await self.push("220 2.0.0 Ready to start TLS")
         self.stream.start_tls(self.plugin.wrapper(self.client.service))
         self.client.tls = self._tls_protocol = True
-        # RFC 3207 §4.2: what was said before is forgotten.
+        # RFC 3207 §4.2: discard everything the client said before TLS.
         self.session = _State()
         self._set_rset_state()
 
@@ -215,7 +217,7 @@ class Dialogue(smtp.SMTP):
 
 
 def line(reply: Reply) -> str:
-    """A Reply as one line of SMTP. A text that would break out of its line, or that is no text, is left out."""
+    """A Reply as one line of SMTP. A text that is not printable ASCII is left out: it could break out of its line."""
     text = reply.text
     if not text.isascii() or not text.isprintable():
         text = ""

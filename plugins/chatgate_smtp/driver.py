@@ -1,7 +1,7 @@
 """aiosmtpd without an event loop: its coroutine runs in the connection's greenlet.
 
-aiosmtpd awaits a reader and a writer. `Stream` is both; its methods are coroutines in form only: where they must wait
-they block the greenlet, never suspend. So one `send(None)` runs a whole session, and nothing of asyncio is needed.
+aiosmtpd awaits a reader and a writer. `Stream` is both; its methods are coroutines in form only: where they must wait,
+they block the greenlet and never suspend. So one `send(None)` runs a whole session, and asyncio is not needed at all.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import gevent
 
 from chatgate.api import Work
 
-# A TLS record is 16 KiB at most; a larger buffer would be filled by plain connections only.
+# A TLS record is 16 KiB at most; only plaintext connections could fill a larger buffer.
 _CHUNK = 16384
 # Replies held back while the client has more commands waiting.
 _MAX_HELD = 16384
-# A command line that is longer than this many octets is not even passed over.
+# A command line longer than this many octets is not even skipped: the connection ends.
 _MAX_SKIPPED = 1 << 20
-_VERB = 4  # letters of the commands that MAIL, RCPT and DATA are among
+_VERB = 4  # letters in the name of a command, as in MAIL, RCPT and DATA
 
 
 class BadLine(Exception):
-    """A command line that cannot be one; str() is the reply. The session goes on."""
+    """A malformed command line; str() is the reply. The session goes on."""
 
 
 class Goodbye(Exception):
@@ -39,9 +39,9 @@ class _TimeIsUp(Goodbye):
 class Stream:
     """One connection, as aiosmtpd's reader and writer.
 
-    max_line: octets of a command line. seconds: for a client to send a command or take a reply.
+    max_line: octets a command line may have. seconds: how long a client may take to send a command or read a reply.
     Replies are held until there is nothing more to read, and then go out in one write (RFC 2920 §3.2).
-    A connection that is gone is ConnectionResetError, which ends aiosmtpd's command loop.
+    A lost connection raises ConnectionResetError, which ends aiosmtpd's command loop.
     """
 
     def __init__(self, sock: Any, max_line: int, seconds: float) -> None:
@@ -51,7 +51,8 @@ class Stream:
         self._input = b""
         self._at = 0
         self._output = b""
-        # gevent gives nobody else a turn while a socket has data. By count, 32 uploads took theirs in a row: 100 ms.
+        # gevent does not switch greenlets while a socket has data. When turns were given after a number of reads, 32
+        # uploads ran one after the other and held up everyone else for 100 ms.
         self._work = Work()
         self._greenlet = gevent.getcurrent()
         self._waits_for_command = False
@@ -70,7 +71,7 @@ class Stream:
         line = self._input[self._at : end + 1]
         self._at = end + 1
         if line[-2:] != b"\r\n" or b"\r" in line[:-2]:
-            # What follows may be commands that someone else smuggled past a server that sees other line ends.
+            # What follows may be commands smuggled past another server that accepts other line ends.
             raise Goodbye("521 5.5.2 Bare CR or LF in a command line")
         if len(line) > self._max_line:
             raise BadLine("500 5.5.2 Line too long")
@@ -79,7 +80,7 @@ class Stream:
     readline = readuntil  # for the answers to AUTH challenges
 
     def _await_line(self) -> int:
-        """Read until there is a LF in the input; its place."""
+        """Read until there is a LF in the input. Returns its index."""
         deadline = time.monotonic() + self._seconds
         if self.login_deadline is not None:
             deadline = min(deadline, self.login_deadline)
@@ -122,7 +123,7 @@ class Stream:
     # ------------------------------------------------------------------------------------------ for the protocol
 
     def flush(self) -> None:
-        """Send the replies held back. To be called before anything that takes long."""
+        """Send the replies held back. To be called before anything slow."""
         if not self._output:
             return
         output, self._output = self._output, b""
@@ -133,7 +134,7 @@ class Stream:
             raise ConnectionResetError from error
 
     def read(self, deadline: float) -> bytes:
-        """Whatever comes next, one octet or more. deadline: by time.monotonic(). Raises Goodbye."""
+        """The next input, at least one octet. deadline: by time.monotonic(). Raises Goodbye."""
         if self._at < len(self._input):
             chunk = self._input[self._at :]
             self._input, self._at = b"", 0
@@ -141,8 +142,8 @@ class Stream:
         return self._receive(deadline)
 
     def next_verb(self, seconds: float) -> bytes:
-        """The next command's first four letters in capitals, which stay to be read; b"" if they do not come within so
-        many seconds. Raises Goodbye when the gateway stops.
+        """The first four letters of the next command, in capitals, without consuming them; b"" if they do not arrive
+        within so many seconds. Raises Goodbye when the gateway stops.
         """
         deadline = time.monotonic() + seconds
         while len(self._input) - self._at < _VERB:
@@ -154,12 +155,12 @@ class Stream:
         return self._input[self._at : self._at + _VERB].upper()
 
     def unread(self, rest: bytes) -> None:
-        """Give back what was read too far, before anything else is read."""
+        """Put back input that was read too far. To be called before anything else is read."""
         self._input, self._at = rest, 0
 
     def start_tls(self, wrap: Callable[[Any], Any]) -> None:
-        """Go on with the socket that `wrap` makes of ours. What came in clear is thrown away: whoever sits between
-        could have put it there (RFC 3207 §6).
+        """Continue on the socket that `wrap` makes of ours. Input that came in clear is thrown away: somebody between
+        the client and us could have injected it (RFC 3207 §6).
         """
         self.flush()
         self._input, self._at = b"", 0
@@ -170,7 +171,7 @@ class Stream:
             raise ConnectionResetError from error
 
     def pause(self, seconds: float) -> None:
-        """Let the client wait for its answer. Raises Goodbye when the gateway stops."""
+        """Keep the client waiting for its reply. Raises Goodbye when the gateway stops."""
         self.flush()
         if self._last_words is not None:
             raise Goodbye(self._last_words)
@@ -181,7 +182,7 @@ class Stream:
             self._waits_for_command = False
 
     def stop(self, last_words: str) -> None:
-        """Wake the session if it waits for a command, else let it finish what it does; then it ends with this line.
+        """End the session with this line: at once if it waits for a command, else after what it is doing.
         For `Session.on_stop`: does not block.
         """
         self._last_words = last_words
@@ -190,7 +191,7 @@ class Stream:
     # ------------------------------------------------------------------------------------------ inside
 
     def _interrupt(self) -> None:
-        # In the hub's own greenlet: while the flag is set the session is parked in recv or pause and nowhere else.
+        # Runs in the hub's own greenlet: while the flag is set, the session can only be waiting in recv or pause.
         if self._waits_for_command:
             self._greenlet.throw(Goodbye(self._last_words))
 
@@ -198,7 +199,7 @@ class Stream:
         if self._output:
             self.flush()
         self._work.turn()
-        if for_command and self._last_words is not None:  # since the last look: both of the above may have taken time
+        if for_command and self._last_words is not None:  # checked again: both of the above may have taken time
             raise Goodbye(self._last_words)
         left = deadline - time.monotonic()
         if left <= 0:
@@ -219,7 +220,7 @@ class Stream:
 
 
 def run(coroutine: Coroutine[Any, Any, None]) -> None:
-    """Run a coroutine that never suspends to its end. Raises RuntimeError when it does suspend."""
+    """Run to its end a coroutine that never suspends. Raises RuntimeError if it does suspend."""
     try:
         coroutine.send(None)
     except StopIteration:

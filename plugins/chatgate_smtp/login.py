@@ -20,9 +20,9 @@ FOR_ANOTHER = Reply(535, "5.7.8", "Acting for another account is not possible")
 
 
 class Login(Dialogue):
-    """aiosmtpd parses the mechanisms; who may log in is asked from the plugins."""
+    """aiosmtpd parses the mechanisms; the plugins decide who may log in."""
 
-    # The words that every client's LOGIN knows.
+    # The prompts of LOGIN that every client knows.
     AuthLoginUsernameChallenge = "Username:"
     AuthLoginPasswordChallenge = "Password:"
 
@@ -34,7 +34,7 @@ class Login(Dialogue):
         }
 
     async def smtp_AUTH(self, arg: str | None) -> None:
-        """PLAIN and LOGIN, parsed by aiosmtpd, which knows mechanisms in capitals only."""
+        """PLAIN and LOGIN, parsed by aiosmtpd, which only recognises mechanisms in capitals."""
         if not self.submits:
             await self.push("502 5.5.1 No logins here, use port 465 or 587")
             return
@@ -44,10 +44,10 @@ class Login(Dialogue):
         await super().smtp_AUTH(mechanism.upper() + blank + initial)
 
     async def auth_PLAIN(self, _: Any, args: list[str]) -> smtp.AuthResult:
-        """aiosmtpd's throws the authorization identity away: whoever asks to act for somebody else would act for
-        themselves and not know it (RFC 4616 §2).
+        """aiosmtpd's own method drops the authorization identity: a client that asks to act for somebody else would
+        act for itself without knowing it (RFC 4616 §2).
         """
-        done = smtp.AuthResult(success=False)  # and said
+        done = smtp.AuthResult(success=False)  # the client has had its reply
         response: Any = await self.challenge_auth("") if len(args) == 1 else _decoded(args[1])
         if response is smtp.MISSING:
             return done
@@ -76,7 +76,7 @@ class Login(Dialogue):
         return smtp.AuthResult(success=False, handled=False, message=line(reply))
 
     def _log_in(self, mechanism: str, login: smtp.LoginPassword) -> Reply | None:
-        """None: it is done. Temporary trouble is no failed login, and its code is RFC 4954's own."""
+        """None when logged in. A temporary failure does not count as a failed login, and gets the code of RFC 4954."""
         answer: Any = None
         try:
             credentials = Credentials(login.login.decode(), login.password.decode(), mechanism)

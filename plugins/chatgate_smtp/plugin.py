@@ -29,7 +29,7 @@ from chatgate_smtp.protocol import Protocol
 from chatgate_smtp.rate import Rate
 from chatgate_smtp.sizes import Sizes
 
-# The driver uses private members of this version; the pin in setup.py says the same.
+# The driver uses private members of this version; setup.py pins the same one.
 AIOSMTPD = "1.4.6"
 
 BUSY = b"421 4.7.0 Too many connections, try again later\r\n"
@@ -48,7 +48,7 @@ class Smtp:
     Options = SmtpOptions
     order = 20
 
-    # What RCPT gets when no plugin answers for the address, by whether an account of ours asks.
+    # The reply to RCPT when no plugin answers for the address; the key: is the client logged in to an account of ours?
     nobody = {
         True: Reply(550, "5.1.2", "Mail to this domain is not served here"),
         False: Reply(550, "5.7.1", "Relaying denied"),
@@ -60,7 +60,7 @@ class Smtp:
         for name in ("max_inflight_bytes", "max_inflight_bytes_mx"):
             if getattr(options, name) < self.sizes.largest:
                 raise ValueError(f"{name}: must be max_message_bytes of 00-chatgate.toml or more")
-        # By whether accounts send: other servers leave them their part of the memory.
+        # The key: do accounts send here? Mail from other servers has a budget of its own and cannot use up theirs.
         self.uploads = {
             submits: Uploads(octets, options.min_upload_rate, options.data_idle_seconds)
             for submits, octets in ((True, options.max_inflight_bytes), (False, options.max_inflight_bytes_mx))
@@ -95,7 +95,7 @@ class Smtp:
         return self._ehlo[domain, submits, tls]
 
     def wrapper(self, service: str) -> Callable[[Any], Any]:
-        """What makes a TLS socket of a clear one of this service."""
+        """A function that turns a plaintext socket of this service into a TLS socket."""
         server = self._servers[service]
         return lambda sock: server.start_tls(sock, self.gateway.tls)
 
@@ -108,7 +108,7 @@ class Smtp:
         try:
             answer = self.gateway.hub.connect(session=session)
             if answer is not None and not answer.accepts:
-                # The only refusing greetings there are (RFC 5321 §4.3.2).
+                # The only codes with which a greeting may refuse (RFC 5321 §4.3.2).
                 stream.write(line(Reply(421 if answer.temporary else 554, answer.enhanced, answer.text)).encode())
                 stream.write(b"\r\n")
             else:
@@ -151,7 +151,7 @@ class Smtp:
                 )
         return list(self._servers.values())
 
-    @hookimpl(tryfirst=True)  # no plugin's yes may come before these two rules
+    @hookimpl(tryfirst=True)  # no other plugin may accept a sender before these two rules are checked
     def chatgate_sender(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
         """An account sends from its own address only."""
         account = session.account
@@ -159,7 +159,8 @@ class Smtp:
             return None
         if address.lower() != account.address.lower():
             return NOT_OWNED
-        # Looked up again: apps keep a connection open for long, and the operator may have acted meanwhile.
+        # Looked up again: apps keep connections open for a long time, and the operator may have disabled the account
+        # meanwhile.
         current = self.gateway.store.account(account.address)
         if current is None or current.id != account.id:
             return GONE
@@ -169,7 +170,7 @@ class Smtp:
 
     @hookimpl
     def chatgate_filter(self, envelope: Envelope) -> Reply | None:
-        """Mail that goes in circles is refused (RFC 5321 §6.3), before others take the trace of its way out."""
+        """Refuse mail that loops (RFC 5321 §6.3). Runs before plugins that remove the trace fields."""
         return LOOP if envelope.hops >= self.options.max_hops else None
 
     @hookimpl
@@ -182,7 +183,7 @@ class Smtp:
 
     @hookimpl
     def chatgate_get_metadata(self, mailbox: str, entry: str) -> bytes | None:
-        """Delta Chat splits a message to more recipients than this."""
+        """The most recipients of a message: Delta Chat splits messages to more of them."""
         if mailbox == "" and entry == _MOST_RECIPIENTS:
             return str(self.options.max_recipients).encode()
         return None

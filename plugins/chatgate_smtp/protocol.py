@@ -1,4 +1,4 @@
-"""MAIL, RCPT and DATA: a message comes in."""
+"""MAIL, RCPT and DATA: receiving a message."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chatgate_smtp.rate import Turn
 
 log = logging.getLogger("chatgate.smtp")
 
-# A blank behind the colon is wrong and common.
+# A blank after the colon is wrong but common.
 _MAIL = re.compile(r"FROM: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
 _RCPT = re.compile(r"TO: ?<([^<>]*)>(?: +(\S.*))?", re.IGNORECASE)
 
-# Octets that are kept of an address that was refused; one that is well-formed has 320 at most.
+# Octets kept of a refused address; a well-formed one has 320 at most.
 _LONGEST_KEPT = 320
 
 MALFORMED = Reply(553, "5.1.3", "Malformed address")
@@ -30,14 +30,14 @@ NO_MEMORY = Reply(452, "4.3.1", "Too much mail at once, try again later")
 
 
 class Protocol(Login):
-    """The whole of SMTP as this server speaks it; one for each connection."""
+    """All of SMTP as this server speaks it; one object for each connection."""
 
     envelope: Any = None
-    # Why this sender may not send; RCPT says so, as Postfix does, and clients look for it there.
+    # Why this sender may not send. RCPT replies with it, as in Postfix: that is where clients expect it.
     refusal: Reply | None = None
-    # The client has not sent its next command ahead in this transaction.
+    # In this transaction the client waits for a reply before it sends the next command: no pipelining.
     waits_for_replies = False
-    # The leave to send that this transaction has taken.
+    # The turn of the rate limit that this transaction has taken.
     turn: Turn | None = None
 
     def _create_envelope(self) -> Any:
@@ -82,7 +82,7 @@ class Protocol(Login):
             await self.say(refusal)
 
     def _parameters(self, parameters: str) -> int | Reply:
-        """The octets that the message will have, or 0; or why MAIL is refused."""
+        """The size that the client declares, in octets (0: none declared), or why MAIL is refused."""
         size = 0
         for parameter in parameters.split():
             key, _, value = parameter.partition("=")
@@ -96,7 +96,7 @@ class Protocol(Login):
             elif key == "BODY":
                 if value.upper() not in ("7BIT", "8BITMIME"):
                     return Reply(501, "5.5.4", "Syntax: BODY=7BIT or BODY=8BITMIME")
-            elif key != "AUTH" or not self.submits:  # AUTH=: RFC 4954 §5 has it accepted; nobody here wants to know
+            elif key != "AUTH" or not self.submits:  # AUTH=: RFC 4954 §5 requires accepting it; its value is ignored
                 return Reply(555, "5.5.4", "Unknown parameter of MAIL")
         return size
 
@@ -113,7 +113,8 @@ class Protocol(Login):
         if parameters:
             await self.push("555 5.5.4 Unknown parameter of RCPT")
             return
-        # Refused recipients are no errors: a sender of a large group cannot know who is gone. They count here.
+        # Refused recipients do not count as errors: the sender to a large group cannot know who is gone. They are
+        # counted here instead.
         self.recipients_asked += 1
         if self.recipients_asked > self.options.max_recipients:
             await self.say(TOO_MANY_RECIPIENTS)
@@ -144,8 +145,9 @@ class Protocol(Login):
             await self.say(refusal, counts=False)
 
     def _goes_to_others(self, envelope: Envelope) -> bool:
-        """Is the message for somebody else, too, than who was refused just now? Delta Chat gives it up for all when one
-        is refused. It sends its commands without waiting for replies, so the next one tells.
+        """Does the message have other recipients than the one just refused? When one recipient is refused, Delta Chat
+        gives the message up for all of them. It pipelines its commands, so the next command shows whether there are
+        more.
         """
         if envelope.for_others:
             return True
@@ -156,7 +158,9 @@ class Protocol(Login):
         return following == b"RCPT"
 
     def _take_turn(self, envelope: Envelope) -> None:
-        """One for each message of an account, however many get it. The answer is held back until it has come."""
+        """Take a turn of the rate limit: one for each message of an account, however many recipients it has. The reply
+        is held back until that turn has come.
+        """
         account = self.client.account
         if account is None or self.turn is not None:
             return
@@ -193,7 +197,7 @@ class Protocol(Login):
 
     @property
     def _most(self) -> int:
-        """Octets that a message of this client may have."""
+        """Octets that a message from this client may have."""
         return self.plugin.sizes.accepted(self.domain, self.submits)
 
     def _take_message(self, envelope: Envelope) -> Reply:

@@ -1,4 +1,4 @@
-"""How often an account may send, and who waits for that."""
+"""How often an account may send, and how long it must wait."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """Leave to send one message. wait: seconds until then. rest: when the account is at rest again after it."""
+    """Permission to send one message. wait: seconds until it may be sent. rest: when the account will have used up no
+    part of its burst any more.
+    """
 
     account_id: int
     wait: float
@@ -21,12 +23,12 @@ class Turn:
 class Rate:
     """The generic cell rate algorithm (GCRA): `per_minute` on average, `burst` at once from rest.
 
-    Who is ahead of that waits for up to `hold` seconds rather than to be sent away: apps come back after half a minute
-    at the earliest. Sent away is who would have to wait longer, who has sent a minute's worth without a pause, and who
-    comes while `most` messages, or `most_each` of one account, wait already.
+    A sender above the rate waits for up to `hold` seconds rather than being refused, as apps retry after half a minute
+    at the earliest. It is refused when it would have to wait longer, when it has sent a minute's worth of messages
+    without a pause, and while `most` messages in all, or `most_each` of its own, are waiting already.
 
-    It keeps one time for each sender, when that one is at rest again, and how many messages in a row waited. A time
-    that is past says nothing and is thrown away, so the memory is bounded by the senders of the last burst's length.
+    For each sender it keeps the time at which the sender is at rest again, and how many of its messages in a row had to
+    wait. A time in the past means nothing and is dropped, so memory is bounded by the number of recent senders.
     """
 
     def __init__(self, per_minute: int, burst: int, hold: float = 0.0, most: int = 0, most_each: int = 0) -> None:
@@ -40,7 +42,7 @@ class Rate:
         self._sweep_at = 1024
 
     def take(self, account_id: int, now: float) -> Turn | int:
-        """A turn, counted; or how many whole seconds the account shall keep away, and nothing is counted."""
+        """A turn, which is counted, or the whole seconds after which the account may try again; those are not counted."""
         rest = max(self._rest.get(account_id, now), now)
         wait = rest - now - self._tolerance
         if wait <= 1e-9:  # rounding of floats
@@ -66,7 +68,7 @@ class Rate:
 
     @contextmanager
     def waiting(self, turn: Turn) -> Iterator[None]:
-        """While somebody waits for it."""
+        """Count the turn as waiting while the context lasts."""
         self._waiting[turn.account_id] += 1
         try:
             yield
@@ -76,8 +78,8 @@ class Rate:
                 del self._waiting[turn.account_id]
 
     def give_back(self, turn: Turn, now: float) -> None:
-        """The message was not taken. A turn that the account has rested from since is nothing any more: nobody can save
-        turns up for a larger burst.
+        """Return the turn of a message that was not accepted. If the account has been at rest since, the turn has
+        expired: nobody can save up turns for a larger burst.
         """
         rest = self._rest.get(turn.account_id)
         if rest is not None and turn.rest > now:

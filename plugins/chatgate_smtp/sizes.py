@@ -1,4 +1,4 @@
-"""How large a message may be, where each domain can have a limit of its own."""
+"""How large a message may be; each domain can have its own limit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from chatgate_smtp.data import TOO_BIG
 
 
 class Sizes:
-    """largest: octets that some domain takes, which other servers may send."""
+    """largest: the highest limit of any domain, in octets; other servers may send so much."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._domains = gateway.domains
@@ -16,17 +16,17 @@ class Sizes:
         self._differ = len(set(self._of.values())) > 1
 
     def accepted(self, domain: Domain, submits: bool) -> int:
-        """Octets of a message, from an account of this domain or from another server."""
+        """The octets that a message may have, from an account of this domain or from another server."""
         return self._of[domain] if submits else self.largest
 
     def too_big(self, address: str, octets: int) -> bool:
-        """Is such a message more than the domain of this recipient takes?"""
+        """Is a message of so many octets too large for the domain of this recipient?"""
         domain = self._domains.of(address) if self._differ else None
         return domain is not None and octets > self._of[domain]
 
     def leave_out(self, envelope: Envelope) -> bool:
-        """Put aside the recipients for whose domain the content is too large. False: then nobody would get it, or it is
-        another server that must be told.
+        """Leave out the recipients for whose domain the content is too large. False: nobody would be left to get it, or
+        the sender is another server, which must be told by a refusal.
         """
         octets = len(envelope.content)
         if not self._differ or not any(self.too_big(address, octets) for address in envelope.recipients):
