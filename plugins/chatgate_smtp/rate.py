@@ -42,7 +42,7 @@ class Rate:
         self._sweep_at = 1024
 
     def take(self, account_id: int, now: float) -> Turn | int:
-        """A turn, which is counted, or the whole seconds after which the account may try again; those are not counted."""
+        """A turn, which is counted; or, without counting, the whole seconds after which the account may try again."""
         rest = max(self._rest.get(account_id, now), now)
         wait = rest - now - self._tolerance
         if wait <= 1e-9:  # rounding of floats
