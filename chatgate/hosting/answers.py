@@ -1,7 +1,7 @@
 """Which answers a hook takes, read from the annotation of its specification.
 
-An answer that does not fit is a failure of the plugin that gave it. `Reply` alone may accept or refuse; beside another
-type, which says yes by itself (`Account | Reply`), a Reply is a refusal.
+An answer that does not fit is a failure of the plugin that gave it. Where `Reply` stands alone it may accept or refuse;
+beside another type, which is the way to say yes (`Account | Reply`), a Reply must refuse.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Test = Callable[[Any], bool]
 
 @functools.cache
 def fits(spec: Callable[..., Any]) -> Test | None:
-    """The test of answers other than None; None for an observer, which has no answer to give."""
+    """The test for answers other than None; None for an observer, which has no answer to give."""
     kind = spec.__annotations__.get("return", Any)
     if isinstance(kind, str):
         try:
@@ -40,7 +40,7 @@ def _parts(kind: Any) -> tuple[Any, ...]:
 
 
 def _any(kinds: Sequence[Any], reply: Test) -> Test:
-    """Is it one of these? reply: the test of a Reply."""
+    """The test whether an answer is of one of these types. reply: the test for a Reply."""
     classes = tuple(kind for kind in kinds if _is_class(kind))
     tests = [reply if kind is Reply else _test(kind) for kind in kinds if not _is_class(kind)]
     if len(tests) == len(kinds) == 1:
@@ -58,7 +58,7 @@ def _any(kinds: Sequence[Any], reply: Test) -> Test:
 
 
 def _is_class(kind: Any) -> bool:
-    """Is an instance of it all that is asked for?"""
+    """Is being an instance of it all that is required?"""
     return isinstance(kind, type) and kind is not Reply and not getattr(kind, "_is_protocol", False)
 
 
@@ -103,8 +103,9 @@ def _refuses(answer: Any) -> bool:
 
 
 def _members(protocol: type) -> list[str]:
-    """What a Protocol asks for: methods, properties and annotated attributes. What has none of them is something else;
-    what has only some (a store made for a test, or for an older version) shows when the others are used.
+    """The members of a Protocol: methods, properties and annotated attributes. An answer that has none of them is
+    something else; if it has only some (a store made for a test, or for an older version), that shows when the others
+    are used.
     """
     return sorted(
         {

@@ -11,8 +11,8 @@ from chatgate.hosting.answers import Test
 
 
 class Tally:
-    """What one hook of one plugin cost in this process. calls: how often it was asked or told. seconds: how long that
-    took by the clock, waiting included. failures: how often it failed.
+    """How much one hook of one plugin cost in this process. calls: how often it was asked or told. seconds: the total
+    time that took, waiting included. failures: how often it failed.
     """
 
     __slots__ = ("calls", "seconds", "failures")
@@ -58,7 +58,7 @@ class Hook:
 
 
 class WrongAnswer(Exception):
-    """kind: the type of an answer that the hook does not take; not the answer, which may hold anything."""
+    """The hook does not take this answer. kind: the name of its type; not the answer, which may hold anything."""
 
     def __init__(self, kind: str) -> None:
         super().__init__(kind)
@@ -66,7 +66,7 @@ class WrongAnswer(Exception):
 
 
 class Question:
-    """plugin: whose turn it is, and so who is to blame for what happens."""
+    """One question on its way through the plugins. plugin: whose turn it is, and so who is to blame for an error."""
 
     __slots__ = ("_facts", "_hook", "plugin")
 
@@ -95,8 +95,8 @@ class Question:
         return given
 
     def _around(self, n: int) -> Any:
-        """The answer that the wrappers from the nth on make of it (`@hookimpl(wrapper=True)`, as pluggy has them). An
-        exception is thrown into them and goes on whatever they do: nobody makes an answer of another plugin's failure.
+        """The answer, as the wrappers from the nth on return it (`@hookimpl(wrapper=True)`, as in pluggy). An exception
+        is thrown into them and goes on whatever they do: no wrapper can turn another plugin's failure into an answer.
         """
         if n == len(self._hook.wrappers):
             return self._answers()

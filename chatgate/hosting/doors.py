@@ -1,5 +1,5 @@
-"""The doors of the hub: one for each hook, typed as its specification is, so that what is asked and what is answered is
-checked by mypy and, as plugins come from everywhere, once more when it happens.
+"""The doors of the hub: one for each hook, typed like its specification, so that questions and answers are checked by
+mypy and, as plugins come from everywhere, again at run time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 
 class Said(NamedTuple, Generic[T]):
-    """What one plugin said to `each`. failure: one line for the operator, when it has no answer but an error."""
+    """What one plugin said to `each`. failure: one line for the operator, if it failed."""
 
     plugin: str
     answer: T | None
@@ -33,7 +33,7 @@ class Said(NamedTuple, Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How long plugins may take: for a decision, for each that is told something, for what takes the time it needs."""
+    """How long plugins may take: for a decision, for each observer, and for hooks that take the time they need."""
 
     decision: Limit
     observer: Limit
@@ -41,7 +41,7 @@ class Limits:
 
 
 class Door(Generic[P, T]):
-    """What all doors have. spec: the hook's specification; the plugins are those of the registry."""
+    """The base of all doors. spec: the hook's specification; the plugins are those of the registry."""
 
     def __init__(self, registry: Registry, limits: Limits, spec: Callable[P, Any]) -> None:
         self._registry, self._hooks, self._limits = registry, registry.hooks, limits
@@ -58,7 +58,7 @@ class Door(Generic[P, T]):
         return said
 
     def _facts(self, args: tuple[Any, ...], facts: dict[str, Any]) -> dict[str, Any]:
-        """By name, as plugins take those they want."""
+        """The facts by name, as each plugin takes only those it wants."""
         if args:
             facts.update(zip(self._names, args, strict=False))
         return facts
@@ -66,7 +66,7 @@ class Door(Generic[P, T]):
     def _ask(self, facts: dict[str, Any]) -> Any:
         """Fails closed: `UNAVAILABLE` when a plugin failed, took too long or gave an answer of the wrong type."""
         hook = self._hooks[self._name]
-        if not (hook.answerers or hook.wrappers):  # most are asked though nobody answers
+        if not (hook.answerers or hook.wrappers):  # most hooks are asked although no plugin answers
             return None if hook.first else []
         question = Question(hook, facts)
         limit = self._limits.decision
@@ -82,7 +82,7 @@ class Door(Generic[P, T]):
             limit.stop(clock)
 
     def _call(self, facts: dict[str, Any]) -> Any:
-        """A failure reaches the operator. It may take any time."""
+        """Failures are raised, to reach the operator. There is no time limit."""
         question = Question(self._hooks[self._name], facts)
         try:
             return question.answer()
@@ -109,7 +109,7 @@ class Door(Generic[P, T]):
             limit.stop(clock)
 
     def _given(self, limit: Limit, facts: dict[str, Any]) -> list[Any]:
-        """The answers that are not None; who fails is logged and the next is asked."""
+        """The answers that are not None; a plugin that fails is logged and the next is asked."""
         hook, given = self._hooks[self._name], []
         for one in hook.answerers:
             answer, error = self._put(hook, one, limit, facts)
@@ -120,7 +120,7 @@ class Door(Generic[P, T]):
         return given
 
     def _failed(self, plugin: str, error: BaseException) -> None:
-        """Log which plugin failed and where. Not the exception's text: it may hold what clients sent."""
+        """Log which plugin failed and where, but not the exception's text, which may hold what clients sent."""
         self._registry.tally(plugin, self._name).failures += 1
         if isinstance(error, WrongAnswer):
             log.error("hook failed hook=%s plugin=%s error=WrongAnswer answer=%s", self._name, plugin, error.kind)
@@ -129,7 +129,7 @@ class Door(Generic[P, T]):
             log.error("hook failed hook=%s plugin=%s error=%s at=%s", self._name, plugin, kind, at)
 
     def _failure(self, plugin: str, error: BaseException) -> Exception:
-        """What is meant for the operator passes as it is."""
+        """The error to raise; one that is meant for the operator is kept as it is."""
         if isinstance(error, PluginError | StoreError):
             return error
         if isinstance(error, WrongAnswer):
@@ -138,7 +138,7 @@ class Door(Generic[P, T]):
 
 
 class Decision(Door[P, T]):
-    """A question that one plugin answers, or that any may veto. None: nobody had an answer."""
+    """A question that one plugin answers, or that any may veto. None: no plugin had an answer."""
 
     def __call__(self, *args: P.args, **facts: P.kwargs) -> T | Reply:
         """A crashed decision refuses: `UNAVAILABLE` when a plugin failed, took longer than `hook_seconds` or gave an
@@ -149,7 +149,7 @@ class Decision(Door[P, T]):
 
     def or_raise(self, *args: P.args, **facts: P.kwargs) -> T:
         """At start or from a command, where a failure must reach the operator: PluginError (or StoreError) names the
-        plugin that failed. It may take any time.
+        plugin that failed. There is no time limit.
         """
         answer: T = self._call(self._facts(args, facts))
         return answer
@@ -163,7 +163,7 @@ class Collection(Door[P, T]):
         self._limit = limits.unhurried if spec.__name__ in hookspecs.UNHURRIED else limits.decision
 
     def __call__(self, *args: P.args, **facts: P.kwargs) -> list[T]:
-        """What they have to add. Each has `hook_seconds` to itself; one that fails is logged and adds nothing."""
+        """What the plugins add. Each has `hook_seconds` to itself; one that fails is logged and adds nothing."""
         return self._given(self._limit, self._facts(args, facts))
 
     def all(self, *args: P.args, **facts: P.kwargs) -> list[T] | Reply:
@@ -178,7 +178,7 @@ class Collection(Door[P, T]):
 
 
 class Observers(Door[P, None]):
-    """Who is told what happened."""
+    """The door of a hook that tells plugins what happened."""
 
     def __call__(self, *args: P.args, **facts: P.kwargs) -> None:
         """Each has `observer_seconds` to itself; one that fails is logged and the next is told."""

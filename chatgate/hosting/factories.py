@@ -1,4 +1,4 @@
-"""The classes that entry points name: imported, and looked at before anything is made of them."""
+"""The classes that entry points name: imported, and checked before a plugin is made of them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Unusable(Exception):
 
 
 def load(point: importlib.metadata.EntryPoint) -> Any:
-    """What makes the plugin: factory(gateway, options), with `Options` and perhaps `order`. Raises Unusable."""
+    """The factory of the plugin: factory(gateway, options), with `Options` and perhaps `order`. Raises Unusable."""
     try:
         factory = point.load()
     except BaseException as error:  # a module may do anything when it is imported, sys.exit() included
@@ -53,8 +53,8 @@ def _problem(factory: Any) -> str:
 
 
 def needed(enabled: Mapping[str, Any], find: Callable[[str, str], Any]) -> Iterator[tuple[str, str, Any]]:
-    """(name, name of who needs it, factory) of the plugins that these cannot do without and that are not among them;
-    what those need, too. enabled: factories by name. find: the factory for (name, who needs it), None if there is none.
+    """(name, name of the plugin that needs it, factory) for each plugin that is required but not among these, directly
+    or by another one. enabled: factories by name. find: the factory for (name, who needs it), None if there is none.
     """
     known, waiting = set(enabled), list(enabled.items())
     for by, factory in waiting:
@@ -67,8 +67,8 @@ def needed(enabled: Mapping[str, Any], find: Callable[[str, str], Any]) -> Itera
 
 
 def refuses(plugin: Any) -> str:
-    """The first hook by which this plugin, or its class, keeps something out; "" for one whose absence lets nothing in
-    that it would refuse.
+    """The first hook by which this plugin, or its class, keeps something out; "" if its absence would let in nothing
+    more.
     """
     for name in dir(type(plugin)) if not isinstance(plugin, type) else dir(plugin):
         marked = getattr(getattr(plugin, name, None), "chatgate_impl", None)

@@ -1,4 +1,4 @@
-"""What plugins state of how this server treats people and their mail, for the pages and commands that tell it."""
+"""What plugins state about how this server treats people and their mail, for the pages and commands that show it."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from typing import Literal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """A plugin states what it makes true, for one domain; None: it has no say in that. A number of 0 is "no limit".
+    """A plugin states the facts that it brings about, for one domain. None: the plugin has no say in this. 0: no limit.
 
     listens: addresses by service, such as "imaps", "submissions", "mx". message_octets: the largest message that is
-    taken. quota_octets, quota_messages: what one account may keep. mail_days, large_days, inactive_days: after how many
-    days messages, large messages that were fetched, and accounts that nobody logs in to are removed. evicts: an account
-    that fills up loses messages before their time. tombstone_days: for how long a deleted address is not given away.
-    keeps_hash: of a password, a hash is kept. keeps_days: of an account, the days it was made and last logged in to.
-    pushes: the host of the service that wakes phones; token_days: for how long it is told of one that stays away.
-    cleartext: unencrypted mail from elsewhere passes for some addresses. closed: who may have an account: "" anybody,
-    "closed" nobody without an invitation, "frozen" nobody at the moment; closed_by: why, for the operator. invites:
-    there are invitations. name_lengths: least and most characters of a new account's name. account_page: the path of
-    the page where people see and delete their account. keeps: what else is kept, a sentence each, for the privacy page.
+    accepted. quota_octets, quota_messages: how much one account may keep. mail_days, large_days, inactive_days: after
+    how many days messages, large messages that were fetched, and accounts that nobody logs in to are removed. evicts:
+    an account that fills up loses messages before their time. tombstone_days: for how many days a deleted address is
+    not given away. keeps_hash: a hash of each password is kept. keeps_days: the days on which an account was made and
+    last logged in to are kept. pushes: the host of the service that wakes phones; token_days: for how many days it is
+    told about a phone that stays away. cleartext: unencrypted mail from elsewhere passes for some addresses. closed:
+    who may have an account: "" anybody, "closed" nobody without an invitation, "frozen" nobody at the moment;
+    closed_by: why, for the operator. invites: there are invitations. name_lengths: fewest and most characters of a new
+    account's name. account_page: the path of the page where people see and delete their account. keeps: what else is
+    kept, a sentence each, for the privacy page.
     """
 
     listens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -46,7 +47,7 @@ class Facts:
 
 
 def together(stated: Iterable[Facts]) -> Facts:
-    """What they say in all: each fact from the first that states it; `listens` and `keeps` from everybody."""
+    """All statements as one: each fact from the first plugin that states it; `listens` and `keeps` from all of them."""
     first: dict[str, object] = {}
     listens: dict[str, tuple[str, ...]] = {}
     keeps: tuple[str, ...] = ()

@@ -3,20 +3,19 @@
 Four kinds, told by the question the docstring opens with:
 
 - *decision* ("who decides …?", firstresult): plugins are asked in the order of their conf.d numbers until one gives an
-  answer; None means "not me". Asked through `Hub.ask`: an exception, a time-out or an answer of another type than the
-  annotation names becomes a temporary refusal.
+  answer; None means "not me". An exception, a time-out or an answer of another type than the annotation names becomes a
+  temporary refusal.
 - *veto* ("who refuses …?", firstresult): a decision in which every plugin is asked until one refuses. An accepting
-  Reply ends nothing: nobody can let pass what another plugin would refuse.
-- *collection* ("what do you add …?"): every plugin is asked, None adds nothing. Asked through `Hub.ask` where a
-  missing answer would be unsafe (`receive`, `sign`), else through `Hub.notify`.
-- *observer* ("what happened", annotated `-> None`): told through `Hub.notify`, each plugin in its own try and with a
-  time limit of its own; answers are ignored. Observers run in the greenlet that tells them and are cut off where they
-  wait when their time is over: hand anything slow to a `Background` of your own.
+  Reply does not end the asking: no plugin can let pass what another would refuse.
+- *collection* ("what do you add …?"): every plugin is asked, None adds nothing. Where a missing answer would be unsafe
+  (`receive`, `sign`), a failure becomes a temporary refusal; elsewhere it is logged and the rest still count.
+- *observer* ("what happened", annotated `-> None`): every plugin is told, each in its own try and with a time limit of
+  its own; answers are ignored. Observers run in the greenlet that tells them and are interrupted when their time is
+  over: hand anything slow to a `Background` of your own.
 
 Where an annotation names Reply beside another type, a Reply refuses; the other type is the way to say yes.
 
-The hooks of start and upkeep are asked through `Hub.call` or `Hub.survey`: raise PluginError with one line for the
-operator.
+The hooks of start and upkeep may raise PluginError with one line for the operator.
 
 An implementation names only the arguments it wants; later versions may add arguments, never rename them.
 """
@@ -30,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import pluggy
 
-# What a hook answers with is imported for good, as answers are compared with it (chatgate/hosting/answers.py).
+# Types of answers are imported at run time too, as answers are checked against them (chatgate/hosting/answers.py).
 from chatgate.hosting.facts import Facts
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.headers import Edit, Prepend, ReversePath
@@ -47,8 +46,8 @@ if TYPE_CHECKING:
     from chatgate.running.gateway import Gateway
 
 hookspec = pluggy.HookspecMarker("chatgate")
-"""Marks a function as the specification of a hook: its docstring says what the hook asks, its arguments what it tells.
-A plugin that asks questions of its own names a module of them in `hookspecs`.
+"""Marks a function as the specification of a hook: its docstring says what the hook asks, its arguments are the facts
+that it passes. A plugin with hooks of its own names a module of such functions in its attribute `hookspecs`.
 """
 
 hookimpl = pluggy.HookimplMarker("chatgate")
@@ -61,29 +60,30 @@ tryfirst, trylast: True to be asked before or after the others whose files have 
 
 @hookspec(firstresult=True)
 def chatgate_open_store(gateway: Gateway) -> Store | None:
-    """Who brings the store? Asked once at start, before any service exists. No answer: the gateway does not start."""
+    """Who provides the store? Asked once at start, before any service exists. No answer: the gateway does not start."""
 
 
 @hookspec(firstresult=True)
 def chatgate_board(gateway: Gateway) -> Board | None:
-    """Who carries wake-ups, in this process and to others? Asked once, when all plugins are made; for commands,
-    too, as what they change is told to the gateways that run. Nothing may be opened yet; what listens is a service. No
-    answer: they stay in this process.
+    """Who carries wake-ups, within this process and to others? Asked once, when all plugins are made; for commands,
+    too, as running gateways are told of what a command changes. Nothing may be opened yet; whatever listens is a
+    service. No answer: wake-ups stay in this process.
     """
 
 
 @hookspec(firstresult=True)
 def chatgate_certificate(gateway: Gateway, domain: Domain) -> Certificate | None:
-    """Who has the TLS certificate for this domain? Asked for each domain at start and at SIGHUP, by `init`, and by who
-    needs to know more of it; several may have the same. No answer: the gateway does not start. One that is missing may
-    be made, but not while `gateway.read_only` is set.
+    """Who has the TLS certificate for this domain? Asked for each domain at start, at SIGHUP and by `init`, and by
+    plugins that need to know about it; several domains may have the same. No answer: the gateway does not start. A
+    missing certificate may be made, but not while `gateway.read_only` is set.
     """
 
 
 @hookspec
 def chatgate_services(gateway: Gateway) -> Sequence[Service] | None:
-    """What do you add to what runs? Asked once at start, after the store is open. Services are bound in this order,
-    then accept, and stop in the reverse order. Not asked for commands that do not serve.
+    """What do you add to the services that run? Asked once at start, after the store is open. All services are bound in
+    the order of the answers, then started, and later stopped in the reverse order. Not asked for commands that do not
+    serve.
     """
 
 
@@ -96,15 +96,15 @@ def chatgate_ready(gateway: Gateway) -> str | None:
 
 @hookspec
 def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
-    """What do you find wrong? Asked by `chatgate check` with the store open and nothing running. What goes wrong in
-    here, or takes longer than `check_seconds`, is shown as a problem of the plugin.
+    """What do you find wrong? Asked by `chatgate check` with the store open and nothing running. A plugin that fails
+    here, or takes longer than `check_seconds`, has that shown as a problem of its own.
     """
 
 
 @hookspec
 def chatgate_facts(domain: Domain) -> Facts | None:
-    """What do you make true for people in this domain: limits, how long things are kept, who may come in? Asked each
-    time a page or a command tells it, so it must be quick, and say what holds at that moment.
+    """What do you add to the facts about this domain that people are told: limits, how long things are kept, who may
+    register? Asked each time a page or a command shows them, so be quick, and state what holds at that moment.
     """
 
 
@@ -120,30 +120,32 @@ def chatgate_commands(cli: click.Group, gateway: Gateway) -> None:
 
 @hookspec(firstresult=True)
 def chatgate_connect(session: Session) -> Reply | None:
-    """Who refuses to talk to this client at all? Asked once a connection, before the greeting, after TLS where that
-    comes first. A refusing Reply is the greeting, and the connection closes; nobody refused: it is let in.
+    """Who refuses to talk to this client at all? Asked once per connection, before the greeting, and after the TLS
+    handshake where that comes first. A refusing Reply takes the place of the greeting, and the connection is closed. If
+    nobody refuses, the client is let in.
     """
 
 
 @hookspec(firstresult=True)
 def chatgate_sender(session: Session, envelope: Envelope, address: str) -> Reply | None:
-    """Who refuses this reverse-path ("" for the null sender)? Asked at MAIL FROM; a refusal is told at each RCPT TO.
-    Nobody refused: it may send.
+    """Who refuses this reverse-path ("" for the null sender)? Asked at MAIL FROM; the client hears a refusal at each
+    RCPT TO. If nobody refuses, it may send.
     """
 
 
 @hookspec(firstresult=True)
 def chatgate_recipient(session: Session, envelope: Envelope, address: str) -> Destination | Reply | None:
-    """Who decides where mail for this address goes? Asked at RCPT TO, and for whoever gets a notice; asked again when
-    the mailbox of the answer is gone by the end of the message. A Delivery or Outgoing takes it, a Reply refuses. No
-    answer refuses: nobody serves that address. `envelope.size` is what the sender says of its message.
+    """Who decides where mail for this address goes? Asked at RCPT TO, and for the recipient of a notice; asked again
+    when the mailbox of the answer is gone by the end of the message. A Delivery or Outgoing accepts, a Reply refuses.
+    No answer refuses, too: nobody serves that address. `envelope.size` is the size that the sender declares.
     """
 
 
 @hookspec
 def chatgate_receive(session: Session, envelope: Envelope) -> Sequence[Edit | ReversePath] | None:
-    """What do you add to (or take from) the header of this message, or which reverse-path shall it have? Asked when the
-    content is complete, before the filters. The edits are applied after the filters, so all filters see the original.
+    """What do you add to (or take from) the header of this message, or which reverse-path should it have? Asked when
+    the content is complete, before the filters. The edits are applied after the filters, so all filters see the
+    original.
     A failure refuses the message.
     """
 
@@ -153,16 +155,16 @@ def chatgate_receive(session: Session, envelope: Envelope) -> Sequence[Edit | Re
 
 @hookspec(firstresult=True)
 def chatgate_filter(session: Session, envelope: Envelope) -> Reply | None:
-    """Who refuses this message? A refusing Reply is the client's answer. None, or an accepting Reply, lets the next
-    filter look: a message passes when all have. A failure refuses the message.
+    """Who refuses this message? The client gets a refusing Reply. None, or an accepting Reply, passes the question on
+    to the next filter: a message is accepted when all filters let it pass. A failure refuses the message.
     """
 
 
 @hookspec
 def chatgate_sign(envelope: Envelope, content: bytes) -> Sequence[Prepend] | None:
-    """What do you put on top of this message, now that nobody changes it any more? Asked once a message, after the
-    edits: `content` is what is stored and sent, below the fields that plugins add here, the first one asked topmost.
-    Signers do not see each other's fields. A failure refuses the message.
+    """What do you put on top of this message, now that nobody changes it any more? Asked once per message, after the
+    edits: `content` is what is stored and sent. The fields that plugins add here go above it, those of the plugin asked
+    first at the very top. Signers do not see each other's fields. A failure refuses the message.
     """
 
 
@@ -171,15 +173,16 @@ def chatgate_sign(envelope: Envelope, content: bytes) -> Sequence[Prepend] | Non
 
 @hookspec
 def chatgate_stored(envelope: Envelope, stored: Sequence[Stored]) -> None:
-    """What happened: a message arrived in mailboxes. Told after the commit, before the 250; keep it short.
-    Not told for IMAP APPEND, COPY and MOVE, nor of what goes elsewhere.
+    """What happened: a message arrived in mailboxes. Told after the commit, before the 250; keep it short. Not told for
+    IMAP APPEND, COPY and MOVE, nor for copies that go elsewhere.
     """
 
 
 @hookspec
 def chatgate_full(envelope: Envelope, full: Sequence[Delivery]) -> None:
-    """What happened: a message to several was refused for now, since these had no room for it and the sender can only
-    be told one thing of all. Whoever answers `chatgate_recipient` can refuse them alone with the next try.
+    """What happened: a message to several recipients was refused for now, since these had no room for it and the
+    sending server can be given only one reply for all. Plugins that answer `chatgate_recipient` can refuse just these
+    when it tries again.
     """
 
 
@@ -188,30 +191,30 @@ def chatgate_full(envelope: Envelope, full: Sequence[Delivery]) -> None:
 
 @hookspec(firstresult=True)
 def chatgate_authenticate(session: Session, credentials: Credentials) -> Account | Reply | None:
-    """Who decides whose connection this is? Asked at each login of SMTP, IMAP and the site. An Account logs in;
-    a Reply refuses with its text; no answer refuses as a wrong password does. An address without an account may get one
-    by `gateway.accounts.create`, once its password was found to be right or is the first one.
+    """Who decides whose connection this is? Asked at each login of SMTP, IMAP and the site. An Account logs in; a Reply
+    refuses with its text; no answer is refused like a wrong password. An address without an account may be given one by
+    `gateway.accounts.create`, once its password was verified or is to be its first.
     """
 
 
 @hookspec(firstresult=True)
 def chatgate_admit(request: NewAccount) -> Reply | None:
-    """Who refuses this new account? Asked at every attempt to make one, the operator's too, before anybody makes it:
-    rules, limits and closed doors are here. Nobody refused: `chatgate_create_account` is asked.
+    """Who refuses this new account? Asked at every attempt to make one, the operator's too, before it is made: this is
+    the place for rules, limits and closed registration. If nobody refuses, `chatgate_create_account` is asked.
     """
 
 
 @hookspec(firstresult=True)
 def chatgate_create_account(request: NewAccount) -> Account | Reply | None:
-    """Who makes this account, which nobody has refused? Its `secret` is how the same plugin knows the owner again. A
-    Reply says why it cannot be; no answer: no accounts are made here.
+    """Who makes this account, which nobody has refused? By its `secret` the same plugin recognises the owner later. A
+    Reply says why it cannot be made; no answer: this gateway makes no accounts.
     """
 
 
 @hookspec
 def chatgate_account_attempted(request: NewAccount, account: Account | None) -> None:
-    """What happened: an attempt to make an account is over. account: what came of it; None when it was refused or
-    failed. Told after every `chatgate_admit`, in whatever way that ended: give back what you took for it.
+    """What happened: an attempt to make an account is over. account: the one that was made; None when it was refused or
+    failed. Told after every `chatgate_admit`, however that ended: give back what you set aside for the attempt.
     """
 
 
@@ -223,7 +226,7 @@ def chatgate_set_password(account: Account, password: str) -> bool | Reply | Non
 @hookspec(firstresult=True)
 def chatgate_login_link(address: str, password: str, qr: bool) -> str | None:
     """Who knows the link by which an app logs in to this account? Asked by `accounts create` and `accounts passwd`, and
-    once more with `qr` when the link shall be drawn as a QR code in characters. No answer: none is shown.
+    once more with `qr` when the link is to be drawn as a QR code in characters. No answer: none is shown.
     """
 
 
@@ -234,7 +237,7 @@ def chatgate_logged_in(session: Session, account: Account) -> None:
 
 @hookspec
 def chatgate_account_removed(account: Account) -> None:
-    """What happened: an account was deleted with all it had, by whatever way. Forget what you know of it."""
+    """What happened: an account was deleted with all it had, by any way. Forget what you know of it."""
 
 
 # ---------------------------------------------------------------------------------------------- for IMAP
@@ -242,8 +245,9 @@ def chatgate_account_removed(account: Account) -> None:
 
 @hookspec
 def chatgate_capabilities(session: Session) -> Sequence[str] | None:
-    """What do you add to the IMAP capabilities? Asked once a connection for before and once for after login
-    (`session.account` tells)."""
+    """What do you add to the IMAP capabilities? Asked up to twice per connection: for the time before login and for the
+    time after it (`session.account` tells which).
+    """
 
 
 @hookspec(firstresult=True)
@@ -254,15 +258,16 @@ def chatgate_get_metadata(session: Session, mailbox: str, entry: str) -> bytes |
 @hookspec
 def chatgate_metadata_entries(session: Session, mailbox: str) -> Sequence[str] | None:
     """Which METADATA entries of this mailbox ("": of the server) do you add, to be read or set? Asked when a client
-    wants all entries below one, or sets several at once; those that have no value now may be named, too. Lower case.
+    wants all entries below one, or sets several at once; entries without a value may be named, too. In lower case.
     """
 
 
 @hookspec(firstresult=True)
 def chatgate_set_metadata(session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
-    """Who takes this METADATA entry (None: remove)? An accepting Reply: it is on disk. No answer: an entry below
-    "/private/" is kept as a note (never one of chatgate's own, "/private/vendor/chatgate/"), any other is refused. An
-    entry that `chatgate_metadata_entries` names is set in a command of its own, as nobody could undo it.
+    """Who stores this METADATA entry (value None: remove it)? An accepting Reply: it is on disk. No answer: an entry
+    below "/private/" is kept as a note (never one of chatgate's own, "/private/vendor/chatgate/"), any other is
+    refused. An entry that `chatgate_metadata_entries` names must be set in a command of its own, as nobody could undo
+    it.
     """
 
 
@@ -271,18 +276,18 @@ def chatgate_set_metadata(session: Session, mailbox: str, entry: str, value: byt
 
 @hookspec
 def chatgate_expire(now: float) -> dict[str, int] | None:
-    """What do you clean up? now: Unix seconds. Returns how many things went, by kind. Work in small batches that
-    give other greenlets a turn. Asked by the sweeper and by `chatgate sweep`.
+    """What do you clean up? now: Unix seconds. Returns how many things were removed, by kind. Work in small batches
+    that give other greenlets a turn. Asked by the sweeper and by `chatgate sweep`.
     """
 
 
-# Nothing but a refusal ends the asking: an accepting answer would skip the plugins behind it, the gate among them.
+# Only a refusal ends the asking: an accepting answer would skip the plugins after it, the gate among them.
 VETOES = frozenset({"chatgate_connect", "chatgate_sender", "chatgate_filter", "chatgate_admit"})
 
-# A wrapper around a veto could make a yes of the gate's no; those of the start are not asked by `Hub.ask`.
+# A wrapper around a veto could turn the gate's no into a yes; the hooks of the start are not asked as decisions are.
 UNWRAPPED = VETOES | {"chatgate_open_store", "chatgate_certificate"}
 
-# Where these would be refused, a gateway without the plugin that refuses lets pass.
+# Hooks that keep something out: a gateway without the plugin would let pass what it would have refused.
 REFUSING = VETOES | {"chatgate_recipient", "chatgate_create_account"}
 
 # Upkeep takes the time it needs.
@@ -292,7 +297,7 @@ UNHURRIED = frozenset({"chatgate_expire"})
 _METADATA_ENTRY = re.compile(r"/(?:private|shared)(?:/[!-$&-)+-.0-@[-~]+)+")  # RFC 5464 §3.1; no capitals
 _WORD = re.compile(r"[!-~]+")
 
-# What an answer of the right type must be besides, in view of the facts of the question.
+# What else an answer of the right type must fulfil, given the facts of the question.
 COMPLETE: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
     "chatgate_metadata_entries": lambda answer, facts: all(map(_METADATA_ENTRY.fullmatch, answer)),
     "chatgate_capabilities": lambda answer, facts: all(map(_WORD.fullmatch, answer)),

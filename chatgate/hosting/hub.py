@@ -1,4 +1,4 @@
-"""The hub: where plugins are asked and told, by a door for each hook, and nowhere else."""
+"""The hub: the only place where plugins are asked and told, with a door for each hook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What can be set: how a plugin declares it, what the core declares, and how it is written down for operators."""
+"""Options: how a plugin declares them, those of the core, and how they are written down for operators."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Secret(str):
-    """A string that shows itself in no repr and so in no log."""
+    """A string whose repr hides it, so that it gets into no log."""
 
     def __repr__(self) -> str:
         return "'***'" if self else "''"
@@ -24,19 +24,19 @@ class Secret(str):
 def option(default: Any, help: str, *, per_domain: bool = False, inherited: bool = True) -> Any:
     """A setting with a default. help: what it does, with its unit; it becomes the comment in the shipped conf.d.
     Types: bool, int, float, str, Secret, tuple[str, ...]. A number below zero is refused: limits are finite.
-    per_domain: the file of a further domain may set it for that domain; whoever reads it asks `Domain.options`.
-    inherited: a further domain that does not set it has what holds for the first one, else the default.
+    per_domain: the file of a further domain may set it for that domain; code reads it through `Domain.options`.
+    inherited: whether a further domain that does not set it has the first domain's value; if not, it has the default.
     """
     return dataclasses.field(default=default, metadata={"help": help, "per_domain": per_domain, "inherited": inherited})
 
 
 def differs_by_domain(field: dataclasses.Field[Any]) -> bool:
-    """May the file of a further domain set it?"""
+    """May the file of a further domain set this option?"""
     return bool(field.metadata.get("per_domain"))
 
 
 def at_domain(general: T, given: Mapping[str, Any]) -> T:
-    """These options for a further domain, whose file says what is given. Raises what their dataclass raises."""
+    """These options as they hold for a further domain. given: what its file sets. Raises what the dataclass raises."""
     fields = dataclasses.fields(general)  # type: ignore[arg-type]  # every T is a dataclass
     own = {field.name: field.default for field in fields if not field.metadata.get("inherited", True)}
     if not own and not given:
@@ -51,7 +51,7 @@ def is_listener(field: dataclasses.Field[Any]) -> bool:
 
 
 def required(help: str) -> Any:
-    """A setting the operator must make."""
+    """A setting without a default, which the operator must make."""
     return dataclasses.field(metadata={"help": help})
 
 
@@ -69,14 +69,14 @@ class CoreOptions:
         per_domain=True,
     )
     observer_seconds: float = option(
-        5.0, "Seconds each plugin may take over what it is told, such as that a message is stored; then it is cut off."
+        5.0, "Seconds each plugin may take when it is told of an event, such as a stored message; then it is cut off."
     )
     check_seconds: float = option(300.0, "Seconds each plugin's part of `chatgate check` may take.")
     stall_milliseconds: int = option(
-        1000, "Milliseconds of standing still, with everybody waiting, after which the log names the code. 0: never."
+        1000, "Milliseconds for which code may hold up everybody before the log names it. 0: never."
     )
     processes: int = option(
-        1, "Processes that serve, each on a core of its own. Limits are of each: with 2 they add up to twice as much."
+        1, "Processes that serve, each on a core of its own. Limits hold for each: with 2 they add up to twice as much."
     )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
@@ -105,7 +105,7 @@ class CoreOptions:
 
 
 def render(options: type, title: str, settings: Mapping[str, Any] | None = None) -> str:
-    """A conf.d file with every key commented out at its default, but those in `settings`, which are set."""
+    """A conf.d file with every key commented out at its default, except those in `settings`, which are set."""
     settings, lines = settings or {}, [f"# {line}" for line in title.strip().splitlines()]
     for field in dataclasses.fields(options):
         lines += ["", f"# {field.metadata['help']}{' (per domain)' if differs_by_domain(field) else ''}"]

@@ -35,7 +35,7 @@ class _Manager(pluggy.PluginManager):
 
 
 class Registry:
-    """tallies: by (plugin, hook), of all that was asked or told. hooks: as they are asked."""
+    """tallies: by (plugin, hook), one for each that was asked or told. hooks: as they are asked, by name."""
 
     def __init__(self) -> None:
         self.tallies: dict[tuple[str, str], Tally] = {}
@@ -69,8 +69,8 @@ class Registry:
         self.hooks.clear()
 
     def _check_wrappers(self, plugin: Any) -> None:
-        """They stand around decisions only: elsewhere each plugin has its answer, its try and its time to itself, and
-        one around a veto could turn the gate's refusal into a yes.
+        """Wrappers are for decisions only: elsewhere each plugin is asked by itself, with a try and a time limit of its
+        own, and a wrapper around a veto could turn the gate's refusal into a yes.
         """
         for caller in self._manager.get_hookcallers(plugin) or ():
             spec = caller.spec
@@ -80,7 +80,7 @@ class Registry:
                 raise PluginError(f"{caller.name} takes no wrappers")
 
     def remove(self, plugin: Any) -> None:
-        """Ask this plugin object no more."""
+        """Do not ask this plugin object any more."""
         if self._manager.is_registered(plugin):
             self._manager.unregister(plugin)
         self.hooks.clear()
@@ -94,7 +94,7 @@ class Registry:
         return bool(self.hooks[hook].answerers)
 
     def implementations(self) -> Iterator[tuple[str, str, Callable[..., Any]]]:
-        """(plugin, hook, function) of everything that is asked or told."""
+        """(plugin, hook, function) of each hook that a plugin answers."""
         for name, plugin in self._manager.list_name_plugin():
             for caller in self._manager.get_hookcallers(plugin) or ():
                 for impl in caller.get_hookimpls():
@@ -107,11 +107,11 @@ class Registry:
 
     @property
     def guarded(self) -> bool:
-        """Does a plugin that calls itself a gate filter what passes?"""
+        """Is one of the filters a plugin that calls itself a gate?"""
         return any(getattr(self.plugin(one.plugin), "gate", False) for one in self.hooks["filter"].answerers)
 
     def tally(self, plugin: str, hook: str) -> Tally:
-        """What this plugin's hook cost; `hook` without its prefix."""
+        """The tally of this plugin's hook; `hook` without its prefix."""
         return self.tallies.setdefault((plugin, hook), Tally())
 
     def _put_together(self, hook: str) -> Hook:
@@ -129,7 +129,7 @@ class Registry:
 
 
 class _Hooks(dict[str, Hook]):
-    """By name without its prefix. Put together at first use, as all plugins are there then."""
+    """Hooks by name without prefix. Each is put together at first use, as all plugins are registered by then."""
 
     def __init__(self, put_together: Callable[[str], Hook]) -> None:
         super().__init__()
@@ -142,7 +142,7 @@ class _Hooks(dict[str, Hook]):
 
 @contextlib.contextmanager
 def _named(plugin: str, refused: Callable[[str, PluginError], object] | None) -> Iterator[None]:
-    """What goes wrong in here is a PluginError that names the plugin."""
+    """Turns any error in the block into a PluginError that names the plugin."""
     try:
         yield
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""What plugins bring at start: a certificate, what runs, and what they find wrong."""
+"""What plugins provide at start: a certificate, the services that run, and the problems they find."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 class Certificate:
     """PEM files: the chain beginning with our own certificate, and its private key.
 
-    self_signed: clients that want an authority refuse it; invitations then tell the app not to ask for one.
+    self_signed: clients that want a certificate from an authority refuse it; invitations then tell the app not to.
     """
 
     chain: Path
@@ -21,8 +21,8 @@ class Certificate:
 
 @dataclass(frozen=True)
 class Problem:
-    """What a plugin's check found. level: "error" would keep mail from flowing, "warning" would not, "note" is nothing
-    wrong, only worth knowing.
+    """What a plugin's check found. level: "error" keeps mail from flowing, "warning" does not, "note" is nothing wrong,
+    only worth knowing.
 
     text: one line for the operator, without a full stop, beginning with the name of the plugin: "site: …".
     """
@@ -45,17 +45,17 @@ class Service(Protocol):
         ...
 
     def bind(self) -> None:
-        """Take what may be refused: ports, folders. All services are bound before any is started, and when one raises
-        BindError the gateway does not start.
+        """Acquire whatever the system may refuse, such as ports and folders. All services are bound before any is
+        started; when one raises BindError, the gateway does not start.
         """
         ...
 
     def start(self) -> None:
-        """Begin to serve, and return: what goes on does so in greenlets of its own. The store is open."""
+        """Begin to serve, in greenlets of its own, and return. The store is open."""
         ...
 
     def stop(self, seconds: float) -> None:
-        """Take nothing new, let what is in flight finish for so many seconds, then cut it off and return. Also called
+        """Accept nothing new, give work in flight this many seconds to finish, then cut it off and return. Also called
         when `start` never was. The store is still open.
         """
         ...

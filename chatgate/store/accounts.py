@@ -1,4 +1,4 @@
-"""What a store is asked about accounts. What holds for all methods is in `Store` (contract.py)."""
+"""The store's methods for accounts. `Store` (contract.py) says what holds for all methods."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ class Accounts(Protocol):
     """Who may log in, how much each may keep, and which addresses are gone. Days are counted from 1970-01-01 (UTC)."""
 
     def account(self, address: str) -> Account | None:
-        """The account of this address, which is compared by its `address_key`; None if there is none (any more). Asked
-        at each login, and often meanwhile.
+        """The account with this address, compared by its `address_key`; None if there is none (any more). Called at
+        each login, and often in between.
         """
         ...
 
     def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
-        """What delivery needs to know of each of these addresses, under the address as it was given; those without an
-        account are left out. For a store on a database: one query for all.
+        """What delivery needs to know about each of these addresses. The keys are the addresses as they were given;
+        those without an account are left out. A store on a database should need one query for all.
         """
         ...
 
     def accounts(self, after: str = "", limit: int = 1000) -> list[Account]:
-        """Ordered by address, beginning behind `after` (an address as it is kept): stable paging, also while accounts
-        come and go.
+        """Up to `limit` accounts ordered by address, beginning after `after` (an address as it is kept): paging that
+        stays stable while accounts come and go.
         """
         ...
 
@@ -40,54 +40,57 @@ class Accounts(Protocol):
         disabled: str = "",
         quota: int | None = None,
     ) -> Account:
-        """With the mailboxes of FIRST_MAILBOXES, and subscribed to them. The facts are those of `Account`; created:
-        None for today.
+        """Make an account with the mailboxes of FIRST_MAILBOXES, subscribed to each. The arguments are the fields of
+        `Account`; created: None for today.
 
-        returning: its owner comes back to an address that has a tombstone, which then goes. Without a tombstone it
-        makes no difference.
+        returning: the former owner comes back to an address that has a tombstone, which is then removed. Without a
+        tombstone it makes no difference.
 
-        Raises Impossible for what is no address (see `new_address`); AddressGone for one that has a tombstone, unless
-        its owner is returning and the deletion was not final; AccountExists, also when two come at the same instant:
-        then one of them gets it.
+        Raises Impossible for something that is not an address (see `new_address`); AddressGone for one that has a
+        tombstone, unless its owner is returning and the deletion was not final; AccountExists, also when two callers
+        ask at the same instant: then one of them gets the account.
         """
         ...
 
-    # Each of these two, and `delete_account`, also posts the account (`account_key`): its sessions are ended.
+    # `set_secret`, `set_disabled` and `delete_account` also post the account (`account_key`): its sessions are ended.
     def set_secret(self, account_id: int, secret: str) -> None:
-        """secret: what the plugin that checks passwords compares them with, such as a hash; never a password. Any text
-        of up to 1000 characters.
+        """secret: the text that the plugin which checks passwords compares them with, such as a hash; never a password.
+        Any text of up to 1000 characters.
         """
         ...
 
     def set_disabled(self, account_id: int, reason: str) -> None:
-        """reason: one line of ASCII that its owner is told; "" enables the account again. The store itself goes on
-        working for a disabled account.
+        """reason: one line of ASCII that the owner is told; "" enables the account again. The store itself goes on
+        serving a disabled account.
         """
         ...
 
     def set_last_login(self, account_id: int, day: int) -> None:
-        """Unless a later day is known: clocks go back, and the account would seem idle."""
+        """Note the day, unless a later one is known: a clock that was set back must not make the account seem idle."""
         ...
 
     def note_present(self, account_ids: Collection[int], day: int) -> None:
-        """`set_last_login` of several, some hundred at once, in one transaction."""
+        """`set_last_login` for several accounts, a few hundred at once, in one transaction."""
         ...
 
     def set_quota(self, account_id: int, octets: int | None) -> None:
-        """How much the account may keep. 0: no limit. None: what holds for everybody. What it keeps already stays."""
+        """Set how much the account may keep. 0: no limit. None: the default for all accounts. Mail it keeps already
+        stays.
+        """
         ...
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
-        """With everything it has; nobody sees it from the first moment on, while its mail may go piece by piece.
+        """Delete the account with everything it has. It is invisible at once, though its mail may be removed piece by
+        piece.
 
         tombstone: keep a keyed hash of the address with the secret, so that nobody but the owner can have it again (see
-        `create_account`); the address itself is nowhere any more. final: without the secret, so that nobody can.
-        Posts its mailboxes, too.
+        `create_account`); the address itself is kept nowhere. final: keep the hash without the secret, so that not even
+        the owner can. Posts the account's mailboxes, too.
         """
         ...
 
     def tombstone(self, address: str) -> str | None:
-        """The secret of the removed account whose address this was, "" if its deletion was final; None if there is no
+        """The secret of the deleted account that had this address, "" if its deletion was final; None if there is no
         tombstone.
         """
         ...
@@ -97,23 +100,23 @@ class Accounts(Protocol):
         ...
 
     def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
-        """Accounts that are not disabled and whose last login (never: creation), the later of both, lies before this
-        day; those that are idle for longest first. before: may lie far before 1970, then there are none.
+        """Accounts that are not disabled and whose last login and creation (whichever is later) both lie before this
+        day; the longest idle first. before: may lie far before 1970, in which case there are none.
         """
         ...
 
     def count_accounts(self, idle_before: int | None = None) -> int:
-        """How many there are; with a day, how many of them `idle_accounts` would find."""
+        """How many accounts there are; with a day, how many of them `idle_accounts` would find."""
         ...
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
-        """Accounts that use at least this share (0.8 is 80 %) of their quota, of octets or of messages, by ascending
-        id, beginning behind the id `after`. An account without limits is not among them.
+        """Accounts that use at least this share (0.8 is 80 %) of their quota in octets or in messages, by ascending id,
+        beginning after the id `after`. An account without limits is not among them.
         """
         ...
 
     def usage(self, account_id: int) -> Usage:
-        """What the account keeps, and how much it may. A message in two of its mailboxes counts twice. An account that
-        is not there keeps nothing, and may what everybody may.
+        """How much the account keeps, and how much it may keep. A message in two of its mailboxes counts twice. For an
+        account that does not exist: nothing, and the default limits.
         """
         ...

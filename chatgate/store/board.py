@@ -1,16 +1,16 @@
-"""The board: "mailbox M changed", "account A changed" or "the queue has more", from who changed it to who watches."""
+"""The board: carries "mailbox M changed", "account A changed" and "the queue has more" to those who watch for it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Protocol
 
-# What stands for the queue of what goes elsewhere (`chatgate.store.queue`): no mailbox has this id.
+# The key of the queue of mail that goes elsewhere (`chatgate.store.queue`): no mailbox has this id.
 QUEUE = 0
 
 
 def account_key(account_id: int) -> int:
-    """What stands for an account on the board, where mailboxes go by their ids: a negative number."""
+    """The key of an account on the board: a negative number, as the positive ones are the ids of mailboxes."""
     return -account_id
 
 
@@ -23,16 +23,16 @@ class Watch(Protocol):
 
 
 class Board(Protocol):
-    """Wake-ups carry no content: what changed is read from the store (of a mailbox by modseq), so a posting can never
-    be too many for a watcher (its callback only sets a flag), and a lost one costs time but no mail: whoever waits
-    for long looks by himself now and then.
+    """Wake-ups carry no content: the change itself is read from the store (for a mailbox, by modseq). So superfluous
+    postings never hurt a watcher, whose callback only sets a flag, and a lost one costs time but no mail: a watcher
+    that waits for long also looks by itself now and then.
 
-    The gateway has `LocalBoard` unless a plugin brings one (`chatgate_board`). One that spans processes or machines
-    tells each of them what is posted in any of them; its own process at once, the others when it can, and posting never
-    waits for them.
+    The gateway has a `LocalBoard` unless a plugin provides another board (`chatgate_board`). One that spans processes
+    or machines passes on to all of them what is posted in any of them; to its own process at once, to the others when
+    it can, and posting never waits for them.
 
-    on_account: told the id of each account that is posted; set by the gateway, which ends sessions, see `Logins`. One
-    for all, as a watch of its own would be memory for each idle connection.
+    on_account: called with the id of each account that is posted; set by the gateway, which ends sessions (see
+    `Logins`). There is one callback for all accounts, as a watch for each would cost memory for every idle connection.
     """
 
     on_account: Callable[[int], None] | None
@@ -44,8 +44,8 @@ class Board(Protocol):
         ...
 
     def post(self, key: int) -> None:
-        """Wake the watchers of this mailbox, by its id, account, by its `account_key`, or of the `QUEUE`. Call it in
-        the hub's thread, after the commit. Returns at once.
+        """Wake the watchers of a mailbox (key: its id), an account (its `account_key`) or the queue (`QUEUE`). Call it
+        in the hub's thread, after the commit. Returns at once.
         """
         ...
 
@@ -65,7 +65,7 @@ class _Watch:
 
 
 class LocalBoard:
-    """A `Board` for one process, and what others are made of."""
+    """A `Board` for one process, and the base of other boards."""
 
     def __init__(self) -> None:
         self._watches: dict[int, set[_Watch]] = {}
@@ -78,7 +78,9 @@ class LocalBoard:
         return watch
 
     def post(self, key: int) -> None:
-        """As in `Board`: what a board that spans processes calls for what is posted here and for what it hears."""
+        """As in `Board`. A board that spans processes calls this for what is posted here and for what it hears from
+        others.
+        """
         if key < 0 and self.on_account is not None:
             self.on_account(-key)
         for watch in tuple(self._watches.get(key, ())):

@@ -1,8 +1,8 @@
-"""What a store keeps, as records.
+"""The records of a store, and its errors.
 
-Words: an *account* has *mailboxes* (INBOX and folders); a mailbox has *messages*, each with a UID that is never used
+Terms: an *account* has *mailboxes* (INBOX and folders); a mailbox has *messages*, each with a UID that is never used
 again and a modseq (RFC 7162) that grows with every change. Removed messages leave their UID and a modseq behind, so
-that any session in any process can ask "what changed since?" and be told the whole story.
+that any session in any process can ask "what changed since?" and hear everything.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from chatgate.reply import Reply
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """id: the store's key. secret: how the authenticating plugin recognises the owner, opaque to the store.
-    last_login, created: days since 1970-01-01 (rounded down on purpose: less to know about people), 0 for never.
-    disabled: what its owner is told when login and mail are refused; "" for an account in use.
-    quota: octets it may keep; None for the store's default, 0 for no limit.
+    """id: the store's key. secret: by what the authenticating plugin recognises the owner, opaque to the store.
+    last_login, created: days since 1970-01-01 (in days on purpose: less to know about people), 0 for never. disabled:
+    the text its owner is told when login and mail are refused; "" for an account in use. quota: octets it may keep;
+    None for the store's default, 0 for no limit.
     """
 
     id: int
@@ -58,10 +58,9 @@ class Message(NamedTuple):
 
 
 class Changes(NamedTuple):
-    """What happened in a mailbox since a modseq. messages: new and changed ones by ascending uid, to be gone through
-    once: many of them are read as they are wanted.
-    expunged: UIDs gone since then; None where that is not known any more, and when asked since 0: `messages` is then
-    the whole mailbox.
+    """What happened in a mailbox since a modseq. messages: new and changed ones by ascending uid, to be iterated once:
+    a long list is read from the store as it is iterated. expunged: UIDs removed since then; None where they are not
+    known any more, and when asked since 0: then `messages` is the whole mailbox.
     """
 
     modseq: int
@@ -71,7 +70,9 @@ class Changes(NamedTuple):
 
 
 class Status(NamedTuple):
-    """The numbers of IMAP STATUS (RFC 3501 §6.3.10). The store keeps no \\Recent: sessions share that in memory."""
+    """The numbers of IMAP STATUS (RFC 3501 §6.3.10). The store keeps no \\Recent flag: sessions keep track of it in
+    memory.
+    """
 
     messages: int
     unseen: int
@@ -90,14 +91,14 @@ class Usage(NamedTuple):
     message_limit: int = 0
 
     def has_room(self, octets: int, messages: int = 1) -> bool:
-        """May it keep so much more?"""
+        """May the account keep this much more?"""
         return (not self.limit or self.octets + octets <= self.limit) and (
             not self.message_limit or self.messages + messages <= self.message_limit
         )
 
 
 class Recipient(NamedTuple):
-    """What delivery needs to know of an account. inbox: the id of its INBOX."""
+    """What delivery needs to know about an account. inbox: the id of its INBOX."""
 
     account: Account
     inbox: int
@@ -108,10 +109,10 @@ class Recipient(NamedTuple):
 class Delivery:
     """A mailbox here, as the destination of one copy of a message.
 
-    mailbox_id: the mailbox that gets a row. For APPEND: with flags and date (None: now).
-    beyond: octets by which this copy may take its account over the quota, for a word of the server's own.
-    own: it is the sender's copy of what it sends to others. For that alone nothing is stored when they have no room:
-    apps would show the message as delivered.
+    mailbox_id: the mailbox that gets a copy. flags, date: given by APPEND (date None: now). beyond: octets by which
+    this copy may take its account over the quota, for the server's own notices. own: this is the sender's own copy of a
+    message to others. It is not stored alone when the others have no room, as apps would then show the message as
+    delivered.
     """
 
     recipient: str
@@ -127,8 +128,8 @@ class Delivery:
 class Outgoing:
     """An address elsewhere, as the destination of one copy of a message.
 
-    recipient: the address as the next server shall hear it. domain: decides how that server is reached: a domain in
-    lower case, or an address literal ("[192.0.2.1]"); mostly, but not always, what stands behind the @.
+    recipient: the address as it is given to the next server. domain: decides which server that is: a domain in lower
+    case, or an address literal ("[192.0.2.1]"); usually, but not always, the part after the @.
     """
 
     recipient: str
@@ -140,8 +141,8 @@ Destination = Delivery | Outgoing
 
 
 class Stored(NamedTuple):
-    """One delivery that is on disk. uid, uidvalidity: of the message in its mailbox. modseq: that it got, the mailbox's
-    own from then on.
+    """One delivery that is on disk. uid, uidvalidity: of the message in its mailbox. modseq: the message's, which is
+    the mailbox's own from then on.
     """
 
     delivery: Delivery
@@ -153,12 +154,12 @@ class Stored(NamedTuple):
 class Queued(NamedTuple):
     """One recipient elsewhere of a message in the queue, see `chatgate.store.queue`. All times are Unix seconds.
 
-    id: the store's key; never given again. message: the same number in all rows of one message, as long as one is
-    there. account_id: of the account that sends it, None for nobody's. sender: the reverse-path without brackets, ""
-    for the null sender. recipient, domain: see `Outgoing`. size: octets of the content.
-    came: when it was stored. expires: from then on it shall not be tried any more. due: when it is offered; of a row
-    that somebody holds, the end of the lease. attempts: how often it was claimed, this time among them; while it is
-    the same, the row was claimed by nobody else. reply: what the last attempt heard. expired: it was claimed after
+    id: the store's key; never used again. message: a number that all rows of one message share, not reused while one of
+    them exists. account_id: the account that sends it, None for no account. sender: the reverse-path without brackets,
+    "" for the null sender. recipient, domain: see `Outgoing`. size: octets of the content. came: when it was stored.
+    expires: from then on it is not to be tried any more. due: when it is offered next; for a row that somebody holds,
+    the end of the lease. attempts: how often it was claimed, this time included; while the number is the same, nobody
+    else has claimed the row. reply: the other server's answer to the last attempt. expired: it was claimed after
     `expires`; False in lists.
     """
 
@@ -178,8 +179,8 @@ class Queued(NamedTuple):
 
 
 class Settled(NamedTuple):
-    """gone: ids of the rows that were there and are not any more. notice: what was stored of it, None where there was
-    none, or no room for it.
+    """gone: ids of the rows that were removed. notice: how the notice was stored; None if there was none, or no room
+    for it.
     """
 
     gone: Sequence[int]
@@ -187,8 +188,8 @@ class Settled(NamedTuple):
 
 
 class FlagsChanged(NamedTuple):
-    """modseqs: that were given by it, ascending: one for each transaction that changed something. changed: the UIDs
-    that got them. refused: UIDs left alone as they were changed after `unchanged_since`.
+    """modseqs: those newly assigned, ascending: one for each transaction that changed something. changed: the UIDs of
+    the messages that changed. refused: UIDs left alone as they had changed after `unchanged_since`.
     """
 
     modseqs: Sequence[int]
@@ -204,7 +205,7 @@ class Copied(NamedTuple):
     copies: Sequence[int]
 
 
-# The least that `Store.large` is asked for: octets that a message has before any rule calls it large.
+# The smallest size in octets that `Store.large` is asked for: no rule calls a smaller message large.
 LEAST_LARGE = 65536
 
 
@@ -221,8 +222,8 @@ class Kept(NamedTuple):
 
 
 class StoreError(Exception):
-    """What a store does not do, one class for each kind; str() is fit for a client. A plain StoreError is one of which
-    nobody can make anything but its text.
+    """The store refuses or fails, one subclass for each kind; str() is fit for a client. A plain StoreError is one of
+    which callers can only pass on the text.
     """
 
     text = "Not possible"
@@ -232,33 +233,33 @@ class StoreError(Exception):
 
 
 class StoreUnavailable(StoreError):
-    """The store fails, or has been closed. Of a change that was asked for it is not known whether it is on disk; trying
-    again later may help.
+    """The store fails, or has been closed. Whether a requested change is on disk is not known; trying again later may
+    help.
     """
 
     text = "Temporary problem of the mail store, please try again later"
 
 
 class StoreFull(StoreError):
-    """There is no space for what takes some. Nothing was changed, and what removes something still works."""
+    """There is no space left for this. Nothing was changed, and methods that remove something still work."""
 
     text = "There is no space on the server's disk, please try again later"
 
 
 class Impossible(StoreError):
-    """No store does this, now or later: what is no address, mailbox name or flag, a mailbox inside itself, deleting
-    INBOX.
+    """No store does this, now or later: something is not an address, mailbox name or flag, a mailbox would be inside
+    itself, or INBOX would be deleted.
     """
 
 
 class LimitReached(StoreError):
-    """It would be more, or longer, than an account, mailbox or message may have."""
+    """There would be more of it, or it would be longer, than an account, mailbox or message may have."""
 
     text = "Too many"
 
 
 class OverQuota(StoreError):
-    """The account has no room for this. full: of `Store.store`, the deliveries without room."""
+    """The account has no room for this. full: set by `Store.store`, the deliveries without room."""
 
     text = "Mailbox is full"
 
@@ -268,19 +269,19 @@ class OverQuota(StoreError):
 
 
 class QueueFull(StoreFull):
-    """The queue holds as much as it may, of this account or in all."""
+    """The queue holds as much as it may, for this account or in total."""
 
     text = "Too much is on its way elsewhere, please try again later"
 
 
 class NoSuchAccount(StoreError):
-    """The account is not there, or not any more."""
+    """The account does not exist, or not any more."""
 
     text = "No such account"
 
 
 class AccountExists(StoreError):
-    """The address is taken: by an account, also one that another process made a moment ago."""
+    """The address is taken by an account, perhaps one that another process made a moment ago."""
 
     text = "Account already exists"
 
@@ -292,7 +293,7 @@ class AddressGone(AccountExists):
 
 
 class NoSuchMailbox(StoreError):
-    """The mailbox is not there, or not any more. gone: of `Store.store`, all deliveries whose mailbox is gone."""
+    """The mailbox does not exist, or not any more. gone: set by `Store.store`, all deliveries whose mailbox is gone."""
 
     text = "No such mailbox"
 

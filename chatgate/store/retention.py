@@ -1,4 +1,4 @@
-"""What a store is asked by whoever deletes what is old. What holds for all methods is in `Store` (contract.py)."""
+"""The store's methods for deleting old mail. `Store` (contract.py) says what holds for all methods."""
 
 from __future__ import annotations
 
@@ -9,19 +9,20 @@ from chatgate.store.records import Kept
 
 
 class Retention(Protocol):
-    """Which messages are due, what was fetched, and removing many. There may be millions of messages: what goes through
-    them reads in small pieces and gives turns. Messages may be removed while it goes on: none is passed over for that.
+    """Finding messages that are due, noting which were fetched, and removing many. There may be millions of messages:
+    an iterator over them reads in small pieces and gives turns. Messages may be removed during the iteration; no other
+    message is skipped because of that.
     """
 
     def old(self, before: int) -> Iterator[Kept]:
-        """Every message with an earlier date than `before` (Unix seconds, perhaps far below 0), mailbox by mailbox in
-        the order of their ids, in each by UID.
+        """Every message with an earlier date than `before` (Unix seconds, perhaps far below 0), by mailbox id and,
+        within a mailbox, by UID.
         """
         ...
 
     def large(self, larger: int, before: int) -> Iterator[Kept]:
         """Messages of more than `larger` octets with an earlier date than `before`, the oldest first. larger: at least
-        LEAST_LARGE, so that a store can keep an index of these alone; less is the caller's mistake.
+        LEAST_LARGE, so that a store can keep an index of only these; less is the caller's mistake.
         """
         ...
 
@@ -30,18 +31,19 @@ class Retention(Protocol):
         ...
 
     def remove(self, messages: Iterable[tuple[int, int]], tell: Callable[[int], object] | None = None) -> int:
-        """Remove (mailbox id, uid) pairs whatever their flags; how many there were. What is not there, or named twice,
-        is passed over. It is fastest with the pairs in the order of `old`.
+        """Remove the messages with these (mailbox id, uid) pairs, whatever their flags; returns how many were removed.
+        A message that does not exist, or is named twice, is skipped. It is fastest with the pairs in the order of
+        `old`.
 
-        It takes them in small transactions, in their order, none of which lets deliveries wait for long, and calls
-        `tell` with the number that went after each. What `tell` or the iterable raises ends it, and what went is gone.
-        Posts the mailboxes; the UIDs are told by `changes` as those of `expunge` are.
+        It takes them in order, in transactions small enough that deliveries never wait for long, and after each calls
+        `tell` with the number removed by it. An exception from `tell` or the iterable ends it; what was removed by then
+        stays removed. Posts the mailboxes; `changes` reports the UIDs as it does those of `expunge`.
         """
         ...
 
     def note_fetched(self, mailbox_id: int, uids: Collection[int]) -> None:
-        """A client has read these, once a session: one more in `Kept.fetches`. Unknown ones are passed over. It returns
-        at once: on disk with a later transaction, so that a crash may forget it; `old`, `large` and `kept` know it.
-        Changes no modseq.
+        """A client has read these messages; called once per session and message, it adds one to `Kept.fetches`. Unknown
+        UIDs are skipped. It returns at once: the count is on disk with a later transaction, so that a crash may lose
+        it, but `old`, `large` and `kept` include it right away. Changes no modseq.
         """
         ...

@@ -1,4 +1,4 @@
-"""What all stores do alike with addresses, names of mailboxes, flags and headers, so that none has to invent it."""
+"""The rules for addresses, mailbox names, flags and headers that all stores share, so that none invents its own."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ FIRST_MAILBOXES = {"INBOX": "", "Drafts": "\\Drafts", "Junk": "\\Junk", "Sent": 
 
 LONGEST_NAME = 255  # octets of a mailbox name in UTF-8, and of the name of an annotation
 
-# Flags of one message, and their octets together. IMAP sets no limit; the memory of a session needs one, as it has the
-# flags of all messages.
+# How many flags a message may have, and their octets together. IMAP sets no limit, but a session keeps the flags of all
+# messages in memory, which needs one.
 MOST_FLAGS = 50
 LONGEST_FLAGS = 1000
 _TOO_MANY = "Too many flags"
@@ -25,14 +25,14 @@ _TOO_MANY = "Too many flags"
 
 def address_key(address: str) -> str:
     """The form in which addresses are kept, compared and ordered: lower case, an IP address as a literal in one
-    spelling. Any text has one, also what is no address.
+    spelling. Any text has a key, even if it is not an address.
     """
     return normal_address(address).lower()
 
 
 def new_address(address: str, returning: bool = False) -> str:
-    """The key of an address for a new account. returning: its owner had it when more names would do.
-    Raises Impossible.
+    """The key of an address for a new account. returning: its owner had it before, perhaps when more names were
+    allowed. Raises Impossible.
     """
     key = address_key(address)
     if not returning and not valid_address(key):
@@ -42,7 +42,8 @@ def new_address(address: str, returning: bool = False) -> str:
 
 def mailbox_name(name: str) -> str:
     """The form in which names of mailboxes are kept and compared: INBOX in capitals, alone or as the first of several
-    levels (RFC 3501 §5.1). Other names differ in case, and in how Unicode composes a character.
+    levels (RFC 3501 §5.1). All other names are kept as they are: upper and lower case, or another Unicode composition
+    of a character, make another name.
     """
     if name[:5].upper() == "INBOX" and name[5:6] in ("", SEPARATOR):
         return "INBOX" + name[5:]
@@ -50,8 +51,8 @@ def mailbox_name(name: str) -> str:
 
 
 def new_mailbox_name(name: str) -> str:
-    """The form of a name for a new mailbox or subscription: its levels are not empty, its characters printable.
-    Raises Impossible.
+    """The form of a name for a new mailbox or subscription. Raises Impossible unless its levels are not empty, its
+    characters printable, and it has at most LONGEST_NAME octets.
     """
     name = mailbox_name(name)
     if not all(name.split(SEPARATOR)) or not name.isprintable() or len(name.encode()) > LONGEST_NAME:
@@ -65,14 +66,14 @@ def mailbox_order(name: str) -> tuple[bool, str]:
 
 
 def inside(name: str, other: str) -> bool:
-    """Is the mailbox below the other one?"""
+    """Is the mailbox `name` below the mailbox `other`?"""
     return name.startswith(other + SEPARATOR)
 
 
 def normal_flags(flags: Iterable[str]) -> frozenset[str]:
-    """System flags in their usual spelling, as they have no case (RFC 3501 §2.3.2); keywords as they are: IMAP spells
-    them as the mailbox has them already. \\Recent, the affair of sessions, is left out.
-    Raises Impossible for what is no flag, LimitReached for more than a message can have.
+    """System flags in their usual spelling, as their case does not matter (RFC 3501 §2.3.2); keywords as they are: IMAP
+    takes the spelling that the mailbox already has. \\Recent is left out, as it belongs to sessions. Raises Impossible
+    for something that is not a flag, LimitReached for more than a message can have.
     """
     return _normal(frozenset(flags))
 
@@ -87,8 +88,8 @@ def _normal(flags: frozenset[str]) -> frozenset[str]:
 
 
 def few_flags(flags: frozenset[str]) -> frozenset[str]:
-    """The same flags, if one message can have them together; to be asked of what adding flags results in.
-    Raises LimitReached.
+    """The same flags, if one message can have them all; call it with the flags that result from adding some. Raises
+    LimitReached.
     """
     if len(flags) > MOST_FLAGS or sum(map(len, flags)) > LONGEST_FLAGS:
         raise LimitReached(_TOO_MANY)
@@ -96,7 +97,7 @@ def few_flags(flags: frozenset[str]) -> frozenset[str]:
 
 
 def header_size(content: bytes) -> int:
-    """Octets of the header with its closing empty line; all of them where no empty line ends it."""
+    """Octets of the header with its closing empty line; of the whole content if there is no empty line."""
     # Not by `split`, which would copy the body.
     end = -2 if content.startswith(b"\r\n") else content.find(b"\r\n\r\n")
     return end + 4 if end != -1 else len(content)

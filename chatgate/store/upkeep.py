@@ -1,4 +1,4 @@
-"""What a store is asked to keep itself sound. What holds for all methods is in `Store` (contract.py)."""
+"""The store's methods for keeping itself sound. `Store` (contract.py) says what holds for all methods."""
 
 from __future__ import annotations
 
@@ -6,38 +6,39 @@ from typing import Protocol
 
 
 class Upkeep(Protocol):
-    """Checking, cleaning up, closing."""
+    """Checking, cleaning up, dating and closing."""
 
     def integrity(self) -> list[str]:
-        """What is wrong with the stored data, a line each, for the operator; empty when sound. It may take minutes, and
-        others go on meanwhile.
+        """What is wrong with the stored data, one line for each fault, for the operator; empty when it is sound. This
+        may take minutes, during which other greenlets go on.
         """
         ...
 
     def expire(self, now: float) -> dict[str, int]:
-        """Clean up what nothing refers to any more, such as what a crash has left of a deletion, and give free space
-        back to the disk; how much of what, by a name for the operator, without what is 0. now: Unix seconds. Called
-        once a day or so.
+        """Remove what nothing refers to any more, such as what a crash has left of a deletion, and give free space back
+        to the disk. Returns how many of each kind were removed, by a name for the operator, leaving out zeros. now:
+        Unix seconds. Called once a day or so.
 
-        A store may here forget which messages of a mailbox were expunged, but for the last 100 or more (`changes`
-        says how that is told), and tombstones that are older than its operator wants.
+        A store may here forget which messages of a mailbox were expunged, except for at least the last 100 (`changes`
+        says how it then answers), and tombstones that are older than the operator wants.
         """
         ...
 
     def now(self) -> int:
-        """Unix seconds by which the store dates what comes or is made: the machine's clock, but see `not_before`."""
+        """The time (Unix seconds) that the store puts on new messages and accounts: the machine's clock, but see
+        `not_before`.
+        """
         ...
 
     def not_before(self, now: float) -> None:
-        """It is so late at least (Unix seconds), whatever the machine's clock says: of what comes or is made from then
-        on nothing gets an earlier date or day, but one that the caller gives. A clock that was behind for an hour would
-        else have all of that deleted as old, once it is right again. What was said last holds, until the store is
-        closed.
+        """Declare that it is at least this late (Unix seconds), whatever the machine's clock says: from then on nothing
+        new gets an earlier date or day, unless the caller gives one. Otherwise mail that arrived while the clock was
+        behind would be deleted as old once the clock is right again. The latest call holds until the store is closed.
         """
         ...
 
     def close(self) -> None:
-        """Finish what is on its way to the disk, then let go of it. May be called twice. Whatever is called afterwards
-        raises StoreUnavailable or is the caller's mistake.
+        """Finish what is on its way to the disk, then release it. May be called twice. Calling any other method
+        afterwards raises StoreUnavailable or is the caller's mistake.
         """
         ...
