@@ -16,8 +16,8 @@ _MAX_SETUP = 65_536  # octets of a Setup Message; one with an RSA key of 4096 bi
 
 _PGP = b"application/pgp-encrypted"
 
-# A preamble is text outside the encryption. Nothing is admitted there but the one sentence of a known program, which
-# tells nobody anything: of Thunderbird and many others, of Horde, of mail servers that took a message apart.
+# A preamble is text outside the encryption. Only the fixed sentences of known programs are admitted there, as they
+# reveal nothing: those of Thunderbird and many others, of Horde, and of mail servers that took a message apart.
 _PREAMBLE = re.compile(
     rb"(?:\r\n){0,8}(?:(?:"
     rb"This is an OpenPGP/MIME encrypted message(?: \(RFC (?:(?:2440|4880|9580) and )?3156\))?\.?|"
@@ -29,13 +29,13 @@ _PREAMBLE = re.compile(
 _VERSION_1 = re.compile(rb"(?:\r\n)?Version: 1[ \t]{0,2}(?:\r\n){0,8}")
 _REQUEST = re.compile(rb"(?i:(?:\r\n){0,8}secure-join: v[cg]-request[ \t]{0,2}(?:\r\n){0,8})")
 _SETUP_PART = re.compile(rb"(?i:\r\nContent-Type: application/autocrypt-setup[;\r])")
-# RFC 3834 §5, with a comment or parameters as it allows: sendmail writes "auto-generated (failure)".
+# RFC 3834 §5, which allows a comment or parameters: sendmail writes "auto-generated (failure)".
 _AUTOMATIC = re.compile(rb"(?i:auto-(?:generated|replied|notified))(?:[ \t;(].*)?", re.DOTALL)
 _REPORT_PART = re.compile(rb"(?i:\r\nContent-Type:[ \t]*message/(?:global-)?delivery-status[ \t]*[;\r])")
 
 
 class Kind(enum.StrEnum):
-    """What a message is. The first four may pass, the others must not."""
+    """What kind of message it is. The first four may pass, the others must not."""
 
     ENCRYPTED = "encrypted"
     SECUREJOIN_REQUEST = "securejoin-request"
@@ -51,7 +51,7 @@ class Verdict:
 
     sender: the address in the From field, as written; None if there is not exactly one clear address.
     from_field: the value of the From field as it came, for an error text; b"" if there is none or more than one.
-    reason: why it is CLEARTEXT or MALFORMED, in fixed words that hold nothing of the message; else "".
+    reason: why it is CLEARTEXT or MALFORMED, as a fixed text without anything from the message; else "".
     """
 
     kind: Kind
@@ -61,7 +61,7 @@ class Verdict:
 
     @property
     def admitted(self) -> bool:
-        """Does the content allow the message to pass? Whether the sender is who it says is another question."""
+        """Does the content allow the message to pass? Whether the sender is genuine is another question."""
         return self.kind not in (Kind.CLEARTEXT, Kind.MALFORMED)
 
 
@@ -73,14 +73,14 @@ def inspect(
     max_header: int = MAX_HEADER,
     spelling: Callable[[str], str] = str.lower,
 ) -> Verdict:
-    """Say what this message is. Never raises for any content; 10 MB take some 10 ms.
+    """Say what kind of message this is. Never raises, whatever the content; 10 MB take some 10 ms.
 
     content: header and body with CRLF line ends, dot-stuffing undone.
     incoming: True for a message from another server, False for one that an account of ours sends. Only incoming ones
         may be bounces or have armor headers; only outgoing ones may be Autocrypt Setup Messages.
-    recipients: the envelope's recipients; a Setup Message must go to its sender alone.
+    recipients: the envelope's recipients; a Setup Message must go only to its sender.
     max_header: octets the header may have.
-    spelling: makes one spelling of all that an address has.
+    spelling: normalises an address, so that two spellings of the same one are equal.
     """
     try:
         header, body = mime.split(content, max_header)
@@ -107,7 +107,7 @@ def _kind(
     recipients: Sequence[str],
     spelling: Callable[[str], str],
 ) -> Kind:
-    """Raises Malformed or NotEncrypted for what may not pass."""
+    """Raises Malformed or NotEncrypted for a message that may not pass."""
     declared = mime.content_type(header)
     if declared.kind == b"multipart/encrypted":
         armor = encrypted_part(content, body, declared)
@@ -129,16 +129,16 @@ def _kind(
 
 
 def encrypted_part(content: bytes, body: int, declared: ContentType) -> bytes:
-    """The second part's body of a multipart/encrypted message (RFC 3156 §4), its armor not yet looked at.
+    """The body of the second part of a multipart/encrypted message (RFC 3156 §4). Its armor is not checked yet.
 
     body: where the body of the message begins. Raises Malformed unless there are exactly the two parts of the RFC and
-    nothing before, between and after them.
+    nothing before, between or after them.
     """
     if declared.parameters.get(b"protocol", _PGP).lower() != _PGP:
         raise Malformed("not PGP/MIME")
     delimiter = _delimiter(declared)
-    # Programs differ in whether a line that only begins like a delimiter is one. Apart from the lines of the armor
-    # every line between the delimiters is known not to begin so.
+    # Programs disagree on whether a line that only begins like a delimiter is one. Here every line between the
+    # delimiters, apart from those of the armor, is known not to begin like one.
     if openpgp.BEGIN.startswith(delimiter) or openpgp.END.startswith(delimiter):
         raise Malformed("unclear boundary")
     start = _first_part(content, body, delimiter)
@@ -156,14 +156,14 @@ def encrypted_part(content: bytes, body: int, declared: ContentType) -> bytes:
 
 
 def _delimiter(declared: ContentType) -> bytes:
-    """Raises Malformed for a boundary of words: RFC 2046 allows blanks in it, no program puts any there."""
+    """Raises Malformed for a boundary that contains blanks: RFC 2046 allows them, but no program writes them."""
     if b" " in declared.boundary:
         raise Malformed("unclear boundary")
     return b"--" + declared.boundary
 
 
 def _first_part(content: bytes, body: int, delimiter: bytes) -> int:
-    """Where the first part begins. Raises Malformed if anything but empty lines or the known sentence is before it."""
+    """Where the first part begins. Raises Malformed if anything but empty lines or a known sentence precedes it."""
     match = _PREAMBLE.match(content, body)
     start = match.end() if match else body
     if not content.startswith(delimiter + b"\r\n", start):
@@ -172,7 +172,7 @@ def _first_part(content: bytes, body: int, delimiter: bytes) -> int:
 
 
 def _close(content: bytes, delimiter: bytes) -> int:
-    """Where the last part ends. Raises Malformed if anything but empty lines is after it."""
+    """Where the last part ends. Raises Malformed if it is followed by anything but empty lines."""
     close = b"\r\n" + delimiter + b"--"
     end = mime.before_blank_lines(content)
     if not content.endswith(close, 0, end):
@@ -181,7 +181,7 @@ def _close(content: bytes, delimiter: bytes) -> int:
 
 
 def _part(part: bytes) -> tuple[bytes, bytes]:
-    """(content type, body) of a part that has nothing of its own to say in its header. Raises Malformed."""
+    """(content type, body) of a part. Raises Malformed if its header holds anything that the gate does not know."""
     end = _end_of_header(part)
     return parts.cached_kind(part[:end]), part[end:]
 
@@ -194,7 +194,7 @@ def _end_of_header(part: bytes) -> int:
 
 
 def _check_securejoin_request(content: bytes, header: Header, body: int, declared: ContentType) -> None:
-    """Raise Malformed unless the one part is the text that Delta Chat sends before it knows the other's key."""
+    """Raise Malformed unless the only part is the text that Delta Chat sends before it knows the other side's key."""
     delimiter = _delimiter(declared)
     start, end = _first_part(content, body, delimiter), _close(content, delimiter)
     part = content[start:end]
@@ -205,9 +205,9 @@ def _check_securejoin_request(content: bytes, header: Header, body: int, declare
 
 
 def _is_bounce(content: bytes, body: int, header: Header, declared: ContentType, sender: str | None) -> bool:
-    """A mail server's report that a message could not be delivered (RFC 3464, RFC 3834 §5). Anyone can write one:
-    that it comes from the domain it names is for a DKIM check to say. It is made for people to read, so there is
-    text in it; but it must have the part for programs, which nothing else has.
+    """Is it a mail server's report that a message could not be delivered (RFC 3464, RFC 3834 §5)? Anyone can write
+    one; only a DKIM check can tell whether it comes from the domain it names. It contains text, as it is written for
+    people, but it must also have the machine-readable part, which no other kind of message has.
     """
     automatic = _AUTOMATIC.fullmatch(header.get(b"auto-submitted") or b"")
     about_delivery = declared.parameters.get(b"report-type", b"delivery-status").lower() == b"delivery-status"

@@ -1,5 +1,5 @@
-"""What programs write into Content-Description (RFC 2045 §8) of the two parts of an encrypted message. Nothing else may
-stand there: it can be read by everybody. As decoded, each blank one space.
+"""The texts that programs write into the Content-Description (RFC 2045 §8) of the two parts of an encrypted message.
+No other text is allowed there, as everybody can read it. The texts are decoded, with each run of blanks as one space.
 """
 
 DESCRIPTIONS = frozenset(
@@ -15,7 +15,7 @@ DESCRIPTIONS = frozenset(
         "Encrypted message",
         "This is an encrypted message part",
         "This is a digitally encrypted message part",
-        # Evolution says this last one in its user's language.
+        # Evolution writes this last one in its user's language.
         "Verschlüsselter Teil",
         "Acest fragment din mesaj este criptat",
         "Això és una part del missatge xifrat digitalment",

@@ -1,8 +1,8 @@
 """A strict reader of mail headers and MIME fields, on bytes.
 
-It does not try to understand every mail. Whatever two MIME readers could understand differently (a field given twice,
-comments, RFC 2231 parameters, bare CR or LF, blanks before the colon) is refused, so that the mail the gate has seen
-is the mail the recipient's program sees.
+It does not try to understand every mail. Anything that two MIME readers could understand differently (a repeated
+field, comments, RFC 2231 parameters, bare CR or LF, blanks before the colon) is refused, so that the recipient's
+program sees the same mail as the gate.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _TOKEN = rb"[A-Za-z0-9!#$&^_.+-]+"  # RFC 2045 §5.1 without * ' %, which make i
 _TYPE = re.compile(rb"(" + _TOKEN + rb"/" + _TOKEN + rb")")
 _WORD = re.compile(rb"(" + _TOKEN + rb")")
 _PARAMETER = re.compile(rb"[ \t]*;[ \t]*(" + _TOKEN + rb')=(?:"([ !#-\[\]-~]*)"|(' + _TOKEN + rb"))")
-# Delta Chat ends its Content-Disposition with a semicolon that nothing follows.
+# Delta Chat ends its Content-Disposition with a trailing semicolon.
 _REST = re.compile(rb"[ \t]*(?:;[ \t]*)?")
 
 _BOUNDARY = re.compile(rb"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 §5.1.1
@@ -31,9 +31,9 @@ _COMMENT = rb'\([^()<>@\\"]*\)'
 _PHRASE = rb'(?:"(?:[^"\\]|\\.)*"|' + _COMMENT + rb'|[^"()<>@,;:\\\[\]])*'
 _MAILBOX = re.compile(rb"(?:" + _PHRASE + rb"<" + _ADDR_SPEC + rb">|" + _ADDR_SPEC + rb")[ \t]*(?:" + _COMMENT + rb")?")
 _ALONE = re.compile(_ADDR_SPEC)
-# A colon ends a group's name, but not where it stands in an IPv6 address.
+# A colon ends a group's name, except inside an IPv6 address.
 _BETWEEN = re.compile(rb"(?:[ \t,;<>()]|:(?![0-9A-Fa-f:.]{1,60}\]))+")
-# Quoted strings and comments. What is opened and never closed goes too, so that no octet is looked at twice.
+# Quoted strings and comments. Unclosed ones match up to the end, so that no octet is scanned twice.
 _NOISE = re.compile(rb'"(?:[^"\\]|\\.)*(?:"|\\?\Z)|\([^()]*\)', re.S)
 
 # RFC 5322 §3.3, without comments.
@@ -44,11 +44,11 @@ DATE = (
 
 
 class Malformed(ValueError):
-    """The message is not one that every program reads alike. str() is a fixed text, without anything of the message."""
+    """Not every program reads the message alike. str() is a fixed text, without anything from the message."""
 
 
 class Header:
-    """The fields of one header section. Only fields that are asked for are looked at, and those must be unique."""
+    """The fields of one header section. Fields are checked only when asked for, and must then be unique."""
 
     __slots__ = ("_raw", "_repeated")
 
@@ -64,7 +64,7 @@ class Header:
         key = b""
         for line in lines:
             if line[:1] in (b" ", b"\t"):
-                # A folded line of blanks only ends the header for some programs.
+                # For some programs a folded line that consists of blanks only ends the header.
                 if not key or not line.strip(b" \t"):
                     raise Malformed("header line that continues nothing")
                 if key not in self._repeated:
@@ -89,12 +89,12 @@ class Header:
         return name in self._repeated
 
     def get(self, name: bytes) -> bytes | None:
-        """The unfolded value of the field with this lower-case name, or None. Raises Malformed if it is there twice."""
+        """The unfolded value of the field with this lower-case name, or None. Raises Malformed if it is repeated."""
         raw = self.unfolded(name)
         return None if raw is None else raw.strip(b" \t")
 
     def unfolded(self, name: bytes) -> bytes | None:
-        """The same with the blanks around it."""
+        """Like `get`, but with the blanks around the value."""
         if name in self._repeated:
             raise Malformed(f"more than one {name.decode()} field")
         lines = self._raw.get(name)
@@ -107,7 +107,7 @@ class Header:
             return default, {}
         match = (_TYPE if name == b"content-type" else _WORD).match(value)
         found: dict[bytes, bytes] = {}
-        # Some programs decode an encoded word wherever it stands, RFC 2047 §5 notwithstanding.
+        # Some programs decode encoded words everywhere, in spite of RFC 2047 §5.
         if not match or b"=?" in value:
             raise Malformed(f"unclear {name.decode()} field")
         first = match[1].lower()
@@ -123,7 +123,7 @@ class Header:
 
 
 def split(content: bytes, limit: int) -> tuple[Header, int]:
-    """(the header section of a message or body part, where its body begins). limit: octets of the section.
+    """(the header of a message or body part, where its body begins). limit: octets the header may have.
 
     Raises Malformed, also when no empty line ends the section.
     """
@@ -142,26 +142,26 @@ class ContentType(NamedTuple):
 
 
 def content_type(header: Header) -> ContentType:
-    """What the message says it is, and if it has parts how they are divided. Raises Malformed."""
+    """The Content-Type of a message, with the boundary if it is a multipart. Raises Malformed."""
     kind, parameters = header.parameters(b"content-type", b"text/plain")
     if not kind.startswith(b"multipart/"):
         return ContentType(kind, parameters, b"")
     boundary = parameters.get(b"boundary", b"")
     if not _BOUNDARY.fullmatch(boundary):
         raise Malformed("unclear boundary")
-    # RFC 2045 §6.4: a multipart is never encoded as a whole, but some programs would decode it.
+    # RFC 2045 §6.4: a multipart must not be encoded as a whole, but some programs would decode it anyway.
     check_plain(header)
     return ContentType(kind, parameters, boundary)
 
 
 def addresses(value: bytes) -> list[bytes]:
-    """The addresses of a field like To (RFC 5322 §3.4) without names, comments and groups, as far as they are clear."""
+    """The unambiguous addresses of a field like To (RFC 5322 §3.4), without names, comments and groups."""
     words = _BETWEEN.split(_NOISE.sub(b"", value))
     return [word for word in words if _ALONE.fullmatch(word)]
 
 
 def check_plain(header: Header) -> None:
-    """Raise Malformed unless the body stands as it is, without a content transfer encoding (RFC 2045 §6)."""
+    """Raise Malformed if the body has a content transfer encoding that must be decoded (RFC 2045 §6)."""
     if (header.get(b"content-transfer-encoding") or b"7bit").lower() not in (b"7bit", b"8bit", b"binary"):
         raise Malformed("encoded body part")
     if not (header.get(b"mime-version") or b"1.0").startswith(b"1.0"):  # Apple Mail adds a comment
@@ -169,10 +169,10 @@ def check_plain(header: Header) -> None:
 
 
 def address(value: bytes) -> str | None:
-    """The one address of a From field (RFC 5322 §3.4), or None if it is not exactly one and clear.
+    """The address of a From field (RFC 5322 §3.4), or None unless there is exactly one unambiguous address.
 
-    Refused: lists, groups, routes, quoted local parts, an "@" in an unquoted name (programs disagree on which of the
-    two is the address).
+    Refused: lists, groups, routes, quoted local parts, and an "@" in an unquoted name, as programs then disagree on
+    which of the two is the address.
     """
     match = _MAILBOX.fullmatch(value) if len(value) <= 2000 else None
     found = match and (match[1] or match[2])
@@ -180,7 +180,7 @@ def address(value: bytes) -> str | None:
 
 
 def before_blank_lines(text: bytes, limit: int = 8) -> int:
-    """Where the text ends when up to `limit` line ends are taken off it; no program puts more there."""
+    """Where the text ends without up to `limit` trailing line ends; no program writes more of them."""
     end = len(text)
     while limit and text.endswith(b"\r\n", 0, end):
         end -= 2

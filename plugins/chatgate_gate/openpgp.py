@@ -20,14 +20,14 @@ PUBLIC_KEY = 6
 _BEHIND_PUBLIC_KEY = frozenset((2, 13, 14))  # signatures, user IDs, subkeys
 _MAX_KEY_PACKETS = 100
 
-# More than any group has keys, and twice as many chunks as the smallest first chunk would make of the message (every
-# program makes all of the same size): what real software sends is far below, and one forged of tiny packets is given up
-# before it holds up the server.
+# More session keys than any group needs, and twice as many chunks as a message divided into chunks of the smallest
+# allowed first size has (every program makes them all the same size). Real messages stay far below these limits, and a
+# forged one of tiny packets is given up before it holds up the server.
 MAX_SESSION_KEYS = 10_000
 _LEAST_CHUNK = 512
 
 _ALPHABET = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-# What programs say of themselves, and the comments of those that make one; armor headers are read by everybody.
+# How programs name themselves, and the fixed comments that some of them write. Everybody can read armor headers.
 _NUMBER = rb"[0-9]{1,4}(?:\.[0-9]{1,6}){0,3}(?:-(?:ecc|unknown|dev|beta[0-9]{1,3}))?"
 _VERSION = re.compile(
     rb"Version: (?:" + _NUMBER + rb"|(?:"
@@ -45,14 +45,14 @@ _COMMENT = re.compile(
 )
 _CRC = re.compile(rb"=[A-Za-z0-9+/]{4}\r\n\Z")
 
-# What can encrypt a session key: RSA, ElGamal, ECDH, X25519, X448 (RFC 9580 §9.1) and the two of the post-quantum
-# draft with ML-KEM.
+# The algorithms that can encrypt a session key: RSA, ElGamal, ECDH, X25519, X448 (RFC 9580 §9.1), and the two with
+# ML-KEM of the post-quantum draft.
 _ENCRYPTING = frozenset((1, 2, 16, 18, 25, 26, 35, 36))
 _MAX_SESSION_KEY = 4096  # octets; RSA with 16384 bits takes 2 KiB, ML-KEM-1024 less
 
 
 class NotEncrypted(ValueError):
-    """This is no encrypted OpenPGP message. str() is a fixed text, without anything of the message."""
+    """Not an encrypted OpenPGP message. str() is a fixed text, without anything from the message."""
 
 
 class Packet(NamedTuple):
@@ -74,7 +74,7 @@ class Octets:
         stride = width + 2
         last = (len(text) - 1) // stride * stride
         lines = last // stride
-        # Every OpenPGP program makes all lines equally long but the last; then it is known where each octet stands.
+        # Every OpenPGP program makes all lines but the last equally long, so the position of each octet is known.
         if (
             width % 4
             or text[width:last:stride] != b"\r" * lines
@@ -83,14 +83,14 @@ class Octets:
         ):
             if b"\r\n\r\n" in text:
                 raise NotEncrypted("empty line in the armor")
-            # RFC 9580 §6 says 76 characters at most; how long lines are tells nobody anything.
+            # RFC 9580 §6 allows 76 characters at most. Longer lines do no harm: their length reveals nothing.
             text = text.replace(b"\r\n", b"") + b"\r\n"
             width, last, lines = len(text) - 2, 0, 0
         self._text, self._width = text, width
         tail = text[last:-2]
         padding = len(tail) - len(tail.rstrip(b"="))
         line_ends = 2 * (lines + 1)
-        # All other octets must be of the alphabet: a stray CR, LF, blank, "=" or "-" is one too many.
+        # All other octets must belong to the alphabet; a stray CR, LF, blank, "=" or "-" makes their number wrong.
         strangers = len(text.translate(None, _ALPHABET))
         if not tail or (len(text) - line_ends) % 4 or padding > 2 or strangers != line_ends + padding:
             raise NotEncrypted("no base64 text")
@@ -101,17 +101,17 @@ class Octets:
         first, last = offset // 3 * 4, -(-(offset + count) // 3) * 4
         first += first // self._width * 2
         last += last // self._width * 2
-        # a2b_base64 jumps over line ends; there is nothing else to jump over.
+        # a2b_base64 skips line ends; there is nothing else it could skip.
         octets = binascii.a2b_base64(self._text[first:last])
         return octets[offset % 3 : offset % 3 + count]
 
 
 def dearmored(text: bytes, *, headers_allowed: bool) -> Octets:
-    """The content of ASCII armor that begins and ends the text (RFC 9580 §6.2). Raises NotEncrypted.
+    """The content of a text that consists of nothing but ASCII armor (RFC 9580 §6.2). Raises NotEncrypted.
 
-    The only armor headers admitted, where `headers_allowed`, are one "Version" and one "Comment" behind it, with which
-    known programs name themselves. A checksum may be there; its value is not compared, as RFC 9580 §6.1 asks. text: may
-    end with empty lines.
+    With `headers_allowed`, the only armor headers admitted are one "Version" followed by one "Comment", as known
+    programs write them. There may be a checksum; as RFC 9580 §6.1 asks, its value is not checked. The text may end
+    with empty lines.
     """
     if not text.startswith(BEGIN):
         raise NotEncrypted("no armor")
@@ -133,15 +133,15 @@ def packets(octets: Octets) -> list[Packet]:
 
         one or more session keys (PKESK or SKESK), then one SEIPD packet that ends with the last octet.
 
-    RFC 9580 §10.3 allows no session key at all; no one could read such a message, so none is sent. Old kinds of
-    encrypted data without integrity protection (tag 9) and GnuPG's own (tag 20) are refused.
+    RFC 9580 §10.3 also allows a message without any session key, but nobody could read it, so it is refused. So are
+    the obsolete kind of encrypted data without integrity protection (tag 9) and GnuPG's own kind (tag 20).
     """
     found: list[Packet] = []
     offset = 0
     while True:
         if len(found) > MAX_SESSION_KEYS:
             raise NotEncrypted("too many session keys")
-        # One read shows the header (6 octets at most) and all of the body that is looked at.
+        # One read covers the header (6 octets at most) and as much of the body as is checked.
         start = octets.read(offset, 16)
         tag, length, body = _header(start)
         if tag == SEIPD:
@@ -202,14 +202,14 @@ def _header(octets: bytes) -> tuple[int, int | None, int]:
 
 
 def _extent(octets: Octets, offset: int) -> tuple[int, int]:
-    """(where the new-format packet at this offset ends, how long its body is), chunks or not (RFC 9580 §4.2.1.4)."""
+    """(where the new-format packet at this offset ends, how long its body is), in chunks or not (RFC 9580 §4.2.1.4)."""
     offset, total = offset + 1, 0
     for chunk in range(2 + octets.size // (_LEAST_CHUNK // 2)):
         size = octets.read(offset, 5)
         if not size:
             break
         if not 224 <= size[0] < 255:
-            # With an octet in front the length of the last chunk looks like a packet's.
+            # With one octet in front, the length of the last chunk can be read like that of a packet.
             _, last, header = _header(b"\xd2" + size)
             return offset + header - 1 + (last or 0), total + (last or 0)
         length = 1 << (size[0] & 0x1F)
@@ -221,7 +221,7 @@ def _extent(octets: Octets, offset: int) -> tuple[int, int]:
 
 
 def _is_session_key(tag: int, length: int, body: bytes) -> bool:
-    """Is this a session key packet as its version wants it? body: its first octets, ten at least if it has so many."""
+    """Is this a well-formed session key packet? body: its first octets, at least ten if it has as many."""
     if length < 4 or len(body) < 4:
         return False
     version = body[0]
@@ -239,7 +239,7 @@ def _is_session_key(tag: int, length: int, body: bytes) -> bool:
 
 
 def _is_seipd(length: int, body: bytes) -> bool:
-    """Is this a SEIPD packet long enough for anything to be in it?"""
+    """Is this a SEIPD packet long enough to contain anything?"""
     if not body:
         return False
     if body[0] == 1:  # RFC 9580 §5.13.1: version, cipher's block and two octets, packet of 2, SHA-1 packet of 22

@@ -1,7 +1,7 @@
-"""What remains of a message's own header: the fields that Delta Chat and mail programs with OpenPGP need, each in a
-form of its own and no longer than real ones are. Everybody on the way can read them, so all others go.
+"""What remains of a message's own header: the fields that Delta Chat and mail programs with OpenPGP need, each in its
+expected form and no longer than real ones are. Every server on the way can read the header, so other fields go.
 
-Nothing here refuses: a field that is not in its form goes too, or is written anew. See docs/gate.md.
+Nothing is refused here: a field that is not in its form is removed or rewritten. See docs/gate.md.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from chatgate_gate.mime import Header, Malformed
 _SUBJECT = b"[...]"  # as Delta Chat writes; clients encrypt the real one
 _NOBODY = b'"hidden-recipients": ;'  # as Delta Chat writes
 
-# Octets. Real ones are shorter, but for threads and lists without end, of which the nearest and none remain.
+# Octets. Real values are shorter, except for endless threads, of which the nearest messages remain, and endless lists
+# of recipients, of which nothing remains.
 _MAX_AROUND = 3  # blanks around a value
 _MAX_NAME = 120  # in From; 30 letters beyond ASCII
 _MAX_SUBJECT = 500
 _MAX_ID = 200
 _MAX_ANSWERED, _MAX_REFERENCES = 400, 1000  # a thread's nearest ten messages
 _MAX_RECIPIENTS = 4000  # a hundred
-_MAX_KEY = 24_000  # in base64; RSA with 4096 bits takes 4000, a post-quantum key with its signatures 16 000
+_MAX_KEY = 24_000  # in base64; an RSA key of 4096 bits takes 4000, a post-quantum key with its signatures 16 000
 
 _ID = rb"<[!-;=?-~]{1,%d}>" % _MAX_ID  # RFC 5322 §3.6.4, without blanks and comments
 _IDS = re.compile(rb"%b(?:[ \t]{1,4}%b)*" % (_ID, _ID))
@@ -40,14 +41,15 @@ _AUTOCRYPT = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class _Mail:
-    """What the forms look at. sender: in From, as it stands. recipients: of the envelope, in lower case."""
+    """What the forms depend on. sender: the address in From, as written. recipients: the envelope's, in lower case."""
 
     sender: bytes
     submitted: bool
     recipients: Collection[str]
 
 
-# A form takes the unfolded value, not an empty one, and gives what shall stand there: it, another, None for nothing.
+# A form is called with an unfolded value that is not empty. It returns the value that the field shall have: the same or
+# another one, or None to remove the field.
 _Form = Callable[[bytes, _Mail], bytes | None]
 
 
@@ -57,19 +59,19 @@ def _closed(pattern: bytes) -> _Form:
 
 
 def _incoming(form: _Form) -> _Form:
-    """For fields that only forwarders, mailing lists and servers write."""
+    """The form of a field that only forwarders, mailing lists and servers write: removed from mail of our accounts."""
     return lambda value, mail: None if mail.submitted else form(value, mail)
 
 
 def _from(value: bytes, mail: _Mail) -> bytes:
-    """Names stay on mail from elsewhere only, where a person wants to know who writes."""
+    """Names are kept only on mail from elsewhere, whose readers want to know who wrote it."""
     plain = b"<%b>" % mail.sender
     named = not mail.submitted and len(value) <= len(mail.sender) + _MAX_NAME
     return value if named or value in (plain, mail.sender) else plain
 
 
 def _recipients(value: bytes, mail: _Mail) -> bytes | None:
-    """Addresses without names. Of what our accounts send only those that the message goes to."""
+    """Addresses without names. In mail from our accounts, only those of the envelope's recipients are kept."""
     if value[:1] + value[-1:] == b"<>" and value[1:-1].decode("latin-1").lower() in mail.recipients:
         return value
     found = mime.addresses(value) if len(value) <= 2 * _MAX_RECIPIENTS else []
@@ -101,7 +103,7 @@ def _date(value: bytes, mail: _Mail) -> bytes | None:
 
 
 def _ids(most: int) -> _Form:
-    """Message-IDs: the last ones, if they are more octets than that."""
+    """Message-IDs: only the last ones, if all of them have more than `most` octets."""
 
     def form(value: bytes, mail: _Mail) -> bytes | None:
         if len(value) <= most and _IDS.fullmatch(value):
@@ -137,12 +139,12 @@ def _autocrypt(value: bytes, mail: _Mail) -> bytes | None:
 
 
 def _same(address: bytes) -> str:
-    """One spelling for all of an address."""
+    """The address in normalised spelling."""
     return normal_address(address.decode("latin-1")).lower()
 
 
 def _type(kind: bytes, *parameter: bytes) -> _Form:
-    """This type with this parameter and its boundary; the gate's filter has more to say to it."""
+    """The form of a Content-Type: this type with this parameter and its boundary. The gate's filter checks the rest."""
     fixed = (kind, *parameter)
     usual = re.compile(rb";[ \t]{1,3}".join((*map(re.escape, fixed), rb'boundary="[^"\s]{1,70}"')), re.IGNORECASE)
 
@@ -162,7 +164,7 @@ _automatic = _closed(rb"(?i:no|auto-(?:generated|replied|notified))")
 
 
 def _automatic_report(value: bytes, mail: _Mail) -> bytes | None:
-    """The word alone: for what servers write behind it (RFC 3834 §5) the next one might drop the field."""
+    """The keyword alone: servers may add more after it (RFC 3834 §5), and the next gate might then drop the field."""
     return _automatic(re.split(rb"[ \t;(]", value, maxsplit=1)[0], mail)
 
 
@@ -207,25 +209,25 @@ _REPORT = _COMMON | {
 _KINDS = {b"multipart/encrypted": _ENCRYPTED, b"multipart/mixed": _MIXED, b"multipart/report": _REPORT}
 
 
-# For people who may get mail that is not encrypted: all of it, but what was for servers on the way.
+# For addresses that may get unencrypted mail: the whole header, except for the fields meant for servers on the way.
 _CLEARTEXT: tuple[Edit, ...] = (Remove("DKIM-Signature"), Remove("Authentication-Results"), Remove("Received"))
 
-_NAMES = {b"mime-version": "MIME-Version"}  # others are written as title() does
+_NAMES = {b"mime-version": "MIME-Version"}  # the names that title() would write wrongly
 
 
 def spelling(address: str) -> str:
-    """Two of the same mailbox are the same in this."""
+    """Normalise an address: two addresses of the same mailbox are equal afterwards."""
     return normal_address(address).lower()
 
 
 def _forwarded(envelope: Envelope, author: str) -> list[Edit | ReversePath]:
-    """Forwarders change the envelope's sender. The message may pass, but who is named there must get no bounce."""
+    """Forwarders change the envelope's sender. Such a message may pass, but the address there must not get bounces."""
     foreign = envelope.origin != "account" and envelope.sender and spelling(author) != envelope.sender.lower()
     return [ReversePath("")] if foreign else []
 
 
 def cleartext(envelope: Envelope, max_header: int) -> list[Edit | ReversePath]:
-    """The same for a message that may be in clear."""
+    """Like `edits`, for a message that may be unencrypted."""
     try:
         author = mime.address(mime.split(envelope.content, max_header)[0].get(b"from") or b"")
     except Malformed:
@@ -234,9 +236,9 @@ def cleartext(envelope: Envelope, max_header: int) -> list[Edit | ReversePath]:
 
 
 def edits(envelope: Envelope, keep: Collection[bytes], max_header: int) -> list[Edit | ReversePath]:
-    """What makes the header one of those fields. Nothing for a message that the gate's filter refuses anyway.
+    """The edits that leave only those fields in the header. None for a message that the gate's filter refuses anyway.
 
-    keep: lower-case names of more fields, which stay as they are.
+    keep: lower-case names of further fields to leave unchanged.
     """
     try:
         header, _ = mime.split(envelope.content, max_header)

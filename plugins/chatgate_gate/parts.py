@@ -1,5 +1,5 @@
-"""What the header of a body part may hold. It stands outside of the encryption, so there is nothing in it but fields,
-values and file names as real programs write them: see docs/decisions/0015-what-the-gate-leaves-open.md.
+"""What the header of a body part may contain. It is outside the encryption, so it may only have fields, values and
+file names as real programs write them: see docs/decisions/0015-what-the-gate-leaves-open.md.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ _BETWEEN_WORDS = re.compile(rb"(?<=\?=)[ \t]+(?==\?)")  # §6.2: not shown
 def kind(section: bytes, message_id: bytes = b"") -> bytes:
     """The content type of the part with this header section. Raises Malformed if the header says anything else.
 
-    message_id: the one of the whole message; the part may repeat it, as Delta Chat up to 2.4x does.
+    message_id: that of the whole message; the part may repeat it, as Delta Chat up to 2.4x does.
     """
     header, _ = mime.split(section, MAX_HEADER)
     if _LONG_BLANK.search(section):
@@ -62,7 +62,7 @@ def kind(section: bytes, message_id: bytes = b"") -> bytes:
     if own and (own != {b"message-id"} or not message_id or header.get(b"message-id") != message_id):
         raise Malformed("unknown field in a part's header")
     mime.check_plain(header)
-    # The body cannot be changed, so what the top of the message may lose by an edit is refused here.
+    # The body cannot be edited, so anything that would be removed from the message's own header is refused here.
     if header.get(b"mime-version") not in (None, b"1.0"):
         raise Malformed("unknown MIME version")
     description = header.get(b"content-description")
@@ -78,12 +78,12 @@ def kind(section: bytes, message_id: bytes = b"") -> bytes:
     return found
 
 
-# A program gives the same header to the same part of every message: half of the time for a small message.
+# Cached, as a program writes the same part headers in every message: this saves half of the time for a small message.
 cached_kind = functools.lru_cache(maxsize=128)(kind)
 
 
 def _decoded(value: bytes) -> str:
-    """With its encoded words decoded (RFC 2047), each blank one space; "?" if that cannot be."""
+    """The value with its encoded words decoded (RFC 2047) and each run of blanks as one space; "?" if it is invalid."""
     try:
         found: list[str] = []
         end = 0
@@ -96,5 +96,5 @@ def _decoded(value: bytes) -> str:
             found += [value[end : word.start()].decode(), raw.decode(charset.decode())]
             end = word.end()
         return " ".join("".join([*found, value[end:].decode()]).split())
-    except ValueError:  # binascii.Error and UnicodeError are such
+    except ValueError:  # includes binascii.Error and UnicodeError
         return "?"

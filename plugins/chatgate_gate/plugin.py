@@ -53,9 +53,9 @@ class GateOptions:
 class Gate:
     """The gate: only end-to-end encrypted mail leaves and arrives.
 
-    It decides by the content alone (see `chatgate_gate.inspect`) and by the sender's address.
-    That a message from elsewhere comes from the domain in its From field is not looked at here: it is the work of a
-    DKIM filter, without which anyone can write a bounce that passes.
+    It decides by the content (see `chatgate_gate.inspect`) and the sender's address alone.
+    It does not check that a message from elsewhere comes from the domain in its From field: that is the job of a DKIM
+    filter, without which anyone can write a bounce that passes.
     """
 
     Options = GateOptions
@@ -130,7 +130,9 @@ class Gate:
 
     @hookimpl
     def chatgate_services(self) -> None:
-        """None, but this is asked at start: an operator shall not learn by refused mail that GnuPG is missing."""
+        """Starts no service, but checks for GnuPG at start: an operator should not learn from refused mail that it is
+        missing.
+        """
         for problem in self.chatgate_check():
             log.error("%s", problem.text)
 
@@ -139,7 +141,7 @@ class Gate:
         if not self._options.second_opinion:
             return []
         try:
-            with tempfile.TemporaryDirectory() as home:  # nothing is left in the gateway's folder
+            with tempfile.TemporaryDirectory() as home:  # leaves nothing in the gateway's folder
                 SecondOpinion(self._options.gpg, Path(home), self._options.gpg_seconds, 1)
         except Unavailable as error:
             text = f"gate: second_opinion is on, but {error}: all encrypted mail is refused. Install gnupg"
@@ -148,5 +150,5 @@ class Gate:
 
 
 def _printable(raw: bytes) -> str:
-    """For the one line of ASCII that a reply is."""
+    """Printable ASCII for a reply, which is one line."""
     return "".join(chr(octet) if 32 <= octet < 127 else "?" for octet in raw[:200])

@@ -20,20 +20,21 @@ _COMMAND = ["--no-autostart", "--no-options", "--list-only", "--list-packets"]
 
 
 class Unavailable(Exception):
-    """GnuPG gave no opinion. str() holds nothing of the message."""
+    """GnuPG gave no opinion. str() contains nothing from the message."""
 
 
 class SecondOpinion:
-    """Asks a `gpg` whether it sees the same packets as `chatgate_gate.openpgp`.
+    """Asks the program `gpg` whether it sees the same packets as `chatgate_gate.openpgp`.
 
-    GnuPG 2.2 and 2.4 cannot read SEIPD version 2, which Delta Chat sends: of such messages they are shown the session
-    keys and the beginning of the encrypted packet, of others everything, armor included.
+    GnuPG 2.2 and 2.4 cannot read SEIPD version 2, which Delta Chat sends: of such a message they get only the session
+    keys and the beginning of the encrypted packet. Of any other message they get everything, including the armor.
     """
 
     def __init__(self, gpg: str, home: Path, seconds: float, processes: int) -> None:
-        """gpg: the program. home: its folder, made if missing. seconds: it may take. processes: at the same time.
+        """gpg: the program. home: its folder, made if missing. seconds: how long it may take. processes: how many may
+        run at the same time.
 
-        Raises Unavailable if it does not run.
+        Raises Unavailable if it cannot be run.
         """
         try:
             home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -44,7 +45,7 @@ class SecondOpinion:
         self._running = BoundedSemaphore(max(1, processes))
 
     def agrees(self, content: bytes, *, max_header: int) -> bool:
-        """Does GnuPG see the packets that we see in this message, of which `inspect` said that it is encrypted?
+        """Does GnuPG see the same packets as we do in this message, which `inspect` found to be encrypted?
 
         Raises Unavailable when it fails or takes too long.
         """
@@ -56,7 +57,7 @@ class SecondOpinion:
         expected = [(packet.offset, packet.tag) for packet in ours]
         if last.version == 1:
             return self._listed(armor) == expected
-        # The longest header and the octets of fixed meaning behind it; gpg takes what follows for packets.
+        # The longest header, and the octets of fixed meaning after it; gpg would take what follows for packets.
         return self._listed(octets.read(0, last.offset + 10))[: len(expected)] == expected
 
     def _listed(self, message: bytes) -> Sequence[tuple[int, int]]:
@@ -71,7 +72,7 @@ class SecondOpinion:
             raise Unavailable("gpg took too long") from None
         except OSError as error:
             raise Unavailable(f"gpg cannot be used: {type(error).__name__}") from error
-        # It exits with 2 whenever it holds no key for a message, so with every message; a signal is a failure.
+        # It exits with 2 if it has no key for a message, and so for every message; ending by a signal is a failure.
         if done.returncode not in (0, 2):
             raise Unavailable(f"gpg ended with {done.returncode}")
         return [(int(offset), int(tag)) for offset, tag in _PACKET.findall(done.stdout)]

@@ -1,4 +1,4 @@
-"""chatgate_passwordless: accounts that come into being at the first login, without a sign-up."""
+"""chatgate_passwordless: accounts that are created by the first login, without a sign-up."""
 
 from chatgate_passwordless.options import PasswordlessOptions
 from chatgate_passwordless.plugin import Passwordless

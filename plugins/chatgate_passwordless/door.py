@@ -1,4 +1,4 @@
-"""Whether newcomers get in at this moment: the door is open, shut, or frozen; an invitation opens a shut one."""
+"""Whether new accounts can be made at the moment: the door is open, shut or frozen; an invitation opens a shut one."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ NO_INVITATION = Reply(550, "5.7.1", "There is no such invitation, or not any mor
 
 
 class Door:
-    """Each domain has its own."""
+    """Each domain has its own state: open, shut or frozen."""
 
     def __init__(self, gateway: Gateway, options: PasswordlessOptions) -> None:
         self._gateway, self._options = gateway, options
         self._invitation = gateway.hub.decision(hooks.chatgate_invitation)
 
     def frozen(self, address: str) -> bool:
-        """Are no accounts made in the domain of this address? Asked often: the file costs 2 microseconds."""
+        """Does a freeze file forbid new accounts in the domain of this address? Called often: each look takes 2
+        microseconds.
+        """
         return self._freeze_path(self._at(address)).exists()
 
     def frozen_by(self) -> list[Path]:
-        """The files that are there and freeze a domain."""
+        """The freeze files that exist at the moment."""
         paths = dict.fromkeys(self._freeze_path(one.options(self._options)) for one in self._gateway.domains)
         return [path for path in paths if path.exists()]
 
     def closed(self, domain: Domain) -> tuple[Literal["", "closed", "frozen"], str]:
-        """Who gets in, as `Facts` say it, and why, for the operator."""
+        """Whether the domain takes new accounts, in the words of `Facts`, and the reason, for the operator."""
         options = domain.options(self._options)
         if (path := self._freeze_path(options)).exists():
             return "frozen", f"no new accounts are made as long as {path} is there"
         return ("", "") if options.open else ("closed", "no new accounts are made, as passwordless has open = false")
 
     def ask(self, address: str, password: str, token: str = "") -> hooks.Invitation | Reply | None:
-        """What a newcomer shows; None for nothing where nothing is needed; or why nobody gets in this way. The freeze
-        file stops invited people, too: it is there for emergencies.
+        """The invitation that this address or password brings, None if it brings none and needs none, or the refusal.
+        The freeze file also stops invited people: it is for emergencies.
         """
         if self.frozen(address):
             return FROZEN

@@ -1,4 +1,4 @@
-"""Password hashes, computed in native threads: one takes some 45 ms of CPU, in which the hub must serve the others."""
+"""Password hashes, computed in native threads: one takes some 45 ms of CPU, during which the hub must keep running."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import Any
 
 from gevent.threadpool import ThreadPool
 
-# A password drawn at random with 100 bits cannot be searched for, so stretching adds nothing but cost, and an
-# invitation page that makes hundreds of accounts a second cannot pay it. 17 letters and digits have 101 bits.
+# A random password of 100 bits cannot be found by brute force, so key stretching would only add cost, more than an
+# invitation page that makes hundreds of accounts a second can afford. 17 letters and digits have 101 bits.
 GENERATED_LENGTH = 17
 
 _SCRYPT = re.compile(r"\$scrypt\$ln=(\d{1,2}),r=(\d{1,2}),p=(\d{1,2})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)\Z")
@@ -27,10 +27,10 @@ class Busy(Exception):
 
 class Hasher:
     """Makes and verifies secrets: `$scrypt$ln=14,r=8,p=1$salt$hash` (RFC 7914) for passwords that people and their
-    programs chose, `$sha256$salt$hash` for those we drew at random ourselves.
+    programs chose, `$sha256$salt$hash` for those that we generated ourselves.
 
     cost: log2 of scrypt's N. threads: how many hashes are computed at once (0: as many as there are CPUs).
-    queue: how many more may wait; over that `Busy` is raised, as nobody waits minutes for a login.
+    queue: how many more may wait; beyond that `Busy` is raised, as nobody waits minutes for a login.
     """
 
     def __init__(self, cost: int, threads: int, queue: int) -> None:
@@ -48,8 +48,8 @@ class Hasher:
         return f"$scrypt$ln={self._cost},r={_R},p={_P}${_text(salt)}${_text(digest)}"
 
     def verify(self, password: str, secret: str) -> bool:
-        """Is it the password? "No" costs one scrypt, whatever the secret, even "" for an account that is not there: so
-        the time of an answer does not tell which names are known. Raises Busy.
+        """Is it the password? A "no" always costs one scrypt, whatever the secret, even "" for an account that does not
+        exist: so the response time does not reveal which names exist. Raises Busy.
         """
         if match := _SCRYPT.match(secret):
             salt, digest = _octets(match[4]), _octets(match[5])
@@ -72,12 +72,13 @@ class Hasher:
 
     @cached_property
     def _pool(self) -> Any:
-        # Idle threads go: the memory that malloc keeps for a thread is not small.
+        # Idle threads end: malloc keeps a lot of memory for each thread.
         return ThreadPool(self._threads, idle_task_timeout=30)
 
 
 def _compute(password: bytes, salt: bytes, n: int, r: int, p: int, size: int) -> bytes:
-    # OpenSSL's own limit of 32 MB would do for the default cost only; twice the need leaves room for its bookkeeping.
+    # OpenSSL's own limit of 32 MB suffices for the default cost only; twice the memory needed leaves room for its
+    # bookkeeping.
     return hashlib.scrypt(password, salt=salt, n=n, r=r, p=p, dklen=size, maxmem=256 * r * (n + p))
 
 
@@ -86,7 +87,7 @@ def _sha256(password: str, salt: bytes) -> bytes:
 
 
 def _encoded(password: str) -> bytes:
-    # Octets that are no UTF-8 reach us as lone surrogates; they too can be part of a password.
+    # Octets that are not UTF-8 reach us as lone surrogates; they, too, can be part of a password.
     return password.encode("utf-8", "surrogatepass")
 
 

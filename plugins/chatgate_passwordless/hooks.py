@@ -19,17 +19,17 @@ class Invitation(Protocol):
     def quota(self) -> int | None: ...
 
     def take(self) -> bool:
-        """Spend one use, on disk and for all processes. False: somebody else had the last one."""
+        """Use the invitation up by one, on disk and for all processes. False: somebody else had the last one."""
         ...
 
     def give_back(self) -> None:
-        """No account came of it."""
+        """Undo `take`: no account was made."""
         ...
 
 
 @hookspec(firstresult=True)
 def chatgate_invitation(address: str, token: str, password: str) -> Invitation | Reply | None:
-    """Who knows an invitation to this address in this token, or else ("") at the beginning of this password? Asked at
-    every attempt to make an account but the operator's; looking must spend nothing. A Reply: it is one, and not good
-    (any more).
+    """Find an invitation for this address in the token, or, when the token is "", at the beginning of the password.
+    Called for every attempt to make an account, except the operator's. The call itself must not use the invitation up.
+    Answer with a Reply if it is an invitation that is not valid (any more).
     """

@@ -1,4 +1,4 @@
-"""What is kept in memory about logins: verified ones for a while, and those being verified right now."""
+"""What is kept in memory about logins: those verified recently, and those being verified right now."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from chatgate_passwordless.hashing import Busy
 
 
 class Verified:
-    """Logins that were right a short while ago: Delta Chat connects anew for nearly every message it sends.
+    """Logins that were right a short while ago: Delta Chat opens a new connection for nearly every message it sends.
 
-    Kept is a hash under a key that dies with the process. It covers the stored secret: a login is not recognised
-    any more once the password was changed or the address got a new owner, in this process or in another.
-    seconds: how long one is remembered. limit: how many are.
+    Only a keyed hash is kept; the key exists only in this process. The hash covers the stored secret: a login is no
+    longer recognised once the password was changed or the address got a new owner, in this process or in another.
+    seconds: how long a login is remembered. limit: how many are remembered.
     """
 
     def __init__(self, seconds: float, limit: int) -> None:
@@ -37,14 +37,14 @@ class Verified:
         return time.monotonic() < until and hmac.compare_digest(digest, self._digest(account, password))
 
     def add(self, account: Account, password: str) -> None:
-        """Remember this login; the oldest ones make room."""
+        """Remember this login, and drop the oldest ones if there are too many."""
         self.forget(account)
         self._known[account.id] = (time.monotonic() + self._seconds, self._digest(account, password))
         while len(self._known) > self._limit:
             del self._known[next(iter(self._known))]
 
     def forget(self, account: Account) -> None:
-        """Know nothing of this account."""
+        """Forget the login of this account."""
         self._known.pop(account.id, None)
 
     def _digest(self, account: Account, password: str) -> bytes:
@@ -54,15 +54,17 @@ class Verified:
 
 
 class Flights:
-    """Equal questions asked at the same instant are answered once: Delta Chat's first logins by IMAP and by SMTP come
-    together, and the second need not pay for a hash of its own.
+    """Answers equal questions that are asked at the same time only once: Delta Chat's first logins by IMAP and by SMTP
+    come together, and the second one does not need a hash of its own.
     """
 
     def __init__(self) -> None:
         self._flights: dict[Any, AsyncResult] = {}
 
     def once(self, question: Any, work: Callable[[], Any]) -> Any:
-        """What `work()` returns, or what the greenlet got that is at it. Raises Busy if that one was interrupted."""
+        """The result of `work()`. If another greenlet is already working on the same question, wait for its result;
+        raises Busy if that greenlet is interrupted.
+        """
         flight = self._flights.get(question)
         if flight is not None:
             return flight.get()
@@ -70,7 +72,7 @@ class Flights:
         try:
             answer = work()
         except BaseException:
-            flight.set_exception(Busy())  # a time-out or kill was meant for this greenlet, not for those who wait
+            flight.set_exception(Busy())  # a timeout or kill was meant for this greenlet, not for those that wait
             raise
         else:
             flight.set(answer)

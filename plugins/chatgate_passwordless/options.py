@@ -40,6 +40,6 @@ class PasswordlessOptions:
 
 
 def options_at(address: str, gateway: Gateway, options: PasswordlessOptions) -> PasswordlessOptions:
-    """Those for the domain of this address; where it is none of ours, those of the first."""
+    """The options for the domain of this address; if it is not one of ours, those of the first domain."""
     domain = gateway.domains.of(address)
     return options if domain is None else domain.options(options)

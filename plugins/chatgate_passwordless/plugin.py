@@ -27,13 +27,13 @@ from chatgate_passwordless.rules import Rules, lower
 
 GONE = Reply(550, "5.7.1", "This address was somebody's and is not given away again", imap="ALREADYEXISTS")
 LAST_USE_GONE = Reply(550, "5.7.1", "This invitation has been used up", imap="NOPERM")
-# No text but that of a wrong password may contain "authentication", see chatgate.reply.
+# Only the text for a wrong password may contain "authentication", see chatgate.reply.
 BUSY = Reply(454, "4.7.0", "Too many logins at the moment, please try again later", imap="LIMIT")
 GUESSED = Reply(454, "4.7.0", "Too many wrong passwords from your network, please try again in a minute", imap="LIMIT")
 
 
 class Passwordless:
-    """Accounts that come into being at the first login: an address belongs to whoever logs in with it first."""
+    """Accounts that are created by the first login: an address belongs to whoever first logs in with it."""
 
     Options = PasswordlessOptions
     order = 50
@@ -61,20 +61,20 @@ class Passwordless:
 
     @hookimpl
     def chatgate_authenticate(self, session: Session, credentials: Credentials) -> Account | Reply:
-        """The account, made now if it is a new one, or why not."""
+        """The account, created now if the address is new, or the refusal."""
         answer = self._recognised(credentials, session)
         if isinstance(answer, Account) and answer.disabled:
-            # Only the owner gets to see this. 525 and 5.7.13: "user account disabled" (RFC 5248's registry).
+            # Only the owner can see this. 525 and 5.7.13: "user account disabled" (RFC 5248's registry).
             return Reply(525, "5.7.13", answer.disabled, imap="CONTACTADMIN")
         return answer
 
     def _recognised(self, credentials: Credentials, session: Session) -> Account | Reply:
-        """From memory, else by a hash, which counts as a guess until it was right."""
+        """Verify a login from memory or else by a hash. The latter counts as a wrong guess until it proves right."""
         address, password = lower(credentials.address), credentials.password
         account = self.gateway.store.account(address) if self._rules.name(address) else None
         if account is not None and (account, password) in self._verified:
             return account
-        network = session.network  # a hash of its own
+        network = session.network  # computing it takes a hash: only once
         minute, answer = self._guesses.take(network), None
         if minute is None:
             return GUESSED
@@ -91,12 +91,12 @@ class Passwordless:
 
     # ------------------------------------------------------------------------------------------ accounts
 
-    @hookimpl(trylast=True)  # the words of policy plugins come first
+    @hookimpl(trylast=True)  # the refusals of policy plugins come first
     def chatgate_admit(self, request: NewAccount) -> Reply | None:
         operator = request.way == "operator"
         if rule := self._rules.broken(lower(request.address), request.password, operator):
             return Reply(550, "5.7.1", rule, imap="NOPERM")
-        if operator or STASH in request.stash:  # a login has asked the door already
+        if operator or STASH in request.stash:  # a login has already asked the door
             return None
         shown = self._door.ask(lower(request.address), request.password, request.token)
         if isinstance(shown, Reply):

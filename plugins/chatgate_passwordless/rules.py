@@ -7,7 +7,7 @@ import re
 from chatgate.api import Gateway, normal_address, valid_address
 from chatgate_passwordless.options import PasswordlessOptions, options_at
 
-# What Delta Chat invents for `dcaccount:DOMAIN` invitations.
+# The lengths that Delta Chat uses for accounts it invents from a `dcaccount:DOMAIN` link.
 _CLIENT_NAME_LENGTH = 9
 _CLIENT_PASSWORD_LENGTH = 22
 
@@ -15,7 +15,7 @@ _NAME = re.compile(r"[a-z0-9._-]{1,64}")  # RFC 5321 §4.5.3.1.1: a local part h
 
 
 class Rules:
-    """They are those of the domain that an address is in."""
+    """The rules of each domain, found by the domain of an address."""
 
     def __init__(self, gateway: Gateway, options: PasswordlessOptions) -> None:
         self._gateway, self._domains, self._options = gateway, gateway.domains, options
@@ -24,16 +24,16 @@ class Rules:
         return options_at(address, self._gateway, self._options)
 
     def name(self, address: str) -> str:
-        """The local part of an address that an account here can have, else ""."""
+        """The local part of an address, or "" if no account here can have that address."""
         name = address.rpartition("@")[0]
         return name if _NAME.fullmatch(name) and self._domains.of(address) else ""
 
     def broken(self, address: str, password: str, operator: bool = False) -> str:
-        """Why there can be no new account with this address or password; "" if there can. The operator may give names
-        of any length.
+        """Why no new account can have this address or password; "" if one can. The operator may use names of any
+        length.
         """
         if self._domains.of(address) is None:
-            if len(self._domains) > 1:  # who asks for one need not learn of the others
+            if len(self._domains) > 1:  # do not tell the client which domains there are
                 return "This server has no addresses of that domain"
             return f"Addresses of this server end in @{self._domains.first.name}"
         options = self._at(address)
@@ -42,18 +42,18 @@ class Rules:
             low, high = 1, 64
         if not low <= len(self.name(address)) <= high:
             return f"Names of new accounts have {_range(low, high)} characters of a-z 0-9 . _ -"
-        if not valid_address(address):  # accounts of such names can still log in, but no mail has ever reached them
+        if not valid_address(address):  # older accounts with such names can log in, but no mail has ever reached them
             return "Dots in names of new accounts stand between other characters"
         return self.broken_by(address, password)
 
     def broken_by(self, address: str, password: str) -> str:
-        """Why nobody in the domain of this address can have this password; "" if somebody can."""
+        """Why no account in the domain of this address can have this password; "" if one can."""
         low, high = self._at(address).password_min_length, self._options.password_max_length
         return "" if low <= len(password) <= high else f"Passwords have {_range(low, high)} characters"
 
     def refused_of_apps(self) -> list[str]:
-        """What of Delta Chat's own inventions these rules refuse, for the operator."""
-        found = dict[str, None]()  # what several domains have in common is told once
+        """Which of the names and passwords that Delta Chat invents these rules refuse; a text for the operator each."""
+        found = dict[str, None]()  # texts that are the same for several domains are given once
         for options in (domain.options(self._options) for domain in self._domains):
             if not options.name_min_length <= _CLIENT_NAME_LENGTH <= options.name_max_length:
                 found[f"names of {_CLIENT_NAME_LENGTH} characters are refused"] = None
@@ -63,7 +63,7 @@ class Rules:
 
 
 def lower(address: str) -> str:
-    """Names of accounts are lower case. Not str.lower() alone: it would make a k of the Kelvin sign."""
+    """The address in lower case. Not by str.lower() alone, which would turn the Kelvin sign into a k."""
     return normal_address(address).lower() if address.isascii() else address
 
 
