@@ -1,4 +1,4 @@
-"""chatgate_accounts: who gets mail here, and what the operator does with accounts."""
+"""chatgate_accounts: which addresses get mail here, and the operator's commands for accounts."""
 
 from chatgate_accounts.plugin import Accounts, AccountsOptions
 

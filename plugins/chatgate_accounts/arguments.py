@@ -1,4 +1,4 @@
-"""What the commands about accounts are given, and which account is meant."""
+"""The argument types of the commands about accounts, and finding the account that is meant."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Quota(Size):
 
 
 def account_of(gateway: Gateway, address: str) -> Account:
-    """Ends the command where there is none. address: perhaps without its domain."""
+    """The account with this address, which may lack its domain. Ends the command if there is none."""
     full = gateway.domains.full(address)
     account = gateway.store.account(full)
     if account is None:

@@ -1,4 +1,4 @@
-"""`chatgate accounts`: look after accounts by hand. Works beside a running gateway."""
+"""`chatgate accounts`: manage accounts by hand. Works while the gateway is running."""
 
 from __future__ import annotations
 
@@ -159,8 +159,8 @@ def _show_login(gateway: Gateway, address: str, password: str, qr: bool, as_json
 
 
 def _password(given: str | None) -> tuple[str, bool]:
-    """(password, was it drawn at random). "-" asks on a terminal, else takes a line of standard input: an argument can
-    be seen by everybody on this machine. 22 letters and digits are 131 bits.
+    """(password, was it generated). "-" asks for it on a terminal, or else reads a line of standard input: everybody on
+    this machine can see a command's arguments. 22 random letters and digits have 131 bits.
     """
     if given == "-":
         if sys.stdin.isatty():
@@ -188,6 +188,6 @@ _COMMANDS = (
 
 
 def make(gateway: Gateway) -> click.Group:
-    """Each command gets the gateway by `@click.pass_obj`."""
+    """The group of commands. Each gets the gateway by `@click.pass_obj`."""
     about = "Look after accounts.\n\nAn ADDRESS may be given without its domain, which is the first one then."
     return click.Group("accounts", commands=_COMMANDS, help=about, context_settings={"obj": gateway})

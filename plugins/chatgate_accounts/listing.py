@@ -30,7 +30,7 @@ def facts_of(gateway: Gateway, account: Account) -> dict[str, Any]:
 
 
 def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
-    """Page by page: a command may stop early, and nobody waits for a long read."""
+    """All accounts, read page by page: a command may stop early, and no read keeps others waiting."""
     while page := gateway.store.accounts(after, _PAGE):
         yield from page
         after = page[-1].address
@@ -72,7 +72,7 @@ def list_(
     and go in between shift nothing.
     """
     today = int(time.time()) // 86400
-    _ = gateway.store  # where it cannot be opened, no heading is printed
+    _ = gateway.store  # if it cannot be opened, the command ends before it prints a heading
     wanted: list[Callable[[Account], bool]] = []
     if match:
         wanted.append(lambda account: match.lower() in account.address)
@@ -93,7 +93,7 @@ def list_(
         return
     form = "{:<40} {:<10} {:>6} {:>12} {}".format
     click.echo(form("address", "login", "mails", "octets", "").rstrip())
-    for r in rows:  # as they are found: there may be very many
+    for r in rows:  # printed as they are found: there may be very many
         disabled_too = "disabled" if r["disabled"] else ""
         click.echo(form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], disabled_too).rstrip())
 

@@ -1,4 +1,4 @@
-"""The hooks: who of this domain gets mail, when somebody was here, private METADATA, the operator's commands."""
+"""The hooks: which addresses get mail, the day of the last login, private METADATA, the operator's commands."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Accounts:
     """Mail for the accounts of this server, the day of their last login, and commands to look after them."""
 
     Options = AccountsOptions
-    order = 60  # behind the plugins that refuse recipients, as it accepts them, and before those that route elsewhere
+    order = 60  # after plugins that refuse recipients, as this one accepts them; before those that route elsewhere
 
     def __init__(self, gateway: Gateway, options: AccountsOptions) -> None:
         self.gateway, self.options = gateway, options
@@ -69,8 +69,8 @@ class Accounts:
         return [Background("presence", self._note_present)]
 
     def _note_present(self) -> None:
-        """Whoever stays connected is not idle, however long ago the login was. Others, such as commands, learn it from
-        the database.
+        """Note that connected accounts are not idle, however long ago their login was. It is noted in the database, as
+        other processes, such as commands, must know it, too.
         """
         while True:
             gevent.sleep(_HOUR)
@@ -94,9 +94,9 @@ class Accounts:
 
     @hookimpl
     def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Delivery | Reply | None:
-        """Answers for addresses of our domains. A mailbox without room refuses other servers for now, as old mail is
-        removed after a while. An account's own message is not refused for it: Delta Chat would give it up for all
-        members of a group. Those with room get it, and the sender is told who did not (see `Intake`).
+        """Answers for addresses of our domains. A full mailbox refuses mail from other servers temporarily, as old mail
+        is removed after a while. A message from an account is not refused for a full mailbox, as Delta Chat would give
+        it up for all members of a group: the others get it, and the sender is told who did not (see `Intake`).
         """
         if self.gateway.domains.of(address) is None:
             return None
@@ -115,13 +115,13 @@ class Accounts:
 
     @hookimpl
     def chatgate_full(self, envelope: Envelope, full: Sequence[Delivery]) -> None:
-        """The sender's next try is refused for these alone, at RCPT, and the others get it."""
+        """Remember these mailboxes: the sender's next try is refused for them alone, at RCPT, and the others get it."""
         for delivery in full:
             self._too_much.note(delivery.account_id, len(envelope.content))
 
     @hookimpl
     def chatgate_logged_in(self, account: Account) -> None:
-        """Once a day for each account, and in a greenlet of its own: nobody's login waits for a disk."""
+        """Note the login, once a day for each account, in a greenlet of its own: no login waits for the disk."""
         day = self.gateway.store.now() // _DAY
         if account.last_login < day:
             gevent.spawn(self._set_last_login, account.id, day)

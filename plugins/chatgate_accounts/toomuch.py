@@ -1,4 +1,4 @@
-"""Which accounts had no room for how much, for some minutes."""
+"""Remembers for some minutes which accounts had no room for a message, and how large it was."""
 
 from __future__ import annotations
 
@@ -23,6 +23,6 @@ class TooMuch:
             self._noted[account_id] = octets, now + self._seconds
 
     def octets(self, account_id: int) -> int:
-        """What it had no room for of late; 0 for nothing."""
+        """The size of the message that the account recently had no room for; 0 if there was none."""
         octets, until = self._noted.get(account_id, (0, 0.0))
         return octets if until > time.monotonic() else 0

@@ -34,11 +34,11 @@ from chatgate.api import (
 
 _FORMAT, _VERSION = "chatgate-accounts", 1
 _TYPES = {"address": str, "secret": str, "created": int, "last_login": int, "disabled": str, "quota": int | None}
-# Accounts under way at once: the store commits what comes together in one go.
+# Accounts imported at the same time: the store commits together what comes together.
 _AT_ONCE = 64
 
-# What any store and any protocol can say: passwordless has narrower rules, and made the names it let in.
-_LONGEST = 65536  # characters of a line; what has longer ones, or none at all, is no export
+# What every store and protocol can express; passwordless has narrower rules for the names that it accepts.
+_LONGEST = 65536  # characters of a line; a file with a longer line, or without any, is not an export
 _NAME = re.compile(r"[!-?A-~]{1,64}")
 
 
@@ -90,7 +90,7 @@ def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
     already stay as they are; --replace changes all but the day they were made. Accounts that were removed here come
     back only if the file has the password that they had, and never after a final deletion.
     """
-    _ = gateway.store  # where it cannot be opened, nothing else is told
+    _ = gateway.store  # if it cannot be opened, that is the only error reported
     try:
         rows = list(_rows(_read(file), gateway.domains, int(time.time()) // 86400))
     except UnicodeDecodeError:
@@ -112,10 +112,10 @@ def _read(file: TextIO) -> Iterator[str]:
 
 
 def _rows(lines: Iterable[str], domains: Domains, today: int) -> Iterator[dict[str, Any]]:
-    """The accounts in an export. Raises ValueError with a line number; never with what stands there."""
+    """The accounts in an export. Raises ValueError with a line number, but without the contents of the line."""
     numbered = enumerate(lines, 1)
     _, first = next(numbered, (1, ""))
-    header = _object(1, first.removeprefix("\ufeff"))  # a mark that editors add
+    header = _object(1, first.removeprefix("\ufeff"))  # a byte order mark, which some editors add
     if header.get("format") != _FORMAT:
         raise ValueError("line 1: not an export of accounts")
     if header.get("version") != _VERSION:
@@ -124,7 +124,7 @@ def _rows(lines: Iterable[str], domains: Domains, today: int) -> Iterator[dict[s
         ours = " and ".join(domain.name for domain in domains)
         raise ValueError(f"line 1: accounts of {header.get('domain')}, this server has {ours}")
     for number, line in numbered:
-        row = {"created": today} | _object(number, line)  # older exports do not tell it
+        row = {"created": today} | _object(number, line)  # older exports do not have it
         for name, kind in _TYPES.items():
             if name not in row or not isinstance(row[name], kind) or row[name] is True or row[name] is False:
                 raise ValueError(f"line {number}: {name}: missing or of the wrong type")
@@ -134,7 +134,7 @@ def _rows(lines: Iterable[str], domains: Domains, today: int) -> Iterator[dict[s
 
 
 def _problem(row: dict[str, Any], domains: Domains, today: int) -> str:
-    """What is wrong with a row of the file, as no server can have written it; "" if nothing is."""
+    """Why no server can have written this row of the file; "" if one can."""
     name, secret, disabled = row["address"].rpartition("@")[0], row["secret"], row["disabled"]
     if domains.of(row["address"]) is None or not _NAME.fullmatch(name):
         return f"address: not of an account of {' or '.join(domain.name for domain in domains)}"
@@ -164,8 +164,8 @@ _FAILED = "failed"
 
 
 def _take(gateway: Gateway, row: dict[str, Any], replace: bool) -> str:
-    """One account; what became of it. A new one comes with all that is known of it, or not at all: an import that is
-    broken off leaves no disabled account in use.
+    """Import one account; returns what became of it. A new account is created with everything the file says of it or
+    not at all: an interrupted import does not leave a disabled account in use.
     """
     facts, store = {name: row[name] for name in _TYPES}, gateway.store
     try:
@@ -189,7 +189,7 @@ def _take(gateway: Gateway, row: dict[str, Any], replace: bool) -> str:
 
 
 def _replace(gateway: Gateway, account: Account, row: dict[str, Any]) -> None:
-    if row["disabled"] != account.disabled:  # first, for the same reason
+    if row["disabled"] != account.disabled:  # first: an interrupted import must not leave it in use
         if row["disabled"]:
             gateway.accounts.disable(account, row["disabled"])
         else:

@@ -22,7 +22,7 @@ _WRONG = "Authentication failed: wrong address or password"
 
 
 class Login:
-    """Decides logins that are worth a hash. longest: characters that a password may have. The methods may raise Busy."""
+    """Decides logins that are worth a hash. longest: characters that a password may have. Methods may raise Busy."""
 
     def __init__(
         self, gateway: Gateway, rules: Rules, door: Door, hasher: Hasher, verified: Verified, longest: int
@@ -73,7 +73,7 @@ class Login:
         return account
 
     def _newcomer(self, address: str, password: str, network: str, shown: Invitation | None) -> Account | Reply:
-        """Make an account: the first to come gets the address unless a policy refuses. shown: the invitation, if any."""
+        """Make an account: the first to come gets the address unless a policy refuses. shown: an invitation or None."""
         request = NewAccount(
             address,
             password,
