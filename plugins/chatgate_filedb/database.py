@@ -31,11 +31,11 @@ T = TypeVar("T")
 
 
 class FileDatabase:
-    """owner: of the file, the plugin's name. models: its tables, bound to no database. version: of the schema, kept in
-    SQLite's user_version. durable: what `run` wrote survives a power cut; without it the last seconds may be lost, at a
-    tenth of the time. busy_seconds: patience with another process that writes; only the file's thread waits.
-    replaceable: what it holds comes back by itself, so that a gateway that finds it spoilt sets it aside and begins a
-    new one.
+    """owner: of the file, the plugin's name. models: its tables, bound to no database. migrations: the SQL statements
+    that bring the tables of version 1 (in SQLite's user_version) to what the models say, one for each further version.
+    durable: what `run` wrote survives a power cut; without it the last seconds may be lost, at a tenth of the time.
+    busy_seconds: patience with another process that writes; only the file's thread waits. replaceable: what it holds
+    comes back by itself, so that a gateway that finds it spoilt sets it aside and begins a new one.
 
     Opened at the first use, which may raise PluginError, and again when used after `close`. It is also a service of
     the gateway: one that returns it in `chatgate_services` has it opened at the start and closed at the end. One that
@@ -50,7 +50,7 @@ class FileDatabase:
         path: Path,
         models: Sequence[type[peewee.Model]],
         *,
-        version: int = 1,
+        migrations: Sequence[str] = (),
         durable: bool = True,
         busy_seconds: float = 10.0,
         replaceable: bool = False,
@@ -58,7 +58,7 @@ class FileDatabase:
         self.name, self.path = owner, path
         self._replaceable, self._serves = replaceable, False
         self.read_only = False  # for `chatgate check`, which writes nothing: set it before the first use
-        self._models, self._version = models, version
+        self._models, self._migrations = models, migrations
         self._durable, self._busy_seconds = durable, busy_seconds
         self._opened: tuple[peewee.SqliteDatabase, gevent.threadpool.ThreadPool] | None = None
         self._lock = gevent.lock.BoundedSemaphore(1)
@@ -171,12 +171,17 @@ class FileDatabase:
 
     def _prepare(self, database: peewee.SqliteDatabase) -> None:
         ((found,),) = database.execute_sql("PRAGMA user_version").fetchall()
-        if found > self._version:
+        version = 1 + len(self._migrations)
+        if found > version:
             raise PluginError(f"{self.name}: {self.path} was written by a newer program (schema {found})")
         if found == 0:
             with database.bind_ctx(self._models):
                 database.create_tables(self._models)
-            database.execute_sql(f"PRAGMA user_version={self._version}")
+        elif found < version:
+            for statement in self._migrations[found - 1 :]:
+                database.execute_sql(statement)
+        if found != version:
+            database.execute_sql(f"PRAGMA user_version={version}")
 
 
 def _transaction(

@@ -6,14 +6,15 @@ import datetime
 import re
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import click
 
 from chatgate.api import Domain, Gateway, domain_option, json_option, octets, show
-from chatgate_invite.database import Token
-from chatgate_invite.tokens import Tokens, good, normal
+from chatgate_invite.hooks import Invitations, Token
+from chatgate_invite.tokens import draw, good, normal
 
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _LONGEST_NOTE = 200
@@ -54,8 +55,13 @@ def one_line(ctx: click.Context, param: click.Parameter, text: str) -> str:
     return text
 
 
-def make(tokens: Tokens, gateway: Gateway) -> click.Group:
-    """The group `invite` for this gateway."""
+def served(gateway: Gateway, token: Token) -> bool:
+    """Is the domain that it lets into one of ours?"""
+    return not token.domain or gateway.domains.named(token.domain) is not None
+
+
+def make(kept: Callable[[], Invitations], gateway: Gateway) -> click.Group:
+    """The group `invite` for this gateway. kept: where the tokens are; first called when a command runs."""
 
     @click.group("invite")
     def group() -> None:
@@ -82,11 +88,12 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
         help='How much each account may keep, such as 500M; "none" for no limit.',
     )
     @click.option("--note", default="", callback=one_line, help="Words of your own, which the list shows.")
-    @domain_option(gateway.domains, "Print the ways to use it in this domain, if not in the first one.")
+    @domain_option(gateway.domains, "Let people into this domain only.")
     @json_option
     def create(domain: Domain | None, uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
         """Make a token, and print the ways to use it."""
-        token = tokens.create(uses, expires, quota, note)
+        token = draw(uses, expires, quota, note, domain.name if domain else "")
+        kept().create(token)
         facts = _facts(token) | _ways(gateway, token, domain)
         show(facts, as_json, [token.token, *_about(facts)])
 
@@ -94,13 +101,14 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
     @json_option
     def list_(as_json: bool) -> None:
         """List all tokens, with what is left of them."""
-        rows = [_facts(token) for token in tokens.all()]
-        form = "{:<14} {:>11} {:<17} {:>14} {}".format
-        lines = [
-            form(r["token"], f"{r['used']}/{r['uses'] or '-'}", r["expires"] or "never", _quota(r["quota"]), r["note"])
-            for r in rows
-        ]
-        show(rows, as_json, [line.rstrip() for line in [form("token", "used", "expires", "quota", "note"), *lines]])
+        rows = [_facts(token) for token in kept().all()]
+        width = max([6, *(len(row["domain"] or "") for row in rows)])
+        lines = [("token", "used", "expires", "quota", "domain", "note")]
+        for r in rows:
+            count, ends = f"{r['used']}/{r['uses'] or '-'}", r["expires"] or "never"
+            lines.append((r["token"], count, ends, _quota(r["quota"]), r["domain"] or "any", r["note"]))
+        form = f"{{:<14}} {{:>11}} {{:<17}} {{:>14}} {{:<{width}}} {{}}".format
+        show(rows, as_json, [form(*line).rstrip() for line in lines])
 
     @group.command("revoke")
     @click.argument("token")
@@ -109,7 +117,7 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
 
         Accounts that came of it stay.
         """
-        if not normal(token) or not tokens.revoke(normal(token)):
+        if not normal(token) or not kept().revoke(normal(token)):
             raise click.ClickException("there is no such token")
         click.echo("Revoked.")
 
@@ -125,13 +133,13 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
         type=click.Path(dir_okay=False, path_type=Path),
         help="Write the QR code to this file, as an SVG picture.",
     )
-    @domain_option(gateway.domains, "Invite to this domain, if not to the first one.")
+    @domain_option(gateway.domains, "Invite to this domain, if not to the first one or to that of the token.")
     def qr(domain: Domain | None, token: str, png: Path | None, svg: Path | None) -> None:
         """Show a token as a QR code and a link.
 
         They make Delta Chat create an account on this server.
         """
-        found = tokens.find(normal(token)) if normal(token) else None
+        found = kept().find(normal(token)) if normal(token) else None
         if found is None:
             raise click.ClickException("there is no such token")
         site = gateway.hub.plugin("site")
@@ -139,6 +147,12 @@ def make(tokens: Tokens, gateway: Gateway) -> click.Group:
             raise click.ClickException("links are the site's: enable the plugin site")
         if not good(found):
             click.echo("chatgate: warning: this token has been used up or has expired", err=True)
+        if not served(gateway, found):
+            raise click.ClickException(f"this token is for {found.domain}, which is no domain of this gateway")
+        own = gateway.domains.named(found.domain) if found.domain else None
+        if own and domain not in (None, own):
+            raise click.ClickException(f"this token is for {found.domain} only")
+        domain = own or domain
         link = site.at(domain).invitation(found.token)
         site.save(link, png, svg)
         lines = _about(_ways(gateway, found, domain) | {"link": link})
@@ -156,6 +170,7 @@ def _facts(token: Token) -> dict[str, Any]:
         "good": good(token),
         "expires": ends.strftime("%Y-%m-%dT%H:%MZ") if ends else None,
         "quota": token.quota,
+        "domain": token.domain or None,
         "note": token.note,
         "created": (datetime.date(1970, 1, 1) + datetime.timedelta(token.created)).isoformat(),
     }

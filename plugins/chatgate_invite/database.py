@@ -1,7 +1,8 @@
-"""invite.db: the tokens."""
+"""invite.db: the invitations of a gateway whose processes share a folder."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import TypeVar
@@ -10,15 +11,15 @@ import peewee
 from chatgate_filedb import ERRORS, FileDatabase
 
 from chatgate.api import PluginError
+from chatgate_invite.hooks import Token
 
 T = TypeVar("T")
 
+_MIGRATIONS = ("ALTER TABLE token ADD COLUMN domain TEXT NOT NULL DEFAULT ''",)
 
-class Token(peewee.Model):
-    """An invitation. uses: how many accounts may come of it, 0 for any number; used: how many did.
-    expires: Unix seconds, 0 for never. quota: octets each account may keep, None for the store's default.
-    note: the operator's own words. created: days since 1970-01-01.
-    """
+
+class Row(peewee.Model):
+    """What the columns mean is said by `Token`."""
 
     token = peewee.TextField(primary_key=True)
     uses = peewee.IntegerField()
@@ -27,14 +28,18 @@ class Token(peewee.Model):
     quota = peewee.BigIntegerField(null=True)
     note = peewee.TextField()
     created = peewee.IntegerField()
+    domain = peewee.TextField(default="")
 
     class Meta:
+        table_name = "token"
         without_rowid = True
 
 
 class Database(FileDatabase):
+    """`Invitations` in a file."""
+
     def __init__(self, path: Path) -> None:
-        super().__init__("invite", path, [Token])
+        super().__init__("invite", path, [Row], migrations=_MIGRATIONS)
 
     def run(self, work: Callable[[peewee.SqliteDatabase], T], *, writes: bool = True) -> T:
         """As one line for operators: raises PluginError."""
@@ -42,3 +47,37 @@ class Database(FileDatabase):
             return super().run(work, writes=writes)
         except ERRORS as error:
             raise PluginError(f"invite: {self.path}: {error}") from error
+
+    def look(self) -> None:
+        """Raises PluginError when the file cannot be read; one of an older program can be."""
+        self.run(Row.select(Row.token).limit(1).execute, writes=False)
+
+    def create(self, token: Token) -> None:
+        self.run(Row.insert(dataclasses.asdict(token)).execute)
+
+    def find(self, token: str) -> Token | None:
+        return next(iter(self._tokens(Row.select().where(Row.token == token))), None)
+
+    def all(self) -> list[Token]:
+        return self._tokens(Row.select().order_by(Row.created, Row.token))
+
+    def revoke(self, token: str) -> bool:
+        return bool(self.run(Row.delete().where(Row.token == token).execute))
+
+    def take(self, token: str, now: float) -> bool:
+        """One statement decides, for however many processes."""
+        left = (Row.uses == 0) | (Row.used < Row.uses)
+        valid = (Row.expires == 0) | (Row.expires > int(now))
+        query = Row.update(used=Row.used + 1).where(Row.token == token, left, valid)
+        return bool(self.run(query.execute))
+
+    def give_back(self, token: str) -> None:
+        query = Row.update(used=Row.used - 1).where(Row.token == token, Row.used > 0)
+        self.run(query.execute)
+
+    def forget(self, before: int) -> int:
+        query = Row.delete().where(Row.expires > 0, Row.expires < before)
+        return self.run(query.execute)
+
+    def _tokens(self, query: peewee.ModelSelect[Row]) -> list[Token]:
+        return self.run(lambda database: [Token(**row) for row in query.dicts().execute(database)], writes=False)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from chatgate.api import Domain, Facts, Gateway, Problem, Reply, hookimpl, option
-from chatgate_invite import command
+from chatgate_invite import command, hooks
 from chatgate_invite.database import Database
-from chatgate_invite.tokens import LENGTH, Invitation, Tokens, good, normal
+from chatgate_invite.tokens import LENGTH, Invitation, good, normal
 
 if TYPE_CHECKING:
     import bottle
@@ -35,26 +36,33 @@ class Invite:
 
     Options = InviteOptions
     order = 55
+    hookspecs = hooks
 
     def __init__(self, gateway: Gateway, options: InviteOptions) -> None:
         self.gateway, self.options = gateway, options
-        self._database = Database(gateway.path(options.database))
-        self.tokens = Tokens(self._database)
+
+    @cached_property
+    def kept(self) -> hooks.Invitations:
+        """First used when all plugins are made."""
+        found = self.gateway.hub.decision(hooks.chatgate_invitations).or_raise(gateway=self.gateway)
+        return found or Database(self.gateway.path(self.options.database))
 
     @hookimpl(optionalhook=True)  # passwordless brings it
-    def chatgate_invitation(self, token: str, password: str) -> Invitation | Reply | None:
+    def chatgate_invitation(self, address: str, token: str, password: str) -> Invitation | Reply | None:
         shown = normal(token) if token else normal(password[:LENGTH])
-        found = self.tokens.find(shown) if shown else None
+        found = self.kept.find(shown) if shown else None
         if found is None:
             return None
         if not good(found):
             return SPENT
+        if found.domain and self.gateway.domains.of(address) is not self.gateway.domains.named(found.domain):
+            return Reply(550, "5.7.1", f"This invitation is for addresses at {found.domain}", imap="NOPERM")
         least = self.options.password_min_length
         if not token and len(password) - LENGTH < least:
             # Whoever else has the token must not know the password.
             text = f"Behind the invitation, the password needs {least} more characters of your own"
             return Reply(550, "5.7.1", text, imap="NOPERM")
-        return Invitation(self.tokens, shown, found.quota)
+        return Invitation(self.kept, shown, found.quota)
 
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
@@ -62,22 +70,23 @@ class Invite:
 
     @hookimpl
     def chatgate_services(self) -> list[Database]:
-        return [self._database]
+        return [self.kept] if isinstance(self.kept, Database) else []
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
-        cli.add_command(command.make(self.tokens, gateway))
+        cli.add_command(command.make(lambda: self.kept, gateway))
 
     @hookimpl
     def chatgate_expire(self, now: float) -> dict[str, int] | None:
-        gone = self.tokens.forget(int(now - self.options.forget_after_days * 86400))
+        gone = self.kept.forget(int(now - self.options.forget_after_days * 86400))
         return {"expired invitations": gone} if gone else None
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> Sequence[Problem] | None:
-        self._database.read_only = gateway.read_only
-        if self._database.path.exists():
-            self.tokens.all()
+        if isinstance(self.kept, Database):
+            self.kept.read_only = gateway.read_only
+            if self.kept.path.exists():
+                self.kept.look()
         if not gateway.hub.has("passwordless"):
             return [Problem("warning", "invite: only the plugin passwordless asks for invitations")]
         return None
@@ -87,10 +96,10 @@ class Invite:
         import bottle
 
         def show(token: str) -> bottle.HTTPResponse:
-            found = self.tokens.find(normal(token)) if normal(token) else None
-            if found is None or not good(found):
+            found = self.kept.find(normal(token)) if normal(token) else None
+            if found is None or not good(found) or not command.served(self.gateway, found):
                 return site.page(_PAGE, status=404, forms=True, link="", asked=True)
-            place = site.here()
+            place = site.at(self.gateway.domains.named(found.domain)) if found.domain else site.here()
             link = place.invitation(found.token)
             facts = {
                 "personal": place.personal,

@@ -1,5 +1,6 @@
 """The pages are held to the code."""
 
+import importlib
 import inspect
 import re
 import subprocess
@@ -17,7 +18,13 @@ SOURCES = [p.read_text() for folder in ("plugins", "contrib") for p in (ROOT / f
 TESTS = [p.read_text() for p in (ROOT / "tests").rglob("*.py") if p != Path(__file__)]
 
 
-HOOKS = {name: spec for name, spec in vars(hookspecs).items() if name.startswith("chatgate_")}
+BROUGHT = [importlib.import_module(f"{path.parent.name}.hooks") for path in sorted(ROOT.glob("plugins/*/hooks.py"))]
+HOOKS = {
+    name: spec
+    for module in (hookspecs, *BROUGHT)
+    for name, spec in vars(module).items()
+    if name.startswith("chatgate_") and callable(spec)
+}
 
 
 @pytest.mark.parametrize("name", HOOKS)

@@ -112,11 +112,32 @@ def test_another_process_that_writes(make, tmp_path):
 
 
 def test_a_newer_file_is_refused(make):
-    newer = make(version=2)
+    newer = make(migrations=["SELECT 1"])
     newer.bind()
     newer.stop(1)
     with pytest.raises(PluginError, match=r"notes: .*notes.db was written by a newer program \(schema 2\)"):
         make().run(texts)
+
+
+def test_an_older_file_is_brought_up_to_date_once_and_keeps_its_rows(make):
+    made = make()
+    made.run(add("one"))
+    made.close()
+    first, second = "ALTER TABLE note ADD COLUMN day INTEGER NOT NULL DEFAULT 7", "UPDATE note SET day = day + 1"
+    for steps in ([first], [first], [first, second]):
+        newer = make(migrations=steps)
+        found = newer.run(lambda db: db.execute_sql("SELECT text, day FROM note").fetchall())
+        newer.close()
+        assert found == [("one", 6 + len(steps))]
+
+
+def test_a_migration_that_fails_changes_nothing(make):
+    made = make()
+    made.run(add("one"))
+    made.close()
+    with pytest.raises(PluginError, match="cannot be opened"):
+        make(migrations=["DELETE FROM note", "no SQL"]).run(texts)
+    assert make().run(texts) == ["one"]
 
 
 @pytest.mark.parametrize("spoil", ["garbage", "folder"])

@@ -20,7 +20,8 @@ import pytest
 from chatgate_invite import Invite, InviteOptions
 from chatgate_invite import tokens as tokens_module
 from chatgate_invite.database import Database
-from chatgate_invite.tokens import Tokens, normal
+from chatgate_invite.hooks import Token
+from chatgate_invite.tokens import draw, normal
 from chatgate_tls import plugin as tls_plugin
 from click.testing import CliRunner
 
@@ -53,7 +54,13 @@ def public(gateway_factory):
 
 
 def tokens(gateway):
-    return gateway.hub.plugin("invite").tokens
+    return gateway.hub.plugin("invite").kept
+
+
+def create(gateway, **facts):
+    token = draw(**facts)
+    tokens(gateway).create(token)
+    return token
 
 
 def used(gateway, token):
@@ -94,7 +101,7 @@ def test_without_an_invitation_nobody_gets_in(gateway):
 
 
 def test_a_typed_password_that_begins_with_the_token(gateway):
-    token = tokens(gateway).create(uses=2)
+    token = create(gateway, uses=2)
     anna, bob, carl = (new_login(gateway)[0] for _ in range(3))
     password = token.token + REST
     imap_client(gateway, (anna, password)).logout()
@@ -113,7 +120,7 @@ def test_a_typed_password_that_begins_with_the_token(gateway):
 
 
 def test_first_logins_by_imap_and_smtp_together_cost_one_use(gateway):
-    token = tokens(gateway).create()
+    token = create(gateway)
     who = new_login(gateway)[0], token.token + REST
     both = [gevent.spawn(connect, gateway, who) for connect in (imap_client, smtp_client)]
     gevent.joinall(both, timeout=60)
@@ -121,7 +128,7 @@ def test_first_logins_by_imap_and_smtp_together_cost_one_use(gateway):
 
 
 def test_the_token_may_be_typed_in_capitals_but_not_alone(gateway):
-    token = tokens(gateway).create()
+    token = create(gateway)
     address, _ = new_login(gateway)
     for rest in ("", "too few"):
         answer = login(gateway, address, token.token + rest)
@@ -132,7 +139,7 @@ def test_the_token_may_be_typed_in_capitals_but_not_alone(gateway):
 
 
 def test_an_expired_token(gateway):
-    late, soon = (tokens(gateway).create(expires=int(time.time()) + seconds) for seconds in (-1, 60))
+    late, soon = (create(gateway, expires=int(time.time()) + seconds) for seconds in (-1, 60))
     for token, welcome in ((late, False), (soon, True)):
         assert isinstance(login(gateway, new_login(gateway)[0], token.token + REST), Account) == welcome
 
@@ -140,21 +147,21 @@ def test_an_expired_token(gateway):
 def test_the_second_at_which_a_token_expires(gateway, monkeypatch):
     now, ends = [0.0], int(time.time()) + 1000
     monkeypatch.setattr(tokens_module, "time", SimpleNamespace(time=lambda: now[0]))
-    token = tokens(gateway).create(uses=0, expires=ends)
+    token = create(gateway, uses=0, expires=ends)
     for now[0], welcome in ((ends - 1.0, True), (ends - 0.001, True), (float(ends), False)):
         assert tokens_module.good(tokens(gateway).find(token.token)) == welcome
-        assert tokens(gateway).take(token.token) == welcome, "what is said and what is done agree"
+        assert tokens(gateway).take(token.token, now[0]) == welcome, "what is said and what is done agree"
     assert used(gateway, token) == 2
 
 
 def test_a_wrong_token_is_a_wrong_password(gateway):
-    tokens(gateway).create()
+    create(gateway)
     answer = login(gateway, new_login(gateway)[0], "a2b3c4d5e6f7g" + REST)
     assert answer.code == 535 and "takes no new accounts" in answer.text
 
 
 def test_a_frozen_server_takes_nobody(gateway):
-    token = tokens(gateway).create()
+    token = create(gateway)
     gateway.path("no-create").touch()
     address, _ = new_login(gateway)
     assert login(gateway, address, token.token + REST).code == 535
@@ -163,7 +170,7 @@ def test_a_frozen_server_takes_nobody(gateway):
 
 
 def test_a_use_is_given_back_when_no_account_came_of_it(gateway, monkeypatch):
-    token = tokens(gateway).create()
+    token = create(gateway)
     address, _ = new_login(gateway)
 
     def full_disk(*_, **__):
@@ -177,7 +184,7 @@ def test_a_use_is_given_back_when_no_account_came_of_it(gateway, monkeypatch):
 
 
 def test_many_at_one_instant_and_one_use(gateway):
-    token = tokens(gateway).create(uses=3)
+    token = create(gateway, uses=3)
     logins = [gevent.spawn(login, gateway, new_login(gateway)[0], token.token + REST) for _ in range(20)]
     gevent.joinall(logins, timeout=60)
     assert sum(isinstance(g.value, Account) for g in logins) == len(gateway.store.accounts()) == 3
@@ -186,7 +193,7 @@ def test_many_at_one_instant_and_one_use(gateway):
 
 def test_on_an_open_server_an_invitation_brings_its_quota(gateway_factory):
     gateway = gateway_factory("tls", "maildb", "passwordless", Invite)
-    token = tokens(gateway).create(quota=5_000_000)
+    token = create(gateway, quota=5_000_000)
     account = login(gateway, new_login(gateway)[0], token.token + REST)
     assert gateway.store.usage(account.id).limit == 5_000_000 and used(gateway, token) == 1
     other = login(gateway, *new_login(gateway))
@@ -197,7 +204,7 @@ def test_policies_are_told_of_an_invitation_at_the_beginning_of_a_password(gatew
     """With ten characters behind it, it is as long as the passwords of automatic relays."""
     options = {"deny_automatic_relays": True, "max_load1": 0.0, "min_free_memory": 0, "min_free_disk": 0}
     gateway = gateway_factory("tls", "maildb", "passwordless", "policy", Invite, policy=options, **CLOSED)
-    token = tokens(gateway).create()
+    token = create(gateway)
     assert isinstance(login(gateway, new_login(gateway)[0], token.token + "of0my0own0"), Account)
     assert used(gateway, token) == 1
     assert "used up" in login(gateway, new_login(gateway)[0], token.token + "of0my0own0").text
@@ -207,7 +214,7 @@ def test_policies_are_told_of_an_invitation_at_the_beginning_of_a_password(gatew
 
 
 def test_post_new_with_a_token(public):
-    token = tokens(public).create()
+    token = create(public)
     answer, body = ask(public, f"/new?token={token.token}", "POST")
     assert answer.status == 200
     given = json.loads(body)
@@ -234,7 +241,7 @@ def test_a_wrong_token_is_refused_on_an_open_server_too(gateway_factory):
 
 
 def test_the_page_of_a_token_for_one_account_each(gateway):
-    token = tokens(gateway).create()
+    token = create(gateway)
     answer, page = ask(gateway, f"/invite/{token.token}")
     assert answer.status == 200 and answer.headers["cache-control"] == "no-store"
     link = re.search(r'class="button" href="(dclogin:[^"]+)"', page)[1].replace("&amp;", "&")
@@ -254,7 +261,7 @@ def test_a_token_may_be_typed_on_the_page(gateway):
     answer, page = ask(gateway, "/invite")
     assert answer.status == 200 and '<input name="token"' in page and "no such invitation" not in page
     assert "form-action 'self'" in answer.headers["content-security-policy"]
-    token = tokens(gateway).create()
+    token = create(gateway)
     answer, page = ask(gateway, f"/invite?token=%20{token.token.upper()}%20")
     assert answer.status == 200 and "You are invited" in page
     answer, page = ask(gateway, "/invite?token=a2b3c4d5e6f7g")
@@ -262,7 +269,7 @@ def test_a_token_may_be_typed_on_the_page(gateway):
 
 
 def test_the_page_of_a_token_for_everybody(public):
-    token = tokens(public).create(uses=5)
+    token = create(public, uses=5)
     link = f"dcaccount:https://chat.example.org/new?token={token.token}"
     answer, page = ask(public, f"/invite/{token.token.upper()}")
     assert answer.status == 200 and f'href="{link}"' in page and public.hub.plugin("site").svg(link) in page
@@ -302,7 +309,7 @@ def test_the_operator_s_commands(gateway):
     assert (row["token"], row["uses"], row["used"], row["good"]) == (token, 3, 0, True)
     assert (row["quota"], row["note"]) == (1_500_000_000, "für die Familie")
     imap_client(gateway, (new_login(gateway)[0], token + REST)).logout()
-    assert re.search(rf"^{token} +1/3 +20\d\d-\S+ +1500000000 für die Familie$", run(gateway, "list"), re.M)
+    assert re.search(rf"^{token} +1/3 +20\d\d-\S+ +1500000000 any    für die Familie$", run(gateway, "list"), re.M)
     shown = run(gateway, "qr", token.upper())
     assert "▄" in shown and "dclogin:" in shown
     assert run(gateway, "revoke", token) == "Revoked.\n"
@@ -353,8 +360,10 @@ def test_without_a_site_there_are_tokens_but_no_links(gateway_factory):
 
 
 def test_tokens_are_unguessable_and_unambiguous(tmp_path):
-    kept = Tokens(Database(tmp_path / "invite.db"))
-    made = {kept.create().token for _ in range(50)}
+    kept = Database(tmp_path / "invite.db")
+    made = {draw().token for _ in range(50)}
+    for token in made:
+        kept.create(Token(token))
     assert len(made) == 50 and not set("".join(made)) & set("ilo01")
     assert len(tokens_module._ALPHABET) ** tokens_module.LENGTH > 2**60
     assert sorted(t.token for t in kept.all()) == sorted(made)
@@ -364,13 +373,14 @@ def test_tokens_are_unguessable_and_unambiguous(tmp_path):
 
 
 def _take(path, token, results):
-    kept = Tokens(Database(path))
-    results.put(sum(kept.take(token) for _ in range(10)))
+    kept = Database(path)
+    results.put(sum(kept.take(token, time.time()) for _ in range(10)))
 
 
 def test_several_processes_spend_no_use_twice(tmp_path):
-    kept = Tokens(Database(tmp_path / "invite.db"))
-    token = kept.create(uses=15).token
+    kept = Database(tmp_path / "invite.db")
+    kept.create(draw(uses=15))
+    (token,) = (one.token for one in kept.all())
     context = multiprocessing.get_context("spawn")
     results = context.Queue()
     workers = [context.Process(target=_take, args=(tmp_path / "invite.db", token, results)) for _ in range(3)]
@@ -381,12 +391,12 @@ def test_several_processes_spend_no_use_twice(tmp_path):
         worker.join(60)
     assert kept.find(token).used == 15
     kept.give_back(token)
-    assert kept.take(token) and not kept.take(token)
+    assert kept.take(token, time.time()) and not kept.take(token, time.time())
 
 
 def test_expired_tokens_are_forgotten_after_a_while(gateway):
     now, day = time.time(), 86400
-    old, recent, eternal = (tokens(gateway).create(expires=int(e)) for e in (now - 31 * day, now - 29 * day, 0))
+    old, recent, eternal = (create(gateway, expires=int(e)) for e in (now - 31 * day, now - 29 * day, 0))
     counts = gateway.hub.expire.or_raise(now=now)
     assert {"expired invitations": 1} in counts
     assert {t.token for t in tokens(gateway).all()} == {recent.token, eternal.token} and old.token
@@ -408,12 +418,12 @@ def test_a_newer_file_is_left_alone(tmp_path):
     database.run(lambda db: db.execute_sql("PRAGMA user_version=99"))
     database.stop(1)
     with pytest.raises(PluginError, match="newer program"):
-        Tokens(database).all()
+        database.all()
 
 
 def test_nothing_of_a_token_is_logged(gateway, caplog):
     with caplog.at_level(logging.DEBUG):
-        token = tokens(gateway).create(note="a note")
+        token = create(gateway, note="a note")
         login(gateway, new_login(gateway)[0], token.token + REST)
         ask(gateway, f"/invite/{token.token}")
         ask(gateway, f"/new?token={token.token}", "POST")
@@ -424,7 +434,7 @@ def test_a_failing_plugin_lets_nobody_in(gateway, monkeypatch):
     def broken(token):
         raise RuntimeError("boom")
 
-    token = tokens(gateway).create()
+    token = create(gateway)
     monkeypatch.setattr(tokens(gateway), "find", broken)
     answer = login(gateway, new_login(gateway)[0], token.token + REST)
     assert isinstance(answer, Reply) and answer.temporary and "authentication" not in answer.text.lower()
@@ -447,7 +457,7 @@ def test_the_landing_page_of_a_closed_server_leads_to_the_invitations(gateway, g
 
 
 def test_the_pages_of_a_frozen_server_promise_nothing(public):
-    token = tokens(public).create()
+    token = create(public)
     public.path("no-create").touch()
     for path, text in (
         ("/", "takes no new accounts at the moment"),
