@@ -38,9 +38,9 @@ _RECIPIENTS = f"""SELECT address, box.id, (SELECT sum(octets) FROM mailbox WHERE
 
 _PRESENT = """UPDATE account SET last_login=?1
     WHERE id IN (SELECT value FROM json_each(?2)) AND last_login<?1"""
-_IDLE = "max(last_login, created)<? AND disabled=''"  # the expression is that of the index account_idle
+_IDLE = "max(last_login, created)<? AND disabled=''"  # the same expression as in the index account_idle
 
-# Accounts looked at before other greenlets get a turn.
+# Accounts examined before other greenlets get a turn.
 _WINDOW = 500
 _WITH_USAGE = f"""SELECT {_COLUMNS},
     (SELECT ifnull(sum(octets), 0) FROM mailbox WHERE account_id=account.id),
@@ -50,13 +50,13 @@ _WITH_USAGE = f"""SELECT {_COLUMNS},
 
 class Accounts(Part):
     def account(self, address: str) -> Account | None:
-        """Addresses are compared in lower case, and in one spelling of IP addresses."""
+        """Addresses are compared in lower case, with IP addresses in normalised form."""
         for row in self.reader.rows(_SELECT + "WHERE address=?", (address_key(address),)):
             return Account(*row)
         return None
 
     def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
-        """Those of one address of a message come together, mostly one or two: with a tag and without."""
+        """Called with the possible addresses of one recipient, mostly one or two: with its tag and without."""
         keys = {address: address_key(address) for address in addresses}
         found, general = {}, self.quota
         wanted = json.dumps(list(keys.values()))
@@ -133,7 +133,7 @@ class Accounts(Part):
         self.writer.run(work)
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
-        """From the first transaction on nobody sees it; then its mail is removed piece by piece."""
+        """The first transaction makes the account disappear; then its mail is removed piece by piece."""
 
         def work(tx: Transaction) -> list[int]:
             sql = "UPDATE mailbox SET account_id=NULL WHERE account_id=? RETURNING id"
@@ -164,11 +164,11 @@ class Accounts(Part):
         return key
 
     def _hash(self, address: str) -> bytes:
-        """Without the key nobody can try addresses against the tombstones, say those of a stolen list of people."""
+        """A keyed hash: without the key nobody can test addresses, say from a stolen list, against the tombstones."""
         return hashlib.blake2b(address.encode(), key=self._key, digest_size=20).digest()
 
     def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
-        # An account without a login has last_login 0.
+        # The last_login of an account is 0 until the first login.
         sql = _SELECT + f"WHERE {_IDLE} ORDER BY max(last_login, created) LIMIT ?"
         return [Account(*row) for row in self.reader.rows(sql, (before, limit))]
 

@@ -1,7 +1,8 @@
-"""Is the database the one that belongs to this folder?
+"""Does the database belong to this folder?
 
-A lost database must not look like a fresh server: anybody could take the addresses. So a folder that had one says so,
-in the file `mail.db.id`, by a hash of the key that is made with each database. A backup of it has the same.
+A lost database must not look like a new server: anybody could take the addresses. So a folder that had a database says
+so in the file `mail.db.id`, with a hash of the random key that each database is created with. A backup of the database
+has the same key.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from chatgate_maildb import blobs
 
 
 def check_there(folder: Path) -> None:
-    """Before SQLite opens it: of an empty file it would throw the log away. Raises PluginError."""
+    """Call it before SQLite opens the database, as SQLite discards the log of an empty file. Raises PluginError."""
     try:
         _check_there(folder)
     except OSError as error:
@@ -38,7 +39,7 @@ def _check_there(folder: Path) -> None:
 
 
 def check_same(folder: Path, database: SqliteDatabase) -> None:
-    """With the schema up to date. A folder without a note gets one. Raises PluginError."""
+    """Call it when the schema is up to date. A folder without the note gets one. Raises PluginError."""
     keys = database.execute_sql("SELECT value FROM hashkey WHERE name='tombstone'").fetchall()
     own = hashlib.blake2b(b"".join(key for (key,) in keys), digest_size=16, person=b"mail.db.id").hexdigest()
     note = folder / "mail.db.id"
@@ -54,11 +55,11 @@ def check_same(folder: Path, database: SqliteDatabase) -> None:
         with os.fdopen(descriptor, "w") as file:
             file.write(own + "\n")
     except OSError:
-        pass  # a full disk, say: another start will note it
+        pass  # a full disk, for example: the next start will write it
 
 
 def _trace(folder: Path) -> str:
-    """What shows that there was a database: our note, its log, a gateway's socket, or bodies. "": nothing."""
+    """The file that shows that there was a database: our note, its log, a gateway's socket, or bodies; "" for none."""
     for name in ("mail.db.id", "wake"):
         if (folder / name).exists():
             return name

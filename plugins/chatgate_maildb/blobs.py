@@ -1,8 +1,8 @@
-"""Large bodies as files: blobs/xx/<random name>. All file work runs in threads, as it waits for the disk.
+"""Large bodies as files: blobs/xx/<random name>. All file operations run in threads, as they wait for the disk.
 
-A file is complete and on disk before the commit that names it, and goes after the commit that drops the last row
-naming it. What a crash leaves in between is a file that no row names: found and removed by `sweep`. So there is no
-temporary name and no rename: until the commit nobody knows the name, after a crash the sweep finds either.
+A file is complete and on disk before the commit that names it, and is removed after the commit that drops the last row
+naming it. A crash in between leaves a file that no row names, which `sweep` finds and removes. So files need no
+temporary name and no renaming: until the commit nobody knows the name, and after a crash the sweep finds the file.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from chatgate_maildb.reserve import is_full
 
 log = logging.getLogger("chatgate.maildb")
 
-HEAD = 1 << 16  # octets that are read at once when a file is opened: the header and, of most, all that is asked for
-_ASKED_AT_ONCE = 200  # files, when looking for leftovers
+HEAD = 1 << 16  # octets read when a file is opened: the header and, for most files, all that will be asked for
+_ASKED_AT_ONCE = 200  # files checked in one go when looking for leftovers
 
 NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -33,13 +33,13 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._threads = gevent.threadpool.ThreadPool(4)
-        self._coming: set[str] = set()  # files that a transaction has still to name
+        self._coming: set[str] = set()  # files that no committed transaction names yet
         self._unwanted: list[str] = []
         self._removing: gevent.Greenlet | None = None
 
     def write(self, content: bytes) -> str:
-        """The name of a new file that holds the content and survives a power cut. `settled` wants to hear of its end.
-        Raises StoreError.
+        """Write the content to a new file that survives a power cut, and return its name. Call `settled` once the
+        transaction that names the file is over. Raises StoreError.
         """
         name = secrets.token_hex(16)
         self._coming.add(name)
@@ -54,11 +54,11 @@ class Blobs:
         return name
 
     def settled(self, names: Iterable[str]) -> None:
-        """The transactions that were to name them are over, well or not."""
+        """The transactions that were to name these files are over, committed or not."""
         self._coming.difference_update(names)
 
     def read(self, name: str, size: int) -> bytes | None:
-        """The first `size` octets; None when the file is not there. Raises StoreError."""
+        """The first `size` octets; None if the file does not exist. Raises StoreError."""
         try:
             return self._threads.apply(self._read, (name, size))
         except FileNotFoundError:
@@ -68,7 +68,7 @@ class Blobs:
             raise StoreUnavailable() from error
 
     def open(self, name: str) -> tuple[int, bytes, int] | None:
-        """A descriptor, the first octets, and how many the file has; None when it is not there. Raises StoreError."""
+        """(descriptor, the first octets, size of the file); None if the file does not exist. Raises StoreError."""
         try:
             return self._threads.apply(self._open, (name,))
         except FileNotFoundError:
@@ -78,7 +78,7 @@ class Blobs:
             raise StoreUnavailable() from error
 
     def piece(self, descriptor: int, start: int, length: int) -> bytes:
-        """Raises StoreError, also when the file is shorter."""
+        """`length` octets from `start` on. Raises StoreError, also if the file is shorter."""
         try:
             piece = self._threads.apply(os.pread, (descriptor, length, start))
         except OSError as error:
@@ -92,8 +92,8 @@ class Blobs:
         os.close(descriptor)
 
     def remove(self, names: list[str]) -> None:
-        """In the background: what is not done before a crash the sweep does. By a greenlet, as it has to wait for a
-        thread while all are busy, and the writer, which asks for this, would keep everybody else waiting.
+        """Remove files in the background; after a crash the sweep removes what is left. A greenlet does it, as it may
+        have to wait for a free thread, and the writer, which calls this, would keep everybody else waiting.
         """
         self._unwanted += names
         if not self._removing:
@@ -105,28 +105,28 @@ class Blobs:
             self._threads.apply(self._remove, (names,))
 
     def size(self, name: str) -> int | None:
-        """Octets of the file, None when it is not there."""
+        """Octets of the file, None if it does not exist."""
         try:
             return self.path(name).stat().st_size
         except FileNotFoundError:
             return None
 
     def sweep(self, wanted: Callable[[str], bool], age: float) -> int:
-        """Remove files that are not wanted and older than `age` seconds; how many. One folder at a time is listed.
-        Never those that are just coming here: after a leap of the clock they look old.
+        """Remove files that are not wanted and older than `age` seconds; returns how many. Lists one folder at a time.
+        Spares files that this process is just adding: after a leap of the clock they would look old.
         """
         removed = 0
         for names in self._listed(time.time() - age):
             for start in range(0, len(names), _ASKED_AT_ONCE):
                 piece = names[start : start + _ASKED_AT_ONCE]
                 gone = [name for name in piece if name not in self._coming and not wanted(name)]
-                # In a thread also when there are none: amid many others get their turn.
+                # In a thread even if there are no files, so that others get a turn between many folders.
                 self._threads.apply(self._remove, (gone,))
                 removed += len(gone)
         return removed
 
     def finish(self) -> None:
-        """What shall be removed is."""
+        """Wait until all files to be removed are removed."""
         if self._removing is not None:
             self._removing.join()
 
@@ -148,7 +148,7 @@ class Blobs:
 
     @staticmethod
     def _older(folder: Path, before: float) -> list[str]:
-        """Names of files that may be leftovers. What does not look like ours is left alone."""
+        """Names of files that may be leftovers. Files whose names do not look like ours are left alone."""
         if not folder.is_dir():
             return []
         with os.scandir(folder) as entries:
@@ -197,7 +197,7 @@ class Blobs:
 
 
 def _sync_folder(folder: Path) -> None:
-    """The entry of a new file is on disk only when its folder is."""
+    """A new file survives a power cut only once the folder with its entry is on disk, too."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

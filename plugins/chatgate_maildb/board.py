@@ -1,8 +1,9 @@
-"""Wake-ups for every process that serves from the folder, from whoever changed something: one of them, or a command.
+"""Wake-ups for every process that serves the folder, sent by the process that changed something: another one of them,
+or a command.
 
-Each process that serves has a datagram socket of its own in a folder beside the database. Who posts tells its own
-watchers and sends the keys, ids of mailboxes and accounts, to all other sockets. These are hints, like all on the
-board: when one is lost, sessions see the change at their next look.
+Each serving process has a datagram socket of its own in a folder beside the database. A process that posts tells its
+own watchers and sends the keys, ids of mailboxes and accounts, to all other sockets. They are hints, like everything on
+the board: if one is lost, sessions see the change the next time they look.
 """
 
 from __future__ import annotations
@@ -26,13 +27,13 @@ log = logging.getLogger("chatgate.maildb")
 _KEY = struct.calcsize("=q")
 _AT_ONCE = 1000  # keys in a datagram
 _MOST = 10_000  # keys kept for a process whose socket is full
-_AGAIN = 0.01  # seconds until a full one is tried again
+_AGAIN = 0.01  # seconds until a full socket is tried again
 _LONGEST = 107  # octets of a socket's path (unix(7))
-_SETTLED = 1_000_000_000  # nanoseconds: a folder changed twice meanwhile may show the time of the first change
+_SETTLED = 1_000_000_000  # nanoseconds: a folder changed twice within them may show the time of the first change only
 
 
 class FolderBoard(LocalBoard):
-    """folder: of the store, which nobody else may enter."""
+    """folder: the store's, which no other user may enter."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -44,8 +45,8 @@ class FolderBoard(LocalBoard):
 
 
 class Others(Background):
-    """The other processes. heard: called with each key that one of them tells, in the hub's thread. It tells before it
-    is bound, too, as commands do, which do not listen.
+    """The other processes. heard: called in the hub's thread with each key that one of them sends. Sending also works
+    without `bind`, as commands do not listen.
     """
 
     def __init__(self, folder: Path, heard: Callable[[int], None]) -> None:
@@ -57,24 +58,24 @@ class Others(Background):
         self._listening: socket.socket | None = None
         self._own = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._names: list[str] = []
-        self._listed = -1  # when the folder had changed last as we listed it
+        self._listed = -1  # time of the folder's last change when we listed it
         self._unsent: dict[str, set[int]] = {}
         self._scheduled = False
         self._directory = -1
 
     def tell(self, key: int) -> None:
-        """Returns at once. What is told in one turn of the hub goes out together at its end."""
+        """Returns at once. Keys of one turn of the hub are sent together at its end."""
         for name in self._there():
             keys = self._unsent.setdefault(name, set())
             if len(keys) < _MOST:
                 keys.add(key)
         if self._unsent and not self._scheduled:
             self._scheduled = True
-            # Before the greenlets that are woken now: a command may end in its next step.
+            # Ahead of the greenlets that are woken now: a command may end as soon as it runs again.
             gevent.get_hub().loop.run_callback(self._send)
 
     def _there(self) -> list[str]:
-        """The others' sockets. One call of the system, two microseconds, while none comes or goes."""
+        """The names of the others' sockets. While none comes or goes this takes one system call: two microseconds."""
         try:
             changed = os.stat(self._watched).st_mtime_ns
             if changed != self._listed:
@@ -100,20 +101,20 @@ class Others(Background):
             gevent.spawn_later(_AGAIN, self._send)
 
     def _sent(self, name: str, datagram: bytes) -> bool:
-        """False: it is worth another try."""
+        """Send a datagram. False: the socket is full, try again."""
         try:
             self._sending.sendto(datagram, self._path(name))
         except BlockingIOError:
             return False
-        except ConnectionRefusedError:  # of a process that died
+        except ConnectionRefusedError:  # the socket of a process that died
             with contextlib.suppress(OSError):
                 os.unlink(self._folder / name)
         except OSError:
-            pass  # it has just gone, or is none of ours
+            pass  # it has just gone, or is not one of ours
         return True
 
     def bind(self) -> None:
-        """Raises BindError."""
+        """Make this process's own socket. Raises BindError."""
         listening = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         try:
             self._folder.mkdir(mode=0o700, exist_ok=True)
@@ -125,7 +126,7 @@ class Others(Background):
             raise BindError(f"maildb: a socket in {self._folder} cannot be made: {error.strerror}") from error
         self._listening = listening
         for name in list(self._there()):
-            self._sent(name, b"")  # those of the dead go
+            self._sent(name, b"")  # removes the sockets of dead processes
 
     def stop(self, seconds: float) -> None:
         super().stop(seconds)
@@ -146,7 +147,7 @@ class Others(Background):
                     log.error("a watcher failed: %s", type(error).__name__)
 
     def _path(self, name: str) -> str:
-        """Short enough for a socket."""
+        """The path of a socket, short enough for the system's limit."""
         path = str(self._folder / name)
         if len(os.fsencode(path)) <= _LONGEST:
             return path

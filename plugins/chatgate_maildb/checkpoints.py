@@ -1,7 +1,7 @@
-"""Moving what was committed from the write-ahead log into the database, beside the commits.
+"""Checkpoints: moving committed pages from the write-ahead log into the database, concurrently with commits.
 
-Left to itself SQLite does it inside every commit that makes the log longer than 1000 pages, and whoever waits for that
-commit waits some 10 to 20 ms more.
+By default SQLite does this inside every commit that makes the log longer than 1000 pages, and whoever waits for that
+commit waits some 10 to 20 ms longer.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from peewee import SqliteDatabase
 
 log = logging.getLogger("chatgate.maildb")
 
-# Commits from one checkpoint to the next: it is over in a millisecond or two, and holds up no commit for longer.
+# Commits from one checkpoint to the next: few enough that a checkpoint holds up no commit for more than a millisecond
+# or two.
 _COMMITS = 10
 
-# Pages of log from which on it shall begin anew. That it does with the commit after a checkpoint that left nothing,
-# and amid many commits only one by the writer leaves nothing; by then there is little left to do.
+# Pages of log at which the log should start over from its beginning. SQLite does so with the first commit after a
+# complete checkpoint. Among many commits only a checkpoint by the writer itself is complete; by then it has little to
+# do.
 _LONG = 4000
 
-# SQLite syncs the database only in a checkpoint during whose copying no commit came. One of so many is.
+# SQLite syncs the database only in a checkpoint that no commit interrupted while it was copying. One in so many
+# checkpoints is made that way.
 _PASSES = 8
 
 
 class Checkpoints:
-    """database: a connection for this alone, which is used in a thread. log_is_long: the writer should finish what was
+    """database: a connection for this purpose alone, used in a thread. log_is_long: the writer should finish what was
     begun here.
     """
 
@@ -46,18 +49,18 @@ class Checkpoints:
             self._begin()
 
     def wait(self) -> None:
-        """Until the one that is under way is done, if any is."""
+        """Wait for the checkpoint that is running, if any."""
         self._running.wait()
 
     def run(self) -> None:
-        """One now; returns when it is done."""
+        """Run a checkpoint now; returns when it is done."""
         while not self._running.ready():
             self._running.wait()
         self._begin()
         self._running.wait()
 
     def _begin(self) -> None:
-        """Only when none is under way: the writer must not wait for the thread."""
+        """Start a checkpoint unless one is running: the writer must not wait for the thread."""
         self._commits = 0
         self._running = self._threads.spawn(self._run)
 
@@ -79,7 +82,7 @@ class Checkpoints:
 
 
 def checkpoint(connection: sqlite3.Connection) -> int:
-    """As far as it goes without keeping anybody from reading or writing. Returns the pages in the log."""
+    """Run a checkpoint as far as possible without blocking readers or writers. Returns the pages in the log."""
     try:
         ((_, pages, _),) = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     except sqlite3.Error as error:

@@ -19,7 +19,7 @@ class InRow:
 
 
 class InFile:
-    """Holds a descriptor, so that the file can be read though its last row may go. head: its first octets."""
+    """Holds a descriptor, so that the file can be read even after its last row is removed. head: its first octets."""
 
     __slots__ = ("size", "_blobs", "_descriptor", "_head")
 
@@ -27,7 +27,7 @@ class InFile:
         self.size, self._blobs, self._descriptor, self._head = size, blobs, descriptor, head
 
     def read(self, start: int, length: int) -> bytes:
-        """Raises StoreError."""
+        """`length` octets from `start` on. Raises StoreError."""
         end = min(start + length, self.size)
         if end <= len(self._head):
             return self._head[start:end]

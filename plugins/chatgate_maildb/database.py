@@ -15,7 +15,7 @@ from peewee import PeeweeException, Query, SqliteDatabase
 
 from chatgate.api import PluginError, StoreUnavailable
 
-# peewee logs every statement with its parameters at debug level, and those are people's mail.
+# At debug level peewee logs every statement with its parameters, which contain people's mail.
 logging.getLogger("peewee").setLevel(logging.WARNING)
 
 log = logging.getLogger("chatgate.maildb")
@@ -24,7 +24,7 @@ ERRORS = (sqlite3.Error, PeeweeException)
 
 
 def make_folder(folder: Path) -> None:
-    """The data folder, for our eyes only. Raises PluginError when it cannot be used."""
+    """Make the data folder, readable by its owner only. Raises PluginError if it cannot be used."""
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         # SQLite gives its -wal and -shm files the permissions of the database file.
@@ -37,8 +37,8 @@ def make_folder(folder: Path) -> None:
 
 
 class Presence:
-    """A lock that every process with the store open shares. It tells the first one in that nobody else is there, and
-    so that a body file which no row names is not just about to be named by somebody.
+    """A lock shared by every process that has the store open. The first process learns from it that it is alone, and
+    so that no other process is about to name a body file that no row names yet.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -54,7 +54,7 @@ class Presence:
             self.alone = False
 
     def share(self) -> None:
-        """Let the others in."""
+        """Let other processes open the store, too."""
         fcntl.flock(self._descriptor, fcntl.LOCK_SH)
         self.alone = False
 
@@ -71,18 +71,18 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
         "journal_mode": "wal",
         "synchronous": "full",  # WAL's default in many builds, "normal", loses the last commits in a power cut
         "foreign_keys": 1,
-        "secure_delete": 1,  # what is deleted is overwritten; off or on by default, as whoever built SQLite wanted
+        "secure_delete": 1,  # overwrite deleted data; the default depends on how SQLite was built
         "journal_size_limit": 64 << 20,
         "temp_store": "memory",
         "wal_autocheckpoint": 10_000,  # pages, for when checkpoints.py cannot keep up
     }
     if not file.exists() or not file.stat().st_size:
-        # Free space can go back to the disk. Before WAL, which makes the first page, and never again: SQLite would
-        # write each time, and so wait for other processes, and fail on a full disk.
+        # With this, free space can go back to the disk. It must come before WAL, which writes the first page, and be
+        # set only once: SQLite would write each time, and so wait for other processes and fail on a full disk.
         pragmas = {"auto_vacuum": "incremental"} | pragmas
     if not writing:
         pragmas["query_only"] = 1
-    # thread_safe=False: peewee would keep one connection per thread, and monkey-patched that means one per greenlet.
+    # thread_safe=False: else peewee keeps a connection for each thread, which is each greenlet after monkey-patching.
     # check_same_thread=False: COMMIT runs in a thread of its own, see writer.py.
     database = SqliteDatabase(
         str(file),
@@ -103,8 +103,8 @@ def connect(folder: Path, *, writing: bool) -> SqliteDatabase:
 
 
 class Reader:
-    """Reads what is committed, at any time, while a commit is under way too. Reads take microseconds and run in the
-    hub's thread; nothing here yields to other greenlets, so one connection serves all.
+    """Reads committed data at any time, even while a commit is running. Reads take microseconds and run in the hub's
+    thread; nothing here yields to other greenlets, so one connection serves all of them.
     """
 
     def __init__(self, database: SqliteDatabase) -> None:
@@ -113,14 +113,14 @@ class Reader:
         self._execute = self._connection.execute
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[Any]:
-        """For the hot statements: straight to the connection. Raises StoreError."""
+        """For frequent statements: executed directly on the connection. Raises StoreError."""
         try:
             return self._execute(sql, parameters).fetchall()
         except sqlite3.Error as error:
             raise self._failed(error) from error
 
     def query(self, query: Query) -> list[tuple[Any, ...]]:
-        """For the others: a peewee query. Raises StoreError."""
+        """For all other statements: a peewee query. Raises StoreError."""
         try:
             return list(query.tuples().execute(self._database))
         except ERRORS as error:

@@ -1,4 +1,4 @@
-"""Notes of what clients have read, gathered until a transaction comes that takes them along."""
+"""Notes of which messages clients have read, collected until the next transaction writes them along with its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import gevent
 from chatgate_maildb import rows
 from chatgate_maildb.writer import Transaction, Writer
 
-# Notes in memory before they get a transaction of their own: some hundred KB.
+# Notes kept in memory, some hundred KB, before they get a transaction of their own.
 _MOST = 5000
 
 _FETCHED = """UPDATE message SET fetched=fetched+?
@@ -21,7 +21,7 @@ _FETCHED = """UPDATE message SET fetched=fetched+?
 class Fetched:
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
-        self._noted: dict[int, collections.Counter[int]] = {}  # UIDs by mailbox that wait to be written
+        self._noted: dict[int, collections.Counter[int]] = {}  # UIDs to be written, by mailbox
         self._count = 0
 
     def note(self, mailbox_id: int, uids: Collection[int]) -> None:
@@ -35,7 +35,7 @@ class Fetched:
             gevent.spawn(self.flush)
 
     def flush(self) -> None:
-        """Have written what was noted: with a transaction, for which it waits."""
+        """Write the notes in a transaction, and wait for it."""
         if self._noted:
             self._writer.run(lambda tx: None)
 

@@ -1,4 +1,4 @@
-"""Looking for damage: what SQLite knows of itself, and what must hold between the rows and the files."""
+"""Checks for damage: SQLite's own checks, and what must be true of the rows and the files together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from chatgate_maildb import belongs, migrations
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.database import ERRORS, connect
 
-# Each finds nothing in a sound database. Its rows end a sentence.
+# None of these queries finds anything in an intact database. Each row found completes the sentence in front.
 _RULES = {
     "mailbox counters are wrong: mailbox": """SELECT box.id FROM mailbox box LEFT JOIN
         (SELECT mailbox_id, count(*) n, sum(size) octets, sum(instr(' '||flags||' ', ' \\Seen ')=0) unseen
@@ -51,8 +51,8 @@ _RULES = {
 
 
 def look(folder: Path, blobs: Blobs) -> list[str]:
-    """`problems` of a store that this process has not open, without writing anything. One that an older program wrote
-    is brought to its new form at the next start; until then only SQLite's own marks of damage are looked at.
+    """The `problems` of a store that this process has not opened; nothing is written. The database of an older version
+    is upgraded only at the next start; until then only SQLite's own checks are made.
     """
     file = folder / "mail.db"
     try:
@@ -64,7 +64,7 @@ def look(folder: Path, blobs: Blobs) -> list[str]:
     database = _untouched(file)
     try:
         database.connect()
-        database.execute_sql("SELECT count(*) FROM sqlite_master")  # is it a database at all?
+        database.execute_sql("SELECT count(*) FROM sqlite_master")  # raises if it is not a database
         version = migrations.version(database)
         if version > migrations.VERSION:
             return [f"{file} has schema version {version}, this program knows versions up to {migrations.VERSION}"]
@@ -76,11 +76,11 @@ def look(folder: Path, blobs: Blobs) -> list[str]:
 
 
 def of_other_domains(folder: Path, ours: Sequence[str]) -> int:
-    """How many accounts nobody can log in to, as the gateway has no such mail domain (any more). 0 also
-    where that cannot be read: `look` says why. Nothing is written.
+    """How many accounts nobody can log in to, as the gateway does not have their mail domain (any more). Also 0 if the
+    database cannot be read: `look` says why. Nothing is written.
     """
     file = folder / "mail.db"
-    if not os.path.exists(file):  # also where nobody may look
+    if not os.path.exists(file):  # also if the folder may not be read
         return 0
     database = _untouched(file)
     try:
@@ -100,7 +100,7 @@ def _untouched(file: Path) -> SqliteDatabase:
 
 
 def problems(folder: Path, blobs: Blobs) -> list[str]:
-    """What is wrong, a line each. Takes long on a large database: run it in a thread. Others may write meanwhile."""
+    """The problems found, a line each. Slow on a large database: run it in a thread. Others may write meanwhile."""
     database = connect(folder, writing=False)
     try:
         return _problems(database, blobs)
@@ -111,7 +111,7 @@ def problems(folder: Path, blobs: Blobs) -> list[str]:
 
 
 def _problems(database: SqliteDatabase, blobs: Blobs) -> list[str]:
-    with database.atomic():  # one state for all that follows
+    with database.atomic():  # all the following queries see the same state
         found = _rows(database)
         files = database.execute_sql("SELECT id, file, size FROM body WHERE file IS NOT NULL").fetchall()
     for body_id, name, size in files:

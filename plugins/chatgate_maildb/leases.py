@@ -1,7 +1,7 @@
-"""Leases as locks on files, which the system takes from a process that dies, at that moment.
+"""Leases as file locks, which the system releases the moment a process dies.
 
-Rows with a time would do as well, and would have an idle gateway write to the disk for ever, need room on a full one,
-and a clock. A lock needs none of that, and works wherever SQLite does: on one machine.
+Rows with an expiry time would work, too, but an idle gateway would have to keep writing to the disk, and they need room
+on a full disk and a reliable clock. A lock needs none of these, and works wherever SQLite works: on one machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class _Held:
 
 
 class Leases:
-    """Those of one open store. folder: with a file for each name, which stays; in it stands who had it last."""
+    """The leases of one open store. folder: has a file for each name, which stays and names the latest holder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -55,7 +55,7 @@ class Leases:
             self._let_go(name, held)
 
     def close(self) -> None:
-        """All of them are released."""
+        """Release all of them."""
         for name, held in list(self._held.items()):
             self.release(name, held.holder)
 
@@ -75,13 +75,13 @@ class Leases:
         except OSError:
             os.close(file)
             return None
-        with contextlib.suppress(OSError):  # it is only for people
+        with contextlib.suppress(OSError):  # the name is only for people to read
             os.pwrite(file, holder.encode("ascii", "replace")[:_LONGEST].ljust(_LONGEST), 0)
         return file
 
 
 def held(folder: Path) -> list[Lease]:
-    """By whomever, in whatever process; `folder` may be missing. Nothing is written."""
+    """All leases that any process holds. `folder` may be missing. Nothing is written."""
     found = []
     with contextlib.suppress(FileNotFoundError):
         for path in sorted(folder.iterdir()):
@@ -91,7 +91,9 @@ def held(folder: Path) -> list[Lease]:
 
 
 def _holder(path: Path) -> str:
-    """Who has it; "" for nobody. To ask is to share the lock for a moment: who would take it just then tries again."""
+    """Who holds the lease; "" for nobody. Asking shares the lock for a moment: a process that wants the lease just then
+    tries again.
+    """
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)

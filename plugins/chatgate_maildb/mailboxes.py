@@ -28,7 +28,7 @@ from chatgate_maildb.purging import purge
 from chatgate_maildb.writer import Transaction
 
 _COLUMNS = "id, account_id, name, uidvalidity, uidnext, modseq, special_use"
-# Not through the model: five of these make up a new account, and accounts come by the hundred a second.
+# Not through the model: a new account takes five of these, and hundreds of accounts may be made in a second.
 _INSERT = """INSERT INTO mailbox
     (account_id, name, uidvalidity, special_use, uidnext, modseq, history, messages, unseen, octets)
     VALUES (?, ?, ?, ?, 1, 1, 0, 0, 0, 0)"""
@@ -36,8 +36,8 @@ _ANNOTATED = "SELECT ifnull(sum(length(entry)+length(value)), 0) FROM annotation
 
 
 def next_uidvalidity(tx: Transaction) -> int:
-    """Never given before, so that a name that is deleted and made again gets a higher one (RFC 3501 §2.3.1.1), for
-    an account that is deleted and made again too. As the time goes on it stays close to the time.
+    """A UIDVALIDITY that was never given before, so that a mailbox that is deleted and made again gets a higher one
+    (RFC 3501 §2.3.1.1), even if its account was deleted and made again, too. It stays close to the current Unix time.
     """
     sql = "UPDATE meta SET value=max(value+1, ?) WHERE key='uidvalidity' RETURNING value"
     ((value,),) = tx.execute(sql, (int(time.time()),)).fetchall()
@@ -101,7 +101,7 @@ class Mailboxes(Part):
         self.writer.run(work, patient=old == "INBOX")
 
     def delete_mailbox(self, mailbox_id: int) -> None:
-        """Its children stay. Raises NoSuchMailbox, Impossible for INBOX."""
+        """The children of the mailbox stay. Raises NoSuchMailbox, and Impossible for INBOX."""
 
         def work(tx: Transaction) -> None:
             sql = "SELECT account_id, name FROM mailbox WHERE id=? AND account_id IS NOT NULL"
@@ -177,7 +177,7 @@ def _names(tx: Transaction, account_id: int) -> dict[str, int]:
 
 
 def _free_use(tx: Transaction, account_id: int, use: str) -> str:
-    """This special use, if no mailbox has it: who deletes Sent and makes it again has it as it was."""
+    """This special use, or "" if another mailbox has it: Sent that is deleted and made again gets back its use."""
     taken = tx.execute("SELECT special_use FROM mailbox WHERE account_id=?", (account_id,)).fetchall()
     return use if not any(use in uses.split() for (uses,) in taken) else ""
 

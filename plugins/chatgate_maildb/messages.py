@@ -29,7 +29,7 @@ from chatgate_maildb.writer import Transaction
 
 _LIST = "SELECT uid, modseq, flags, size, date FROM message "
 _PIECE = _LIST + "WHERE mailbox_id=? AND uid>? AND uid<? ORDER BY uid LIMIT ?"
-# Told which index to use: without statistics SQLite would rather walk the whole mailbox.
+# The statement names its index: without statistics SQLite would choose to scan the whole mailbox.
 _SINCE = _LIST + "INDEXED BY message_modseq WHERE mailbox_id=? AND modseq>? LIMIT ?"
 _LARGEST = 1 << 32  # more than any UID
 _AT_ONCE = 1000  # rows read before others get a turn
@@ -58,10 +58,10 @@ class Messages(Storing):
         return Status._make(self._mailbox(mailbox_id, "messages, unseen, uidnext, uidvalidity, modseq, octets"))
 
     def changes(self, mailbox_id: int, since: int = 0) -> Changes:
-        """A large mailbox is read in pieces, with turns between them. What is changed meanwhile may be among it or not;
-        it is told when asked again since the modseq of the answer, which was read first.
+        """A large mailbox is read in pieces, with turns for other greenlets between them. Changes made meanwhile may be
+        included or not; asking again since the modseq of the answer, which is read first, returns them in any case.
         """
-        # Sessions look after each command, and mostly there is nothing: that needs no more than this one row.
+        # Sessions look for changes after each command, and mostly there are none: that takes only this one row.
         modseq, uidnext, history = self._mailbox(mailbox_id, "modseq, uidnext, history")
         if since >= modseq:
             return Changes(modseq, uidnext, [], [])
@@ -76,11 +76,11 @@ class Messages(Storing):
 
     def pages(self, mailbox_id: int, uidnext: int) -> Iterator[list[Message]]:
         for found in self._rows(_PIECE, (mailbox_id,), (-1,), (uidnext,)):
-            # Not by _message(): this is most of the cost of opening a mailbox of thousands.
+            # Not by _message(): this line is most of the cost of opening a mailbox with thousands of messages.
             yield [_new(Message, (uid, modseq, parsed(flags), size, date)) for uid, modseq, flags, size, date in found]
 
     def _window(self, mailbox_id: int, since: int, uidnext: int) -> Iterable[Message]:
-        """Those that have a higher modseq, by UID. Many are read as they are gone through."""
+        """The messages with a higher modseq, by UID. If there are many, they are read while the caller iterates."""
         pages = self.pages(mailbox_id, uidnext)
         page = next(pages, [])
         if len(page) < _AT_ONCE:
@@ -88,8 +88,8 @@ class Messages(Storing):
         return (message for page in itertools.chain([page], pages) for message in page if message.modseq > since)
 
     def _rows(self, sql: str, before: tuple, key: tuple, behind: tuple = ()) -> Iterator[list[tuple]]:
-        """What a statement finds, which wants these parameters around the key to go on behind, with turns for others.
-        The key stands first in the rows.
+        """The rows of a statement, page by page, with turns for other greenlets between them. Its parameters are
+        `before`, the key of the last row read, `behind` and a limit. The key is the first columns of each row.
         """
         work = None
         while found := self.reader.rows(sql, (*before, *key, *behind, _AT_ONCE)):
@@ -119,7 +119,7 @@ class Messages(Storing):
         return self._opened(_BODY, (mailbox_id, uid))
 
     def _opened(self, sql: str, key: tuple) -> Content | None:
-        """The body that this statement finds."""
+        """The body found by this statement."""
         for size, _, file, data in self.reader.rows(sql, key):
             if file is None:
                 return InRow(data)
@@ -144,7 +144,7 @@ class Messages(Storing):
         return content
 
     def _missing_file(self, sql: str, key: tuple) -> None:
-        """Nothing to say when the message went meanwhile. Raises StoreError when it did not."""
+        """Raises StoreError if the message still exists; that it was removed meanwhile is no error."""
         if self.reader.rows(sql, key):
             raise StoreUnavailable()  # `check` tells the operator which file is damaged
 
@@ -162,7 +162,7 @@ class Messages(Storing):
             return before | wanted if how == "add" else before - wanted if how == "remove" else wanted
 
         def work(tx: Transaction, piece: Collection[int]) -> FlagsChanged:
-            updates: dict[str, list[int]] = {}  # the UIDs that get these flags
+            updates: dict[str, list[int]] = {}  # UIDs by the flags that they get
             refused, seen = [], 0
             for uid, _, _, old, modseq in rows.select(tx, mailbox_id, piece):
                 tx.breathe()
@@ -180,7 +180,7 @@ class Messages(Storing):
         return FlagsChanged(*(list(itertools.chain.from_iterable(each)) for each in zip(*done, strict=True)))
 
     def _set(self, tx: Transaction, mailbox_id: int, updates: dict[str, list[int]], seen: int) -> list[int]:
-        """Write the new flags; the modseq they got, if there are any."""
+        """Write the new flags; returns the modseq they got, if there are any."""
         found = tx.execute(_STEP, (bool(updates), seen, mailbox_id)).fetchall()
         if not found:
             raise NoSuchMailbox()
@@ -188,14 +188,14 @@ class Messages(Storing):
             return []
         ((modseq,),) = found
         for flags, uids in updates.items():
-            tx.breathe()  # each message may have flags of its own
+            tx.breathe()  # there may be as many sets of flags as messages
             for chunk in rows.chunks(tx, uids):
                 tx.execute(_FLAG, (flags, modseq, mailbox_id, json.dumps(chunk)))
         tx.changed.add(mailbox_id)
         return [modseq]
 
     def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:
-        """Of many messages some in each transaction: those who store meanwhile need not wait for all of them."""
+        """Many messages are removed in several transactions, so that deliveries need not wait for all of them."""
 
         def work(tx: Transaction, piece: Collection[int] | None) -> list[int]:
             found = rows.select(tx, mailbox_id, piece)
@@ -222,6 +222,6 @@ class Messages(Storing):
 
 
 def _split(uids: Collection[int]) -> list[list[int]]:
-    """In order, some for each transaction: those who store meanwhile need not wait for all of them."""
+    """The UIDs in order, in a chunk for each transaction: deliveries need not wait for all of them."""
     ordered = sorted(uids)
     return [ordered[start : start + _AT_ONCE] for start in range(0, len(ordered), _AT_ONCE)]

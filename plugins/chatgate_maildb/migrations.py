@@ -1,5 +1,5 @@
-"""Schema versions. The database says its version in `meta`; opening it brings it to this program's version, one step
-after the other, each in a transaction. A newer database is refused.
+"""Schema versions. The database records its version in `meta`; opening it upgrades it to this program's version, one
+step after the other, each in a transaction. A newer database is refused.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ def _up_2(database: SqliteDatabase) -> None:
 
 
 def _up_3(database: SqliteDatabase) -> None:
-    """Copies of bodies are counted; messages lose two indexes, and so the reference to bodies, which wants one. Nobody
-    looks for bodies without a message any more: those there are go by way of `released`.
+    """Count the copies of bodies; drop two indexes of messages, and with them the foreign key to bodies, which needs
+    one. As nothing searches for bodies without a message any more, those that exist are put into `released`.
     """
     for sql in (
         """CREATE TABLE shared (body_id INTEGER NOT NULL PRIMARY KEY, copies INTEGER NOT NULL,
@@ -65,7 +65,7 @@ def _up_3(database: SqliteDatabase) -> None:
 
 
 def _up_4(database: SqliteDatabase) -> None:
-    """The queue of what goes elsewhere."""
+    """The queue of outgoing mail."""
     for sql in (
         """CREATE TABLE outgoing (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, body_id INTEGER NOT NULL,
            account_id INTEGER, sender TEXT NOT NULL, recipient TEXT NOT NULL, domain TEXT NOT NULL,
@@ -78,7 +78,7 @@ def _up_4(database: SqliteDatabase) -> None:
         database.execute_sql(sql)
 
 
-# By the version they lead to. Steps are SQL of their own time: the models move on, a migration must not.
+# By the version that each step leads to. Steps are plain SQL of their time: models change, a migration must not.
 MIGRATIONS: Mapping[int, Step] = {2: _up_2, 3: _up_3, 4: _up_4}
 VERSION = 4
 
@@ -97,9 +97,9 @@ def version(database: SqliteDatabase) -> int:
 def upgrade(
     database: SqliteDatabase, alone: bool, migrations: Mapping[int, Step] = MIGRATIONS, to: int = VERSION
 ) -> None:
-    """Make the tables, or bring them to version `to`. alone: no other process has the database open. One that does
-    was made for the older schema and would write what is wrong in the newer one, such as copies that nobody counts.
-    Raises PluginError when it cannot be.
+    """Make the tables, or upgrade them to version `to`. alone: no other process has the database open. Another process
+    would still use the older schema and write what is wrong in the newer one, such as copies that nobody counts.
+    Raises PluginError if the upgrade fails.
     """
     found = version(database)
     if found > to:
@@ -113,7 +113,7 @@ def upgrade(
             "stop the gateway, then start it anew"
         )
     while found < to:
-        # Locked before looking again: another process may be doing the same right now.
+        # Take the lock before checking again: another process may be upgrading right now.
         with _transaction(database, f"to version {found + 1 if found else to}"):
             found = version(database)
             if found == 0:
@@ -127,8 +127,8 @@ def upgrade(
 
 
 def make_shrinkable(database: SqliteDatabase) -> None:
-    """A database of version 1 was made without incremental vacuum, and only rewriting all of it brings that in. When
-    the disk is too full for it or another process has the database open, it stays as it is until the next start.
+    """Rewrite a database of version 1, which was made without incremental vacuum: nothing less turns that on. If the
+    disk is too full or another process has the database open, it stays as it is until the next start.
     """
     if database.execute_sql("PRAGMA auto_vacuum").fetchall() == [(_INCREMENTAL,)]:
         return
@@ -142,13 +142,13 @@ def make_shrinkable(database: SqliteDatabase) -> None:
 
 @contextmanager
 def _transaction(database: SqliteDatabase, what: str) -> Iterator[None]:
-    """All of a step or nothing of it; what goes wrong becomes one line for the operator."""
+    """Run a step completely or not at all; an error becomes one line for the operator."""
     try:
         database.begin("IMMEDIATE")
         yield
         database.commit()
     except BaseException as error:
-        # The connection's own: a full disk has ended the transaction already, and peewee's would fail then.
+        # The connection's own rollback: on a full disk the transaction is over already, and peewee's would fail.
         database.connection().rollback()
         if isinstance(error, (*ERRORS, KeyError)):
             raise PluginError(f"maildb: the database cannot be brought {what}: {error}") from error

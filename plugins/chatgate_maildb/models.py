@@ -1,4 +1,4 @@
-"""The schema, as peewee models. They are bound to no database: every query names the one it runs on."""
+"""The schema, as peewee models. They are not bound to a database: every query names the one it runs on."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ class Meta(peewee.Model):
 
 
 class HashKey(peewee.Model):
-    """Random keys, made with the database. `tombstone`: of the hashes in that table."""
+    """Random keys, made together with the database. `tombstone`: the key of the hashes in that table."""
 
     name = peewee.TextField(primary_key=True)
     value = peewee.BlobField()
 
 
 class Account(peewee.Model):
-    """AUTOINCREMENT, here and for mailboxes: sessions hold ids, so one must never come to mean somebody else.
+    """AUTOINCREMENT, here and for mailboxes: sessions hold ids, so an id must never be used for another account.
     created, last_login: days since 1970-01-01. quota: octets, NULL for the default.
     """
 
@@ -39,8 +39,8 @@ class Account(peewee.Model):
 
 
 class Tombstone(peewee.Model):
-    """An address whose account was removed, as a keyed hash: known again, but to be read by nobody. secret: the
-    owner's. day: of the removal.
+    """The address of a removed account, as a keyed hash: it can be recognised but not read. secret: the owner's. day:
+    when the account was removed.
     """
 
     hash = peewee.BlobField(primary_key=True)
@@ -52,8 +52,8 @@ class Tombstone(peewee.Model):
 
 
 class Mailbox(peewee.Model):
-    """account NULL: deleted, its rows are being removed. The counters are kept by every writing statement.
-    history: what was expunged is known completely for all modseqs above this one.
+    """account NULL: the mailbox is deleted, its rows are being removed. Every writing statement updates the counters.
+    history: all expunged messages with modseqs above this one are known.
     """
 
     id = AutoIncrementField()
@@ -74,7 +74,7 @@ class Mailbox(peewee.Model):
 
 class Body(peewee.Model):
     """The content of a message, shared by all its copies: in `data`, or in the file blobs/xx/`file` when it is large.
-    It goes with the last message. `data` stands last so that the other columns are read without it.
+    It is removed with the last message. `data` is the last column, so that the others can be read without it.
     """
 
     size = peewee.IntegerField()
@@ -84,8 +84,8 @@ class Body(peewee.Model):
 
 
 class Shared(peewee.Model):
-    """How many messages have this body, where it had more than one when it came or was copied later. A table of its
-    own: in Body, counting would write a page for each body instead of one for hundreds.
+    """How many messages have this body, if it had more than one when it arrived or was copied later. A separate table:
+    in Body, counting would write a page for each body instead of one for hundreds.
     """
 
     body = peewee.ForeignKeyField(Body, primary_key=True, on_delete="CASCADE")
@@ -93,15 +93,15 @@ class Shared(peewee.Model):
 
 
 class Released(peewee.Model):
-    """A message that had this body is gone, and the body does not know yet, see removal.py."""
+    """A message that had this body is gone, but the body's copies are not yet counted down, see removal.py."""
 
     body_id = peewee.IntegerField()
 
 
 class Message(peewee.Model):
-    """flags: sorted, with a space between. size repeats the body's, so that lists are read from this table alone.
-    fetched: how many clients have read the content. There is no index by body and none by date: they would
-    have the sweeper write twice as much (docs/decisions/0009).
+    """flags: sorted, separated by spaces. size repeats the body's, so that lists are read from this table alone.
+    fetched: how many clients have read the content. There is no index by body and none by date: with them
+    the sweeper would write twice as much (docs/decisions/0009).
     """
 
     mailbox = peewee.ForeignKeyField(Mailbox, index=False)
@@ -119,9 +119,9 @@ class Message(peewee.Model):
 
 
 class Outgoing(peewee.Model):
-    """One recipient elsewhere of a message: a row of the queue. account_id is no foreign key: what an account has sent
-    goes its way when the account is gone. due: when it may be claimed; of one that is, the end of the lease.
-    code, enhanced, said: the answer to the last attempt.
+    """A row of the queue: one remote recipient of a message. account_id is not a foreign key: mail that an account has
+    sent is delivered even if the account is gone. due: when the row may be claimed, or the end of the lease if it is.
+    code, enhanced, said: the reply to the last attempt.
     """
 
     id = AutoIncrementField()
@@ -141,7 +141,7 @@ class Outgoing(peewee.Model):
 
 
 class Expunged(peewee.Model):
-    """A UID that is gone, and the modseq of its going."""
+    """A UID that was expunged, and the modseq of that change."""
 
     mailbox = peewee.ForeignKeyField(Mailbox, index=False)
     modseq = peewee.IntegerField()
@@ -174,8 +174,8 @@ class Annotation(peewee.Model):
         without_rowid = True
 
 
-# The large ones have an index of their own, so that the sweeper finds them without reading all.
-# Names of their own, as statements name them (INDEXED BY) and migrations may.
+# Large messages have an index of their own, so that the sweeper finds them without reading all messages.
+# The indexes get explicit names, as statements (INDEXED BY) and migrations refer to them.
 Message.add_index(Message.index(Message.mailbox, Message.modseq, name="message_modseq"))
 _BY_DATE = (Message.date, Message.mailbox, Message.uid)
 Message.add_index(Message.index(*_BY_DATE, name="message_large", where=peewee.SQL(f"size>{LEAST_LARGE}")))

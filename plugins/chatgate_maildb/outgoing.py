@@ -1,7 +1,7 @@
-"""Pieces of transactions on rows of the queue.
+"""Parts of transactions that work on rows of the queue.
 
-A lease has no column: the row that somebody claims is due again when the lease is over. A row is a copy of its body
-like a message, and is counted with them.
+A lease has no column: a row that is claimed becomes due again when the lease is over. Like a message, a row is a copy
+of its body, and is counted with the messages.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ COLUMNS = """id, body_id, account_id, sender, recipient, domain, size, came, exp
     said"""
 _INSERT = """INSERT INTO outgoing (body_id, account_id, sender, recipient, domain, size, came, expires, due, attempts)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"""
-# Counted in `meta`: going through all rows for each message would take longer than all else about it.
+# The totals are kept in `meta`: counting all rows for each message would take longer than everything else.
 _COUNT = "UPDATE meta SET value=value+? WHERE key=? RETURNING value"
 _OF_ACCOUNT = "SELECT count(*), ifnull(sum(size), 0) FROM outgoing WHERE account_id=?"
 _DUE = f"SELECT {COLUMNS} FROM outgoing WHERE due<=? ORDER BY due, id LIMIT ?"
@@ -27,7 +27,7 @@ _DELETE = f"DELETE FROM outgoing WHERE id IN (SELECT value FROM json_each(?)) RE
 
 
 class Room(NamedTuple):
-    """How much may wait, in all and of one account."""
+    """How much may be queued, in all and by one account."""
 
     rows: int
     octets: int
@@ -36,7 +36,7 @@ class Room(NamedTuple):
 
 
 class Times(NamedTuple):
-    """When rows come, and until when they are tried."""
+    """When new rows arrived, and until when delivery is tried."""
 
     now: float
     expires: float
@@ -49,7 +49,7 @@ def queued(row: Sequence[Any]) -> Queued:
 
 
 def admit(tx: Transaction, count: int, size: int, account_id: int | None, room: Room | None) -> None:
-    """Count new rows in. size: octets of each. room: None for what may always be added. Raises QueueFull."""
+    """Add new rows to the totals. size: octets of each. room: None if there is no limit. Raises QueueFull."""
     kept, octets = _counted(tx, count, count * size)
     if room is None:
         return
@@ -64,7 +64,7 @@ def admit(tx: Transaction, count: int, size: int, account_id: int | None, room: 
 def put(
     tx: Transaction, body_id: int, size: int, goes: Outgoing, sender: str, account_id: int | None, times: Times
 ) -> Queued:
-    """A row that has been counted in."""
+    """Insert a row that `admit` has counted."""
     columns = (body_id, account_id, sender, goes.recipient, goes.domain, size, times.now, times.expires, times.now)
     tx.changed.add(QUEUE)
     return Queued(tx.execute(_INSERT, columns).lastrowid, *columns)
@@ -77,7 +77,7 @@ def claim(tx: Transaction, limit: int, until: float, now: float) -> list[Queued]
 
 
 def remove(tx: Transaction, ids: Collection[int]) -> list[Queued]:
-    """Those that were there, by ascending id."""
+    """Remove rows. Returns those that existed, by ascending id."""
     gone: list[Queued] = []
     for chunk in rows.chunks(tx, sorted(set(ids))):
         found = [queued(row) for row in tx.execute(_DELETE, (json.dumps(chunk),)).fetchall()]

@@ -16,8 +16,9 @@ from chatgate_maildb.writer import Writer
 
 
 class Part:
-    """Accounts, mailboxes, messages and retention are parts of one class, MailStore, which opens these. A part uses
-    these and what it is made of itself, so that the order in which they are joined means nothing.
+    """The base of the classes for accounts, mailboxes, messages and so on, which MailStore joins. MailStore opens the
+    attributes below. A part only uses these and its own base classes, so the order in which parts are joined does not
+    matter.
     """
 
     options: MailDbOptions

@@ -17,7 +17,7 @@ class MailDb:
 
     Options = MailDbOptions
     order = 60
-    requires = ("accounts",)  # it was a part of this one, and has no file in folders of then
+    requires = ("accounts",)  # used to be a part of this plugin: folders of that time have no file for it
 
     def __init__(self, gateway: Gateway, options: MailDbOptions) -> None:
         self.gateway, self.options = gateway, options

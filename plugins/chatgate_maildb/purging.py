@@ -1,4 +1,4 @@
-"""What deleted mailboxes leave, and what is forgotten of those that stay."""
+"""Removing what deleted mailboxes leave behind, and forgetting old expunged messages of the other mailboxes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from chatgate_maildb.writer import Transaction, Writer
 
 FORGOTTEN_AT_ONCE = 1000
 
-# Mailboxes without messages: those of an account that had no mail go together.
+# Empty mailboxes removed in one transaction, as those of an account that had no mail.
 _PURGED_AT_ONCE = 20
 
 
 def purge(writer: Writer, mailbox_ids: list[int]) -> None:
-    """Remove what deleted mailboxes had, some rows in each transaction, as others want to write too. What a crash
-    leaves is taken up by `expire`.
+    """Remove the contents of deleted mailboxes, some rows in each transaction, as others want to write, too. After a
+    crash `expire` finishes the work.
     """
 
     def work(tx: Transaction, left: list[int]) -> list[int]:
@@ -30,7 +30,7 @@ def purge(writer: Writer, mailbox_ids: list[int]) -> None:
 
 
 def forget(tx: Transaction, mailbox_id: int, count: int) -> int:
-    """Forget the oldest `count` expunged messages, or more where several went together; how many were forgotten."""
+    """Forget the oldest `count` expunged messages, or more if several have the same modseq; returns how many."""
     oldest = "SELECT modseq FROM expunged WHERE mailbox_id=? ORDER BY modseq LIMIT ?"
     found = tx.execute(oldest, (mailbox_id, count)).fetchall()
     if not found:

@@ -1,4 +1,4 @@
-"""The queue of what goes elsewhere: claimed, postponed, settled, listed."""
+"""The queue of outgoing mail: rows are claimed, postponed, settled and listed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Removing messages by the thousand, in small transactions, so that deliveries beside it hardly wait.
+"""Removing thousands of messages in small transactions, so that deliveries at the same time hardly have to wait.
 
 Messages are removed in the order of their mailboxes, and so from few pages of the database; but in that order their
-bodies lie anywhere. So the bodies are only noted first, in `released`, and go later in the order of their own.
+bodies are scattered. So the bodies are first only noted, in `released`, and later removed in their own order.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from chatgate_maildb import rows
 from chatgate_maildb.part import Part
 from chatgate_maildb.writer import Transaction
 
-# Messages, or notes of released bodies, in one transaction. The number follows the time that its statements take.
+# Messages, or notes of released bodies, in one transaction. The number is adapted to the time that statements take.
 _LEAST, _MOST = 20, 500
 _SECONDS = 0.0003
 
-# Notes that are gathered before they are worked off, and read before other greenlets get a turn.
+# Notes that are collected before their bodies are removed, and read before other greenlets get a turn.
 _NOTES, _READ = 20_000, 500
 
 _NOTED = f"SELECT id, body_id FROM released WHERE id>? ORDER BY id LIMIT {_READ}"
@@ -29,8 +29,8 @@ _NOTED = f"SELECT id, body_id FROM released WHERE id>? ORDER BY id LIMIT {_READ}
 
 class Removal(Part):
     def remove(self, messages: Iterable[tuple[int, int]], tell: Callable[[int], object] | None = None) -> int:
-        """Ordered by mailbox and UID they go fastest. A body is gone when this returns, unless it is interrupted: then
-        the next `expire` takes it.
+        """Removal is fastest in the order of mailbox and UID. The bodies are removed when this returns, unless it is
+        interrupted: then the next `expire` removes them.
         """
         pairs, pace, removed, noted = iter(messages), _Pace(), 0, 0
         while batch := list(itertools.islice(pairs, pace.size)):
@@ -45,7 +45,7 @@ class Removal(Part):
         return removed
 
     def drop_released(self) -> None:
-        """Remove the bodies that are noted, as far as no other message has them."""
+        """Remove the noted bodies that no other message has."""
         pace = _Pace()
         while noted := self._noted():
             notes = in_order(noted, itemgetter(1))
@@ -63,7 +63,7 @@ class Removal(Part):
         return notes
 
     def _run(self, pace: _Pace, work: Callable[[Transaction, list[Any]], int], batch: list[Any]) -> int:
-        # A checkpoint beside it: deliveries would find both cores of a small machine busy.
+        # Not concurrently with a checkpoint: deliveries would find both cores of a small machine busy.
         self.checkpoints.wait()
         return self.writer.run(lambda tx: pace.timed(work, tx, batch), patient=True)
 
@@ -73,7 +73,7 @@ def _release(tx: Transaction, pairs: list[tuple[int, int]]) -> int:
 
 
 class _Pace:
-    """How many at once, so that the statements of a transaction take about `_SECONDS`."""
+    """How many rows to handle in a transaction, so that its statements take about `_SECONDS`."""
 
     def __init__(self) -> None:
         self.size = _LEAST
@@ -81,7 +81,7 @@ class _Pace:
     def timed(self, work: Callable[[Transaction, list[Any]], int], tx: Transaction, batch: list[Any]) -> int:
         began = time.perf_counter()
         result = work(tx, batch)
-        # At most doubled: a last batch of one says little.
+        # At most doubled: a final batch of one row says little.
         share = min(2.0, _SECONDS / max(time.perf_counter() - began, 1e-9))
         self.size = max(_LEAST, min(_MOST, int(len(batch) * share)))
         return result

@@ -1,7 +1,8 @@
-"""Space kept for deleting: on a full disk SQLite cannot even note that messages go, and so nobody could make room.
+"""Space reserved for deleting: on a full disk SQLite cannot even record that messages are removed, so that nobody could
+make room.
 
-A file takes up the space. When the disk is full it goes, new mail is refused from then on, and what removes something
-has the space for its log. When there is room again the file comes back.
+A file takes up the space. When the disk is full, the file is removed, new mail is refused from then on, and operations
+that delete something have the space for their log. When there is room again, the file is made anew.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
 def is_full(error: BaseException) -> bool:
-    """Is it for want of space? SQLite calls it so, or a failed write when its log is what cannot grow."""
+    """Was the disk full? SQLite says so, or reports a failed write if it is the log that cannot grow."""
     if isinstance(error, OSError):
         return error.errno in _FULL
     code = getattr(error, "sqlite_errorcode", 0)
@@ -28,9 +29,9 @@ def is_full(error: BaseException) -> bool:
 
 
 class Reserve:
-    """octets: of the file `reserve` in the store's folder; 0 for none.
+    """octets: size of the file `reserve` in the store's folder; 0 for none.
 
-    spent: the file is gone, and nothing that takes space shall be written.
+    spent: the file is gone, and nothing that takes up space may be written.
     """
 
     def __init__(self, folder: Path, octets: int) -> None:
@@ -39,12 +40,12 @@ class Reserve:
         if not octets:
             self._path.unlink(missing_ok=True)
         elif self._free() + self._size() < 2 * octets:
-            self.spend()  # else opening the database might fail already
+            self.spend()  # else even opening the database might fail
         else:
             self._make()
 
     def spend(self) -> bool:
-        """Let go of it, so that those who remove something can. False: there is none."""
+        """Remove the file, so that deleting works. False: there is none."""
         if not self._octets or (self.spent and not self._path.exists()):
             return False
         try:
@@ -57,7 +58,7 @@ class Reserve:
         return True
 
     def regain(self) -> None:
-        """If there is room for it again, make it anew; then new mail is welcome. Waits for the disk."""
+        """If there is room again, make the file anew; new mail is accepted then. Waits for the disk."""
         if self._free() >= 2 * self._octets and self._make():
             self.spent = False
             log.warning("the disk has room again: new mail is taken")

@@ -1,4 +1,4 @@
-"""For the sweeper: which messages are due, what an account keeps, what was fetched. Removing is in removal.py."""
+"""For the sweeper: which messages are old, what an account keeps, what was fetched. Removal is in removal.py."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 from chatgate.api import LEAST_LARGE, Kept, give_turn
 from chatgate_maildb.part import Part
 
-# Rows read before other greenlets get a turn. A few hundred may each lie on a page of their own, still on the disk.
+# Rows read before other greenlets get a turn. Each row may be on a different page, still to be read from the disk.
 _WINDOW = 250
 
-# Rows whose age is looked at before other greenlets get a turn.
+# Rows whose age is checked before other greenlets get a turn.
 _SCANNED = 1000
 
 _KEPT = "mailbox_id, uid, size, date, max(fetched, instr(' '||flags||' ', ' \\Seen ')>0)"
@@ -29,7 +29,7 @@ class Retention(Part):
         self.fetched.note(mailbox_id, uids)
 
     def old(self, before: int) -> Iterator[Kept]:
-        """All messages are looked at, some 150 ms for a million. An index by date would cost each delivery more."""
+        """Examines all messages, which takes some 150 ms for a million. An index by date would slow down deliveries."""
         self.fetched.flush()
         behind, end = (0, 0), (1 << 62, 0)
         while behind != end:

@@ -1,7 +1,7 @@
-"""Pieces of transactions on message rows that several operations share.
+"""Parts of transactions on message rows that several operations share.
 
-Lists of ids travel as one JSON parameter, read by json_each: one statement for a whole chunk. A statement per row costs
-ten times as much, as SQLite then saves the pages it touches for each of them anew.
+Lists of ids are passed as one JSON parameter, read by json_each: one statement for a whole chunk. A statement for each
+row costs ten times as much, as SQLite then saves the pages it touches anew for each of them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Quota(NamedTuple):
         return self.domains.get(address.rpartition("@")[2], self) if self.domains else self
 
     def of(self, own: int | None) -> int:
-        """Octets for an account whose own quota is this one."""
+        """Octets that an account with this quota of its own may keep; None: it has none."""
         return self.octets if own is None else own
 
     def allows(self, own: int | None, octets: int, messages: int) -> bool:
@@ -44,13 +44,13 @@ class Quota(NamedTuple):
 # Rows handled before other greenlets get a turn: a copy of so many takes some 2 ms.
 _CHUNK = 200
 
-# Messages from which on a job lets others go first.
+# A job with more messages than this lets others go first.
 _MANY = 100
 
 # Rows of a deleted mailbox in one transaction.
 _DELETED_AT_ONCE = 100
 
-# What becomes of the bodies of messages that are removed.
+# What to do with the bodies of removed messages.
 Bodies = Callable[[Transaction, list[int]], None]
 
 _COLUMNS = "mailbox_id, uid, body_id, modseq, flags, size, date"
@@ -64,13 +64,13 @@ _SHRINK = """UPDATE mailbox SET modseq=modseq+1, messages=mailbox.messages-gone.
 _SELECT = "SELECT uid, body_id, size, flags, modseq FROM message WHERE mailbox_id=?"
 _NEXT = f"{_SELECT} AND uid>? ORDER BY uid LIMIT {_CHUNK}"
 _THESE = _SELECT + " AND uid IN (SELECT value FROM json_each(?)) ORDER BY uid"
-# A pair of mailbox and UID travels as one number, which takes SQLite half the time of a pair in JSON.
+# A pair of mailbox and UID is passed as one number, which takes SQLite half the time of a pair in JSON.
 _PAIR = "list.value>>32, list.value&4294967295"
 _ROOM = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1)
     FROM mailbox WHERE account_id=?1"""
 _ADDRESS = "SELECT address FROM account WHERE id=?"
 INSERT = f"INSERT INTO message ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-# CROSS JOIN: SQLite keeps this order, and looks up each UID instead of trying the list on each message.
+# CROSS JOIN: SQLite keeps this order, and looks up each UID instead of comparing each message with the list.
 _COPY = f"""INSERT INTO message ({_COLUMNS}, fetched)
     SELECT ?, ?+list.key, body_id, ?, flags, size, date, fetched FROM json_each(?) list
     CROSS JOIN message ON mailbox_id=? AND uid=list.value"""
@@ -79,7 +79,7 @@ _DELETE = f"""DELETE FROM message WHERE (mailbox_id, uid) IN (SELECT {_PAIR} FRO
 _REMEMBER = """INSERT INTO expunged (mailbox_id, modseq, uid)
     SELECT mailbox.id, modseq, list.value&4294967295 FROM json_each(?) list
     CROSS JOIN mailbox ON mailbox.id=list.value>>32 AND account_id IS NOT NULL"""
-# A body that no row of `shared` speaks of has one message.
+# A body without a row in `shared` has one message.
 _SHARED = "INSERT INTO shared (body_id, copies) VALUES (?, ?)"
 _MORE_COPIES = """INSERT INTO shared (body_id, copies)
     SELECT value, 1+count(*) FROM json_each(?) WHERE true GROUP BY value
@@ -94,9 +94,8 @@ _WORKED_OFF = "DELETE FROM released WHERE id IN (SELECT value FROM json_each(?))
 
 
 def many(items: Sized) -> bool:
-    """Are these messages so many that what is done to them shall let others go first? An account may have some
-    10 000, and 50 sessions that copy or flag them all the time; who stores one message meanwhile waits for one of them
-    at most.
+    """Are these so many messages that the job should let others go first? An account may have some 10 000, and 50
+    sessions that keep copying or flagging them; a delivery then waits for one of these jobs at most.
     """
     return len(items) > _MANY
 
@@ -110,7 +109,7 @@ def chunks(tx: Transaction, items: Sequence[Any]) -> Iterator[Sequence[Any]]:
 
 
 def select(tx: Transaction, mailbox_id: int, uids: Collection[int] | None) -> list[Row]:
-    """The rows of these UIDs (None: all) by ascending UID; unknown ones are passed over."""
+    """The rows of these UIDs (None: all) by ascending UID; unknown ones are skipped."""
     found: list[Row] = []
     if uids is None:
         while rows := tx.execute(_NEXT, (mailbox_id, found[-1][0] if found else 0)).fetchall():
@@ -131,7 +130,7 @@ def unseen(rows: Iterable[Row]) -> int:
 
 
 def has_room(tx: Transaction, account_id: int, messages: int, octets: int, quota: Quota) -> bool:
-    """May an account keep so much more than it has?"""
+    """May an account keep this in addition to what it has?"""
     ((kept, count, own),) = tx.execute(_ROOM, (account_id,)).fetchall()
     if quota.domains:
         for (address,) in tx.execute(_ADDRESS, (account_id,)).fetchall():
@@ -142,7 +141,7 @@ def has_room(tx: Transaction, account_id: int, messages: int, octets: int, quota
 def grow(
     tx: Transaction, mailbox_id: int, messages: int, unseen: int, octets: int, quota: Quota | None
 ) -> tuple[int, int, int]:
-    """Room for new messages: (first UID, modseq, UIDVALIDITY). quota: None: room is not asked for.
+    """Allocate UIDs for new messages: (first UID, modseq, UIDVALIDITY). quota: None: the quota is not checked.
     Raises NoSuchMailbox, OverQuota.
     """
     found = tx.execute(_GROW, (messages, unseen, octets, mailbox_id)).fetchall()
@@ -157,9 +156,9 @@ def grow(
 
 
 def remove(tx: Transaction, pairs: Sequence[tuple[int, int]], bodies: Bodies | None) -> int:
-    """Take messages, as (mailbox id, UID), out of mailboxes and remember that they are gone, but for those of
-    mailboxes that are deleted themselves, of which nobody will ask; how many there were.
-    bodies: what becomes of theirs; None where these have other messages now.
+    """Remove messages, as (mailbox id, UID), from mailboxes and remember that they are gone, except in mailboxes that
+    are deleted themselves, as nobody will ask for those. Returns how many messages there were.
+    bodies: what to do with their bodies; None if these belong to other messages now.
     """
     removed = 0
     for chunk in chunks(tx, pairs):
@@ -180,19 +179,19 @@ def remove(tx: Transaction, pairs: Sequence[tuple[int, int]], bodies: Bodies | N
 
 
 def delete_some(tx: Transaction, mailbox_id: int) -> int:
-    """Remove some messages of a mailbox that is deleted itself; how many."""
+    """Remove some messages of a deleted mailbox; returns how many."""
     uids = tx.execute("SELECT uid FROM message WHERE mailbox_id=? LIMIT ?", (mailbox_id, _DELETED_AT_ONCE)).fetchall()
     return remove(tx, [(mailbox_id, uid) for (uid,) in uids], drop_bodies)
 
 
 def share(tx: Transaction, body_id: int, copies: int) -> None:
-    """Say of a new body how many messages have it."""
+    """Record how many messages have a new body."""
     if copies > 1:
         tx.execute(_SHARED, (body_id, copies))
 
 
 def drop_bodies(tx: Transaction, body_ids: list[int]) -> None:
-    """Of each of these a message is gone. Remove those that have none left, and their files after the commit."""
+    """Each of these bodies has lost a message. Remove the bodies without messages, and their files after the commit."""
     numbers = json.dumps(body_ids)
     tx.execute(_FEWER_COPIES, (numbers,))
     for (file,) in tx.execute(_LAST_COPIES, (numbers,)).fetchall():
@@ -201,12 +200,12 @@ def drop_bodies(tx: Transaction, body_ids: list[int]) -> None:
 
 
 def release_bodies(tx: Transaction, body_ids: list[int]) -> None:
-    """Like `drop_bodies`, but later: only note it."""
+    """Note the bodies in `released`; `drop_released` does later what `drop_bodies` does at once."""
     tx.execute(_RELEASE, (json.dumps(body_ids),))
 
 
 def drop_released(tx: Transaction, notes: list[int]) -> int:
-    """Work off notes by their ids; how many there still were: another process may have been faster."""
+    """Process notes by their ids; returns how many still existed: another process may have been faster."""
     body_ids = [body_id for (body_id,) in tx.execute(_WORKED_OFF, (json.dumps(notes),)).fetchall()]
     drop_bodies(tx, body_ids)
     return len(body_ids)
@@ -215,7 +214,7 @@ def drop_released(tx: Transaction, notes: list[int]) -> int:
 def copy(
     tx: Transaction, source_id: int, uids: Collection[int] | None, target_id: int, move: bool, quota: Quota
 ) -> Copied:
-    """Copy or move messages (uids None: all), none if one is gone; the bodies stay where they are.
+    """Copy or move messages (uids None: all), or none if one of them is gone; the bodies are shared, not copied.
     Raises NoSuchMailbox, OverQuota.
     """
     rows = select(tx, source_id, uids)

@@ -25,20 +25,20 @@ from chatgate_maildb.retention import Retention
 from chatgate_maildb.rows import Quota
 from chatgate_maildb.writer import Transaction, Writer
 
-# Free pages of the database that are kept for new mail, and how many go back to the disk in one transaction.
+# Free pages of the database that are kept for new mail, and how many are returned to the disk in one transaction.
 _SPARE_PAGES = 1000
 _PAGES_AT_ONCE = 50
 
-# Mailboxes that remember more than so many expunged messages. Some thousand rows are read at once, those of a mailbox
-# together: all of them would stop the hub.
+# Mailboxes that remember more than so many expunged messages. About a thousand rows are read at a time, those of a
+# mailbox together: reading all of them at once would block the hub.
 _LAST = "SELECT mailbox_id FROM expunged WHERE mailbox_id>? ORDER BY mailbox_id LIMIT 1 OFFSET 1000"
 _REMEMBERED = """SELECT mailbox_id, count(*) FROM expunged WHERE mailbox_id>? AND mailbox_id<=?
     GROUP BY mailbox_id HAVING count(*)>?"""
 
-# The folder of their files, in the store's.
+# The folder of the leases' files, inside the store's folder.
 LEASES = "leases"
 
-# Seconds after which a body file without a row is a leftover: no delivery takes so long.
+# Age in seconds from which a body file without a row is a leftover: no delivery takes that long.
 _LEFTOVER = 3600.0
 
 
@@ -89,8 +89,8 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
             threads.kill()
 
     def expire(self, now: float) -> dict[str, int]:
-        """Finish removing deleted mailboxes, forget old expunged messages and tombstones, remove body files that a
-        crash left, give free space back to the disk.
+        """Finish removing deleted mailboxes, forget old expunged messages and tombstones, remove body files left by a
+        crash, and return free space to the disk.
         """
         deleted = self.reader.rows("SELECT id FROM mailbox WHERE account_id IS NULL")
         purging.purge(self.writer, [mailbox_id for (mailbox_id,) in deleted])
@@ -147,7 +147,7 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
         return forgotten
 
     def _shrink(self) -> int:
-        """Free pages of the database, but for a few that new mail will want, go back to the disk: so many octets."""
+        """Give free pages of the database back to the disk, but for some that new mail will need. Returns the octets."""
         ((size,),) = self.reader.rows("PRAGMA page_size")
         given = 0
         while (free := self.reader.rows("PRAGMA freelist_count")[0][0]) > _SPARE_PAGES:
@@ -166,7 +166,7 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
         return bool(self.reader.rows("SELECT 1 FROM body WHERE file=?", (name,)))
 
     def close(self) -> None:
-        """What was asked for before is finished. May be called twice."""
+        """Finish all pending work, then close. May be called twice."""
         if self._closed:
             return
         self._closed = True
@@ -178,5 +178,5 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
 
 
 def _vacuum(tx: Transaction, pages: int) -> None:
-    """Give so many free pages back to the disk."""
+    """Return so many free pages to the disk."""
     tx.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()

@@ -1,4 +1,4 @@
-"""Storing: one body, and all that refers to it, in one transaction."""
+"""Storing: one body, and all rows that refer to it, in one transaction."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _DAY = 86400.0
 
 
 def _row(tx: Transaction, body_id: int, size: int, delivery: Delivery, now: int) -> Stored:
-    """Put a message with this body into a mailbox that has room. now: its date if the delivery has none."""
+    """Put a message with this body into a mailbox that has room. now: the date, if the delivery has none."""
     flags, box = normal_flags(delivery.flags), delivery.mailbox_id
     uid, modseq, uidvalidity = rows.grow(tx, box, 1, SEEN not in flags, size, None)
     date = now if delivery.date is None else delivery.date
@@ -75,8 +75,8 @@ class Storing(Part):
         account_id: int | None,
         limited: bool = True,
     ) -> tuple[list[Stored | Queued], list[Delivery]]:
-        """Refer to a new body from everywhere: (what was stored, in order; the deliveries without room). limited: by
-        what the queue may hold. Raises NoSuchMailbox, QueueFull.
+        """Add all rows that refer to a new body: (what was stored, in order; the deliveries without room). limited: do
+        the limits of the queue apply? Raises NoSuchMailbox, QueueFull.
         """
         now = time.time()
         times: outgoing.Times | None = None
@@ -109,7 +109,7 @@ class Storing(Part):
         )
 
     def _takes(self, tx: Transaction, size: int, goes: Destination) -> bool:
-        """Is it elsewhere, or a mailbox that is there and has room?"""
+        """Is the destination elsewhere, or a mailbox that exists and has room?"""
         if isinstance(goes, Outgoing):
             return True
         there = tx.execute("SELECT 1 FROM mailbox WHERE id=? AND account_id IS NOT NULL", (goes.mailbox_id,)).fetchall()
@@ -138,12 +138,12 @@ class Storing(Part):
         return self._written(bodies, work, patient=many(bodies))
 
     def _has_room(self, tx: Transaction, delivery: Delivery, size: int) -> bool:
-        """A word of the server's own is one message beyond the limit, too."""
+        """Is there room? A delivery that may exceed the quota by some octets may also exceed it by one message."""
         messages = 0 if delivery.beyond else 1
         return rows.has_room(tx, delivery.account_id, messages, size - delivery.beyond, self.quota)
 
     def _body(self, content: bytes) -> Body:
-        """What a row of the content holds: size, size of the header, file, data. Writes the file of a large one."""
+        """The columns of a body: size, size of the header, file, data. Writes the file of a large one."""
         size = len(content)
         file = self.blobs.write(content) if size > self.options.blob_bytes else None
         return size, header_size(content), file, content if file is None else None
@@ -156,11 +156,11 @@ class Storing(Part):
     def _written(
         self, bodies: Sequence[Body], work: Callable[[Transaction], T], patient: bool = False, grows: bool = True
     ) -> T:
-        """What the work returns, which refers to these bodies."""
+        """Run the work, which refers to these bodies, in a transaction, and return its result."""
         try:
             return self.writer.run(work, patient=patient, grows=grows)
         except StoreUnavailable:
-            raise  # perhaps it is on disk after all, and its file must not go; if not, the sweep takes it
+            raise  # the commit may be on disk after all, so the files must stay; if it is not, the sweep removes them
         except Exception:
             self._drop(bodies)
             raise

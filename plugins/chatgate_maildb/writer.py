@@ -1,9 +1,9 @@
-"""One writer, group commit: what was asked for while a commit was under way shares the next one.
+"""One writer with group commit: jobs that arrive while a commit is running share the next one.
 
-The statements of a job run in the hub's thread, where they cost some ten microseconds each, and only COMMIT, which
-waits for the disk, runs in a thread of its own. The connection is handed over strictly: nothing touches it while the
-COMMIT runs. Statements in that thread too were 5 to 10 % slower where the hub had other work, as the threads contend
-for the interpreter lock at each of them, and a long job could not give other greenlets a turn.
+The statements of a job run in the hub's thread, where they cost some ten microseconds each; only COMMIT, which waits
+for the disk, runs in a thread of its own. The connection has one user at a time: nothing touches it while the COMMIT
+runs. Running the statements in that thread, too, was 5 to 10 % slower when the hub had other work, as the threads
+contend for the interpreter lock at each statement, and a long job could not give other greenlets a turn.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ log = logging.getLogger("chatgate.maildb")
 
 T = TypeVar("T")
 
-# Seconds of jobs in one transaction: those who asked first wait for the commit.
+# Seconds of jobs in one transaction: the first callers wait for the commit all that time.
 _SLICE = 0.01
 
-# Seconds of these, or of a long job, until other greenlets get a turn.
+# Seconds of such jobs, or of a long one, until other greenlets get a turn.
 _TURN = 0.002
 
 # Seconds after which a patient job has waited long enough.
@@ -41,9 +41,9 @@ _PATIENCE = 0.1
 
 
 class Transaction:
-    """What a job works with. execute: of the sqlite3 connection. database: the same one for peewee queries.
-    changed: mailboxes, and keys of accounts, to post on the board. dropped: body files that nobody needs once this is
-    committed.
+    """What a job works with. execute: the method of the sqlite3 connection. database: the same connection for peewee
+    queries. changed: mailboxes, and keys of accounts, to post on the board. dropped: body files that nobody needs once
+    this is committed.
     """
 
     __slots__ = ("_turn_ends", "changed", "database", "dropped", "execute")
@@ -56,15 +56,15 @@ class Transaction:
         self.dropped: list[str] = []
 
     def breathe(self) -> None:
-        """Amid a long job: give other greenlets a turn if that is due. The transaction stays ours."""
+        """To be called within a long job: gives other greenlets a turn if one is due. The transaction stays ours."""
         if time.monotonic() >= self._turn_ends:
             give_turn()
             self._turn_ends = time.monotonic() + _TURN
 
 
 class _Job:
-    """line: where it waits. grows: it takes space. error: what the work raised, once it was tried. result: what it
-    returned.
+    """line: the queue it waits in. grows: it takes up space. error: what the work raised, once it was tried. result:
+    what it returned.
     """
 
     __slots__ = ("abandoned", "answer", "asked", "begun", "error", "grows", "line", "result", "work")
@@ -87,8 +87,8 @@ class _Job:
 
 class Writer:
     """post: called with each changed mailbox id and account key, in the hub's thread, after the commit. drop: called
-    with the names of files that are not needed any more. reserve: for jobs that do not grow, on a full disk.
-    busy_seconds: patience with another process that writes.
+    with the names of files that are not needed any more. reserve: space on a full disk for jobs that do not grow.
+    busy_seconds: how long to wait for another process that writes.
     """
 
     def __init__(
@@ -109,21 +109,21 @@ class Writer:
         self._later: collections.deque[_Job] = collections.deque()
         self._wake = gevent.event.Event()
         self._closing = False
-        # The hub's own pool also hashes passwords and asks DNS: a commit must not stand in line behind those.
+        # The hub's own pool also hashes passwords and asks DNS: a commit must not queue behind those.
         self._threads = gevent.threadpool.ThreadPool(1)
         self._greenlet = gevent.spawn(self._loop)
 
     def run(self, work: Callable[[Transaction], T], patient: bool = False, grows: bool = False) -> T:
-        """Run the job in a transaction and return its result when that is on disk. What the job raises is raised, and
-        its changes are undone; other jobs are not harmed. Raises StoreUnavailable when the database fails, StoreFull
-        when there is no space. The job may be run a second time, when the first transaction met a full disk.
+        """Run the job in a transaction and return its result once that is on disk. An exception of the job is raised
+        here, and its changes are undone without harm to other jobs. Raises StoreUnavailable if the database fails,
+        StoreFull if there is no space. The job may be run a second time if the first transaction met a full disk.
 
-        A caller that is interrupted before its job began takes the job back. Once it began, the caller waits for the
-        commit in any case: to say "try again" of what is on disk a moment later would double a message. Its time-out
-        is then spent, while a greenlet that is killed still dies.
+        A caller that is interrupted before its job began takes the job back. Once the job began, the caller waits for
+        the commit in any case: a "try again" for what is on disk a moment later would duplicate a message. The caller's
+        timeout is used up by that, whereas a greenlet that is killed still dies.
 
-        patient: let others go first. Such a job shares its transaction with no other one of its kind, so that nobody
-        who comes amid it waits for more. grows: it adds what people may do without on a full disk.
+        patient: let others go first. Such a job never shares its transaction with another patient one, so that whoever
+        arrives meanwhile does not wait for more than one. grows: it adds data that can be done without on a full disk.
         """
         if self._closing:
             raise StoreUnavailable("The mail store is closed")
@@ -147,11 +147,13 @@ class Writer:
                 return answer
 
     def later(self, work: Callable[[Transaction], object]) -> None:
-        """Run the job with the next transaction, whenever that comes, and tell nobody: for what is worth no commit."""
+        """Run the job with the next transaction, whenever that comes, without reporting its result: for changes that do
+        not deserve a commit of their own.
+        """
         _Job(work, self._later)
 
     def close(self) -> None:
-        """Finish what was asked for, then stop."""
+        """Finish all jobs, then stop."""
         self._closing = True
         self._wake.set()
         self._greenlet.join()
@@ -174,8 +176,8 @@ class Writer:
                 self._wake.wait()
 
     def _batch(self) -> None:
-        """One transaction. All are answered after the commit, those that failed too: an account that "already exists"
-        may have been made by this very transaction, and whoever hears so wants to find it.
+        """Run one transaction. All jobs are answered after the commit, even those that failed: an account that "already
+        exists" may have been made by this very transaction, and the caller told so expects to find it.
         """
         done: list[_Job] = []
         transaction = Transaction(self._database)
@@ -206,7 +208,7 @@ class Writer:
             self._drop(transaction.dropped)
 
     def _begin(self) -> None:
-        """BEGIN IMMEDIATE, waiting like a greenlet for another process to finish."""
+        """BEGIN IMMEDIATE. Waits for another process that writes without blocking other greenlets."""
         end = time.monotonic() + self._busy_seconds
         while True:
             try:
@@ -235,7 +237,7 @@ class Writer:
             job.result = job.work(transaction)
             self._connection.execute("RELEASE job")
         except Exception as error:
-            if not self._connection.in_transaction:  # a full disk, for one, ends the whole transaction
+            if not self._connection.in_transaction:  # a full disk, for example, ends the whole transaction
                 if isinstance(error, ERRORS):
                     raise
                 raise sqlite3.OperationalError("the transaction was lost") from error
@@ -248,9 +250,9 @@ class Writer:
             job.error = error
 
     def _give_up(self, error: Exception, jobs: list[_Job]) -> None:
-        """The transaction is lost: everyone in it hears so, and the next one gets a clean connection. When it could
-        not even begin, that is everyone who waits. On a full disk those that take no space are tried again with that of
-        the reserve.
+        """The transaction is lost: all its jobs fail, or all waiting ones if it could not even begin, and the next
+        transaction gets a clean connection. On a full disk, jobs that take up no space are tried again with the space
+        of the reserve.
         """
         log.error("commit failed: %s", error)
         try:
