@@ -20,8 +20,8 @@ Row = tuple[int, int, int, str, int]
 
 
 class Quota(NamedTuple):
-    """What an account may keep; 0 for no limit. octets: of one that has no quota of its own. domains: by name, those
-    where it is another.
+    """What an account may keep; 0 for no limit. octets: for accounts without a quota of their own. domains: quotas of
+    domains, by name, where they differ.
     """
 
     octets: int
@@ -29,7 +29,7 @@ class Quota(NamedTuple):
     domains: Mapping[str, Quota] = MappingProxyType({})
 
     def at(self, address: str) -> Quota:
-        """For the accounts of this one's domain."""
+        """The quota for accounts of this address's domain."""
         return self.domains.get(address.rpartition("@")[2], self) if self.domains else self
 
     def of(self, own: int | None) -> int:

@@ -147,7 +147,7 @@ class MailStore(Accounts, Mailboxes, Queue, Removal, Retention):
         return forgotten
 
     def _shrink(self) -> int:
-        """Give free pages of the database back to the disk, but for some that new mail will need. Returns the octets."""
+        """Give free pages of the database, but for some that new mail will need, back to the disk: so many octets."""
         ((size,),) = self.reader.rows("PRAGMA page_size")
         given = 0
         while (free := self.reader.rows("PRAGMA freelist_count")[0][0]) > _SPARE_PAGES:
