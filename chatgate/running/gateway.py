@@ -50,7 +50,7 @@ class UnsafeError(PluginError):
 class Gateway:
     """Made from a Config, which names the plugins; there is no global state, so tests run several side by side.
 
-    config: what conf.d says. domains: all mail domains; domain, hostname: of the first one.
+    config: what conf.d says. domains: all mail domains.
     hub: asks plugins by the names of hooks without "chatgate_". intake: takes a message through its stages.
     board: tells who watches a mailbox that it changed. logins: the sessions of people who are logged in. When plugins
     are made neither is there yet.
@@ -62,7 +62,6 @@ class Gateway:
     def __init__(self, config: Config) -> None:
         self.config = config
         self.domains = Domains(Domain(config.core.domain, config.core.hostname), *config.domains)
-        self.domain, self.hostname = self.domains.first.name, self.domains.first.hostname
         self.read_only = False
         self.place = Place()
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)

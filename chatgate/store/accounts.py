@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Protocol
 
-from chatgate.store.records import Account, Recipient, Usage
+from chatgate.store.records import Account, OfDomains, Recipient, Usage
 
 
 class Accounts(Protocol):
@@ -74,7 +74,7 @@ class Accounts(Protocol):
         ...
 
     def set_quota(self, account_id: int, octets: int | None) -> None:
-        """Set how much the account may keep. 0: no limit. None: the default for all accounts. Mail it keeps already
+        """Set how much the account may keep. 0: no limit. None: the default of its domain. Mail it keeps already
         stays.
         """
         ...
@@ -99,14 +99,17 @@ class Accounts(Protocol):
         """Let anybody have the address. Nothing happens where there is no tombstone."""
         ...
 
-    def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
+    def idle_accounts(self, before: int, limit: int = 100, only: OfDomains | None = None) -> list[Account]:
         """Accounts that are not disabled and whose last login and creation (whichever is later) both lie before this
-        day; the longest idle first. before: may lie far before 1970, in which case there are none.
+        day; the longest idle first. before: may lie far before 1970, in which case there are none. only: accounts to
+        search; None: all.
         """
         ...
 
-    def count_accounts(self, idle_before: int | None = None) -> int:
-        """How many accounts there are; with a day, how many of them `idle_accounts` would find."""
+    def count_accounts(self, idle_before: int | None = None, only: OfDomains | None = None) -> int:
+        """How many accounts there are; with a day, how many of them `idle_accounts` would find. only: accounts to
+        count; None: all.
+        """
         ...
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:

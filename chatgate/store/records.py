@@ -221,6 +221,20 @@ class Kept(NamedTuple):
     fetches: int
 
 
+@dataclass(frozen=True, slots=True)
+class OfDomains:
+    """Which accounts are asked about: those of these mail domains, or, with `others`, those of every other one. names:
+    as they stand in the addresses of accounts.
+    """
+
+    names: frozenset[str]
+    others: bool = False
+
+    def has(self, address: str) -> bool:
+        """Is the account of this address, as it is kept, among them?"""
+        return (address.rpartition("@")[2] in self.names) != self.others
+
+
 class StoreError(Exception):
     """The store refuses or fails, one subclass for each kind; str() is fit for a client. A plain StoreError is one of
     which callers can only pass on the text.

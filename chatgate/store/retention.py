@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Protocol
 
-from chatgate.store.records import Kept
+from chatgate.store.records import Kept, OfDomains
 
 
 class Retention(Protocol):
@@ -14,15 +14,16 @@ class Retention(Protocol):
     message is skipped because of that.
     """
 
-    def old(self, before: int) -> Iterator[Kept]:
+    def old(self, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
         """Every message with an earlier date than `before` (Unix seconds, perhaps far below 0), by mailbox id and,
-        within a mailbox, by UID.
+        within a mailbox, by UID. only: accounts whose messages count; None: all.
         """
         ...
 
-    def large(self, larger: int, before: int) -> Iterator[Kept]:
+    def large(self, larger: int, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
         """Messages of more than `larger` octets with an earlier date than `before`, the oldest first. larger: at least
-        LEAST_LARGE, so that a store can keep an index of only these; less is the caller's mistake.
+        LEAST_LARGE, so that a store can keep an index of only these; less is the caller's mistake. only: as for
+        `old`.
         """
         ...
 

@@ -12,6 +12,7 @@ from chatgate.api import (
     Account,
     AccountExists,
     AddressGone,
+    OfDomains,
     Recipient,
     Usage,
     account_key,
@@ -39,6 +40,8 @@ _RECIPIENTS = f"""SELECT address, box.id, (SELECT sum(octets) FROM mailbox WHERE
 _PRESENT = """UPDATE account SET last_login=?1
     WHERE id IN (SELECT value FROM json_each(?2)) AND last_login<?1"""
 _IDLE = "max(last_login, created)<? AND disabled=''"  # the same expression as in the index account_idle
+
+_OF_DOMAINS = "EXISTS (SELECT 1 FROM json_each(?) WHERE substr(address, -length(value)-1)='@'||value)<>?"
 
 # Accounts examined before other greenlets get a turn.
 _WINDOW = 500
@@ -167,17 +170,15 @@ class Accounts(Part):
         """A keyed hash: without the key nobody can test addresses, say from a stolen list, against the tombstones."""
         return hashlib.blake2b(address.encode(), key=self._key, digest_size=20).digest()
 
-    def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
+    def idle_accounts(self, before: int, limit: int = 100, only: OfDomains | None = None) -> list[Account]:
         # The last_login of an account is 0 until the first login.
-        sql = _SELECT + f"WHERE {_IDLE} ORDER BY max(last_login, created) LIMIT ?"
-        return [Account(*row) for row in self.reader.rows(sql, (before, limit))]
+        where, parameters = _where(before, only)
+        sql = f"{_SELECT}{where} ORDER BY max(last_login, created) LIMIT ?"
+        return [Account(*row) for row in self.reader.rows(sql, (*parameters, limit))]
 
-    def count_accounts(self, idle_before: int | None = None) -> int:
-        sql = "SELECT count(*) FROM account"
-        if idle_before is None:
-            ((count,),) = self.reader.rows(sql)
-        else:
-            ((count,),) = self.reader.rows(f"{sql} WHERE {_IDLE}", (idle_before,))
+    def count_accounts(self, idle_before: int | None = None, only: OfDomains | None = None) -> int:
+        where, parameters = _where(idle_before, only)
+        ((count,),) = self.reader.rows(f"SELECT count(*) FROM account {where}", parameters)
         return count
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
@@ -204,3 +205,15 @@ class Accounts(Part):
         ((octets, messages, own, address),) = self.reader.rows(sql, (account_id,))
         quota = self.quota.at(address or "")
         return Usage(octets, messages, quota.of(own), quota.messages)
+
+
+def _where(idle_before: int | None, only: OfDomains | None) -> tuple[str, list[int | str]]:
+    """Which accounts, as SQL with its parameters."""
+    conditions: list[str] = []
+    parameters: list[int | str] = []
+    if idle_before is not None:
+        conditions, parameters = [_IDLE], [idle_before]
+    if only is not None:
+        conditions.append(_OF_DOMAINS)
+        parameters += [json.dumps(sorted(only.names)), only.others]
+    return f"WHERE {' AND '.join(conditions)}" if conditions else "", parameters

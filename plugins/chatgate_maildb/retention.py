@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterator
 
-from chatgate.api import LEAST_LARGE, Kept, give_turn
+from chatgate.api import LEAST_LARGE, Kept, OfDomains, give_turn
 from chatgate_maildb.part import Part
 
 # Rows read before other greenlets get a turn. Each row may be on a different page, still to be read from the disk.
@@ -22,28 +23,31 @@ _LARGE = f"""SELECT {_KEPT} FROM message INDEXED BY message_large
     WHERE (date, mailbox_id, uid)>(?, ?, ?) AND date<? AND size>{LEAST_LARGE}
     ORDER BY date, mailbox_id, uid LIMIT {_WINDOW}"""
 _OF_MAILBOX = f"SELECT {_KEPT} FROM message WHERE mailbox_id=? AND uid>? ORDER BY uid LIMIT {_WINDOW}"
+# Whose mailboxes these are. Those that are being deleted are nobody's.
+_OWNERS = """SELECT mailbox.id, address FROM json_each(?) list CROSS JOIN mailbox ON mailbox.id=list.value
+    CROSS JOIN account ON account.id=account_id"""
 
 
 class Retention(Part):
     def note_fetched(self, mailbox_id: int, uids: Collection[int]) -> None:
         self.fetched.note(mailbox_id, uids)
 
-    def old(self, before: int) -> Iterator[Kept]:
+    def old(self, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
         """Examines all messages, which takes some 150 ms for a million. An index by date would slow down deliveries."""
         self.fetched.flush()
         behind, end = (0, 0), (1 << 62, 0)
         while behind != end:
             last = next(iter(self.reader.rows(_LAST, behind)), end)
-            yield from map(Kept._make, self.reader.rows(_OLD, (*behind, *last, before)))
+            yield from self._of(only, self._read(_OLD, (*behind, *last, before)))
             behind = last
             give_turn()
 
-    def large(self, larger: int, before: int) -> Iterator[Kept]:
+    def large(self, larger: int, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
         self.fetched.flush()
         behind = (-(1 << 62), 0, 0)  # APPEND may give dates long before 1970
-        while found := self.reader.rows(_LARGE, (*behind, before)):
-            yield from (kept for kept in map(Kept._make, found) if kept.size > larger)
-            behind = (found[-1][3], found[-1][0], found[-1][1])
+        while found := self._read(_LARGE, (*behind, before)):
+            yield from (kept for kept in self._of(only, found) if kept.size > larger)
+            behind = (found[-1].date, found[-1].mailbox_id, found[-1].uid)
             give_turn()
 
     def kept(self, account_id: int) -> list[Kept]:
@@ -51,8 +55,19 @@ class Retention(Part):
         kept: list[Kept] = []
         for (mailbox_id,) in self.reader.rows("SELECT id FROM mailbox WHERE account_id=?", (account_id,)):
             uid = 0
-            while found := self.reader.rows(_OF_MAILBOX, (mailbox_id, uid)):
-                kept += map(Kept._make, found)
-                uid = found[-1][1]
+            while found := self._read(_OF_MAILBOX, (mailbox_id, uid)):
+                kept += found
+                uid = found[-1].uid
                 give_turn()
         return kept
+
+    def _read(self, sql: str, parameters: tuple[int, ...]) -> list[Kept]:
+        return list(map(Kept._make, self.reader.rows(sql, parameters)))
+
+    def _of(self, only: OfDomains | None, found: list[Kept]) -> list[Kept]:
+        """Those of these accounts. One query more, whose size is that of the piece that was read."""
+        if only is None or not found:
+            return found
+        boxes = json.dumps(sorted({kept.mailbox_id for kept in found}))
+        theirs = {mailbox_id for mailbox_id, address in self.reader.rows(_OWNERS, (boxes,)) if only.has(address)}
+        return [kept for kept in found if kept.mailbox_id in theirs]

@@ -23,6 +23,7 @@ from chatgate.api import (
 from chatgate_sweeper import command, rules, service
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
+from chatgate_sweeper.parties import count_idle, parties
 from chatgate_sweeper.sweep import free_here
 
 
@@ -90,9 +91,9 @@ class Sweeper:
         if self.gateway.read_only:  # then the store is not open; the log and the next sweep tell the rest
             return found
         store = self.gateway.store
-        idle = store.count_accounts(rules.idle_before(options, time.time() - behind))
-        if rules.too_many(idle, accounts := store.count_accounts(), options):
-            text = f"sweeper: {idle} of {accounts} accounts are idle at one time: none is removed"
+        count = count_idle(store, parties(self.gateway.domains, options), time.time() - behind)
+        if rules.too_many(count, accounts := store.count_accounts(), options):
+            text = f"sweeper: {count} of {accounts} accounts are idle at one time: none is removed"
             found.append(Problem("error", f"{text}; if that is right: chatgate sweep --force"))
         return found
 
@@ -111,6 +112,6 @@ class Sweeper:
     @hookimpl
     def chatgate_stored(self, stored: Sequence[Stored]) -> None:
         """Two numbers for each copy, 10 microseconds; the work is the evictor's."""
-        for account_id in {s.delivery.account_id for s in stored}:
+        for account_id, address in {s.delivery.account_id: s.delivery.recipient for s in stored}.items():
             if rules.percent(self.gateway.store.usage(account_id)) >= self.options.evict_at_percent:
-                self.evictor.crowded(account_id)
+                self.evictor.crowded(account_id, address)

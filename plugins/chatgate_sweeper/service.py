@@ -38,14 +38,14 @@ class Evictor(Background):
     def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float]) -> None:
         super().__init__("evicting", self._evict)
         self._gateway, self._options, self._clock = gateway, options, clock
-        self._crowded: set[int] = set()
+        self._crowded: dict[int, str] = {}
         self._tried: dict[int, float] = {}
         self._wake = gevent.event.Event()
 
-    def crowded(self, account_id: int) -> None:
-        """An account has come close to its quota. Returns at once."""
+    def crowded(self, account_id: int, address: str) -> None:
+        """An account has come close to its quota. address: of its domain. Returns at once."""
         if time.monotonic() >= self._tried.get(account_id, -_PATIENCE) + _PATIENCE:
-            self._crowded.add(account_id)
+            self._crowded[account_id] = address
             self._wake.set()
 
     def _evict(self) -> None:
@@ -62,9 +62,9 @@ class Evictor(Background):
         if len(self._tried) > _MOST_TRIED:
             self._tried = {one: tried for one, tried in self._tried.items() if now < tried + _PATIENCE}
         while self._crowded:
-            account_id = self._crowded.pop()
+            account_id, address = self._crowded.popitem()
             self._tried[account_id] = time.monotonic()
-            Sweep(self._gateway, self._options, self._clock()).evict(account_id)
+            Sweep(self._gateway, self._options, self._clock()).evict(account_id, address)
 
 
 class Service(Leased):

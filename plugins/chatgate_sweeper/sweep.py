@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import collections
+import heapq
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass, field
+from operator import attrgetter
 from typing import Any
 
 from chatgate.api import Account, Gateway, Kept, free_octets, in_turns
 from chatgate_sweeper import rules
 from chatgate_sweeper.options import SweeperOptions
+from chatgate_sweeper.parties import Party, count_idle, parties
 
 RULES = {
     "idle": "accounts without a login",
@@ -77,6 +80,7 @@ class Sweep:
         force: bool = False,
     ) -> None:
         self._gateway, self._store, self._options, self._now = gateway, gateway.store, options, now
+        self._parties = parties(gateway.domains, options)
         self._real, self._force = now if real is None else real, force
         self._dry_run, self._tell = dry_run, tell
         self._leaving: set[int] = set()  # in a dry run: mailboxes of accounts that would go
@@ -89,7 +93,7 @@ class Sweep:
         after = 0
         while page := self._store.crowded_accounts(self._options.evict_at_percent / 100, after, _PAGE):
             for account in page:
-                self.evict(account.id)
+                self.evict(account.id, account.address)
             after = page[-1].id
         self._free_disk()
         if not self._dry_run:
@@ -101,29 +105,40 @@ class Sweep:
 
     def account(self, account: Account) -> Report:
         """The rules about accounts and messages, for one account."""
-        if rules.idle(account, self._options, self._now):
-            self._remove_account(account)
+        options = self._rules_at(account.address)
+        if rules.idle(account, options, self._now):
+            self._remove_account(account, options)
         else:
             kept = self._store.kept(account.id)
             for rule in ("old", "large"):
-                due = (k for k in kept if rules.due(k, self._options, self._now) == rule)
+                due = (k for k in kept if rules.due(k, options, self._now) == rule)
                 self._remove(due, self.report.rules[rule])
-            self.evict(account.id)
+            self.evict(account.id, account.address)
         return self.report
 
-    def evict(self, account_id: int) -> None:
-        """Make room in an account that has come close to its quota; what is due anyway is not counted here."""
-        usage = self._store.usage(account_id)
-        kept = (k for k in in_turns(self._store.kept(account_id)) if not rules.due(k, self._options, self._now))
-        going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), usage, self._options, self._real)
+    def evict(self, account_id: int, address: str) -> None:
+        """Make room in an account that has come close to its quota; what is due anyway is not counted here. address:
+        one of its domain.
+        """
+        usage, options = self._store.usage(account_id), self._rules_at(address)
+        kept = (k for k in in_turns(self._store.kept(account_id)) if not rules.due(k, options, self._now))
+        going = rules.evicted((k for k in kept if k.mailbox_id not in self._leaving), usage, options, self._real)
         self._remove(going, self.report.rules["quota"])
 
+    def _rules_at(self, address: str) -> SweeperOptions:
+        domain = self._gateway.domains.of(address)
+        return domain.options(self._options) if domain else self._options
+
     def _remove_due(self) -> None:
-        options, now = self._options, self._now
+        for party in self._parties:
+            self._remove_due_of(party)
+
+    def _remove_due_of(self, party: Party) -> None:
+        options, now = party.options, self._now
         if options.days:  # else all messages would be looked at for nothing
-            old = self._store.old(rules.old_before(options, now))
+            old = self._store.old(rules.old_before(options, now), party.only)
             self._remove(self._staying(old), self.report.rules["old"])
-        found = self._store.large(options.large_bytes, rules.large_before(options, now))
+        found = self._store.large(options.large_bytes, rules.large_before(options, now), party.only)
         large = (kept for kept in found if rules.due(kept, options, now) == "large")  # in a dry run the old are there
         self._remove(self._staying(large), self.report.rules["large"])
 
@@ -142,22 +157,23 @@ class Sweep:
         return (kept for kept in messages if kept.mailbox_id not in self._leaving)
 
     def _remove_idle(self) -> None:
-        before = rules.idle_before(self._options, self._now)
-        idle = self._store.count_accounts(before)
-        if not self._force and rules.too_many(idle, self._store.count_accounts(), self._options):
-            self.report.held_back = idle
+        count = count_idle(self._store, self._parties, self._now)
+        if not self._force and rules.too_many(count, self._store.count_accounts(), self._options):
+            self.report.held_back = count
             return
-        if self._dry_run:
-            for account in self._store.idle_accounts(before, 1 << 31):
-                self._remove_account(account)
-            return
-        while page := self._store.idle_accounts(before, _PAGE):
-            for account in page:
-                self._remove_account(account)
+        for party in self._parties:
+            before = rules.idle_before(party.options, self._now)
+            if self._dry_run:
+                for account in self._store.idle_accounts(before, 1 << 31, party.only):
+                    self._remove_account(account, party.options)
+                continue
+            while page := self._store.idle_accounts(before, _PAGE, party.only):
+                for account in page:
+                    self._remove_account(account, party.options)
 
-    def _remove_account(self, account: Account) -> None:
+    def _remove_account(self, account: Account, options: SweeperOptions) -> None:
         current = self._store.account(account.address)  # its owner may have come back a moment ago
-        if current is None or not rules.idle(current, self._options, self._now):
+        if current is None or not rules.idle(current, options, self._now):
             return
         if account.id in self._gateway.logins.accounts:
             if not self._dry_run:
@@ -182,10 +198,16 @@ class Sweep:
             self._remove(self._oldest_large(missing), self.report.rules["disk"])
 
     def _oldest_large(self, octets: int) -> Iterator[Kept]:
-        for kept in self._staying(self._store.large(self._options.large_bytes, int(self._real) + 1)):
-            if rules.due(kept, self._options, self._now) or rules.sheltered(kept, self._options, self._real):
+        found = [self._not_due(party) for party in self._parties]
+        for kept in heapq.merge(*found, key=attrgetter("date", "mailbox_id", "uid")):
+            if rules.sheltered(kept, self._options, self._real):
                 continue
             yield kept
             octets -= kept.size
             if octets <= 0:
                 return
+
+    def _not_due(self, party: Party) -> Iterator[Kept]:
+        """The large ones that the rules leave alone, the oldest first."""
+        found = self._store.large(party.options.large_bytes, int(self._real) + 1, party.only)
+        return (kept for kept in self._staying(found) if not rules.due(kept, party.options, self._now))

@@ -239,7 +239,7 @@ def test_a_new_certificate_is_served_after_a_reload(gateway_factory, tmp_path):
 
 def test_the_hostname_of_an_ipv6_literal_is_the_address(tmp_path):
     made = config(tmp_path, "tls", domain="[IPv6:2001:db8::1]", core={"hostname": ""})
-    assert Gateway(made).hostname == "2001:db8::1"
+    assert Gateway(made).domains.first.hostname == "2001:db8::1"
 
 
 def test_systemd_is_told(tmp_path, monkeypatch):

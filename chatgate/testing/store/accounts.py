@@ -11,7 +11,7 @@ import pytest
 
 from chatgate.store.board import account_key
 from chatgate.store.contract import Store
-from chatgate.store.records import Account, AccountExists, AddressGone, Impossible, Usage
+from chatgate.store.records import Account, AccountExists, AddressGone, Impossible, OfDomains, Usage
 from chatgate.store.rules import FIRST_MAILBOXES
 from chatgate.testing.store.kit import LARGE, MAIL, NOBODY, Kit, Person, box, person
 
@@ -255,6 +255,23 @@ class AccountTests(Kit):
         assert idle(today) == ["long", "lately"]
         assert idle(today + 1) == ["long", "lately", "never"]
         assert idle(today + 1, 2) == ["long", "lately"] and store.count_accounts() == 4
+
+    def test_idle_accounts_of_some_domains(self, store: Store) -> None:
+        addresses = ["a@x.example", "b@y.example", "c@z.x.example", "d@[192.0.2.1]", "e@x.example"]
+        for day, address in enumerate(addresses):
+            store.create_account(address, "", created=100 + day)
+
+        def idle(before: int, limit: int = 100, *, others: bool = False) -> str:
+            only = OfDomains(frozenset({"x.example", "[192.0.2.1]"}), others)
+            found = store.idle_accounts(before, limit, only)
+            assert limit < 100 or store.count_accounts(before, only) == len(found)
+            assert store.count_accounts(only=only) == (2 if others else 3)
+            return "".join(account.address[0] for account in found)
+
+        assert idle(200) == "ade" and idle(200, others=True) == "bc"
+        assert idle(104) == "ad" and idle(200, 1) == "a" and idle(200, 1, others=True) == "b"
+        nobody = OfDomains(frozenset())
+        assert store.idle_accounts(200, 100, nobody) == [] and store.count_accounts(only=nobody) == 0
 
     def test_crowded_accounts(self, opened: Callable[..., Store]) -> None:
         store, people = opened(octets=1000), []

@@ -29,9 +29,9 @@ class Person:
     inbox: Delivery
 
 
-def person(store: Store, name: str) -> Person:
-    """The account NAME@example.org, which is made when it is not there."""
-    address = f"{name}@example.org"
+def person(store: Store, name: str, domain: str = "example.org") -> Person:
+    """The account of this name at the domain, which is made when it is not there."""
+    address = f"{name}@{domain}"
     account = store.account(address) or store.create_account(address, "secret")
     inbox = store.mailbox(account.id, "INBOX")
     assert inbox is not None

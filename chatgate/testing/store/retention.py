@@ -8,8 +8,8 @@ import gevent
 import pytest
 
 from chatgate.store.contract import Store
-from chatgate.store.records import LEAST_LARGE, Delivery, Kept, Stored
-from chatgate.testing.store.kit import MAIL, NOBODY, Kit, Person, box, fill, uids
+from chatgate.store.records import LEAST_LARGE, Delivery, Kept, OfDomains, Stored
+from chatgate.testing.store.kit import MAIL, NOBODY, Kit, Person, box, fill, person, uids
 
 Place = tuple[int, int]
 
@@ -46,6 +46,19 @@ class RetentionTests(Kit):
         assert places(store.large(LEAST_LARGE, 301)) == [first, second, third]
         assert places(store.large(100_000, 301)) == [first]
         assert list(store.large(LEAST_LARGE, -(1 << 60))) == []
+
+    def test_of_some_domains_only(self, store: Store) -> None:
+        where = {name: person(store, "a", name) for name in ("a.example", "b.example", "a.example.org", "[192.0.2.1]")}
+        small = {name: put(store, someone, 10, 1) for name, someone in where.items()}
+        large = {name: put(store, someone, LEAST_LARGE + 1, 2, "Trash") for name, someone in where.items()}
+        for names in ((), ("a.example",), ("b.example", "[192.0.2.1]"), ("example",), tuple(where)):
+            for others in (False, True):
+                only = OfDomains(frozenset(names), others)
+                theirs = [name for name in where if (name in names) != others]
+                expected = [found[name] for found in (small, large) for name in theirs]
+                assert places(store.old(3, only)) == sorted(expected)
+                assert places(store.old(2, only)) == sorted(small[name] for name in theirs)
+                assert places(store.large(LEAST_LARGE, 3, only)) == sorted(large[name] for name in theirs)
 
     @pytest.mark.parametrize("large", [False, True])
     def test_nothing_is_passed_over_that_is_removed_meanwhile(

@@ -119,8 +119,9 @@ class Smarthost:
         host, _, port = self._options.host.rpartition(":")
         recipients = [row.recipient for row in rows]
         refused: dict[str, tuple[int, bytes | str]]
+        me = self._gateway.domains.first.hostname
         try:
-            with smtplib.SMTP(host, int(port), self._gateway.hostname, timeout=self._options.timeout_seconds) as smtp:
+            with smtplib.SMTP(host, int(port), me, timeout=self._options.timeout_seconds) as smtp:
                 refused = {**smtp.sendmail(rows[0].sender, recipients, content)}
         except smtplib.SMTPRecipientsRefused as error:
             refused = {**error.recipients}

@@ -173,7 +173,7 @@ class Theatre:
 
     def __init__(self, gateway: Gateway) -> None:
         self.gateway = gateway
-        self.login = (f"{secrets.token_hex(8)}@{gateway.domain}", secrets.token_urlsafe(12))
+        self.login = (f"{secrets.token_hex(8)}@{gateway.domains.first.name}", secrets.token_urlsafe(12))
         self._clients: dict[str, Client] = {}
 
     def __getitem__(self, name: str) -> Client:

@@ -2,9 +2,9 @@
 
 import gevent
 import pytest
-from chatgate_maildb import fetched, retention
+from chatgate_maildb import accounts, fetched, retention
 
-from chatgate.api import Delivery
+from chatgate.api import Delivery, OfDomains
 from chatgate.testing import until
 
 LARGE = 100_000
@@ -52,6 +52,31 @@ def test_an_index_finds_what_may_be_due(store):
     sql = "SELECT 1 FROM account WHERE max(last_login, created)<? AND disabled='' ORDER BY max(last_login, created)"
     (plan,) = store.reader.rows("EXPLAIN QUERY PLAN " + sql, (1,))
     assert "USING INDEX account_idle" in plan[3]
+
+
+def test_of_some_domains_an_index_finds_it_too(store):
+    assert accounts._where(5, None)[0] == f"WHERE {accounts._IDLE}"  # nobody else pays for domains
+    where, parameters = accounts._where(5, OfDomains(frozenset({"b.example"})))
+    sql = f"EXPLAIN QUERY PLAN SELECT * FROM account {where} ORDER BY max(last_login, created)"
+    plan = [step for *_, step in store.reader.rows(sql, parameters)]
+    assert "USING INDEX account_idle" in plan[0] and not any("TEMP B-TREE" in step for step in plan)
+    plan = [step for *_, step in store.reader.rows("EXPLAIN QUERY PLAN " + retention._OWNERS, ("[1, 2]",))]
+    assert [step for step in plan if "mailbox" in step or "account" in step] == [
+        "SEARCH mailbox USING INTEGER PRIMARY KEY (rowid=?)",
+        "SEARCH account USING INTEGER PRIMARY KEY (rowid=?)",
+    ]
+
+
+def test_whose_mail_is_due_is_asked_once_for_a_piece(store, people, fill, monkeypatch):
+    for n in range(50):
+        fill(people.alice, 70_000, n), fill(people.bob, 10, n)
+    asked, rows = [], store.reader.rows
+    monkeypatch.setattr(store.reader, "rows", lambda sql, given=(): asked.append(sql) or rows(sql, given))
+    here = OfDomains(frozenset({"example.org"}))
+    assert len(list(store.old(100, here))) == 100 and asked.count(retention._OWNERS) == 1
+    assert len(list(store.large(65_536, 100, here))) == 50 and asked.count(retention._OWNERS) == 2
+    asked.clear()
+    assert len([*store.old(100), *store.large(65_536, 100)]) == 150 and retention._OWNERS not in asked
 
 
 def test_noting_what_was_fetched_costs_no_commit_and_no_modseq(store, people, fill, monkeypatch):

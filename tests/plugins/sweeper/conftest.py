@@ -43,13 +43,13 @@ def gateway(open_gateway):
 
 
 class People:
-    """Accounts by their local part, made when first named."""
+    """Accounts of a domain by their local part, made when first named."""
 
-    def __init__(self, gateway):
-        self.gateway, self.store = gateway, gateway.store
+    def __init__(self, gateway, domain="example.org"):
+        self.gateway, self.store, self.domain = gateway, gateway.store, domain
 
     def __getattr__(self, name):
-        address = f"{name}@example.org"
+        address = f"{name}@{self.domain}"
         account = self.store.account(address) or self.store.create_account(address, "secret")
 
         def mail(octets=100, days=0.0, fetched=False, mailbox="INBOX"):

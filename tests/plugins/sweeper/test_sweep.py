@@ -139,7 +139,7 @@ def test_an_owner_who_comes_back_at_the_last_moment(gateway, people, watcher, sw
     gateway.store.set_last_login(stale.id, NOW // DAY + 100)
     sweeping = sweep(now=NOW + 100 * DAY)
     pages = [[stale], []]
-    monkeypatch.setattr(gateway.store, "idle_accounts", lambda before, limit: pages.pop(0))
+    monkeypatch.setattr(gateway.store, "idle_accounts", lambda *_: pages.pop(0))
     assert counts(sweeping.everything()) == {} and gateway.store.account(stale.address)
 
 

@@ -120,7 +120,7 @@ def test_a_strict_client_accepts_it_for_its_name_only(tmp_path, domain):
         client.load_verify_locations(tmp_path / "tls/cert.pem")
         host, port = server.listening[0].split(":")
         with socket.create_connection((host, int(port)), 5) as sock:
-            tls = client.wrap_socket(sock, server_hostname=gw.hostname)
+            tls = client.wrap_socket(sock, server_hostname=gw.domains.first.hostname)
             assert tls.recv(10) == b"hello"
         with socket.create_connection((host, int(port)), 5) as sock:
             with pytest.raises(ssl.SSLCertVerificationError):
@@ -149,7 +149,7 @@ def test_renewing_a_self_signed_certificate_keeps_the_key(tmp_path, change, monk
     assert public(tmp_path / "tls/cert.pem") == before
     assert (tmp_path / "tls/key.pem").read_bytes() == key
     assert check(gw) == []
-    assert names(tmp_path / "tls/cert.pem").get_values_for_type(x509.DNSName)[-1] == gw.hostname
+    assert names(tmp_path / "tls/cert.pem").get_values_for_type(x509.DNSName)[-1] == gw.domains.first.hostname
 
 
 def test_an_rsa_key_is_kept_too(tmp_path):

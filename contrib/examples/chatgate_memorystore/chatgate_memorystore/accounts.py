@@ -12,6 +12,7 @@ from chatgate.api import (
     Account,
     AccountExists,
     AddressGone,
+    OfDomains,
     Recipient,
     Usage,
     account_key,
@@ -120,17 +121,21 @@ class Accounts(Data):
     def forget_tombstone(self, address: str) -> None:
         self._tombstones.pop(self._hash(address), None)
 
-    def _idle(self, before: int) -> list[Account]:
+    def _of(self, only: OfDomains | None) -> list[Account]:
+        accounts = [person.account for person in self.people.values()]
+        return accounts if only is None else [account for account in accounts if only.has(account.address)]
+
+    def _idle(self, before: int, only: OfDomains | None) -> list[Account]:
         """For longest first."""
-        accounts = [person.account for person in self.people.values() if not person.account.disabled]
+        accounts = [account for account in self._of(only) if not account.disabled]
         last = {account.id: max(account.last_login, account.created) for account in accounts}
         return sorted((one for one in accounts if last[one.id] < before), key=lambda account: last[account.id])
 
-    def idle_accounts(self, before: int, limit: int = 100) -> list[Account]:
-        return self._idle(before)[:limit]
+    def idle_accounts(self, before: int, limit: int = 100, only: OfDomains | None = None) -> list[Account]:
+        return self._idle(before, only)[:limit]
 
-    def count_accounts(self, idle_before: int | None = None) -> int:
-        return len(self.people) if idle_before is None else len(self._idle(idle_before))
+    def count_accounts(self, idle_before: int | None = None, only: OfDomains | None = None) -> int:
+        return len(self._of(only) if idle_before is None else self._idle(idle_before, only))
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
         return list(self._crowded(share, after))[:limit]

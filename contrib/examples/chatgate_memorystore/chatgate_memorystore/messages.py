@@ -18,6 +18,7 @@ from chatgate.api import (
     Kept,
     Message,
     NoSuchMailbox,
+    OfDomains,
     OverQuota,
     Queued,
     Settled,
@@ -194,14 +195,15 @@ class Messages(Queue):
             for uid, mail in box.messages.items()
         ]
 
-    def old(self, before: int) -> Iterator[Kept]:
+    def old(self, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
         for mailbox_id in sorted(self.boxes):
-            if box := self.boxes.get(mailbox_id):
+            box = self.boxes.get(mailbox_id)
+            if box and (only is None or only.has(self.people[box.account_id].account.address)):
                 yield from (kept for kept in self._kept(box) if kept.date < before)
             give_turn()
 
-    def large(self, larger: int, before: int) -> Iterator[Kept]:
-        found = (kept for kept in self.old(before) if kept.size > larger)
+    def large(self, larger: int, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
+        found = (kept for kept in self.old(before, only) if kept.size > larger)
         yield from sorted(found, key=lambda kept: (kept.date, kept.mailbox_id, kept.uid))
 
     def kept(self, account_id: int) -> list[Kept]:
