@@ -1,4 +1,4 @@
-"""The one rule for addresses: what can be one, and how it is spelled."""
+"""The rules for mail addresses: which texts are one, and how it is spelled."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _AT_LITERAL = re.compile(rf"{_LOCAL}(\[.{{2,60}}\])")
 
 def valid_address(address: str) -> bool:
     """Is it a dot-string at a domain or at an address literal (RFC 5321 §4.1.2, §4.1.3)? Quoted local parts, source
-    routes and everything that is not ASCII are not: no account here can have them, and they are the usual way to say
-    one address and mean another.
+    routes and non-ASCII characters are refused: no account here can have them, and they are commonly used to write one
+    address and mean another.
     """
     if _ADDRESS.fullmatch(address):
         return True
@@ -27,13 +27,16 @@ def valid_address(address: str) -> bool:
 
 
 def shown_address(address: str) -> str:
-    """For a line of the log at debug. What is no address is not repeated: people also type passwords in its place."""
+    """The address for a line of the log at debug. A text that is no address is not repeated, as people also type
+    passwords there by mistake.
+    """
     return address if valid_address(address) else "(malformed)"
 
 
 def normal_address(address: str) -> str:
-    """The one spelling: an IP address behind the @ as a literal. People leave its brackets away, and IPv6 can be
-    written in many ways. Everything else stays as it is; letter case counts nowhere.
+    """The address in its one spelling: an IP address after the @ becomes a literal, as people leave out the brackets,
+    and IPv6 addresses can be written in many ways. Everything else stays as it is; compare the result without regard to
+    case.
     """
     local, at, domain = address.rpartition("@")
     if domain[-1:].isdigit() or domain[-1:] == "]" or ":" in domain:
@@ -43,8 +46,8 @@ def normal_address(address: str) -> str:
 
 @functools.lru_cache(64)  # where the domain is an IP address, each login asks for the same one
 def address_literal(text: str) -> str | None:
-    """An IP address as it stands behind the @, "[192.0.2.1]" or "[IPv6:2001:db8::1]", whether the text has brackets and
-    tag or not; None for what is no IP address.
+    """An IP address as it is written after the @, "[192.0.2.1]" or "[IPv6:2001:db8::1]", whether or not the text has
+    brackets and tag; None if it is no IP address.
     """
     address = ip(text) or ip(f"[{text}]")
     if address is None or getattr(address, "scope_id", None):

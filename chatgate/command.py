@@ -1,4 +1,4 @@
-"""What commands use, those of the core and those of plugins: results for people or programs, failures in one line."""
+"""Helpers for commands of the core and of plugins: results for people or programs, failures in one line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chatgate.domains import Domain, Domains
 
 
 class Failure(click.ClickException):
-    """What is wrong, a line each."""
+    """Ends a command. lines: what is wrong, one line each."""
 
     def __init__(self, lines: list[str], code: int) -> None:
         super().__init__("\n".join(lines))
@@ -25,13 +25,17 @@ class Failure(click.ClickException):
 
 
 def fail(lines: str | list[str], code: int) -> NoReturn:
-    """End the command. Exit code 2: the command line or the configuration, 1: all else."""
+    """End the command with an error. code: the exit code, 2 for a mistake in the command line or the configuration, 1
+    for all else.
+    """
     raise Failure([lines] if isinstance(lines, str) else lines, code)
 
 
 @contextlib.contextmanager
 def new_file(path: str | Path) -> Iterator[TextIO]:
-    """For its owner's eyes, and only as a whole: half of one could be taken for it. Raises FileExistsError, OSError."""
+    """A new file that only its owner can read. If writing fails it is removed, as half a file could be taken for a
+    whole one. Raises FileExistsError, OSError.
+    """
     file = open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
     try:
         with file:
@@ -42,7 +46,7 @@ def new_file(path: str | Path) -> Iterator[TextIO]:
 
 
 def show(data: Any, as_json: bool, lines: list[str]) -> None:
-    """Print a command's result: for programs as one JSON document, else for people."""
+    """Print a command's result: for programs as one JSON document, otherwise as lines for people."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
 
 
@@ -66,12 +70,12 @@ class _DomainType(click.ParamType):
 
 
 def domain_option(domains: Domains | None, help: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Decorates a command that gets `domain`: a Domain, or None where none is named. domains: of the gateway; None
-    where the command's own object (`click.pass_obj`) is the gateway.
+    """Decorates a command with an option --domain; the command gets `domain`, a Domain, or None if the option is not
+    given. domains: of the gateway; None where the command's own object (`click.pass_obj`) is the gateway.
     """
     return click.option("--domain", type=_DomainType(domains), metavar="D", help=help)
 
 
 def json_option(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Decorates a command that gets `as_json`: shall it print JSON?"""
+    """Decorates a command with an option --json; the command gets `as_json`, True if it is to print JSON."""
     return click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs to read.")(function)

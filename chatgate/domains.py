@@ -15,10 +15,10 @@ T = TypeVar("T")
 
 
 class Domain:
-    """One mail domain, with what is set for it alone.
+    """One mail domain, with the options that are set for it alone.
 
-    name: what stands behind the @ of its addresses, in lower case; of an IP address its literal.
-    hostname: what its clients connect to, a host name or an IP address without brackets.
+    name: the part of its addresses after the @, in lower case; for an IP address its literal. hostname: the host that
+    its clients connect to, a host name or an IP address without brackets.
     source: the file of conf.d that names it.
     """
 
@@ -36,13 +36,13 @@ class Domain:
         return f"Domain({self.name})"
 
     def options(self, general: T) -> T:
-        """These options, such as a plugin was made with, as they are for this domain. Costs a look into a dict."""
+        """These options, such as those a plugin was made with, as they hold for this domain. Costs one dict lookup."""
         found = self._own.get(id(general))
         return found[1] if found is not None else general
 
 
 class Domains:
-    """All of one gateway. The first is that of 00-chatgate.toml: it answers where nobody said which is meant."""
+    """All mail domains of one gateway. The first is that of 00-chatgate.toml: it is meant where none is named."""
 
     def __init__(self, first: Domain, *others: Domain) -> None:
         self.first = first
@@ -61,7 +61,7 @@ class Domains:
         return len(self._all)
 
     def named(self, name: str) -> Domain | None:
-        """The domain of this name, in the form in which `names.mail_domain` gives it."""
+        """The domain with this name, written as `names.mail_domain` returns it; None if there is none."""
         return self._names.get(name.lower())
 
     def of(self, address: str) -> Domain | None:
@@ -70,8 +70,8 @@ class Domains:
         return self._names.get(name.lower()) if at else None
 
     def at(self, host: str) -> Domain | None:
-        """The domain that clients mean who connect to this host: a name, such as www. or mta-sts. before a domain's, or
-        an IP address.
+        """The domain that clients mean when they connect to this host: its name, a name below that (such as www. or
+        mta-sts.), or an IP address. None if there is none.
         """
         name = host.lower().removesuffix(".")
         if found := self._hosts.get(name):
@@ -85,8 +85,8 @@ class Domains:
         return None
 
     def of_session(self, session: Session) -> Domain:
-        """That of the account, once somebody has logged in; before that the one whose name the client asked for, in TLS
-        or in HTTP, or whose IP address it connected to; else the first.
+        """The account's domain, once somebody has logged in; before that, the domain whose name the client asked for,
+        in TLS or in HTTP, or whose IP address it connected to; otherwise the first.
         """
         if len(self._all) == 1:
             return self.first
@@ -94,7 +94,7 @@ class Domains:
         return found or self.at(session.server_name) or self.first
 
     def full(self, address: str, domain: Domain | None = None) -> str:
-        """An address as people type it, perhaps without its domain, in its one form in lower case. domain: which one is
-        meant then, if not the first.
+        """The full address, in normal form and lower case, for one as people type it, perhaps without a domain. domain:
+        the one to add in that case; None for the first.
         """
         return normal_address(address if "@" in address else f"{address}@{(domain or self.first).name}").lower()

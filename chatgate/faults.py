@@ -1,4 +1,4 @@
-"""What went wrong in somebody's code, in the few words that a log or an operator needs."""
+"""Describes errors in somebody's code, in the few words that a log or an operator needs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _CLOSED = getattr(gevent.timeout, "_FakeTimer", None)
 
 
 def where(error: BaseException) -> str:
-    """file:line of the innermost code that is not gevent's, which only waits for others."""
+    """file:line of the innermost frame that is not gevent's own, as gevent only waits for others."""
     found, trace = "?", error.__traceback__
     while trace:
         name = trace.tb_frame.f_code.co_filename
@@ -39,15 +39,17 @@ def _innermost(trace: TracebackType | None) -> TracebackType | None:
 
 
 def told(error: BaseException) -> str:
-    """One line for the operator, at start and in commands: there the text holds nothing that a client sent."""
+    """The error as one line for the operator, at start and in commands, where its text holds nothing that a client
+    sent.
+    """
     text = " ".join(str(error).split())
     return f"{type(error).__name__}{': ' if text else ''}{text[:300]} at {where(error)}"
 
 
 def thrown_in(error: BaseException) -> bool:
-    """Did this come from outside, to end the greenlet that runs the failing code, or a wait of its caller? Kills, the
-    caller's time limits and Ctrl-C must not be taken for the doing of the plugin that happened to run. What a `raise`
-    statement raised, or a time limit that was closed again on the way, is the code's own.
+    """Was this exception thrown in from outside, to end the greenlet that runs the code or a wait of its caller? Kills,
+    the caller's time limits and Ctrl-C must not be blamed on the plugin that happened to run. An exception from a
+    `raise` statement, or from a time limit that was closed again on the way, is the code's own.
     """
     if not isinstance(error, gevent.GreenletExit | gevent.Timeout | KeyboardInterrupt):
         return False
@@ -57,7 +59,7 @@ def thrown_in(error: BaseException) -> bool:
 
 
 def _by_statement(trace: TracebackType | None) -> bool:
-    """Was the innermost frame at a `raise`? An exception thrown into a greenlet appears where the greenlet waits."""
+    """Was the innermost frame at a `raise`? An exception thrown into a greenlet appears where that waits instead."""
     frame = _innermost(trace)
     if frame is None:
         return False

@@ -1,4 +1,4 @@
-"""Time limits of one length: for code of plugins, and for what clients are given time for."""
+"""Time limits of a fixed length, for code of plugins and for steps that clients have to complete."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 class Timeout(gevent.Timeout):
-    """The time of a `Clock` is over."""
+    """Raised when the time of a `Clock` is over."""
 
     def __init__(self, clock: Clock) -> None:
         super().__init__()
@@ -19,8 +19,8 @@ class Timeout(gevent.Timeout):
 
 
 class Clock:
-    """One limit on what one greenlet does. It is thrown again each time the limit has passed: code that catches
-    everything and goes on is not free of it.
+    """One limit on one greenlet. The Timeout is thrown again each time the limit has passed, so that code which catches
+    everything and goes on does not escape it.
     """
 
     __slots__ = ("timer",)
@@ -36,7 +36,7 @@ class Clock:
 
 
 class Limit:
-    """seconds: None for no limit. Clocks are used again: making a timer costs more than all else about a call."""
+    """seconds: None for no limit. Clocks are reused, as making a timer costs more than the rest of a call."""
 
     def __init__(self, seconds: float | None) -> None:
         self._seconds = None if seconds is None else max(seconds, 0.001)
@@ -44,13 +44,13 @@ class Limit:
         self._spare: list[Clock] = []
 
     def start(self) -> Clock:
-        """To be ended by `stop`, whatever happens."""
+        """Start a clock for this greenlet; the caller must end it by `stop`, whatever happens."""
         if self._seconds is None:
             return _ENDLESS
         loop = gevent.get_hub().loop
         # A timer belongs to the loop of one thread.
         clock = self._spare.pop() if self._spare and loop is self._loop else Clock(loop.timer(0.0, self._seconds))
-        # Not start(), which would go on with what was left of the time when the timer was stopped.
+        # Not start(), which would continue with the time that was left when the timer was stopped.
         clock.timer.again(clock._over, gevent.getcurrent(), update=True)
         return clock
 

@@ -1,6 +1,7 @@
-"""Domains, host names and addresses to listen on, as operators write them: brought to one form, or refused.
+"""Domains, host names and addresses to listen on, as operators write them: normalised, or refused.
 
-The one place for these rules. Every function raises ValueError with a few words that begin with what was given.
+This is the one place for these rules. Every function that refuses raises ValueError with a few words that begin with
+the given text.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ _LITERAL = re.compile(r"\[(?:IPv6:)?([^][]*)\]\Z", re.IGNORECASE)  # RFC 5321 §
 
 
 def ip(text: str) -> IpAddress | None:
-    """The IP address this is, alone or as an address literal, or None."""
+    """The IP address that this text is, alone or as an address literal, or None."""
     literal = _LITERAL.match(text)
     try:
         return ipaddress.ip_address(literal[1] if literal else text)
@@ -27,13 +28,15 @@ def ip(text: str) -> IpAddress | None:
 
 
 def bare(name: str) -> str:
-    """As clients connect to it: an address literal without its brackets and tag, any other name as it is."""
+    """The host that clients connect to: an address literal without its brackets and tag, any other name as it is."""
     address = ip(name)
     return str(address) if address else name
 
 
 def host(text: str) -> str:
-    """What clients can connect to: a host name in lower case, or an IP address without brackets."""
+    """The host in normal form: a host name in lower case, or an IP address without brackets. Raises ValueError for one
+    that clients cannot connect to.
+    """
     if address := ip(text):
         if getattr(address, "scope_id", None):
             raise ValueError(f"{text!r} has a zone, which means something on one machine only")
@@ -50,7 +53,7 @@ _BROADCAST = ipaddress.IPv4Address("255.255.255.255")
 
 
 def mail_domain(text: str) -> str:
-    """What stands behind the @: a host name, or the literal of an IP address (RFC 5321 §4.1.3)."""
+    """The part of an address after the @: a host name, or the literal of an IP address (RFC 5321 §4.1.3)."""
     name = host(text)
     address = ip(name)
     return f"[IPv6:{name}]" if address and address.version == 6 else f"[{name}]" if address else name
@@ -73,8 +76,8 @@ def _hint(text: str) -> str:
 
 
 class Listener(NamedTuple):
-    """host: "*" for all addresses, an IP address or a name; for a Unix socket "unix", and `port` is its path. str() is
-    as `listeners.bind` takes it.
+    """host: "*" for all addresses, an IP address or a name; for a Unix socket "unix", with its path as `port`. str()
+    gives the form that `listeners.bind` takes.
     """
 
     host: str
@@ -84,7 +87,7 @@ class Listener(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
     def meets(self, other: Listener) -> bool:
-        """Can only one of the two be had?"""
+        """Do the two exclude each other?"""
         if self.port != other.port or self.port == "0":
             return False
         if "unix" in (self.host, other.host):
@@ -96,7 +99,7 @@ class Listener(NamedTuple):
 
 
 def listener(text: str) -> Listener:
-    """Of "host:port", "[v6]:port", "*:port" or "unix:/path"."""
+    """The listener written as "host:port", "[v6]:port", "*:port" or "unix:/path"."""
     if text.startswith("unix:"):
         if not text.startswith("unix:/") or "\0" in text:
             raise ValueError(f"{text!r} must be unix: and a path that begins with /")

@@ -1,4 +1,4 @@
-"""Sizes and days, as people write them, and the size of what is free."""
+"""Sizes and days as people write them, and the free space of a disk."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ MOST = 2**62  # octets; more than any disk has, and every store can count so far
 
 
 def octets(text: str) -> int:
-    """Of "500000", "200M", "1.5 G" or "2GB": powers of 1000. Raises ValueError."""
+    """The octets that "500000", "200M", "1.5 G" or "2GB" mean; units are powers of 1000. Raises ValueError."""
     text = text.strip().upper().removesuffix("B")
     unit = text[-1:] if text[-1:] in _UNITS else ""
     size = float(text.removesuffix(unit)) * _UNITS[unit]
@@ -22,11 +22,13 @@ def octets(text: str) -> int:
 
 
 def iso_day(day: int) -> str | None:
-    """Of days since 1970-01-01: "2027-01-31"; None for 0, an unknown one."""
+    """The day, given in days since 1970-01-01, as "2027-01-31"; None for 0, which is an unknown day."""
     return (datetime.date(1970, 1, 1) + datetime.timedelta(day)).isoformat() if day else None
 
 
 def free_octets(folder: Path) -> int:
-    """How much the disk with this folder still takes from us; what is kept for root is not. Raises OSError."""
+    """How many octets we can still write to the disk with this folder, not counting what is reserved for root. Raises
+    OSError.
+    """
     disk = os.statvfs(folder)
     return disk.f_bavail * disk.f_frsize

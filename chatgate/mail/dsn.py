@@ -1,4 +1,4 @@
-"""Delivery status notifications (RFC 3464): mail that tells a sender who has not got a message."""
+"""Delivery status notifications (RFC 3464): mail that tells a sender which recipients did not get a message."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from itertools import islice
 from chatgate.mail.headers import fields, split
 from chatgate.reply import Reply
 
-# Fields of the message that its sender's client, or the sender, knows it by.
+# Fields by which the sender, or the sender's client, recognises the message.
 _QUOTED = frozenset((b"message-id", b"date", b"from", b"to", b"subject"))
 _LONGEST = 2000  # octets of such a field
 _LONGEST_TEXT = 400  # of an address, or of a reason; an address has up to 320
@@ -20,8 +20,8 @@ _LOOKED_AT = 1000  # fields of a header, which may be as long as the message
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One recipient without the message. status: an enhanced status code (RFC 3463). reason: a few words for a person
-    that follow a colon. code: an SMTP reply code.
+    """One recipient who did not get the message. status: an enhanced status code (RFC 3463). reason: a few words for a
+    person, printed after a colon. code: an SMTP reply code.
     """
 
     recipient: str
@@ -31,16 +31,19 @@ class Failure:
 
     @classmethod
     def refused(cls, recipient: str, why: Reply) -> Failure:
-        """Texts of replies often begin with the recipient, which stands before the colon already."""
+        """From the Reply that refused this recipient. A reply's text often begins with the recipient, who is named
+        before the colon anyway.
+        """
         return cls(recipient, why.status, why.text.removeprefix(f"<{recipient}>: "), why.code)
 
 
 def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]) -> bytes:
-    """The notification to the sender of a message. domain: the mail domain it is from. content: the message; of it only
-    some header fields are quoted, with the Message-ID, by which Delta Chat finds the message and marks it as failed.
+    """The notification to the sender of a message. domain: the mail domain that the notification is from. content: the
+    message, of which only some header fields are quoted, among them the Message-ID, by which Delta Chat finds the
+    message and marks it as failed.
 
-    Delta Chat shows subject and first part as what went wrong, and reads mail of this kind from a "mailer-daemon" only.
-    Since 2.50 it reads none unless `force_encryption` is off, and says nothing of single members of groups.
+    Delta Chat shows the subject and the first part as the reason, and accepts such mail from a "mailer-daemon" only.
+    Since 2.50 it ignores it unless `force_encryption` is off, and does not report single members of groups.
     """
     boundary = secrets.token_hex(12)
     lines = [
@@ -84,12 +87,12 @@ def _words(failures: Sequence[Failure]) -> list[str]:
 
 
 def _ascii(text: str) -> str:
-    """On one line that is not too long, whatever it was."""
+    """The text as one line of printable ASCII that is not too long, whatever it was."""
     return "".join(char if " " <= char <= "~" else "?" for char in text[:_LONGEST_TEXT])
 
 
 def _quoted(content: bytes) -> bytes:
-    """Of each field the first, if it is short and of ASCII."""
+    """The first field of each name, if it is short and in ASCII."""
     found: dict[bytes, bytes] = {}
     for name, field in islice(fields(split(content)[0]), _LOOKED_AT):
         if name in _QUOTED and len(field) <= _LONGEST and field.isascii():

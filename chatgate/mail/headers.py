@@ -1,4 +1,4 @@
-"""Editing the header of a message on its bytes (RFC 5322 §2.2): quick, and the body is never touched."""
+"""Editing a message's header as bytes (RFC 5322 §2.2), which is quick and never touches the body."""
 
 from __future__ import annotations
 
@@ -13,16 +13,17 @@ _FIELD_END = re.compile(rb"\n(?![ \t])")  # no folded line follows
 
 @dataclass(frozen=True, slots=True)
 class Remove:
-    """Take away every field of this name, in any case of letters."""
+    """Remove every field with this name, in upper or lower case."""
 
     name: str
 
 
 @dataclass(frozen=True, slots=True)
 class Replace:
-    """Give the first field of this name this value and take away the others; add the field if there was none.
+    """Give the first field with this name this value and remove the others; add the field if there was none.
 
-    value: one line, without the CRLF; long ones are folded at blanks (RFC 5322 §2.1.1). What is not ASCII is escaped.
+    value: one line, without the CRLF; long ones are folded at blanks (RFC 5322 §2.1.1). Non-ASCII characters are
+    escaped.
     """
 
     name: str
@@ -31,28 +32,32 @@ class Replace:
 
 @dataclass(frozen=True, slots=True)
 class Prepend:
-    """Put a field on top, as trace fields are (RFC 5321 §4.4); fields of that name which are there stay.
+    """Put a field at the top, like a trace field (RFC 5321 §4.4); existing fields with that name stay.
 
-    value: as of `Replace`. Of several the first one stands above the others.
+    value: as in `Replace`. Of several, the first one comes out topmost.
     """
 
     name: str
     value: str
 
 
-# What `chatgate_receive` answers with: a change of the header.
+# One change of the header, as `chatgate_receive` answers it.
 Edit = Remove | Replace | Prepend
 
 
 @dataclass(frozen=True, slots=True)
 class ReversePath:
-    """No edit of the header: let the message go on from this sender, who hears of what becomes of it; "" is nobody."""
+    """Not an edit of the header: replaces the envelope's sender, who is told what becomes of the message; "" for
+    nobody.
+    """
 
     address: str
 
 
 def split(content: bytes) -> tuple[bytes, bytes]:
-    """(header with the CRLF of its last line, the rest beginning with the empty line). No empty line: all is header."""
+    """(header with the CRLF of its last line, the rest beginning with the empty line). Without an empty line all is
+    header.
+    """
     if content.startswith(b"\r\n"):
         return b"", content
     end = content.find(b"\r\n\r\n")
@@ -60,7 +65,7 @@ def split(content: bytes) -> tuple[bytes, bytes]:
 
 
 def fields(header: bytes) -> Iterator[tuple[bytes, bytes]]:
-    """(lower-case name, the whole field as it stands with its folded lines and last CRLF), in order.
+    """(lower-case name, the whole field as it is, with its folded lines and last CRLF), in order.
 
     A line that is no field and continues none has the name b"".
     """
@@ -105,7 +110,7 @@ def prepended(content: bytes, fields: Sequence[Prepend]) -> bytes:
 
 
 def _check(edits: Iterable[Edit]) -> None:
-    """Raises ValueError for one that would be more, or less, than one field."""
+    """Raises ValueError for an edit that would make more, or less, than one field."""
     for edit in edits:
         text = edit.name + getattr(edit, "value", "")
         if "\r" in text or "\n" in text or not edit.name.isascii() or ":" in edit.name:

@@ -30,10 +30,10 @@ from chatgate.store.records import (
 if TYPE_CHECKING:
     from chatgate.running.gateway import Gateway
 
-# Octets by which notices of what was not delivered may take their reader's account over its quota.
+# Octets by which a notice of non-delivery may take its reader's account over the quota.
 _BEYOND = 1_000_000
 
-# How often one message may find mailboxes gone that were there a moment ago.
+# How often the delivery of one message is retried because mailboxes have gone since they were looked up.
 _TRIES = 3
 
 _ALL_FULL = Reply(452, "4.2.2", "Mailbox is full, try again later", imap="OVERQUOTA")
@@ -44,7 +44,7 @@ log = logging.getLogger("chatgate.intake")
 
 
 class Refused(Exception):
-    """The message goes no further; `reply` is what its sender hears."""
+    """The message is refused; `reply` is the answer to its sender."""
 
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.code)
@@ -62,8 +62,8 @@ class Intake:
         self._limit = Limit(gateway.config.core.hook_seconds)
 
     def resolve(self, session: Session, envelope: Envelope, address: str) -> Destination | Reply | None:
-        """Where mail for this address goes, or a refusal; None: nobody serves it. Whoever wants to know a recipient
-        asks here. A destination is noted in the envelope.
+        """Where mail for this address goes, or a refusal; None: nobody serves it. Every question about a recipient is
+        asked here. A destination is noted in the envelope.
         """
         answer = self._hub.recipient(session=session, envelope=envelope, address=address)
         if answer is not None and not isinstance(answer, Reply):
@@ -71,12 +71,12 @@ class Intake:
         return answer
 
     def accept(self, session: Session, envelope: Envelope) -> Reply:
-        """A 2xx Reply is a promise: the message is on disk for every recipient, here or in the queue, or, where an
-        account of ours sends it, a notice in its INBOX says who had no room for it or was refused. Any other Reply: the
-        sender shall try again or give up.
+        """A 2xx Reply is a promise: the message is on disk for every recipient, here or in the queue, or, if an account
+        of ours sent it, a notice in its INBOX names those who had no room for it or were refused. After any other Reply
+        the sender must try again or give up.
         """
         if session.ending is not None and session.ending is not STOPPING:
-            return session.ending  # the login does not hold any more; who only stops lets finish what is in flight
+            return session.ending  # the login is not valid any more; a mere stop lets what is in flight finish
         if log.isEnabledFor(logging.DEBUG):
             to = ",".join(envelope.recipients)
             log.debug("message id=%s from=<%s> to=%s session=%s", envelope.id, envelope.sender, to, session.id)
@@ -94,7 +94,7 @@ class Intake:
         return Reply(250, "2.0.0", f"OK {envelope.id}")
 
     def receive(self, session: Session, envelope: Envelope) -> list[Edit | ReversePath]:
-        """What plugins want changed. Nothing is, yet: the filters see the message as it came. Raises Refused."""
+        """The changes that plugins want. None is made yet: the filters see the message as it came. Raises Refused."""
         answers = self._hub.receive.all(session=session, envelope=envelope)
         if isinstance(answers, Reply):
             raise Refused(answers)
@@ -124,7 +124,7 @@ class Intake:
             raise Refused(UNAVAILABLE) from None
 
     def _signed(self, envelope: Envelope, content: bytes) -> bytes:
-        """The final octets, below what plugins put on top of them. Raises Refused."""
+        """The final content with the fields that plugins put on top of it. Raises Refused."""
         if not self._hub.implements("sign"):
             return content
         answers = self._hub.sign.all(envelope=envelope, content=content)
@@ -137,7 +137,7 @@ class Intake:
             raise Refused(UNAVAILABLE) from None
 
     def _keep(self, session: Session, envelope: Envelope, content: bytes) -> list[dsn.Failure]:
-        """Put it on disk; who has not got it. Raises Refused when nobody has."""
+        """Put it on disk; returns the recipients that did not get it. Raises Refused when nobody did."""
         for _ in range(_TRIES):
             goes = self._destinations(session, envelope)
             try:
@@ -163,8 +163,8 @@ class Intake:
         raise Refused(UNAVAILABLE)
 
     def _destinations(self, session: Session, envelope: Envelope) -> list[Destination]:
-        """Where the copies go. An account that went since RCPT is refused like one that RCPT refuses, in
-        `envelope.refused`. Raises Refused when nobody is left, or nobody but the sender.
+        """Where the copies go. An account deleted since RCPT is noted in `envelope.refused`, like one that RCPT
+        refused. Raises Refused when nobody is left, or nobody but the sender.
         """
         found: dict[int | str, Destination] = {}
         others = False
@@ -229,9 +229,9 @@ class Intake:
         return stored
 
     def _tell(self, session: Session, envelope: Envelope, content: bytes, left_out: list[dsn.Failure]) -> None:
-        """Put a notice into the sender's INBOX that these have not got the message. Raises Refused when that cannot be:
-        then the sender must hear it by the Reply, at the price that its next try reaches the others twice (clients know
-        a message they have by its Message-ID).
+        """Put a notice into the sender's INBOX that these did not get the message. Raises Refused when that is not
+        possible: then the sender must be told by the Reply, although its next try then reaches the others a second time
+        (clients recognise a message they have by its Message-ID).
         """
         domains = self._gateway.domains
         domain = domains.of(envelope.sender) or domains.first
@@ -245,7 +245,7 @@ class Intake:
 
 
 def _forget(envelope: Envelope, mailboxes: set[int]) -> None:
-    """What RCPT learned of these does not hold any more."""
+    """Discard the destinations that were found at RCPT for these mailboxes."""
     for address, goes in list(envelope.destinations.items()):
         if isinstance(goes, Delivery) and goes.mailbox_id in mailboxes:
             del envelope.destinations[address]

@@ -1,4 +1,4 @@
-"""How often something may happen in a while: to each client, neighbourhood or account, and to all of them together."""
+"""Rate limits: how often something may happen for each client, neighbourhood or account, and for all together."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from collections.abc import Callable
 
 
 class Limiter:
-    """Counts in windows of so many seconds, one after the other; with a window all that was counted in it is forgotten.
-    It is in memory, and what is kept of clients are the keys that it is given: take `Session.client` or
-    `Session.network`, which are hidden already.
+    """Counts events in windows of this many seconds, one after the other; when a window ends, its counts are forgotten.
+    It keeps in memory only the keys that it is given: for clients use `Session.client` or `Session.network`, which are
+    hashes.
 
-    most: for each key, of one window; None: any number. most_in_all: for all keys together. The key "", this machine,
-    counts only among all. keys: how many are kept; the one that was first counted longest ago makes room.
+    most: for each key in one window; None: any number. most_in_all: for all keys together. The key "", which is this
+    machine, counts only towards all. keys: how many are kept; the one whose first count is the oldest makes room.
     """
 
     def __init__(
@@ -31,8 +31,8 @@ class Limiter:
         self._counts: OrderedDict[str, int] = OrderedDict()
 
     def take(self, key: str) -> int | None:
-        """Count one, if there may be one more; None: there may not, and nothing is counted. The answer is for
-        `give_back`.
+        """Count one event, if one more is allowed; None: it is not, and nothing is counted. The result is the argument
+        for `give_back`.
         """
         window = self._now()
         if self._full(key, 1):
@@ -41,18 +41,20 @@ class Limiter:
         return window
 
     def add(self, key: str) -> int:
-        """Count one in any case, see `over`. The answer is for `give_back`."""
+        """Count one event in any case, see `over`. The result is the argument for `give_back`."""
         window = self._now()
         self._count(key)
         return window
 
     def over(self, key: str) -> bool:
-        """Were more added for this key, or for all, than may be? "": for all."""
+        """Were more events counted for this key, or for all keys together, than are allowed? key "": for all only."""
         self._now()
         return self._full(key, 0)
 
     def give_back(self, key: str, window: int) -> None:
-        """It was none. What was counted in a window that is over means nothing any more."""
+        """Take back one counted event. window: as `take` or `add` returned it; if it is over, there is nothing to take
+        back.
+        """
         if window != self._now():
             return
         self._all -= 1

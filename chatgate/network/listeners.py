@@ -9,7 +9,7 @@ from gevent import socket
 
 
 class BindError(Exception):
-    """A listener cannot be had; str() is one line for the operator."""
+    """An address cannot be listened on; str() is one line for the operator."""
 
 
 def bind(address: str, backlog: int = 1024, shared: bool = False) -> list[socket.socket]:

@@ -1,4 +1,4 @@
-"""Who is logged in, and the end of sessions whose login does not hold any more."""
+"""Who is logged in, and the end of sessions whose login is not valid any more."""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ log = logging.getLogger("chatgate.logins")
 CHANGED = Reply(421, "4.7.0", "The password was changed, log in with the new one", imap="EXPIRED")
 GONE = Reply(421, "4.7.0", "This account does not exist any more")
 
-# Seconds that a session has for its last words. Then the connection is cut, whatever its plugin or client is at.
+# Seconds that a session has to say goodbye. Then the connection is cut, whatever its plugin or client is doing.
 _GRACE = 5.0
 
 
 class Logins:
     """Sessions by account, from the login to the end of the connection.
 
-    They end when the password was changed or the account disabled or removed, whoever did it, in whatever process: the
-    board says that something about the account changed, and the account is looked up. find: in the store, by address.
+    They end when the password is changed or the account is disabled or removed, whoever does that and in whatever
+    process: the board says that something about the account changed, and the account is looked up. find: looks it up in
+    the store, by address.
     """
 
     def __init__(self, board: Board, find: Callable[[str], Account | None]) -> None:
@@ -39,12 +40,12 @@ class Logins:
 
     @property
     def accounts(self) -> Collection[int]:
-        """Ids of those with a session."""
+        """Ids of the accounts that have a session."""
         return self._sessions.keys()
 
     def enter(self, session: Session) -> None:
-        """`session.account` was set, for the first time or anew. Looked up once more: a password takes its time to be
-        verified, and the account may have changed meanwhile.
+        """`session.account` was set, for the first time or again. The account is looked up once more, as it may have
+        changed while the password was being verified.
         """
         account = session.account
         assert account is not None
@@ -66,8 +67,8 @@ class Logins:
 
     @contextmanager
     def changing(self, session: Session) -> Iterator[None]:
-        """Amid this the session changes its own account by its own wish. It does not end for that, and takes the
-        account over as it is then.
+        """Within this context the session changes its own account. It is not ended because of that, and
+        `session.account` is then the account as changed.
         """
         self._changing.add(session)
         try:
@@ -96,7 +97,7 @@ class Logins:
             return
         try:
             verdict = _verdict(account, self._find(account.address))
-        except StoreError:  # who cannot be asked about is not let in either
+        except StoreError:  # an account that cannot be looked up is not let in either
             verdict = UNAVAILABLE
         if verdict is not None:
             log.info("login ended session=%s: %s", session.id, "unknown" if verdict is UNAVAILABLE else "changed")
@@ -105,7 +106,7 @@ class Logins:
 
 
 def _verdict(account: Account, current: Account | None) -> Reply | None:
-    """Why a login as `account` does not hold any more; None: it does."""
+    """Why a login as `account` is not valid any more; None: it is."""
     if current is None or current.id != account.id:
         return GONE
     if current.disabled:

@@ -1,4 +1,4 @@
-"""Who counts as one client: what IP addresses say about that."""
+"""Which IP addresses count as one client or one neighbourhood."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ def normal(text: str) -> str:
 
 
 def client(peer: str) -> str:
-    """One client: an IPv4 address, or the /64 that an IPv6 customer has at least. "" for this machine: reverse proxies,
-    commands, tests.
+    """What counts as one client: an IPv4 address, or an IPv6 /64, which is the least that a customer has. "" for this
+    machine: reverse proxies, commands, tests.
     """
     return places(peer)[0]
 
 
 def neighbourhood(peer: str) -> str:
-    """What one hand may hold many clients of: an IPv4 /24 or IPv6 /48; "" for this machine."""
+    """A network in which one party may control many clients: an IPv4 /24 or IPv6 /48; "" for this machine."""
     return places(peer)[1]
 
 
 def places(peer: str) -> tuple[str, str]:
-    """Its client and its neighbourhood. peer: an IPv4 address in normal form, or any IPv6 address."""
+    """The client and the neighbourhood of a peer, which is an IPv4 address in normal form, or any IPv6 address."""
     if (
         ":" not in peer
     ):  # as text: what ipaddress does with it takes longer than all else about a new connection's place
@@ -49,7 +49,7 @@ def places(peer: str) -> tuple[str, str]:
 
 
 class Networks:
-    """Addresses and networks as an operator names them. Raises ValueError for what is none."""
+    """Addresses and networks as an operator names them. Raises ValueError for a text that is neither."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._networks = [ipaddress.ip_network(text) for text in texts]
@@ -58,7 +58,7 @@ class Networks:
         return bool(self._networks)
 
     def __contains__(self, peer: str) -> bool:
-        """Is this address, in normal form, one of them? "" is not."""
+        """Is this address, in normal form, in one of them? "" is not."""
         if not self._networks or not peer:
             return False
         address = ipaddress.ip_address(peer)

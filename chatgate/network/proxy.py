@@ -11,8 +11,8 @@ _V2_MAX = 4096
 
 
 def read_proxy_header(sock: Any) -> str:
-    """Take the header off the socket, no octet more. The client's IP address, or "" when the proxy speaks for itself
-    (health checks). Raises ValueError for anything else, OSError when the peer goes away.
+    """Read the header from the socket, and not one octet more. Returns the client's IP address, or "" when the proxy
+    speaks for itself (health checks). Raises ValueError for anything else, OSError when the peer goes away.
     """
     start = _exactly(sock, 12)
     if start == _V2:

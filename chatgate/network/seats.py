@@ -1,4 +1,4 @@
-"""Room for connections, and who has to give up a place when there is none left. It knows numbers, no sockets."""
+"""Places for connections, and who has to give one up when none is left. This module knows numbers, no sockets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LOG_SECONDS = 60.0
 
 class Seat:
     """One connection's place, from accept to close. give_up: called when others get the place; must not block.
-    since: when it was taken, or taken anew. known: has somebody logged in, and has a place among those?
+    since: when it was taken, or last taken again. known: has somebody logged in and got a place among the known?
     """
 
     __slots__ = ("client", "network", "since", "known", "gone", "give_up")
@@ -30,12 +30,12 @@ class Seat:
 
 class Seats:
     """Two rooms: one for strangers, on whose connection nobody has logged in, and one for those who are known. So
-    however many strangers there are, they take no place from people who are logged in.
+    strangers, however many, never take a place from people who are logged in.
 
     strangers, known: places in each. per_client: of these, in each room, for one client (this machine has no such
     limit, as it may be a reverse proxy that names nobody).
-    patience: seconds for which a stranger has its place for sure, unless its neighbourhood holds more than another that
-    wants in. 0 where people log in: there the oldest strangers are those who do not.
+    patience: seconds for which a stranger is sure to keep its place, unless its neighbourhood holds more than the
+    newcomer's. 0 where people log in: there the oldest strangers are those who never log in.
 
     When the strangers' room is full, the oldest of the neighbourhood that holds the most gives up its place. Whoever
     logs in when the other room is full stays among the strangers, as the newest of them.
@@ -60,11 +60,11 @@ class Seats:
 
     @property
     def taken(self) -> tuple[int, int]:
-        """How many strangers there are, and how many who are known."""
+        """How many strangers and how many known connections there are."""
         return self._strangers.count, self._known_count
 
     def take(self, seat: Seat) -> bool:
-        """A place for a stranger; False: there is none. Somebody else may have to give up theirs."""
+        """Take a place for a stranger; False: there is none. Somebody else may have to give one up."""
         crowd, seat.since = self._strangers, self._clock()
         if seat.client and crowd.of_client(seat.client) >= self._per_client:
             free = self._displace(crowd.oldest_of_client(seat.client), self._patience)
@@ -119,7 +119,7 @@ class Seats:
         return True
 
     def _complain(self) -> None:
-        """One line a minute, or an attack on the connections would become one on the log."""
+        """Log at most one line a minute, so that an attack on the connections does not become one on the log."""
         if self._clock() - self._logged >= _LOG_SECONDS:
             text = "too many connections service=%s closed=%d refused=%d"
             log.warning(text, self._service, self._displaced, self._refused)
@@ -129,7 +129,8 @@ class Seats:
 
 class _Crowd:
     """Seats by client and by neighbourhood, the oldest first, and neighbourhoods by how many they hold: nothing here
-    takes longer because there are many. (A plain dict takes longer to tell its first key the more were taken from it.)
+    takes longer because there are many. (With a plain dict, finding the first key takes longer the more keys were
+    removed.)
     """
 
     def __init__(self) -> None:

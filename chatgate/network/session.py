@@ -14,8 +14,9 @@ from chatgate.store.records import Account
 
 @dataclass(slots=True)
 class Credentials:
-    """What a client offered to prove who it is. The password is kept out of repr(). mechanism: how it came: a SASL
-    mechanism ("PLAIN", "LOGIN"), "login" for IMAP's command of that name, "form" for a page; "" for none of them.
+    """What a client offered to prove who it is. The password is kept out of repr(). mechanism: how they were sent: a
+    SASL mechanism ("PLAIN", "LOGIN"), "login" for IMAP's command of that name, "form" for a web page; "" for any other
+    way.
     """
 
     address: str
@@ -24,7 +25,7 @@ class Credentials:
 
 
 class Connection(Protocol):
-    """What a session is told to, and by what its connection can be ended."""
+    """What a session needs of its connection: to tell it of a login, and to end it."""
 
     def logged_in(self) -> None:
         """`session.account` was set."""
@@ -36,17 +37,17 @@ class Connection(Protocol):
 class Session:
     """One client connection, from accept to close.
 
-    service: the listener it came in by: "submission", "mx", "imap", "http" ….
+    service: the service that accepted it: "submission", "mx", "imap", "http" ….
     peer: the client's IP address, for limits only; "" behind a unix socket. It must never be logged or stored.
-    account: of whoever has logged in, as the store has it. From then on the connection has its place among those of
-        people who are known, and ends when the login does not hold any more, see `chatgate.network.logins`.
-    server_name: what the client asked for, by TLS (RFC 6066 §3) or as the Host of HTTP, or else the IP address it
-        connected to; "" where neither is known. `gateway.domains.of_session` makes a domain of it.
+    account: the one that has logged in, as the store has it. From then on the connection counts among those with a
+        login, and ends when the login is not valid any more, see `chatgate.network.logins`.
+    server_name: the host that the client asked for, by TLS (RFC 6066 §3) or as the Host of HTTP, or else the IP address
+        it connected to; "" where neither is known. `gateway.domains.of_session` finds the domain for it.
     id: eight hex digits that tie log lines together; says nothing about the client.
-    on_stop: set by the protocol plugin; called once, must not block, when the session shall end, as the gateway stops
-        or the login does not hold any more: wake up and say goodbye with the text of `ending`. Connections that then
-        do not close are cut.
-    ending: why, as a Reply; None as long as all is well. No further command is run with it.
+    on_stop: set by the protocol plugin; called once, and must not block, when the session is to end because the gateway
+        stops or the login is not valid any more: wake up and say goodbye with the text of `ending`. Connections that
+        then do not close are cut.
+    ending: why the session is to end, as a Reply; None as long as all is well. Run no further command once it is set.
     stash: private notes of plugins, each under a key of its own, such as its name.
     """
 
@@ -73,7 +74,7 @@ class Session:
 
     @property
     def account(self) -> Account | None:
-        """Who has logged in. A protocol plugin sets it, see above."""
+        """The account that has logged in. A protocol plugin sets it, see above."""
         return self._account
 
     @account.setter
@@ -83,26 +84,28 @@ class Session:
             self._connection.logged_in()
 
     def end(self, why: Reply) -> None:
-        """Have the plugin say goodbye. From any greenlet; never blocks. The first reason counts."""
+        """Have the plugin say goodbye. May be called from any greenlet; never blocks. The first reason counts."""
         if self.ending is None:
             self.ending = why
             if self.on_stop is not None:
                 self.on_stop()
 
     def cut(self) -> None:
-        """End the connection without a word, if it is still there. From any greenlet; never blocks."""
+        """End the connection without a word, if it is still open. May be called from any greenlet; never blocks."""
         if self._connection is not None:
             self._connection.cut()
 
     @property
     def client(self) -> str:
-        """Who counts as one client, an IPv4 address or an IPv6 /64, hidden as in `network`. "" for this machine."""
+        """A hash of what counts as one client, an IPv4 address or an IPv6 /64, made as for `network`. "" for this
+        machine.
+        """
         return veil.hidden(peers.client(self.peer))
 
     @property
     def network(self) -> str:
-        """The client's neighbourhood, its IPv4 /24 or IPv6 /48, as a hash: tells neighbours from others and nothing
-        else, and a day later not even that, see `chatgate.network.veil`. "" for this machine: reverse proxies,
+        """A hash of the client's neighbourhood, its IPv4 /24 or IPv6 /48: it tells neighbours from others and nothing
+        else, and after a day not even that, see `chatgate.network.veil`. "" for this machine: reverse proxies,
         commands, tests.
         """
         return veil.hidden(peers.neighbourhood(self.peer))

@@ -1,4 +1,4 @@
-"""One listener, several certificates: the client's first words name the host that it wants (RFC 6066 §3)."""
+"""Several certificates on one listener: the client's first message names the host that it wants (RFC 6066 §3)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatgate.network import peers
 
 
 def local_address(sock: Any) -> str:
-    """Our IP address to which a client has connected; "" for a Unix socket and one that is closed."""
+    """Our IP address that the client has connected to; "" for a Unix socket or a closed one."""
     try:
         name = sock.getsockname()
         return _normal(name[0]) if isinstance(name, tuple) else ""
@@ -22,9 +22,9 @@ _normal = functools.lru_cache(64)(peers.normal)  # a gateway has few, and each c
 
 
 def choose(context: Any, certificate_for: Callable[[str], Any]) -> None:
-    """Let this server context ask for the one to go on with, by the name that a client names, or else by our address,
-    as no client names those of servers without a name. None: with this one. The socket has the name then as its
-    `server_hostname`.
+    """Make this server context switch to the one that `certificate_for` returns for the name that the client sends or,
+    as clients send none for a server without a name, for our address. None: keep this context. The socket then has the
+    name as its `server_hostname`.
     """
 
     def chosen(sock: Any, name: str | None, _: Any) -> None:

@@ -1,4 +1,4 @@
-"""Giving others a turn amid long work in the hub's thread, by time: how long an item takes depends on who made it."""
+"""Giving other greenlets turns during long work in the hub's thread, by time, as clients decide what an item costs."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from gevent.hub import Waiter
 
 T = TypeVar("T")
 
-# Seconds of one turn: for so long everybody else waits.
+# Seconds of one turn, for which everybody else waits.
 _TURN = 0.002
-# Seconds until work that has just begun, or has waited for something, stands in line: what is short never does.
-# All that one owner begins between two looks at the sockets shares them.
+# Seconds that work may take, when it has just begun or has waited for something, before it stands in line: short work
+# never does. All work that one owner begins between two looks at the sockets shares them.
 _FIRST_TURN = 0.001
 # Seconds after a look in which nobody stands in line: ten people who log in at the same moment need not, and the
 # processor works better on many things at once than on one after the other with a look between.
@@ -29,8 +29,8 @@ _SORTED_AT_ONCE = 500
 
 
 def give_turn() -> None:
-    """Let everybody else run who can. Not sleep(0): after that gevent looks at sockets, timers and threads that have
-    finished only once for every fifty turns.
+    """Let every other greenlet run that can. This is not sleep(0), with which gevent looks at sockets, timers and
+    finished threads only once in fifty turns.
     """
     gevent.sleep(1e-6)
 
@@ -42,12 +42,14 @@ class TooMuchWork(Exception):
 
 
 class Abandoned(OSError):
-    """The client for whom it was done has closed its connection: nobody waits for the answer. Raised by `Work.step`."""
+    """The client for whom the work is done has closed its connection: nobody waits for the answer. Raised by
+    `Work.step`.
+    """
 
 
 class Client(Protocol):
-    """For whom a greenlet works. owner: who counts as one where many want a turn, however many connections they have.
-    gone: will nobody take what is being made?
+    """The client that a greenlet works for. owner: who counts as one when turns are shared out, however many
+    connections it has. gone: has the client left, so that nobody takes the result?
     """
 
     @property
@@ -57,7 +59,7 @@ class Client(Protocol):
 
 
 class _Nobody:
-    """In place of a client for the gateway's own greenlets."""
+    """Stands for the client in the gateway's own greenlets."""
 
     owner: Hashable = None
 
@@ -72,19 +74,19 @@ clients: dict[Any, Client] = {}
 
 
 class Work:
-    """Long work in small steps, for the client of the greenlet that makes this, and what it may cost.
+    """Long work in small steps, with a limit on its cost, for the client of the greenlet that makes this object.
 
         work = Work(seconds=30)
         for message in messages:
             work.step()
             …
 
-    Between two calls of `step` there shall be some milliseconds at most. All that is long in one process stands in one
-    line: between two turns everybody else runs, so it does not matter to them how many there are. The line goes from
-    owner to owner, so it does not matter to other owners how many connections one has.
+    Call `step` at least every few milliseconds. All long work of a process stands in one line: between two turns
+    everybody else runs, so it does not matter to them how much long work there is. The line goes from owner to owner,
+    so it does not matter to other owners how many connections one has.
 
-    seconds: of computing that it may have in all. What others computed meanwhile, and waiting, do not count.
-    spent: of these, up to the last turn that ended.
+    seconds: of computing that it may use in total. Time in which others compute, and waiting, do not count. spent:
+    seconds used, up to the end of the last turn.
     """
 
     __slots__ = ("seconds", "spent", "_until", "_cpu", "_line", "_client", "_iteration", "_end")
@@ -99,15 +101,15 @@ class Work:
         self.begin()
 
     def begin(self) -> None:
-        """Something new begins that may cost as much again. The turn goes on, if it is still the same."""
+        """Begin a new piece of work, which may use the full `seconds` again. The present turn goes on if not over."""
         self.spent = 0.0
         if self._line.loop.iteration != self._iteration:
             self._first(self._client.owner)
 
     def step(self) -> None:
-        """Give others their turn if this one is over. Costs nothing to speak of if it is not.
+        """Give others their turn if this one is over; costs next to nothing if it is not.
 
-        Raises TooMuchWork, Abandoned, and what `end` was told.
+        Raises TooMuchWork, Abandoned, or the exception given to `end`.
         """
         if time.monotonic() >= self._until:
             self._end_turn()
@@ -119,11 +121,11 @@ class Work:
                 raise TooMuchWork
 
     def end(self, why: Exception) -> None:
-        """Whoever works on this shall hear of it at a step, once it is its turn. From any greenlet."""
+        """Have `step` raise this exception when the work next gets a turn. May be called from any greenlet."""
         self._end = why
 
     def turn(self) -> None:
-        """As `step`, where it is too late to give up."""
+        """Like `step`, but raises nothing: for work that is too far on to be given up."""
         if time.monotonic() >= self._until:
             self._end_turn()
 
@@ -132,7 +134,7 @@ class Work:
         owner, until = self._client.owner, 0.0
         if self._line.loop.iteration == self._iteration:
             self.spent += used
-        else:  # the greenlet has waited meanwhile, so most of that was not its own
+        else:  # the greenlet has waited in between, so most of that time was not its own
             self.spent += min(used, _FIRST_TURN)
             until = self._first(owner)  # over already where others of the same owner have had it
         if until <= time.monotonic():
@@ -141,8 +143,8 @@ class Work:
             self._cpu, self._until = time.thread_time(), time.monotonic() + _TURN
 
     def _first(self, owner: Hashable) -> float:
-        """A turn without standing in line; until when. What it takes is not measured, for most work is over before it
-        is, and to ask for the time that the processor has spent takes longer than much else.
+        """Take a turn without standing in line; returns until when. Its processor time is not measured, as most work
+        ends before the turn does, and asking for processor time is expensive.
         """
         self._until = self._line.first_turn(owner)
         self._iteration = self._line.loop.iteration
@@ -156,14 +158,14 @@ class Work:
             yield item
 
     def every(self, items: Iterable[T]) -> Iterator[T]:
-        """The items, with a `turn` before each, where it is too late to give up."""
+        """The items, with a `turn` before each: for work that is too far on to be given up."""
         for item in items:
             if time.monotonic() >= self._until:  # as in `turn`, which would cost more than that
                 self._end_turn()
             yield item
 
     def ordered(self, items: Iterable[T], key: Callable[[T], Any]) -> Iterator[T]:
-        """Like sorted(items, key=key), which stops the hub for a second where there are some 100 000.
+        """Like sorted(items, key=key), which would stop the hub for a second with some 100 000 items, but in steps.
         Raises TooMuchWork.
         """
         left, pieces = self.each(items), []
@@ -173,8 +175,8 @@ class Work:
 
 
 class Line:
-    """Who waits for a turn in the thread of one hub: one has it between two looks at sockets, timers and threads, and
-    those whom these have woken go before. Owners by turns, and the work of each in its order.
+    """The line of work that waits for a turn in the thread of one hub. One turn is given between two looks at sockets,
+    timers and threads, after the greenlets that these have woken. Owners take turns; the work of each goes in order.
 
     loop: the hub's; `loop.iteration` counts the looks.
     """
@@ -189,7 +191,7 @@ class Line:
         self._look, self._since, self._begun = -1, 0.0, dict[Hashable, float]()
 
     def first_turn(self, owner: Hashable) -> float:
-        """Until when (time.monotonic()) this owner may do what comes without standing in line."""
+        """Until when (time.monotonic()) this owner may work without standing in line."""
         now = time.monotonic()
         if self._look != self.loop.iteration:
             self._begin_look(now)
@@ -199,7 +201,7 @@ class Line:
         return until
 
     def pass_by(self, owner: Hashable) -> None:
-        """For what is short, but not if many do it at once."""
+        """For short work: wait for a turn only if many do such work at once."""
         now = time.monotonic()
         if self._look != self.loop.iteration:
             self._begin_look(now)
@@ -218,7 +220,7 @@ class Line:
             self._timer.start(self._call)
         try:
             turn.get()
-        except BaseException:  # killed, or a time-out: the next one must not wait for its sake
+        except BaseException:  # killed, or a time-out: the next one must not wait for this one
             if turn in self._owners.get(owner, ()):
                 self._owners[owner].remove(turn)
                 if not self._owners[owner]:
@@ -252,7 +254,7 @@ def _line() -> Line:
 
 
 def in_turns(items: Iterable[T]) -> Iterator[T]:
-    """The items, with a turn for everybody else after some milliseconds of work, however many there are."""
+    """The items, with a turn for everybody else after every few milliseconds of work, however many there are."""
     return Work().each(items)
 
 

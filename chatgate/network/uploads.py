@@ -1,4 +1,4 @@
-"""Memory for what clients are sending: a budget that fills with what has come, and a pace that senders must keep."""
+"""Memory for uploads: a budget that fills with the octets that have arrived, and a pace that senders must keep."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ _PACE_SECONDS = 5.0
 
 
 class Uploads:
-    """What the unfinished uploads of one kind may hold together. Each kind has a budget of its own, so that mail from
-    strangers leaves room for that of accounts.
+    """The memory that all unfinished uploads of one kind may use together. Each kind has a budget of its own, so that
+    mail from strangers leaves room for mail from accounts.
 
-    octets: in all. free: what is left of it. min_rate: octets a second that an upload must bring; slack_seconds: by how
-    much it may fall behind, at the beginning and whenever it stands still.
+    octets: the whole budget. free: what is left of it. min_rate: octets per second that an upload must bring;
+    slack_seconds: how far it may fall behind that, at the beginning and whenever it stands still.
 
-    When the memory is full, whoever holds much and brings little goes first: the upload that, at its present pace,
-    would need the longest for what its owner holds. So clients that send half a message and then next to nothing, or
-    many at once, lose theirs before anybody else does.
+    When the memory is full, an upload whose owner holds much while it brings little is dropped first: the one that, at
+    its present pace, would need the longest for what its owner holds. So clients that send half a message and then next
+    to nothing, or many messages at once, lose theirs before anybody else does.
     """
 
     def __init__(
@@ -33,8 +33,8 @@ class Uploads:
         self._owners: Counter[Hashable] = Counter()
 
     def begin(self, owner: Hashable, drop: Callable[[], None]) -> Upload:
-        """An upload. owner: who sends it, such as an account or `Session.network`. drop: lets go of all that is held,
-        at once and without blocking; the client is to be told then that it may try again later.
+        """Begin an upload. owner: who sends it, such as an account or `Session.network`. drop: releases all that is
+        held, at once and without blocking; then tell the client that it may try again later.
         """
         return Upload(self, owner, drop)
 
@@ -74,11 +74,11 @@ class Uploads:
 
 
 class Upload:
-    """One message, or other large input, on its way in; what it holds is given back at the end of the `with`, or by
-    `close`.
+    """One message, or other large input, on its way in; the memory it holds is given back at the end of the `with`, or
+    by `close`.
 
-    held: octets in memory. dropped: the memory is needed for others, and `drop` has been called.
-    deadline: the moment (of the clock) at which it has been too slow, if nothing comes until then.
+    held: octets in memory. dropped: the memory was needed for others, and `drop` has been called. deadline: the time
+    (of the clock) from which it counts as too slow if nothing arrives until then.
     """
 
     __slots__ = ("owner", "drop", "held", "dropped", "finished", "deadline", "_uploads", "_pace", "_began", "_at")
@@ -92,7 +92,9 @@ class Upload:
         self.deadline = self._at + uploads.slack_seconds
 
     def came(self, octets: int, held: int) -> None:
-        """So much has come, and so much is held now. This or other uploads may be dropped for it."""
+        """octets: how many have just arrived. held: how many it holds now. This or other uploads may be dropped to make
+        room.
+        """
         uploads = self._uploads
         now = uploads.clock()
         self._pace = self._pace * math.exp((self._at - now) / _PACE_SECONDS) + octets / _PACE_SECONDS
@@ -102,13 +104,13 @@ class Upload:
             uploads._hold(self, held)
 
     def pace(self) -> float:
-        """Octets a second that come at present, or have come since it began if that is later."""
+        """Octets per second, averaged over the last few seconds, or since it began if that is more recent."""
         now = self._uploads.clock()
         measured = 1.0 - math.exp(-max(now - self._began, 1.0) / _PACE_SECONDS)
         return self._pace * math.exp((self._at - now) / _PACE_SECONDS) / measured
 
     def finish(self) -> None:
-        """All has come: from here on it is not dropped, as somebody works on it."""
+        """All of it has arrived: from here on it is not dropped, as it is being processed."""
         self.finished = True
         self._uploads._hold(self, self.held)
 

@@ -1,8 +1,8 @@
-"""Networks of clients, hidden: the same for the same network, and nothing else to be read from it.
+"""Hashes of clients' networks: equal for the same network, and saying nothing else about it.
 
-They are hashed under a key that is a day old at most: the next day's is another, and then nobody can tell any more who
-was whose neighbour the day before, whatever was written down meanwhile. Processes that serve from one folder share the
-key by a file, so that what they count together means the same; a restart keeps it, so that it resets no limit.
+The key of the hash changes each day, after which nobody can tell any more who was whose neighbour the day before,
+whatever was written down. Processes that serve from one folder share the key through a file, so that their hashes
+agree; a restart keeps the key, so that it resets no limit.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _FILE = struct.Struct("=q32s")  # the day since 1970-01-01, UTC, and the key
 
 
 class Veil:
-    """path: of the file, made when missing, for its owner alone; None: the key is this process's own. wall: Unix
-    seconds. What is wrong with the file is a line in the log, and the key of that day is this process's own.
+    """path: the file of the key, made if missing, readable by its owner only; None: the key is this process's own.
+    wall: gives Unix seconds. If the file cannot be used, that is logged, and the day's key is this process's own.
     """
 
     def __init__(self, path: Path | None = None, wall: Callable[[], float] = time.time) -> None:
@@ -51,7 +51,7 @@ class Veil:
 
 
 def _shared(path: Path, day: int) -> bytes:
-    """Whoever needs the day's key first makes it."""
+    """The day's key from the file; the process that first needs it makes it."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -59,7 +59,8 @@ def _shared(path: Path, day: int) -> bytes:
         found = os.pread(file, _FILE.size, 0)
         if len(found) == _FILE.size:
             of, key = _FILE.unpack(found)
-            # Tomorrow's is that of a process which has just come to midnight. Any later one, of a clock that was wrong.
+            # Tomorrow's key is by a process whose clock has just passed midnight; a later one is by a clock that was
+            # wrong.
             if day <= of <= day + 1:
                 return bytes(key)
         key = secrets.token_bytes(32)
@@ -73,11 +74,11 @@ _process = Veil()
 
 
 def share(path: Path) -> None:
-    """From now on this process takes the key from that file, as all that serve from its folder do."""
+    """Make this process take the key from that file from now on, as all that serve from its folder do."""
     global _process
     _process = Veil(path)
 
 
 def hidden(network: str) -> str:
-    """By the key of this process."""
+    """As `Veil.hidden`, with the key of this process."""
     return _process.hidden(network)
