@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import inspect
 from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property
 from typing import Any
 
 import pluggy
@@ -20,6 +21,8 @@ class PluginError(Exception):
 
 class _Manager(pluggy.PluginManager):
     def parse_hookimpl_opts(self, plugin: Any, name: str) -> Any:
+        if isinstance(inspect.getattr_static(type(plugin), name, None), property | cached_property):
+            return None  # older versions of pluggy would have it computed, before all plugins are there
         opts = super().parse_hookimpl_opts(plugin, name)
         if opts is None:
             return None

@@ -25,6 +25,7 @@ from chatgate_tls import selfsigned
 from gevent.server import StreamServer
 
 from chatgate.api import Account, Delivery, Envelope, Session, Stored
+from chatgate.hosting.hub import Hub
 
 from .report import quantile
 
@@ -82,8 +83,9 @@ def service(folder: Path, latency: float) -> Iterator[str]:
 
 
 def measure(folder: Path, url: str, rate: float, count: int) -> int:
-    gateway: Any = SimpleNamespace(path=folder.joinpath)
+    gateway: Any = SimpleNamespace(path=folder.joinpath, place=SimpleNamespace(number=0), hub=Hub())
     push = Push(gateway, PushOptions(url=url, ca_file=str(folder / "chain.pem")))
+    gateway.hub.load([("push", push)])
     push.sender.bind()
     push.sender.start()
     for number in range(count):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,24 +11,24 @@ from chatgate_filedb import ERRORS, FileDatabase
 from peewee import SqliteDatabase, fn
 
 from chatgate.api import json_option, show
-from chatgate_push.database import State, Token, Waiting
+from chatgate_push.database import State, Waiting
+from chatgate_push.hooks import DeviceTokens
 from chatgate_push.keeper import METRICS
 from chatgate_push.metrics import COUNTERS, Metrics, within
 
 
-def read(database: FileDatabase, now: float) -> dict[str, Any]:
-    """What push.db says. A running gateway saves its counters whenever something happens, so they are current.
-    Raises PluginError and one of `ERRORS`.
+def read(database: FileDatabase, kept: DeviceTokens, now: float) -> dict[str, Any]:
+    """What push.db says, and how many tokens there are. A running gateway saves its counters whenever something
+    happens, so they are current. Raises PluginError and one of `ERRORS`.
     """
 
-    def work(db: SqliteDatabase) -> tuple[int, int, int, float | None, list[str]]:
-        accounts = fn.COUNT(fn.DISTINCT(Token.account_id))
-        ((devices, owners),) = Token.select(fn.COUNT(Token.id), accounts).tuples().execute(db)
+    def work(db: SqliteDatabase) -> tuple[int, float | None, list[str]]:
         ((waiting, oldest),) = Waiting.select(fn.COUNT(Waiting.digest), fn.MIN(Waiting.stored)).tuples().execute(db)
         saved = State.select(State.value).where(State.name.startswith(METRICS)).tuples().execute(db)
-        return devices, owners, waiting, oldest, [value for (value,) in saved]
+        return waiting, oldest, [value for (value,) in saved]
 
-    devices, owners, waiting, oldest, saved = database.run(work, writes=False)
+    devices, owners = kept.counts()
+    waiting, oldest, saved = database.run(work, writes=False)
     metrics = Metrics()
     for of_a_process in saved:
         metrics.load(of_a_process)
@@ -54,8 +55,8 @@ def lines(data: dict[str, Any]) -> list[str]:
     return found
 
 
-def make(database: FileDatabase) -> click.Group:
-    """The command group `push`."""
+def make(database: FileDatabase, kept: Callable[[], DeviceTokens]) -> click.Group:
+    """The command group `push`. kept: where the tokens are; first called when a command runs."""
 
     @click.group("push")
     def push() -> None:
@@ -71,7 +72,7 @@ def make(database: FileDatabase) -> click.Group:
         if not database.path.exists():
             raise click.ClickException(f"no {database.path} yet: start the gateway with the plugin first")
         try:
-            data = read(database, time.time())
+            data = read(database, kept(), time.time())
         except ERRORS as error:
             raise click.ClickException(f"{database.path} cannot be read: {error}") from error
         finally:

@@ -14,8 +14,8 @@ from chatgate_filedb import ERRORS, FileDatabase
 from peewee import SqliteDatabase
 
 from chatgate.api import PluginError
-from chatgate_push import tokens
 from chatgate_push.database import State, Waiting
+from chatgate_push.hooks import Days, DeviceTokens
 from chatgate_push.metrics import Metrics
 from chatgate_push.options import PushOptions
 from chatgate_push.queue import Entry, Queue
@@ -31,23 +31,25 @@ T = TypeVar("T")
 
 
 class Keeper:
-    """days: of the tokens that count now. clock: Unix seconds. queued: is called when there is more to send.
-    number: of this process, among those that serve from the folder. Each sends what it took in, and counts it in a row
-    of its own; what a process left behind that ended is sent when the first one begins.
+    """kept: where the tokens are. days: of the tokens that count now. clock: Unix seconds. queued: is called when there
+    is more to send. number: of this process, among those that serve from the folder. Each sends what it took in, and
+    counts it in a row of its own; what a process left behind that ended is sent when the first one begins.
     """
 
     def __init__(
         self,
         options: PushOptions,
         database: FileDatabase,
+        kept: DeviceTokens,
         queue: Queue,
         metrics: Metrics,
-        days: Callable[[], tokens.Days],
+        days: Callable[[], Days],
         clock: Callable[[], float],
         queued: Callable[[], None],
         number: Callable[[], int],
     ) -> None:
-        self._options, self._database, self._queue, self._metrics = options, database, queue, metrics
+        self._options, self._database, self._kept, self._queue = options, database, kept, queue
+        self._metrics = metrics
         self._days, self._clock, self._queued, self._number = days, clock, queued, number
         self._arrived: dict[int, tuple[float, float]] = {}  # account id: times of the first and the last message
         self._gone: set[bytes] = set()  # tokens to forget
@@ -85,7 +87,7 @@ class Keeper:
         """The tokens of these notifications by their digests, without those that are no more; None: not to be had."""
         days = self._days()
         digests = [entry.digest for entry in entries]
-        return self._run("reading", lambda database: tokens.values(database, digests, days), writes=False)
+        return self._run("reading", lambda: self._kept.values(digests, days))
 
     def load(self) -> None:
         """Queue what waited before a restart, if it can be read."""
@@ -101,7 +103,7 @@ class Keeper:
             metrics = State.select(State.value).where(State.name == name).scalar(database)
             return given_up, list(rows.execute(database)), metrics
 
-        found = self._run("loading", work, writes=True)
+        found = self._run("loading", lambda: self._database.run(work))
         if found is None:
             return
         given_up, rows, metrics = found
@@ -137,12 +139,12 @@ class Keeper:
             self._database.close()
 
     def _look_up_and_save(self) -> bool:
-        """Two transactions, so that phones are woken also while nothing can be written: the disk is full, or another
-        process keeps the file locked.
+        """Each in a transaction of its own, so that phones are woken also while nothing can be written: the disk is
+        full, or another process keeps the file locked.
         False: one failed, and everything is kept for another time.
         """
         with self._working:
-            return all([self._look_up(), self._save()])
+            return all([self._look_up(), self._forget(), self._save()])
 
     def _look_up(self) -> bool:
         """Queue what the devices of the accounts that got mail are to be told."""
@@ -150,7 +152,7 @@ class Keeper:
         if not arrived:
             return True
         days = self._days()
-        found = self._run("look-up", lambda database: tokens.of_accounts(database, arrived, days), writes=False)
+        found = self._run("look-up", lambda: self._kept.of_accounts(arrived, days))
         if found is None:
             for account_id, (first, last) in arrived.items():
                 self._arrived[account_id] = (first, max(last, self._arrived.get(account_id, (0, 0))[1]))
@@ -174,9 +176,21 @@ class Keeper:
             self._full = True
             log.error("too many notifications wait, further ones are dropped; waiting=%d", len(self._queue))
 
-    def _save(self) -> bool:
-        """Write what changed, and forget tokens."""
+    def _forget(self) -> bool:
+        """The tokens of devices that are gone. A notification that a crash leaves behind finds none and goes, too."""
         gone, self._gone = self._gone, set()
+
+        def work() -> bool:
+            self._kept.forget(gone)
+            return True
+
+        if gone and self._run("forgetting", work) is None:
+            self._gone |= gone
+            return False
+        return True
+
+    def _save(self) -> bool:
+        """Write what changed in the queue and the counters."""
         changed, self._queue.changed = self._queue.changed, set()
         entries = {digest: self._queue.get(digest) for digest in changed}
         over = [(digest,) for digest, entry in entries.items() if entry is None]
@@ -185,24 +199,24 @@ class Keeper:
 
         def work(database: SqliteDatabase) -> bool:
             connection = database.connection()
-            connection.executemany("DELETE FROM token WHERE digest=?", [(digest,) for digest in gone])
             connection.executemany("DELETE FROM waiting WHERE digest=?", over)
             connection.executemany("REPLACE INTO waiting VALUES (?, ?, ?, ?, ?)", rows)
             if metrics != self._saved:
                 State.replace(name=name, value=metrics).execute(database)
             return True
 
-        if self._run("saving", work, writes=True) is None:
-            self._gone |= gone
+        if self._run("saving", lambda: self._database.run(work)) is None:
             self._queue.changed |= changed
             return False
         self._saved = metrics
         return True
 
-    def _run(self, what: str, work: Callable[[SqliteDatabase], T], *, writes: bool) -> T | None:
-        """None: the database failed. When that begins and when it ends is in the log, not each time."""
+    def _run(self, what: str, work: Callable[[], T]) -> T | None:
+        """None: the file, or where the tokens are, failed. When that begins and when it ends is in the log, not each
+        time.
+        """
         try:
-            result = self._database.run(work, writes=writes)
+            result = work()
         except (*ERRORS, PluginError) as error:
             if what not in self._failing:
                 log.error("push database: %s fails: %s", what, error)

@@ -7,6 +7,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -26,11 +27,12 @@ from chatgate.api import (
     Stored,
     hookimpl,
 )
-from chatgate_push import command, tokens
+from chatgate_push import command, hooks
 from chatgate_push.client import Client
 from chatgate_push.database import database
 from chatgate_push.options import PushOptions
 from chatgate_push.sender import Sender, steady
+from chatgate_push.tokens import FileTokens
 
 _ENTRY = "/private/devicetoken"
 _TOKEN = re.compile(rb"[!-~]+")  # no blank: GETMETADATA puts one between tokens
@@ -43,6 +45,7 @@ class Push:
 
     Options = PushOptions
     order = 70
+    hookspecs = hooks
 
     def __init__(
         self,
@@ -52,11 +55,28 @@ class Push:
         steady: Callable[[], float] = steady,
     ) -> None:
         """clock: Unix seconds, for the age of tokens. steady: the same, but it does not jump, for waiting."""
-        self._options, self._clock = options, clock
+        self._gateway, self._options, self._clock, self._steady = gateway, options, clock, steady
         ca_file = str(gateway.path(options.ca_file)) if options.ca_file else ""
         self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
         self._database = database(gateway.path(options.file))
-        self.sender = Sender(options, self._database, self._client, self._days, steady, lambda: gateway.place.number)
+
+    @cached_property
+    def kept(self) -> hooks.DeviceTokens:
+        """First used when all plugins are made."""
+        found = self._gateway.hub.decision(hooks.chatgate_device_tokens).or_raise(gateway=self._gateway)
+        return found or FileTokens(self._database)
+
+    @cached_property
+    def sender(self) -> Sender:
+        return Sender(
+            self._options,
+            self._database,
+            self.kept,
+            self._client,
+            self._days,
+            self._steady,
+            lambda: self._gateway.place.number,
+        )
 
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
@@ -81,9 +101,7 @@ class Push:
         account = session.account
         if account is None or (mailbox, entry) != ("INBOX", _ENTRY):
             return None
-        days = self._days()
-        values = self._database.run(lambda db: tokens.of_account(db, account.id, days), writes=False)
-        return b" ".join(values) or None
+        return b" ".join(self.kept.of_account(account.id, self._days())) or None
 
     @hookimpl
     def chatgate_set_metadata(self, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
@@ -92,14 +110,13 @@ class Push:
         if account is None or (mailbox, entry) != ("INBOX", _ENTRY):
             return None
         if value is None:
-            self._database.run(lambda db: tokens.remove(db, account.id))
+            self.kept.remove(account.id)
         elif len(value) > self._options.max_token_bytes:
             return Reply(552, "5.3.4", "Token too long", imap=f"METADATA MAXSIZE {self._options.max_token_bytes}")
         elif not _TOKEN.fullmatch(value):
             return Reply(501, "5.5.4", "Not a device token", imap="CANNOT")
         else:
-            days = self._days()
-            self._database.run(lambda db: tokens.put(db, account.id, value, days, limit))
+            self.kept.put(account.id, value, self._days(), limit)
         return Reply(250, "2.0.0", "OK")
 
     @hookimpl
@@ -112,18 +129,18 @@ class Push:
 
     @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:
-        self._database.run(lambda db: tokens.remove(db, account.id))
+        self.kept.remove(account.id)
 
     @hookimpl
     def chatgate_expire(self, now: float) -> dict[str, int]:
-        days, removed = tokens.Days.at(now, self._options.token_days), 0
-        while count := self._database.run(lambda db: tokens.expire(db, days, _BATCH)):
+        days, removed = hooks.Days.at(now, self._options.token_days), 0
+        while count := self.kept.expire(days, _BATCH):
             removed += count
         return {"push_tokens": removed}
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
-        cli.add_command(command.make(self._database))
+        cli.add_command(command.make(self._database, lambda: self.kept))
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:
@@ -137,7 +154,7 @@ class Push:
 
     def _late(self) -> list[Problem]:
         try:
-            data = command.read(self._database, self._clock())
+            data = command.read(self._database, self.kept, self._clock())
         except PluginError as error:
             return [Problem("error", str(error))]
         except ERRORS as error:
@@ -165,8 +182,8 @@ class Push:
         sender = self.sender
         return {**sender.metrics.data(), "waiting": len(sender.queue), "service_left_alone": sender.breaker.open}
 
-    def _days(self) -> tokens.Days:
-        return tokens.Days.at(self._clock(), self._options.token_days)
+    def _days(self) -> hooks.Days:
+        return hooks.Days.at(self._clock(), self._options.token_days)
 
 
 def _loopback(host: str) -> bool:

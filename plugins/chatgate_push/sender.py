@@ -12,9 +12,9 @@ import gevent.pool
 from chatgate_filedb import FileDatabase
 
 from chatgate.api import Background
-from chatgate_push import tokens
 from chatgate_push.breaker import Breaker
 from chatgate_push.client import QUIETLY, Client, Outcome
+from chatgate_push.hooks import Days, DeviceTokens
 from chatgate_push.keeper import Keeper
 from chatgate_push.metrics import Metrics
 from chatgate_push.options import PushOptions
@@ -39,7 +39,9 @@ def steady() -> float:
 
 
 class Sender:
-    """days: of the tokens that count now. clock: Unix seconds; call `wake` when it jumps. number: see `Keeper`."""
+    """kept: where the tokens are. days: of the tokens that count now. clock: Unix seconds; call `wake` when
+    it jumps. number: see `Keeper`.
+    """
 
     name = "push"
     listening: list[str] = []
@@ -48,8 +50,9 @@ class Sender:
         self,
         options: PushOptions,
         database: FileDatabase,
+        kept: DeviceTokens,
         client: Client,
-        days: Callable[[], tokens.Days],
+        days: Callable[[], Days],
         clock: Callable[[], float],
         number: Callable[[], int] = lambda: 0,
     ) -> None:
@@ -57,7 +60,7 @@ class Sender:
         self.queue = Queue(options)
         self.breaker = Breaker(options)
         self.metrics = Metrics()
-        self.keeper = Keeper(options, database, self.queue, self.metrics, days, clock, self.wake, number)
+        self.keeper = Keeper(options, database, kept, self.queue, self.metrics, days, clock, self.wake, number)
         self._requests = gevent.pool.Group()
         self._under_way = 0
         self._wake = gevent.event.Event()  # something may be due, or a request ended

@@ -10,7 +10,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from chatgate_tls import selfsigned  # noqa: E402
-from push_fakes import Clock, Plugin, Service  # noqa: E402
+from push_fakes import Clock, Memory, Plugin, Service  # noqa: E402
 
 
 @pytest.fixture
@@ -34,12 +34,18 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def push(tmp_path: Path, service: Service) -> Iterator[Callable[..., Plugin]]:
+def memory() -> Memory | None:
+    """Where the tokens are, if not in the file."""
+    return None
+
+
+@pytest.fixture
+def push(tmp_path: Path, service: Service, memory: Memory | None) -> Iterator[Callable[..., Plugin]]:
     """Starts the plugin: push(clock=…, max_tokens=3). All of one test share a folder; stop one before the next."""
     made: list[Plugin] = []
 
     def make(url: str = "", **options: Any) -> Plugin:
-        made.append(Plugin(tmp_path, url or service.url, **options).start())
+        made.append(Plugin(tmp_path, url or service.url, memory=memory, **options).start())
         return made[-1]
 
     yield make

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -13,9 +13,11 @@ import gevent
 import gevent.event
 import gevent.ssl
 from chatgate_push import Push, PushOptions
+from chatgate_push.hooks import Days, digest
 from gevent.server import StreamServer
 
-from chatgate.api import Account, Delivery, Envelope, Reply, Session, Stored
+from chatgate.api import Account, Delivery, Envelope, Reply, Session, Stored, hookimpl
+from chatgate.hosting.hub import Hub
 from chatgate.testing import until
 from tests.ports import free_port
 
@@ -180,6 +182,60 @@ def session(account_id: int) -> Session:
     return Session("imap", "127.0.0.1", account=Account(account_id, f"user{account_id}@example.org"))
 
 
+class Memory:
+    """`DeviceTokens` for one process: [account id, value, day] in the order in which they came."""
+
+    def __init__(self) -> None:
+        self.rows: list[list[Any]] = []
+
+    def put(self, account_id: int, value: bytes, days: Days, limit: int) -> None:
+        for row in self.rows:
+            if row[:2] == [account_id, value]:
+                row[2] = days.today
+                return
+        self.rows.append([account_id, value, days.today])
+        mine = [row for row in self.rows if row[0] == account_id]
+        while len(mine) > limit:
+            gone = min(mine, key=lambda row: row[2])
+            mine.remove(gone)
+            self.rows.remove(gone)
+
+    def of_account(self, account_id: int, days: Days) -> list[bytes]:
+        return [value for owner, value, day in self.rows if owner == account_id and days.first <= day <= days.last]
+
+    def remove(self, account_id: int) -> None:
+        self.rows = [row for row in self.rows if row[0] != account_id]
+
+    def expire(self, days: Days, limit: int) -> int:
+        old = [row for row in self.rows if not days.first <= row[2] <= days.last][:limit]
+        self.rows = [row for row in self.rows if row not in old]
+        return len(old)
+
+    def forget(self, digests: Collection[bytes]) -> None:
+        self.rows = [row for row in self.rows if digest(row[1]) not in digests]
+
+    def of_accounts(self, account_ids: Collection[int], days: Days) -> list[tuple[int, bytes]]:
+        return [(one, digest(value)) for one in account_ids for value in self.of_account(one, days)]
+
+    def values(self, digests: Collection[bytes], days: Days) -> dict[bytes, bytes]:
+        good = [value for _, value, day in self.rows if days.first <= day <= days.last]
+        return {digest(value): value for value in good if digest(value) in digests}
+
+    def counts(self) -> tuple[int, int]:
+        return len(self.rows), len({row[0] for row in self.rows})
+
+
+class Elsewhere:
+    """A plugin that keeps the tokens."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+
+    @hookimpl(optionalhook=True)
+    def chatgate_device_tokens(self) -> Memory:
+        return self._memory
+
+
 class Plugin(Push):
     """Push in a folder, without a gateway. A clock of the test is for tokens and for waiting, unless it has another."""
 
@@ -189,11 +245,13 @@ class Plugin(Push):
         url: str,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] | None = None,
+        memory: Memory | None = None,
         **options: Any,
     ) -> None:
-        gateway: Any = SimpleNamespace(path=folder.joinpath, place=SimpleNamespace(number=0))
+        gateway: Any = SimpleNamespace(path=folder.joinpath, place=SimpleNamespace(number=0), hub=Hub())
         settings = PushOptions(**{"url": url, "coalesce_seconds": 0.05} | options)
         super().__init__(gateway, settings, clock, steady or clock)
+        gateway.hub.load([("push", self), *([("elsewhere", Elsewhere(memory))] if memory else [])])
         self.clock = clock
 
     def start(self) -> Plugin:

@@ -279,24 +279,26 @@ def test_nothing_secret_in_the_logs_of_a_whole_gateway(person, service: Service,
 def test_further_processes_count_for_themselves_and_leave_what_waits_to_the_first(tmp_path):
     from chatgate_push.command import read
     from chatgate_push.database import Waiting, database
+    from chatgate_push.hooks import Days
     from chatgate_push.keeper import Keeper
     from chatgate_push.metrics import Metrics
     from chatgate_push.options import PushOptions
     from chatgate_push.queue import Queue
-    from chatgate_push.tokens import Days
+    from chatgate_push.tokens import FileTokens
 
     file, options, found = database(tmp_path / "push.db"), PushOptions(), []
+    kept = FileTokens(file)
     row = {"digest": b"x", "stored": 1000.0, "latest": 1000.0, "due": 1000.0, "tries": 0}
     file.run(lambda db: Waiting.insert(row).execute(db))
     for number in (0, 1, 2):
         queue, metrics = Queue(options), Metrics()
         keeper = Keeper(
-            options, file, queue, metrics, lambda: Days(0, 1), lambda: 1000.0, lambda: None, lambda n=number: n
+            options, file, kept, queue, metrics, lambda: Days(0, 1), lambda: 1000.0, lambda: None, lambda n=number: n
         )
         keeper.load()
         found.append(len(queue))
         metrics.add("requests", number + 1)
         keeper._save()
     assert found == [1, 0, 0]
-    assert read(file, 1000.0)["requests"] == 6
+    assert read(file, kept, 1000.0)["requests"] == 6
     file.close()

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import sqlite3
-
-import gevent
 import pytest
-from chatgate_push import Push, tokens
+from chatgate_push.hooks import Days
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from push_fakes import ENTRY, Plugin, session
+from push_fakes import ENTRY, Memory, session
 
-from chatgate.api import Account, PluginError
+from chatgate.api import Account
 
 DAY = 86400
+
+
+@pytest.fixture(params=["file", "memory"])
+def memory(request):
+    """Each of these tests holds wherever the tokens are."""
+    return Memory() if request.param == "memory" else None
 
 
 def test_tokens_come_back_in_order_with_a_blank_between(push):
@@ -114,54 +117,6 @@ def test_tokens_of_a_removed_account_go(push):
     assert plugin.get(1) == ""
 
 
-def test_setting_it_again_on_the_same_day_writes_nothing(push, tmp_path):
-    plugin = push()
-    plugin.set(1, "one")
-    with sqlite3.connect(tmp_path / "data/push.db") as other:
-        before = other.execute("PRAGMA data_version").fetchall()
-        plugin.set(1, "one")
-        assert other.execute("PRAGMA data_version").fetchall() == before
-        plugin.set(1, "two")
-        assert other.execute("PRAGMA data_version").fetchall() != before
-
-
-def test_two_programs_may_write_at_the_same_time(push):
-    """As a command does beside the gateway."""
-    plugins = [push(), push()]
-
-    def work(plugin, first):
-        for account in range(first, first + 300):
-            plugin.set(account, "one")
-
-    gevent.joinall([gevent.spawn(work, plugin, i * 1000) for i, plugin in enumerate(plugins)], raise_error=True)
-    assert plugins[0].get(1299) == plugins[1].get(299) == "one"
-
-
-def test_only_we_may_read_the_file(push, tmp_path):
-    push().set(1, "one")
-    files = list((tmp_path / "data").iterdir())
-    assert len(files) >= 2  # with its -wal
-    assert {file.stat().st_mode & 0o077 for file in files} == {0}
-
-
-def test_a_file_of_a_newer_program_is_left_alone_and_stops_no_mail(push, tmp_path, caplog):
-    push().stop()
-    with sqlite3.connect(tmp_path / "data/push.db") as other:
-        other.execute("PRAGMA user_version=2")
-    with pytest.raises(PluginError, match="newer program"):
-        push().set(1, "one")
-    assert "goes on without: push: " in caplog.text
-
-
-def test_a_spoilt_file_is_replaced_and_clients_set_their_tokens_again(push, tmp_path, caplog):
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data/push.db").write_bytes(b"no database at all" * 1000)
-    plugin = push()
-    assert "set aside as push.db.spoilt" in caplog.text
-    plugin.set(1, "one")
-    assert plugin.get(1) == "one"
-
-
 @settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(1, 2), st.sampled_from("abcdef"), st.integers(0, 40)), max_size=20))
 def test_tokens_like_a_plain_dictionary(push, clock, steps):
@@ -172,7 +127,7 @@ def test_tokens_like_a_plain_dictionary(push, clock, steps):
     model: dict[int, dict[str, int]] = {1: {}, 2: {}}
     for account, value, days in steps:
         clock.now += days * DAY
-        today = tokens.Days.at(clock.now, 90).today
+        today = Days.at(clock.now, 90).today
         plugin.set(account, value)
         mine, known = model[account], value in model[account]
         mine[value] = today
@@ -182,13 +137,3 @@ def test_tokens_like_a_plain_dictionary(push, clock, steps):
         for owner, kept in model.items():
             assert plugin.get(owner).split() == [token for token, day in kept.items() if day >= today - 90]
     plugin.stop()
-
-
-def test_options_that_do_not_fit(tmp_path):
-    with pytest.raises(ValueError, match="connections must be more than zero"):
-        Plugin(tmp_path, "http://127.0.0.1:1/", connections=0)
-
-
-def test_the_gateway_says_which_option_is_wrong(gateway_factory):
-    with pytest.raises(PluginError, match="url must be"):
-        gateway_factory(Push, push={"url": "nonsense"})
