@@ -118,7 +118,7 @@ def quota(gateway: Gateway, address: str, size: int | None, as_json: bool) -> No
         account = account_of(gateway, address)
     facts = {key: facts_of(gateway, account)[key] for key in ("address", "octets", "quota_octets", "own_quota")}
     limit = f" of {facts['quota_octets']} octets" if facts["quota_octets"] else ", no limit"
-    about = "" if facts["own_quota"] else ", as for everybody"
+    about = "" if facts["own_quota"] else ", the default of its domain"
     show(facts, as_json, [f"{account.address}: {facts['octets']} octets{limit}{about}"])
 
 

@@ -214,7 +214,7 @@ def test_quotas(run, beside):
     assert beside.store.usage(beside.store.account("anna@d.test").id).limit == 20_000_000
     assert "no limit" in run("accounts", "quota", "anna", "none")
     assert beside.store.usage(beside.store.account("anna@d.test").id).limit == 0
-    assert "as for everybody" in run("accounts", "quota", "anna", "default")
+    assert "the default of its domain" in run("accounts", "quota", "anna", "default")
     made(run, "bert")
     everybody = beside.store.usage(beside.store.account("bert@d.test").id).limit
     assert beside.store.usage(beside.store.account("anna@d.test").id).limit == everybody
