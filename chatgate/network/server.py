@@ -28,18 +28,18 @@ from chatgate.reply import Reply
 
 log = logging.getLogger("chatgate.net")
 
-# The system's own, which does not wait here; gevent's in its place makes watchers.
+# The system's own poll, which is not used for waiting here; gevent's replacement would make watchers.
 _poll = monkey.get_original("select", "poll")
 
-# Seconds for which a connection keeps its place for sure where nobody logs in: other servers deliver their mail, and
-# browsers get their page, within.
+# Seconds for which a connection is sure to keep its place where nobody logs in: long enough for other servers to
+# deliver mail and for browsers to get a page.
 _PATIENCE = 30.0
 
 # Connections that are taken between two looks at the others. gevent takes 100, which takes 10 ms and more; and to
 # find that there is no further one costs more than another look.
 _ACCEPTED_AT_ONCE = 1
 
-# How long and for how much a connection that we have ended is read, so that the client gets our last words.
+# For how long and how far we go on reading a connection that we have ended, so that the client gets our last words.
 _LINGER_SECONDS = 2.0
 _LINGER_CHUNKS, _CHUNK = 64, 16384
 
@@ -63,13 +63,13 @@ class Server:
 
     name: becomes `session.service`. addresses: as `chatgate.network.listeners.bind` takes them; none means off.
     tls: the gateway's context to wrap at once (implicit TLS), or None; a handler of STARTTLS calls `start_tls` itself.
-    max_connections: open connections in all. max_unauthenticated: where people log in, those on which nobody has, which
-    then have a room of their own beside the other one. max_per_address: of these, in each room, from one client. All
-    count from accept; see `chatgate.network.seats`. Who finds no place gets `busy` (bytes, may be empty) and is closed.
-    proxies: networks whose connections begin with a PROXY protocol header. gateways: networks of reverse proxies of
-    another kind; theirs are not counted by address. logins: of the gateway; ends sessions of people who are logged in.
-    shared: with other processes that serve. first: is it that of them which has the unix sockets, as these cannot be
-    shared?
+    max_connections: open connections in total. max_unauthenticated: where people log in, the limit for connections on
+    which nobody has yet; these then do not count towards max_connections. max_per_address: the limit for one client
+    under each of the two. All count from accept; see `chatgate.network.seats`. A client that finds no place gets `busy`
+    (bytes, may be empty) and is closed. proxies: networks whose connections begin with a PROXY protocol header.
+    gateways: networks of reverse proxies of another kind; theirs are not counted by address. logins: the gateway's;
+    ends sessions of people who are logged in. shared: other processes serve the same addresses. first: this is the
+    process that has the unix sockets, which cannot be shared.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class Server:
         strangers = max_connections if max_unauthenticated is None else max_unauthenticated
         self._seats = Seats(name, strangers, max_connections, max_per_address, patience)
         self._servers: list[StreamServer] = []
-        # Where it listens, with the real ports; asked also by who finishes something while it stops.
+        # Where it listens, with the real ports; kept while it stops, for work that is still being finished.
         self.listening: list[str] = []
         self._pool = gevent.pool.Group()
         self._turns = Line()
@@ -108,7 +108,7 @@ class Server:
 
     @property
     def connections(self) -> int:
-        """Open ones, those of which not even the TLS handshake is done included."""
+        """The number of open connections, including those still in the TLS handshake."""
         return len(self._connections)
 
     def bind(self) -> None:
@@ -157,7 +157,7 @@ class Server:
         is done between two looks at the other sockets, and neighbourhoods have theirs by turns.
         """
         owner = connection.owner
-        self._turns.pass_by(owner)  # to make what it needs takes its time, too
+        self._turns.pass_by(owner)  # making the TLS socket takes its time, too
         sock = connection.sock = context.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
         sock.settimeout(0.0)
         wait = socket.wait_read  # the client speaks first
@@ -191,14 +191,16 @@ class Server:
             if session is not None and not ended:
                 self._linger(connection.sock)
         except (OSError, ValueError):
-            pass  # the client went away, or is none
+            pass  # the client went away, or speaks something else
         finally:
             connection.leave()
             del self._connections[greenlet], clients[greenlet]
             _close(connection.sock)
 
     def _begin(self, connection: _Connection, address: Any) -> Session | None:
-        """Place, TLS, session; None: there is no place. Raises OSError, and ValueError for what is no PROXY header."""
+        """Take a place, do the TLS handshake, make the session; None: there is no place. Raises OSError, and ValueError
+        for a bad PROXY header.
+        """
         peer = ""
         if isinstance(address, tuple):  # else it came by a unix socket
             peer = address[0]
@@ -250,8 +252,8 @@ class Server:
 
 
 class _Connection:
-    """sock: as it is now, clear or with TLS. session: None before it begins to speak. owner: for
-    `chatgate.network.turns`: the account, before the login the neighbourhood.
+    """sock: the present socket, clear or with TLS. session: None until it is made. owner: for `chatgate.network.turns`:
+    the account or, before a login, the neighbourhood.
     """
 
     __slots__ = ("sock", "seat", "session", "owner", "_seats", "_logins")
@@ -263,8 +265,8 @@ class _Connection:
         self.owner: Hashable = None
 
     def gone(self) -> bool:
-        """Has the client closed its side, or has ours been cut? Who closes one side of TLS, or of a mail protocol,
-        waits for nothing any more.
+        """Has the client closed its side, or has ours been cut? A client that closes its side of TLS, or of a mail
+        protocol, does not wait for anything any more.
         """
         poll = _poll()
         try:
@@ -282,8 +284,8 @@ class _Connection:
                 self._logins.enter(self.session)
 
     def leave(self) -> None:
-        """It is over. What it took goes now, not when Python's collector comes upon the circles in which it refers to
-        itself.
+        """The connection is over. Its memory is freed now, not when Python's garbage collector finds the reference
+        cycles.
         """
         if self.session is not None:
             if self._logins is not None:
@@ -294,7 +296,7 @@ class _Connection:
         self.session = self.seat = None
 
     def cut(self) -> None:
-        """Whatever it waits for, it sees the end of the connection now. (Not close: its greenlet is amid a call.)"""
+        """End the connection, whatever its greenlet waits for. (Not by close, as that greenlet is within a call.)"""
         try:
             socket.socket.shutdown(self.sock, stdsocket.SHUT_RDWR)
         except OSError:

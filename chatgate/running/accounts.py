@@ -1,4 +1,4 @@
-"""Accounts, once: whoever makes, changes or removes one does it here, and all who must know of it are told."""
+"""The one place where accounts are made, changed and removed, so that every plugin that must know of it is told."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class NewAccount:
     way: "login" with an address that nobody has, the "site", or the "operator" by a command.
     generated: the password was drawn at random by this server.
     network: `Session.network` of the client; "" where there is none.
-    token: of an invitation; at the site whatever was given as one, at a login a good one that the password begins with;
-        "" for none.
+    token: of an invitation: at the site whatever was given as one, at a login a valid one with which the password
+        begins; "" for none.
     stash: private notes of plugins, from one hook to the next, each under a key of its own, such as its name.
     """
 
@@ -38,16 +38,17 @@ class NewAccount:
 
 
 class Accounts:
-    """`gateway.accounts`. All methods may raise StoreError; what they did is on disk when they return, and sessions of
-    the account learn of it from the board (see `chatgate.network.logins`).
+    """`gateway.accounts`. All methods may raise StoreError. A change is on disk when the method returns, and sessions
+    of the account learn of it from the board (see `chatgate.network.logins`).
     """
 
     def __init__(self, hub: Hub, store: Callable[[], Store]) -> None:
         self._hub, self._store = hub, store
 
     def create(self, request: NewAccount) -> Account | Reply | None:
-        """Ask all who may refuse, then who makes it. A Reply says why not; None: no enabled plugin makes accounts. What
-        goes wrong in a plugin is a temporary refusal or, for the operator, a PluginError.
+        """Ask all plugins that may refuse, then the one that makes accounts. A Reply says why there is no account;
+        None: no enabled plugin makes accounts. A failure in a plugin is a temporary refusal or, for the operator, a
+        PluginError.
         """
         account = None
         try:
@@ -71,26 +72,26 @@ class Accounts:
         disabled: str = "",
         quota: int | None = None,
     ) -> Account:
-        """Make an account that was one before, here or elsewhere: nobody is asked. Arguments and errors are those of
-        `Store.create_account`.
+        """Make an account that existed before, here or elsewhere, without asking any plugin. Arguments and errors are
+        those of `Store.create_account`.
         """
         return self._store().create_account(
             address, secret, returning, created=created, last_login=last_login, disabled=disabled, quota=quota
         )
 
     def set_password(self, account: Account, password: str, operator: bool = False) -> bool | Reply | None:
-        """Ask who changes passwords. True: done. A Reply says why not; None: no enabled plugin does. operator: as for
-        `create`.
+        """Ask the plugin that changes passwords. True: done. A Reply says why not; None: no enabled plugin does it.
+        operator: a failure in a plugin is a PluginError, not a temporary refusal.
         """
         return _asked(self._hub.set_password, operator)(account, password)
 
     def set_secret(self, account: Account, secret: str) -> None:
-        """What the password is known by, where that comes from elsewhere: nobody is asked."""
+        """Set the secret by which the password is recognised, such as an imported hash, without asking any plugin."""
         self._store().set_secret(account.id, secret)
 
     def disable(self, account: Account, reason: str) -> None:
-        """Refuse logins, and mail from it and for it. reason: told to its owner. Raises ValueError for words that
-        cannot be told.
+        """Refuse logins to the account, and mail from it and for it. reason: the text its owner is told. Raises
+        ValueError for a text that cannot be a reply's.
         """
         if problem := text_problem(reason):
             raise ValueError(problem)
@@ -101,8 +102,8 @@ class Accounts:
         self._store().set_disabled(account.id, "")
 
     def delete(self, account: Account, tombstone: bool = True, final: bool = False) -> None:
-        """With everything it has; all plugins are told to forget it. tombstone, final: who may have the address later,
-        see `Store.delete_account`.
+        """Delete the account with everything it has; all plugins are told to forget it. tombstone, final: who may have
+        the address later, see `Store.delete_account`.
         """
         self._store().delete_account(account.id, tombstone, final)
         self._hub.account_removed(account)

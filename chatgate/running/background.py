@@ -1,4 +1,4 @@
-"""A service that listens nowhere."""
+"""A service that does work without listening."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ log = logging.getLogger("chatgate.background")
 
 
 class Background:
-    """One greenlet from start to stop: `run`, which goes on for ever. When it ends all the same, whether it raises or
-    returns, that is logged, and it is begun anew, after waits that grow from `shortest` to `longest` seconds while it
-    does not last that long itself. At stop it is killed wherever it waits (gevent.GreenletExit). One that must not be
-    cut off has an `end`, which tells `run` to return: then it may, and is killed only if it has not done so in time.
+    """Runs `run`, which should never return, in one greenlet from start to stop. If it ends all the same, by an
+    exception or by returning, that is logged, and it is started again after a wait, which grows from `shortest` to
+    `longest` seconds until a run lasts for `longest` seconds. At stop it is killed wherever it waits
+    (gevent.GreenletExit). If it must not be cut off, give an `end`, which tells `run` to return: then it is killed only
+    if it has not returned in time.
     """
 
     listening: list[str] = []
@@ -28,14 +29,14 @@ class Background:
         self._greenlet: gevent.Greenlet | None = None
 
     def bind(self) -> None:
-        """Nothing: it takes no port and no folder."""
+        """Does nothing, as there is no port or folder to acquire."""
 
     def start(self) -> None:
         """Begin to run, in a greenlet of its own, and return at once."""
         self._greenlet = gevent.spawn(self._keep_running)
 
     def stop(self, seconds: float) -> None:
-        """Returns when `run` has ended, or after so many seconds."""
+        """End `run`. Returns when it has ended, or after this many seconds."""
         if self._greenlet is None:
             return
         if self._end is not None:

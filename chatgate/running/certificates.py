@@ -1,4 +1,4 @@
-"""The TLS contexts of a gateway: one for each certificate, taken by the name that a client asks for."""
+"""The TLS contexts of a gateway: one for each certificate, chosen by the name that a client asks for."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from chatgate.network.server import tls_context
 
 
 class Certificates:
-    """certificate: asks for that of a domain; raises PluginError when there is none.
-
-    context: what all listeners share, with the first domain's certificate. A new one is loaded into it in place.
+    """certificate: returns the certificate of a domain; raises PluginError when there is none. context: shared by all
+    listeners, with the first domain's certificate. A new certificate is loaded into it in place.
     """
 
     def __init__(self, domains: Domains, certificate: Callable[[Domain], Certificate]) -> None:
@@ -29,8 +28,8 @@ class Certificates:
             sni.choose(self.context, self._of_host)
 
     def reload(self) -> bool:
-        """Load what is on disk now. False: it is what was loaded. Raises PluginError; then all stays as it was, but for
-        domains that come before the one whose certificate cannot be used.
+        """Load the certificates that are on disk now. False: nothing has changed. Raises PluginError; then all stay as
+        they were, except those of domains before the one whose certificate cannot be used.
         """
         before = self._loaded
         self._load()
@@ -49,7 +48,7 @@ class Certificates:
             found = self._certificate(domain)
             files = found.chain, found.key
             if files not in contexts:
-                # The context of before, if no other domain went on with it: listeners hold the first one's.
+                # Keep the domain's context, unless another domain has taken it: listeners hold the first domain's.
                 context = self.context if domain is self._domains.first else self._contexts.get(domain)
                 contexts[files] = context if context not in (None, *contexts.values()) else tls_context()
                 loaded[files] = _load_into(contexts[files], found)

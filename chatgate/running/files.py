@@ -10,13 +10,13 @@ from typing import Any
 from chatgate.hosting.confd import Enabled
 from chatgate.hosting.options import is_listener
 
-# Databases, bodies that are being read, the log, threads, and what else is open besides.
+# Open files that are no connections: databases, bodies that are being read, the log, threads and so on.
 _OTHERS = 200
 
 
 def allow() -> None:
-    """Have as many open as the system lets us. The limit that programs begin with, often 1024, is for those that use
-    select(2): strangers who only connect would reach it before those of `net`.
+    """Raise the limit of open files as far as the system allows. The initial limit, often 1024, is meant for programs
+    that use select(2): strangers who only connect would reach it before the limits on connections.
     """
     most = _most()
     try:
@@ -26,9 +26,9 @@ def allow() -> None:
 
 
 def too_few(plugins: Iterable[Enabled]) -> str:
-    """What to tell the operator when there is a listener that cannot have the connections it may have; else "". Not all
-    of them are full at one time, so they are not added up. By the names that options have everywhere:
-    `max_connections`, and where people log in `max_unauthenticated` beside them.
+    """A line for the operator if some listener cannot have as many connections as its options allow; otherwise "".
+    Listeners are not all full at the same time, so their numbers are not added up. The options have the same names
+    everywhere: `max_connections` and, where people log in, `max_unauthenticated`.
     """
     wanted, name = max(((_connections(one.options), one.name) for one in plugins), default=(0, ""))
     most = _most()
@@ -41,7 +41,7 @@ def too_few(plugins: Iterable[Enabled]) -> str:
 
 
 def _connections(options: Any) -> int:
-    """Of one listener, if there is one."""
+    """How many connections one listener with these options may have; 0 if there is no listener."""
     if not dataclasses.is_dataclass(options):
         return 0
     on = any(getattr(options, field.name) for field in dataclasses.fields(options) if is_listener(field))

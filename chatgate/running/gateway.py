@@ -39,12 +39,12 @@ log = logging.getLogger("chatgate.gateway")
 
 UNGUARDED = "no enabled plugin is a gate: unencrypted mail is taken and delivered (shipped: gate)"
 _DAY = 86400
-# Seconds that services get to stop beyond those they were told.
+# Seconds that services get to stop, in addition to those they were given.
 _GRACE = 5.0
 
 
 class UnsafeError(PluginError):
-    """A plugin that must not be left out."""
+    """A plugin that must not be left out cannot be used."""
 
 
 class Gateway:
@@ -52,11 +52,11 @@ class Gateway:
 
     config: what conf.d says. domains: all mail domains.
     hub: asks plugins by the names of hooks without "chatgate_". intake: takes a message through its stages.
-    board: tells who watches a mailbox that it changed. logins: the sessions of people who are logged in. When plugins
-    are made neither is there yet.
-    services: what runs, once it has started. stopping: an Event, set when the end begins.
-    place: which of how many processes this is that serve from the folder.
-    read_only: True while `chatgate check` looks: nobody may write, not even make what is missing.
+    board: tells watchers of a mailbox that it changed. logins: the sessions of people who are logged in. Neither exists
+    yet when plugins are made.
+    services: those that run, once the gateway has started. stopping: an Event, set when the gateway begins to stop.
+    place: which of the processes that serve from the folder this is, and how many there are.
+    read_only: True during `chatgate check`: nobody may write, not even to make something that is missing.
     """
 
     def __init__(self, config: Config) -> None:
@@ -95,7 +95,7 @@ class Gateway:
             raise PluginError(f"{unseen[0].reason}; it may be the gate, and there is no other one: nothing is served")
 
     def _leave_out(self, name: str, error: Exception) -> None:
-        """Go on without this plugin, loudly, if that is allowed; else raises the error."""
+        """Go on without this plugin, with an error in the log, if that is allowed; otherwise raise the error."""
         if isinstance(error, UnsafeError) or not any(p.optional for p in self.config.plugins if p.name == name):
             raise error
         log.error("plugin left out plugin=%s: %s", name, error)
@@ -109,7 +109,7 @@ class Gateway:
 
     @cached_property
     def store(self) -> Store:
-        """Opened at first use. Raises PluginError when no plugin brings one or it cannot be opened."""
+        """The store, opened at first use. Raises PluginError when no plugin provides one or it cannot be opened."""
         if self.read_only:
             raise PluginError("the store is not open while `chatgate check` looks, as opening it writes")
         store = self.hub.open_store.or_raise(gateway=self)
@@ -119,7 +119,7 @@ class Gateway:
 
     @cached_property
     def certificates(self) -> Certificates:
-        """Loaded at first use. Raises PluginError."""
+        """The certificates, loaded at first use. Raises PluginError."""
         return Certificates(self.domains, self.certificate)
 
     @property
@@ -130,14 +130,14 @@ class Gateway:
         return self.certificates.context
 
     def certificate(self, domain: Domain | None = None) -> Certificate:
-        """Of this domain, or the first. Raises PluginError when no plugin has one."""
+        """The certificate of this domain, or of the first one. Raises PluginError when no plugin has one."""
         certificate = self.hub.certificate.or_raise(gateway=self, domain=domain or self.domains.first)
         if certificate is None:
             raise PluginError("no TLS certificate: enable a plugin that has one (shipped: tls)")
         return certificate
 
     def facts(self, domain: Domain) -> Facts:
-        """What the plugins state for this domain, in all."""
+        """All facts that the plugins state about this domain."""
         return together(self.hub.facts(domain))
 
     def server(
@@ -189,7 +189,7 @@ class Gateway:
             raise
 
     def _services(self) -> list[tuple[str, list[Any]]]:
-        """What shall run, by plugin."""
+        """The services to run, by plugin."""
         groups = []
         for said in self.hub.services.each(None, gateway=self):
             if said.failure is not None:
@@ -204,7 +204,7 @@ class Gateway:
         return groups
 
     def _take(self, step: str, plugin: str, services: list[Any]) -> None:
-        """One step towards running, with all services of a plugin or, where it may be left out, with none."""
+        """Take one step ("bind" or "start") with all services of a plugin or, if it may be left out, with none."""
         try:
             for service in services:
                 try:
@@ -223,7 +223,7 @@ class Gateway:
             services.clear()
 
     def check(self) -> list[Problem]:
-        """What the plugins find wrong, and what is wrong with the plugins."""
+        """The problems that the plugins find, and those with the plugins themselves."""
         found = [Problem("warning", f"{one.name} is left out: {one.reason}") for one in self.left_out]
         if not self.hub.guarded:
             found.append(Problem("warning", UNGUARDED))
@@ -253,7 +253,7 @@ class Gateway:
             self._hold = None
 
     def _stop(self, services: list[Any]) -> None:
-        """All at the same time; nobody's failure keeps the others, or the store, from ending well."""
+        """Stop all services at the same time; a failure of one keeps neither the others nor the store from ending."""
         seconds = self.config.core.stop_seconds
         stops = {gevent.spawn(_stopped, service, seconds): service for service in reversed(services)}
         gevent.joinall(list(stops), timeout=seconds + _GRACE)
@@ -264,7 +264,7 @@ class Gateway:
 
 
 def hold(folder: Path) -> Hold:
-    """Serve from this folder, and nobody else. Raises PluginError."""
+    """Make this process the only one that serves from this folder. Raises PluginError."""
     try:
         return Hold(folder)
     except FolderInUse as error:

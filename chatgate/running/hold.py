@@ -1,4 +1,4 @@
-"""One gateway serves from a folder. A second one would take over what the first one listens on, and neither would
+"""Only one gateway may serve from a folder. A second one would take over listeners of the first, and neither would
 notice.
 """
 
@@ -17,8 +17,8 @@ class FolderInUse(Exception):
 
 
 class Hold:
-    """A lock on a gateway's folder from its making until `release`, or the end of the process, however that comes.
-    Commands that do not serve do not ask for it. The file stays; in it stands who had it last.
+    """A lock on a gateway's folder, from construction until `release` or the end of the process, however that comes.
+    Commands that do not serve do not need it. The file stays, with the number of the process that held it last.
 
     Raises FolderInUse, OSError.
     """

@@ -1,4 +1,4 @@
-"""A service of which one runs at a time, however many processes have the store open."""
+"""A service that runs in one process at a time, however many have the store open."""
 
 from __future__ import annotations
 
@@ -29,18 +29,19 @@ _QUIETLY: Any = False  # what gevent takes for a time-out that raises nothing
 
 
 class _Lost(gevent.GreenletExit):
-    """Thrown into the work where it waits, as a kill is: `except Exception` does not keep it."""
+    """Thrown into the work where it waits, like a kill: `except Exception` does not catch it."""
 
 
 class Leased(Background):
-    """A `Background` whose `run` goes on while this process holds the lease of that name, and nowhere else meanwhile.
+    """A `Background` whose `run` goes on only while this process holds the lease with that name, so in no other
+    process.
 
     It waits for the lease, renews it while `run` goes on, and ends `run` (gevent.GreenletExit) before the lease is over
-    if it cannot be renewed, or at once if somebody else has it; then it waits anew. At stop, and whenever `run` ends by
-    itself, the lease is given back; when the process dies, another one takes it within `seconds`.
+    if it cannot be renewed, or at once if somebody else has it; then it waits again. At stop, and whenever `run` ends
+    by itself, the lease is given back; when the process dies, another one takes it within `seconds`.
 
-    store: asked for its leases; called when it starts, as the store is not open before. What `run` does in one go,
-    without waiting, must be short beside `seconds`.
+    store: returns the store; called when the service starts, as the store is not open before. Whatever `run` does
+    without waiting must be short compared to `seconds`.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Leased(Background):
         self.holder = f"{socket.gethostname()} process {os.getpid()} {secrets.token_hex(4)}"
 
     def stop(self, seconds: float) -> None:
-        """As that of `Background`; while it waits for the lease there is nothing to wait for."""
+        """As in `Background`; returns at once if the service is only waiting for the lease."""
         if self._end is not None:
             self._stopping.set()
         super().stop(seconds)
@@ -74,7 +75,7 @@ class Leased(Background):
                 log.warning("lease lost, the work ends here for now lease=%s", self.name)
 
     def _wait(self) -> float | None:
-        """For the lease: until when it is ours; None when it is too late."""
+        """Wait for the lease. Returns until when it is ours; None if the service stops first."""
         while not self._stopping.is_set():
             asked = ticks()
             if self._take():
@@ -96,7 +97,9 @@ class Leased(Background):
                 log.warning("lease not given back lease=%s error=%s", self.name, type(error).__name__)
 
     def _renew(self, work: Any, until: float) -> None:
-        """In time for two more tries. A sixth of the time is for what the work does until it waits next."""
+        """Renew the lease early enough for two more tries. A sixth of the time is left for the work to reach its next
+        wait.
+        """
         last = self._seconds / 6
         while True:
             gevent.sleep(min(self._seconds / 3, max(0.0, until - last - ticks())))
@@ -110,7 +113,7 @@ class Leased(Background):
                 return
 
     def _take(self) -> bool | None:
-        """None: the store does not know."""
+        """Take or renew the lease. None: the store could not tell."""
         try:
             return self._store().lease(self.name, self.holder, self._seconds)
         except StoreError as error:

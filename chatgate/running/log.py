@@ -22,7 +22,7 @@ from gevent import monkey
 from chatgate.faults import raised_at
 from chatgate.hosting.confd import Enabled
 
-# What an operator asked for is answered at every level.
+# Answers to what the operator asked for, which are logged at every level.
 ANSWERS = logging.getLogger("chatgate.answers")
 
 # sd-daemon(3): the number of syslog(3) before a line.
@@ -39,7 +39,7 @@ def in_journal(environ: Any = os.environ) -> bool:
 
 
 def priority(level: int) -> str:
-    """Before a line for the journal; elsewhere nothing."""
+    """The prefix of a line for the journal; elsewhere ""."""
     if not in_journal():
         return ""
     return next((f"<{number}>" for least, number in _PRIORITIES if level >= least), "<7>")
@@ -59,7 +59,7 @@ class _Formatter(logging.Formatter):
         return priority(record.levelno) + line
 
     def formatException(self, ei: Any) -> str:
-        """Where it happened and what kind it was; never its text, which may hold what a client sent."""
+        """Where the exception happened and of what kind it is; never its text, which may hold what a client sent."""
         kind, value, trace = ei
         number = errno.errorcode.get(value.errno or 0, "") if isinstance(value, OSError) else ""
         why = f" errno={number}" if number else ""
@@ -67,14 +67,15 @@ class _Formatter(logging.Formatter):
 
 
 def setup(level: str, plugins: Iterable[Enabled]) -> None:
-    """Log to standard error. level: for the core and the packages of these plugins. Other libraries only get to warn:
-    at debug some of them print what passes through them.
+    """Log to standard error. level: for the core and the packages of these plugins. Other libraries log warnings only:
+    at debug some of them print the data that passes through them.
     """
     plugins = list(plugins)
     packages = {_package(plugin.factory.__module__) for plugin in plugins}
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_Formatter())
-    # gevent's lock fails when several threads want it. Nobody gives up the hub's thread while writing a line.
+    # gevent's lock fails when several threads want it. A plain one will do, as no greenlet switches while writing a
+    # line.
     handler.lock = monkey.get_original("_thread", "RLock")()
     logging.root.handlers[:] = [handler]
     logging.root.setLevel(logging.WARNING)
@@ -85,13 +86,15 @@ def setup(level: str, plugins: Iterable[Enabled]) -> None:
 
 
 def _catch_the_rest(blame: Blame) -> None:
-    """What nobody caught is one line, too: not a page, and no text of clients."""
+    """Make uncaught exceptions one line, too: no traceback, and nothing that clients sent."""
     logging.captureWarnings(True)
     # gevent would print the greenlet with its arguments, among them a client's address.
     hub: Any = gevent.get_hub()
 
     def report(context: Any, *error: Any) -> None:
-        if not isinstance(context, tuple):  # so a thread pool reports what the asking greenlet gets, and may expect
+        if not isinstance(
+            context, tuple
+        ):  # a thread pool passes a tuple; the greenlet that asked gets that error anyway
             _uncaught(f"greenlet failed plugin={blame.of(error[2], context)}", *error)
 
     hub.print_exception = report
@@ -104,13 +107,13 @@ def _catch_the_rest(blame: Blame) -> None:
 
 
 class Blame:
-    """Which plugin a failure that nobody caught is of. plugins: as they are enabled."""
+    """Finds the plugin that an uncaught exception belongs to. plugins: as they are enabled."""
 
     def __init__(self, plugins: Iterable[Enabled]) -> None:
         self._places = [(_place(_package(one.factory.__module__)), one.name) for one in plugins]
 
     def of(self, trace: TracebackType | None, greenlet: object = None) -> str:
-        """The innermost one whose code was running; else the one that spawned the greenlet. "-": none of them."""
+        """The innermost plugin whose code was running, or else the one that spawned the greenlet. "-": none of them."""
         frames: list[Any] = []
         while trace:
             frames.insert(0, trace.tb_frame)
@@ -124,7 +127,7 @@ class Blame:
 
 
 def _place(package: str) -> str:
-    """With what the names of its files begin."""
+    """The beginning of the names of the package's files."""
     file = getattr(sys.modules[package], "__file__", None) or "-"
     return file.removesuffix("__init__.py")
 

@@ -25,20 +25,21 @@ log = logging.getLogger("chatgate.processes")
 _waitpid = monkey.get_original("os", "waitpid")  # gevent's is for greenlets
 _SIGNALS = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD}
 
-# Seconds between looks while something begins or ends, and else.
+# Seconds between looks: while a process starts or ends, and otherwise.
 _SOON, _LATER = 0.05, 1.0
 
-# One that ends sooner than this is begun again after waits that double, up to a minute.
+# A process that ends sooner than this is restarted after waits that double, up to a minute.
 _LIVED, _LONGEST = 10.0, 60.0
 
-# Seconds to end beyond those that the services get.
+# Seconds that a process gets to end, in addition to those that its services get.
 _GRACE = 10.0
 
 
 @dataclass(frozen=True)
 class Place:
-    """Which of how many processes this is, from 0 on. told, life: descriptors, to write to whom looks after it, and to
-    read, which ends with that one. silent: seconds after which it is killed if it tells nothing; 0: never.
+    """Which process this is, counted from 0, and of how many. told: a descriptor for writing to the process that looks
+    after this one. life: one for reading, which ends when that process does. silent: seconds without a sign of life
+    after which this process is killed; 0: never.
     """
 
     number: int = 0
@@ -48,11 +49,11 @@ class Place:
     silent: float = 0.0
 
     def ready(self) -> None:
-        """It serves."""
+        """Report that this process serves."""
         os.write(self.told, b".")
 
     def live(self, ended: Callable[[], object]) -> None:
-        """For a greenlet: tell that the hub turns, and call `ended` when nobody looks after this process any more."""
+        """For a greenlet: report that the hub turns, and call `ended` when nobody looks after this process any more."""
         if self.silent:
             gevent.spawn(self._beat)
         gevent.socket.wait_read(self.life)
@@ -73,8 +74,8 @@ class _Child:
 
 
 class Processes:
-    """count: how many. stop_seconds: what they get to end. ready: called once when all serve. beat: called now and then
-    while all live; silent: seconds after which one that says nothing is killed, 0 for never.
+    """count: how many processes. stop_seconds: how long they get to end. ready: called once when all serve. beat:
+    called now and then while all live. silent: seconds without a sign of life after which one is killed, 0 for never.
     """
 
     def __init__(
@@ -91,7 +92,7 @@ class Processes:
         self._life, self._own_life = os.pipe()
 
     def run(self) -> Place:
-        """Returns in each of the processes; in this one it never does: SystemExit ends it when all have ended."""
+        """Returns in each of the new processes, but never in this one: SystemExit ends it when all have ended."""
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         self._due[0] = 0.0
         while True:
@@ -107,7 +108,9 @@ class Processes:
                 sys.exit(self._code)
 
     def _begin(self) -> Place | None:
-        """Those that are due. The first is alone until it serves: it makes what is missing in the folder."""
+        """Start the processes that are due. The first one serves before the others start: it makes what the folder
+        lacks.
+        """
         for number, due in list(self._due.items()):
             if not self._stopping and time.monotonic() >= due:
                 del self._due[number]
@@ -168,7 +171,7 @@ class Processes:
         log.error("process ended, another begins process=%d pid=%d %s in=%.0fs", child.number, pid, how, wait)
 
     def _listen(self) -> None:
-        """What they say: that they serve, and that they live."""
+        """Read what the processes report: that they serve, and that they live."""
         now = time.monotonic()
         for pid, child in self._children.items():
             try:

@@ -1,7 +1,7 @@
 """The stall watch: says which code keeps everybody waiting.
 
 One thread runs all greenlets, so code that computes, or waits in a way gevent does not know, stops the whole gateway
-and leaves nobody to tell of it. A native thread is not stopped.
+and leaves no greenlet to report it. A native thread is not stopped by it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("chatgate.stall")
 
-# Of the system's threads, not gevent's greenlets in their place.
+# The system's own threads, not the greenlets that gevent puts in their place.
 _start = monkey.get_original("_thread", "start_new_thread")
 _lock = monkey.get_original("_thread", "allocate_lock")
 _ident = monkey.get_original("_thread", "get_ident")
@@ -34,8 +34,9 @@ _NEAR = 0.05
 
 
 class StallWatch:
-    """Made in the thread of the hub. seconds: of standing still that are worth a line. The hub itself does nothing for
-    it: the thread sees that the loop's count of turns stays the same while other code runs than the hub's own waiting.
+    """Make it in the thread of the hub. seconds: how long the hub must stand still to be logged. The hub itself does
+    nothing for it: the watching thread sees that the loop's count of turns stays the same while code other than the
+    hub's own waiting runs.
 
     stalls, longest: how often it stood still since the start, and for how many seconds at worst.
     """
@@ -73,7 +74,7 @@ class StallWatch:
         return None if waits or self._loop.iteration != turn else frame
 
     def _stand_by(self, turn: int, since: float) -> None:
-        """Tell of a stall each time it has doubled, and of its end."""
+        """Log a stall each time its length has doubled, and when it is over."""
         next_told, found, late = 0.0, "", 0.0
         while frame := self._running(turn):
             late = time.monotonic() - since
@@ -93,8 +94,8 @@ def _log(text: str) -> None:
 
 
 class Places:
-    """Where code is, as far as an operator needs it: the plugin and hook, its function, and the innermost one if that
-    is another. Names and numbers of the source only, nothing of what it works on.
+    """Describes where code is, as far as an operator needs it: the plugin and hook, its function, and the innermost
+    function if that is another. Only names and line numbers of the source, none of the data it works on.
     """
 
     def __init__(self, hub: Hub) -> None:

@@ -1,4 +1,4 @@
-"""What systemd wants to hear, where it runs us."""
+"""Notifications to systemd, where it runs the gateway."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ log = logging.getLogger("chatgate.systemd")
 
 
 def sd_notify(state: str) -> None:
-    """Tell systemd (sd_notify(3)); nothing where nobody listens."""
+    """Send a notification to systemd (sd_notify(3)); does nothing where systemd does not listen."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
@@ -25,7 +25,7 @@ def sd_notify(state: str) -> None:
 
 def keep_telling() -> None:
     """Tell systemd that the gateway lives, as often as its unit's WatchdogSec= wants it (sd_watchdog_enabled(3)). For a
-    greenlet: it is the hub's turning that is told. Returns where nobody wants it.
+    greenlet, so that it shows that the hub turns. Returns at once if systemd does not want it.
     """
     wanted = watchdog()
     while wanted:
