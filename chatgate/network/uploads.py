@@ -117,9 +117,15 @@ class Upload:
     def close(self) -> None:
         """Nothing is held any more. May be called twice."""
         self._uploads._hold(self, 0)
+        # Whoever held what came has this upload, too: as a circle, megabytes would wait for the collector.
+        self.drop = _nothing
 
     def __enter__(self) -> Upload:
         return self
 
     def __exit__(self, *error: object) -> None:
         self.close()
+
+
+def _nothing() -> None:
+    pass

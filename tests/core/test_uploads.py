@@ -1,5 +1,8 @@
 """Memory for what clients are sending: who gives way, and what is too slow."""
 
+import gc
+import weakref
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,3 +155,24 @@ def test_each_that_goes_is_the_slowest_at_that_moment(sent):
         upload.held_before = octets
         upload.came(octets, octets)
     assert uploads.free >= 0
+
+
+def test_what_was_held_goes_without_the_collector():
+    """The upload has what lets go of it, and whoever holds it has the upload."""
+
+    class Holder:
+        def __init__(self, uploads):
+            self.upload = uploads.begin("owner", self.drop)
+
+        def drop(self):
+            pass
+
+    holder = Holder(Stage().uploads)
+    there = weakref.ref(holder)
+    holder.upload.close()
+    gc.disable()
+    try:
+        del holder
+        assert there() is None
+    finally:
+        gc.enable()

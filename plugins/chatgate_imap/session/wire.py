@@ -226,6 +226,8 @@ class Wire:
             if start > limit:
                 raise Bye("Command line too long", "TOOBIG")
             self._fill(seconds)
+            if start > CHUNK:
+                self._work.turn()
         if end > limit:
             raise Bye("Command line too long", "TOOBIG")
         line = bytes(self._in[:end])
@@ -236,6 +238,8 @@ class Wire:
         """What comes next, one octet to `most`. Raises Closed, and Bye when nothing comes within these seconds."""
         if not self._in:
             self._fill(seconds)
+            # A client may send faster than it is read, above all deflated: then nothing is waited for.
+            self._work.turn()
         piece = bytes(self._in[:most])
         del self._in[:most]
         return piece

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import time
+import zlib
 
 import gevent
 import pytest
@@ -11,6 +13,7 @@ from chatgate_imap.commands import search
 from chatgate_imap.message.header import Header, value_and_parameters
 from chatgate_imap.message.words import unquoted
 from chatgate_imap.syntax.answers import Bad
+from chatgate_imap.syntax.large import Large
 from chatgate_imap.syntax.parser import Parser
 from hypothesis import given
 from hypothesis import strategies as st
@@ -182,3 +185,30 @@ def test_a_gateway_that_stops_waits_for_no_command_that_computes(own_gateway, mo
         with pytest.raises(EOFError):
             client.finish()
         assert client.lines[-1].startswith(b"* BYE [UNAVAILABLE]")
+
+
+def test_what_is_read_faster_than_it_is_worked_on_gives_others_their_turn(stage):
+    """A literal comes deflated, all of it in one go, and is thrown away, as it is larger than a message may be."""
+    bomb, quick = stage["bomb"], stage["quick"]
+    bomb.do("COMPRESS DEFLATE")
+    packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+    said = packer.compress(b"x APPEND INBOX {60000000+}\r\n" + bytes(60_000_000) + b"\r\n")
+    bomb.send(said + packer.flush(zlib.Z_SYNC_FLUSH))
+    refused, answers = gevent.spawn(bomb.receive), 0
+    while not refused.ready():
+        quick.do("NOOP")
+        answers += 1
+    assert answers > 10
+
+
+def test_a_large_command_leaves_nothing_to_the_collector(own_gateway):
+    gateway = own_gateway()
+    gc.collect()
+    gc.disable()
+    try:
+        with Client(gateway) as client:
+            client.do("LOGIN a@example.org passpass1")
+            client.append(b"Subject: x\r\n\r\n" + b"x" * 5_000_000)
+        until(lambda: not [one for one in gc.get_objects() if isinstance(one, Large)])
+    finally:
+        gc.enable()
