@@ -1,6 +1,7 @@
 """Decisions fail closed, observers are isolated, wrong plugins are refused at load."""
 
 import sys
+from functools import cached_property
 
 import gevent
 import pytest
@@ -472,3 +473,28 @@ def test_calls_are_counted_and_timed_by_plugin_and_hook():
         ("plugin1", "connect"): (1, 1),
     }
     assert made.tallies["plugin0", "connect"].seconds >= 0.02
+
+
+def test_what_a_plugin_computes_once_is_not_computed_while_plugins_load():
+    """It may ask a hook, and not all who answer are there yet."""
+
+    class Lazy:
+        computed = 0
+
+        @cached_property
+        def once(self):
+            self.computed += 1
+            return self.computed
+
+        @property
+        def each_time(self):
+            return self.once
+
+        @hookimpl
+        def chatgate_capabilities(self, session):
+            return [str(self.each_time)]
+
+    lazy = Lazy()
+    made = hub(lazy)
+    assert lazy.computed == 0
+    assert made.capabilities(None) == [["1"]] and made.capabilities(None) == [["1"]]
