@@ -1,4 +1,4 @@
-"""One TOML file as the Options it sets; every mistake is one clear line with file, line and key."""
+"""Reads one TOML file into Options; every mistake is one clear line with file, line and key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from chatgate.hosting.options import CoreOptions, Secret, is_listener
 
 T = TypeVar("T")
 
-# For containers: what in the environment wins over the core's file.
+# For containers: variables of the environment that override the core's file.
 ENVIRONMENT = {"domain": "CHATGATE_DOMAIN", "hostname": "CHATGATE_HOSTNAME"}
 
 
@@ -28,8 +28,8 @@ def read(
     files: Mapping[str, list[Path]] | None = None,
     only: Collection[str] | None = None,
 ) -> Any:
-    """The file as an instance of the Options dataclass; None after adding to `problems` what is wrong with it. files:
-    those of all plugins, where keys may have moved to another one. only: read these keys and pass over the others.
+    """The file as an instance of the Options dataclass; None after adding its mistakes to `problems`. files: those of
+    all plugins, as keys may have moved from one to another. only: read these keys and ignore the others.
     """
     if (found := parsed(path, problems)) is None:
         return None
@@ -74,8 +74,8 @@ def read(
 
 
 def moved_to(options: type) -> Mapping[str, str]:
-    """Keys of these options that are another plugin's now, by its name. Here they hold as long as that plugin, which
-    this one needs, has no file of its own.
+    """Keys of these options that now belong to another plugin, with its name. They are accepted here as long as that
+    plugin, which this one requires, has no file of its own.
     """
     found: Mapping[str, str] = getattr(options, "moved_to", {})
     return found

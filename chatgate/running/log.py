@@ -92,9 +92,7 @@ def _catch_the_rest(blame: Blame) -> None:
     hub: Any = gevent.get_hub()
 
     def report(context: Any, *error: Any) -> None:
-        if not isinstance(
-            context, tuple
-        ):  # a thread pool passes a tuple; the greenlet that asked gets that error anyway
+        if not isinstance(context, tuple):  # a thread pool passes one; the greenlet that asked gets that error anyway
             _uncaught(f"greenlet failed plugin={blame.of(error[2], context)}", *error)
 
     hub.print_exception = report
