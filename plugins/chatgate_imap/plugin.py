@@ -60,15 +60,15 @@ class Imap:
         return list(self._servers.values())
 
     def serve(self, session: Session, sock: Any) -> None:
-        """One connection, whatever listener it came in by; TLS is on when `session.tls` says so."""
+        """Serve one connection of any listener; TLS is on if `session.tls` says so."""
         Connection(self, session, sock).run()
 
     def start_tls(self, sock: Any) -> Any:
-        """The TLS socket that takes the place of a clear one. Raises OSError."""
+        """The TLS socket that replaces a plaintext one. Raises OSError."""
         return self._servers["imap"].start_tls(sock, self.gateway.tls)
 
     def max_message_bytes(self, session: Session) -> int:
-        """Octets of a message in the domain of whoever is logged in."""
+        """Octets that a message may have in the domain of the logged-in account."""
         return self.gateway.domains.of_session(session).options(self.gateway.config.core).max_message_bytes
 
     def may_login(self, session: Session) -> bool:
@@ -76,7 +76,7 @@ class Imap:
         return session.tls or self.options.plaintext_login
 
     def capabilities(self, session: Session) -> bytes:
-        """The CAPABILITY words for this session now, those of other plugins included."""
+        """The current capabilities for this session, including those of other plugins."""
         words = list(_ALWAYS)
         if session.account is None:
             if not session.tls and "imap" in self._servers:
@@ -93,7 +93,7 @@ class Imap:
         return " ".join(dict.fromkeys(words)).encode("ascii", "replace")
 
     def entered(self, session: Session, account_id: int) -> bool:
-        """Count a connection of an account. False: it has too many."""
+        """Count a connection of an account. False: the account has too many."""
         if self._connections[account_id] >= self.options.max_connections_per_account:
             return False
         self._connections[account_id] += 1
@@ -101,7 +101,7 @@ class Imap:
         return True
 
     def left(self, session: Session) -> None:
-        """The connection is over."""
+        """Call it when the connection ends."""
         account_id = session.stash.pop("imap", None)
         if account_id is None:
             return

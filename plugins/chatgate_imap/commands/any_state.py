@@ -37,7 +37,7 @@ def logout(connection: Connection, parser: Parser) -> str:
 
 
 def id_(connection: Connection, parser: Parser) -> str:
-    """RFC 2971. Of what the client says of itself we keep whether it is Delta Chat, for as long as it is connected."""
+    """RFC 2971. All we remember of what the client says is whether it is Delta Chat, as long as it is connected."""
     if not parser.nil():
         parser.expect(b"(")
         if not parser.skip(b")"):
@@ -65,7 +65,7 @@ _ENABLED: dict[str, Callable[[Connection], None]] = {
 
 
 def enable(connection: Connection, parser: Parser) -> str:
-    """RFC 5161. Words we do not know are passed over, as it asks."""
+    """RFC 5161. Unknown extensions are ignored, as it requires."""
     words = [parser.keyword()]
     while parser.skip(b" "):
         words.append(parser.keyword())
@@ -78,7 +78,7 @@ def enable(connection: Connection, parser: Parser) -> str:
 
 
 def compress(connection: Connection, parser: Parser) -> None:
-    """RFC 4978. The answer goes out uncompressed, everything behind it compressed."""
+    """RFC 4978. The answer is sent uncompressed, everything after it compressed."""
     method = parser.keyword()
     parser.end()
     level = connection.imap.options.compress_level

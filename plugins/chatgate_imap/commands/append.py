@@ -1,4 +1,4 @@
-"""APPEND: the client brings messages (RFC 3501 §6.3.11; several: RFC 3502; RFC 4315, RFC 6855, RFC 7889)."""
+"""APPEND: the client adds messages (RFC 3501 §6.3.11; several: RFC 3502; RFC 4315, RFC 6855, RFC 7889)."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def append(connection: Connection, parser: Parser) -> str:
         if b"\0" in content:
             raise No("Message has a NUL octet", "CANNOT")
         if not connection.utf8 and not content[: body_start(content)].isascii():
-            # RFC 6855 §4. Only here: what is delivered is stored as it came.
+            # RFC 6855 §4. Only here: delivered mail is stored as it arrived.
             raise No("Header fields with 8-bit characters need ENABLE UTF8=ACCEPT", "CANNOT")
     stored = _store(connection, mailbox, messages)
     uids = sets.compact(one.uid for one in stored).decode()

@@ -33,7 +33,7 @@ def uid_fetch(connection: Connection, parser: Parser) -> str:
 
 
 def _arguments(parser: Parser) -> tuple[bytes, Plan, int | None, bool]:
-    """The set, the items, the modseq of CHANGEDSINCE, and whether VANISHED is there."""
+    """The sequence set, the items, the modseq of CHANGEDSINCE, and whether VANISHED is given."""
     numbers = parser.sequence_set()
     parser.space()
     rest = parser.rest()
@@ -91,12 +91,12 @@ def _fetch(connection: Connection, parser: Parser, by_uid: bool) -> str:
 
 
 def _see(connection: Connection, view: View, positions: Sequence[int]) -> set[int]:
-    """Give them \\Seen, as reading a body without PEEK does. Returns the UIDs that did not have it."""
+    """Set \\Seen on these messages, as reading a body without PEEK does. Returns the UIDs that did not have it."""
     unseen = [view.uids[at] for at in positions if flags.SEEN not in view.messages.flags(at)]
     if not unseen:
         return set()
     done = connection.store.set_flags(view.mailbox.id, unseen, "add", [flags.SEEN])
-    # The change is told with the messages themselves; what others did meanwhile is told here.
+    # The change is reported with the messages themselves; here the client is told what others changed meanwhile.
     connection.tell(expunges=False, flag_changes=False, own=done.modseqs)
     return set(done.changed)
 
@@ -110,7 +110,7 @@ def _send(
     with_modseq: bool,
     newly_seen: set[int],
 ) -> bool:
-    """Write the responses. Were messages missing?"""
+    """Write the responses. Returns whether messages were missing."""
     store, mailbox_id, work = connection.store, view.mailbox.id, connection.work
     missing = False
     fetched = array("I")
@@ -133,13 +133,13 @@ def _send(
             _write(connection.wire, b"* %d FETCH (%s" % (at + 1, extra), pieces, source)
         finally:
             source.close()
-    if new := view.have_read(fetched):  # a full mailbox loses first what all devices have
+    if new := view.have_read(fetched):  # a full mailbox first loses messages that all devices have
         store.note_fetched(mailbox_id, new)
     return missing
 
 
 def _write(wire: Wire, begin: bytes, pieces: list[bytes | Slice], source: Source) -> None:
-    """Slices are read as they go out. Raises Closed, also when one cannot be read: the client was promised it."""
+    """Slices are read while they are sent. Raises Closed, even if one cannot be read: its length is already sent."""
     wire.write(begin)
     for piece in pieces:
         if isinstance(piece, Slice):
@@ -155,12 +155,12 @@ def _write(wire: Wire, begin: bytes, pieces: list[bytes | Slice], source: Source
 
 
 def _without_nul(octets: bytes) -> bytes:
-    """Literals must not hold NUL (RFC 3501 §9, CHAR8); Dovecot sends 0x80 in its place, so sizes stay true."""
+    """Literals must not contain NUL (RFC 3501 §9, CHAR8). Like Dovecot we send 0x80 instead, so sizes stay right."""
     return octets.replace(b"\0", b"\x80") if b"\0" in octets else octets
 
 
-# No changed flags of other messages among the answers: Delta Chat takes every FETCH response for one it asked for,
-# misses the size in it, and gives the connection up for a minute.
+# No changed flags of other messages among the responses: Delta Chat takes every FETCH response for one it asked for,
+# fails as the size is missing in it, and gives up the connection for a minute.
 COMMANDS = {
     b"FETCH": Command(fetch, SELECTED, looks=False, expunges=False, flag_changes=False),
     b"UID FETCH": Command(uid_fetch, SELECTED, looks=False, flag_changes=False, by_uid=True),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ..session.connection import Connection
 
 
-# What a mailbox can be for. Not \All and \Flagged: those would show messages of other mailboxes.
+# The special uses that a mailbox can have. Not \All and \Flagged: those would show messages of other mailboxes.
 _USES = {"\\Archive", "\\Drafts", "\\Junk", "\\Sent", "\\Trash"}
 _ATTRIBUTE = re.compile(rb"\\([A-Za-z]{1,20})(?=[ )])")
 
@@ -25,7 +25,7 @@ def _names(connection: Connection) -> set[str]:
 
 
 def _make(connection: Connection, wanted: list[str], special_use: str = "") -> None:
-    """Create those of these names that do not exist yet; the last one with the special use."""
+    """Create the mailboxes that do not exist yet; the last one gets the special use."""
     store, account = connection.store, connection.account
     there = _names(connection)
     missing = [name for name in wanted if name not in there]
@@ -36,7 +36,7 @@ def _make(connection: Connection, wanted: list[str], special_use: str = "") -> N
 
 
 def _use(parser: Parser) -> str:
-    """The parameter `USE (\\Sent …)` behind its parenthesis (RFC 6154 §3)."""
+    """The parameter `USE (\\Sent …)`, after its opening parenthesis (RFC 6154 §3)."""
     if parser.keyword() != "USE":
         raise Bad("Unknown CREATE parameter")
     parser.space()
@@ -56,7 +56,7 @@ def _use(parser: Parser) -> str:
 
 
 def create(connection: Connection, parser: Parser) -> str:
-    """With the levels above it (RFC 3501 §6.3.3)."""
+    """CREATE: also makes missing levels above the mailbox (RFC 3501 §6.3.3)."""
     name = mailbox_names.for_creation(parser.mailbox())
     special_use = _use(parser) if parser.skip(b" (") else ""
     parser.end()
@@ -67,7 +67,7 @@ def create(connection: Connection, parser: Parser) -> str:
 
 
 def delete(connection: Connection, parser: Parser) -> str:
-    """Children stay; their lost parent is then listed as \\Noselect (RFC 3501 §6.3.4)."""
+    """DELETE: children stay; the deleted parent is then listed as \\Noselect (RFC 3501 §6.3.4)."""
     name = parser.mailbox().removesuffix(mailbox_names.SEPARATOR)
     parser.end()
     if name == "INBOX":
@@ -80,7 +80,7 @@ def delete(connection: Connection, parser: Parser) -> str:
 
 
 def rename(connection: Connection, parser: Parser) -> str:
-    """Children move along. INBOX stays and its messages move (RFC 3501 §6.3.5)."""
+    """RENAME: children move along. INBOX stays, and its messages move (RFC 3501 §6.3.5)."""
     old = parser.mailbox().removesuffix(mailbox_names.SEPARATOR)
     parser.space()
     new = mailbox_names.for_creation(parser.mailbox())
@@ -99,7 +99,7 @@ def rename(connection: Connection, parser: Parser) -> str:
     store, account = connection.store, connection.account
     if old in there:
         store.rename_mailbox(account.id, old, new)
-    else:  # a level that only exists through those below it
+    else:  # a level that only exists because of those below it
         for name in sorted(below):
             if store.mailbox(account.id, name) is not None:
                 store.rename_mailbox(account.id, name, new + name[len(old) :])

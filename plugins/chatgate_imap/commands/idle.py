@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 
 def idle(connection: Connection, parser: Parser) -> str:
-    """Nothing may come between the client's IDLE and our "+": Delta Chat overlooks an EXISTS there and sleeps on it.
-    So the continuation is first, and what changed before is told behind it.
+    """Nothing may come between the client's IDLE and our "+": Delta Chat would overlook an EXISTS there and sleep on.
+    So the continuation comes first, and earlier changes are told after it.
     """
     parser.end()
     wire = connection.wire
@@ -23,13 +23,13 @@ def idle(connection: Connection, parser: Parser) -> str:
     keepalive = connection.imap.options.keepalive_seconds
     spoke = 0.0
     while True:
-        # Unset before looking: a change that comes while we look sets it again.
+        # Unset before looking: a change made while we look sets it again.
         wire.awake = False
         now = time.monotonic()
         due = now - spoke >= keepalive
         said = False
         if due or connection.changed:
-            # Also when the board said nothing: its word may be lost on the way from another process.
+            # Even if the board said nothing: a wake-up from another process may get lost.
             said = connection.tell(expunges=True)
             if not spoke:
                 said |= _remind(connection)
@@ -45,7 +45,7 @@ def idle(connection: Connection, parser: Parser) -> str:
 
 
 def _remind(connection: Connection) -> bool:
-    """Was there reason to?"""
+    """Tell the client again of messages it has left unfetched. Returns whether there was a reason to."""
     view = connection.view
     if view is None or not view.uids or not connection.reminder.due(view.mailbox.id, view.uids[-1]):
         return False

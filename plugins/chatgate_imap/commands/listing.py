@@ -1,4 +1,4 @@
-"""LIST with its extensions (RFC 5258, 5819, 6154), LSUB, NAMESPACE: what mailboxes are there."""
+"""LIST with its extensions (RFC 5258, 5819, 6154), LSUB, NAMESPACE: which mailboxes there are."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ _RETURN = {"SUBSCRIBED", "CHILDREN", "SPECIAL-USE"}
 
 @dataclass
 class _Asked:
-    """What a LIST wants. select: names that meet these of `_CRITERIA`; with recursive, also names above such.
-    patterns: without those that can match no name. root: nothing but the separator and the root. tell: return options.
-    status: items of STATUS to tell of each. extended: the answer may be in the words of RFC 5258.
+    """What a LIST asks for. select: names that meet these of `_CRITERIA`; with recursive, also names above them.
+    patterns: without those that cannot match any name. root: only the separator and the root. tell: return options.
+    status: items of STATUS to report for each. extended: the response may use the extensions of RFC 5258.
     """
 
     patterns: list[mailbox_names.Pattern]
@@ -66,7 +66,7 @@ def _asked(parser: Parser) -> _Asked:
 
 
 def _selection(parser: Parser) -> set[str]:
-    """Selection options behind their parenthesis."""
+    """Selection options, after their opening parenthesis."""
     options: set[str] = set()
     while not parser.skip(b")"):
         if options:
@@ -99,7 +99,7 @@ def _returns(parser: Parser, asked: _Asked) -> None:
 
 
 def _wanted(parser: Parser) -> tuple[list[bytes], bool]:
-    """The patterns as they came, and whether they were in parentheses."""
+    """The patterns as given, and whether they were in parentheses."""
     if not parser.skip(b"("):
         return [parser.list_mailbox()], False
     wanted = [parser.list_mailbox()]
@@ -110,7 +110,7 @@ def _wanted(parser: Parser) -> tuple[list[bytes], bool]:
 
 
 def _patterns(parser: Parser, reference: bytes, wanted: list[bytes]) -> list[mailbox_names.Pattern]:
-    """Reference and pattern put together, without those that can match no name."""
+    """The patterns with the reference in front, without those that cannot match any name."""
     if len(reference) * len(wanted) + sum(map(len, wanted)) > _MAX_PATTERN:
         raise Bad("Pattern too long")
     whole = [reference + pattern for pattern in wanted]
@@ -169,7 +169,7 @@ def list_(connection: Connection, parser: Parser) -> str:
 
 
 def _above(there: Iterable[str]) -> set[str]:
-    """Every level above some of these names."""
+    """All levels above any of these names."""
     return {parent for name in there for parent in mailbox_names.parents(name)}
 
 
@@ -181,7 +181,7 @@ def _line(connection: Connection, kind: bytes, attributes: list[str], name: str,
 
 
 def lsub(connection: Connection, parser: Parser) -> str:
-    """With `%`, a level that only has subscribed ones below it is given as \\Noselect (RFC 3501 §6.3.9)."""
+    """With `%`, a level that merely has subscribed names below it is listed as \\Noselect (RFC 3501 §6.3.9)."""
     reference = parser.astring()
     parser.space()
     wanted = parser.list_mailbox()

@@ -1,4 +1,4 @@
-"""STARTTLS, LOGIN, AUTHENTICATE: who is this?"""
+"""STARTTLS, LOGIN, AUTHENTICATE."""
 
 from __future__ import annotations
 
@@ -85,7 +85,9 @@ def _log_in(connection: Connection, address: bytes, password: bytes, mechanism: 
 
 
 def _refuse(connection: Connection, answer: object) -> NoReturn:
-    """Delta Chat takes a text with the word "authentication" for a wrong password, so only that one has it."""
+    """Refuse a login. Delta Chat takes any text with the word "authentication" to mean a wrong password, so no other
+    refusal has that word.
+    """
     answer = login_refusal(answer)
     log.info("login refused session=%s code=%d", connection.session.id, answer.code if answer is not None else 535)
     if answer is not None and answer.temporary:

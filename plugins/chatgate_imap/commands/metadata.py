@@ -1,4 +1,4 @@
-"""GETMETADATA and SETMETADATA (RFC 5464): the values are other plugins' business."""
+"""GETMETADATA and SETMETADATA (RFC 5464): the values come from other plugins."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _ENTRY = re.compile(rb"/(?:private|shared)(?:/[^/*%\x00-\x1f\x7f-\xff]+)+", re.I)
 _TOP = re.compile(rb"/(?:private|shared)", re.I)
-_OPTIONS = re.compile(rb"\((?!/)")  # where it is no list of entries
+_OPTIONS = re.compile(rb"\((?!/)")  # and not a list of entries
 _OURS = "/private/vendor/chatgate/"
 _MAX_ENTRIES = 100
 _MAX_ENTRY_NAME = 255
@@ -35,7 +35,7 @@ def _mailbox(connection: Connection, parser: Parser) -> str:
 
 
 def _entry(parser: Parser, depth: int = 0) -> str:
-    """depth: of DEPTH; where more than the entry itself is asked for, it may be a mere "/private" or "/shared"."""
+    """depth: the value of DEPTH; if it asks for more than the entry itself, a mere "/private" or "/shared" will do."""
     entry = parser.astring()
     if len(entry) > _MAX_ENTRY_NAME or not (_ENTRY.fullmatch(entry) or (depth and _TOP.fullmatch(entry))):
         raise Bad("Invalid metadata entry name")
@@ -43,8 +43,8 @@ def _entry(parser: Parser, depth: int = 0) -> str:
 
 
 def _options(parser: Parser) -> tuple[int | None, int] | None:
-    """MAXSIZE, and DEPTH with "infinity" as a large number; None where no options stand. The grammar of RFC 5464 has
-    them before the mailbox, its examples behind.
+    """MAXSIZE, and DEPTH with "infinity" as a large number; None if there are no options here. In the grammar of RFC
+    5464 they come before the mailbox, in its examples after it.
     """
     if not _OPTIONS.match(parser.line, parser.pos):
         return None
@@ -68,7 +68,7 @@ def _options(parser: Parser) -> tuple[int | None, int] | None:
 
 
 def _values(connection: Connection, mailbox: str, entries: list[str], depth: int) -> dict[str, bytes]:
-    """The entries' values as some plugin knows them, and with depth those below them: of plugins, and notes."""
+    """The values of the entries, and with depth also of those below them: from plugins, and notes kept in the store."""
     found: dict[str, bytes] = {}
     asked: set[str] = set()
 
@@ -77,7 +77,7 @@ def _values(connection: Connection, mailbox: str, entries: list[str], depth: int
             return
         asked.add(entry)
         answer = connection.hub.get_metadata(session=connection.session, mailbox=mailbox, entry=entry)
-        if isinstance(answer, bytes):  # a Reply says that a plugin failed: then this one entry is not known now
+        if isinstance(answer, bytes):  # a Reply means that a plugin failed: this entry is then left out
             found[entry] = answer
 
     listed: list[str] = []
@@ -100,7 +100,7 @@ def _below(entry: str, depth: int) -> Callable[[str], bool]:
 
 
 def getmetadata(connection: Connection, parser: Parser) -> str:
-    """Values always come as literals: the relay tests read a value from a line of its own."""
+    """Values are always sent as literals: chatmail's relay tests expect a value on a line of its own."""
     options = _options(parser)
     if options is not None:
         parser.space()
@@ -139,7 +139,7 @@ def _entries(parser: Parser, depth: int) -> list[str]:
 
 
 def string_or_atom(name: str) -> bytes:
-    """Bare, as clients that look at lines expect it, unless a character needs quotes."""
+    """The name without quotes, as clients that match whole lines expect it, unless a character needs them."""
     plain = name.encode("ascii")
     return plain if re.fullmatch(rb"[A-Za-z0-9/._+-]+", plain) else string(plain)
 
@@ -169,8 +169,8 @@ def setmetadata(connection: Connection, parser: Parser) -> str:
 
 
 def _set(connection: Connection, mailbox: str, values: dict[str, bytes | None]) -> None:
-    """All or, when one is refused, none (RFC 5464 §4.3): notes are kept together and last, and what a plugin has done
-    is not undone, so an entry of a plugin stands alone.
+    """Set all entries or, if one is refused, none (RFC 5464 §4.3). Notes are stored last, all together; what a plugin
+    has set cannot be undone, so a plugin's entry must be the only one in its command.
     """
     if len(values) > 1:
         _only_notes(connection, mailbox, values)
@@ -201,8 +201,8 @@ def _only_notes(connection: Connection, mailbox: str, entries: Iterable[str]) ->
 
 
 def _may_be_note(entry: str) -> bool:
-    """Entries of chatgate are never kept as notes: a client that sets its password by one must not be told OK where no
-    plugin knows of it.
+    """Entries of chatgate are never kept as notes: a client that sets its password by one must not get an OK if no
+    plugin handles it.
     """
     return entry.startswith("/private/") and not f"{entry}/".startswith(_OURS)
 

@@ -35,7 +35,7 @@ def getquota(connection: Connection, parser: Parser) -> str:
 
 
 def getquotaroot(connection: Connection, parser: Parser) -> str:
-    """Delta Chat wants a QUOTA line for every root named."""
+    """Delta Chat expects a QUOTA line for every root named."""
     name = parser.mailbox()
     parser.end()
     existing(connection, name)

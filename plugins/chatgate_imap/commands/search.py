@@ -18,15 +18,15 @@ from .table import SELECTED, Command
 if TYPE_CHECKING:
     from ..session.connection import Connection
 
-_KEY = 100  # octets of what is compared, besides its text
+_KEY = 100  # octets in memory of a sort key, besides its text
 _RETURN = {"MIN", "MAX", "ALL", "COUNT", "SAVE"}
 
 
 class _Hits:
-    """numbers: of the messages found, ascending. missing: others expunged some that had to be looked into."""
+    """numbers: of the messages found, ascending. missing: another session expunged messages that had to be read."""
 
     def __init__(self, connection: Connection, key: keys.Key, look: Callable[[int, Source], object]) -> None:
-        """look: at each message found, with its number. Raises TooMuchWork."""
+        """look: called with each message found and its number. Raises TooMuchWork."""
         view, work = selected(connection), connection.work
         self.numbers: list[int] = []
         self.missing = False
@@ -47,7 +47,7 @@ class _Hits:
 
 
 def _program(connection: Connection, parser: Parser, charset: bool = False) -> tuple[keys.Key, bool]:
-    """The search keys, and whether MODSEQ is among them, which turns CONDSTORE on. charset: one stands before them."""
+    """The search keys, and whether MODSEQ is among them, which turns CONDSTORE on. charset: a charset precedes them."""
     view = selected(connection)
     if charset:
         keys.charset(parser)
@@ -101,7 +101,7 @@ def _search(connection: Connection, parser: Parser, by_uid: bool) -> str:
 
 
 def _options(parser: Parser) -> set[str] | None:
-    """Of `RETURN (…) `; None where there is none, and the answer is as it always was (RFC 4731 §3.1)."""
+    """The options of `RETURN (…) `; None if there are none: the response is then in the old form (RFC 4731 §3.1)."""
     if parser.rest()[:8].upper() != b"RETURN (":
         return None
     parser.pos += 8
@@ -117,7 +117,7 @@ def _options(parser: Parser) -> set[str] | None:
 
 
 def _told(numbers: list[int], options: set[str]) -> list[int]:
-    """What is saved, and what MODSEQ is the highest of: not all, where only the ends are asked for."""
+    """The numbers to save and to compute MODSEQ from: only the first or last ones if no more is asked for."""
     if not numbers or options & {"ALL", "COUNT"} or not options & {"MIN", "MAX"}:
         return numbers
     ends = {"MIN": numbers[0], "MAX": numbers[-1]}
@@ -171,7 +171,7 @@ def _sort(connection: Connection, parser: Parser, by_uid: bool) -> str:
             share.more(_KEY + len(found[-1]))
 
         hits = _Hits(connection, key, look)
-        # As they stand in the mailbox where they are equal: sorting keeps that.
+        # Equal messages stay in the order of the mailbox: the sort is stable.
         places = connection.work.ordered(range(len(found)), key=found.__getitem__)
         ordered = [hits.numbers[at] for at in places]
         modseq = _modseq(selected(connection), ordered) if uses_modseq else 0

@@ -1,4 +1,4 @@
-"""SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE: opening a mailbox and clearing it up."""
+"""SELECT, EXAMINE, CLOSE, UNSELECT, EXPUNGE: opening, cleaning and closing a mailbox."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ def existing(connection: Connection, name: str, code: str = "NONEXISTENT") -> Ma
 
 
 def selected(connection: Connection) -> View:
-    """The view; commands that need one are only run when there is one."""
+    """The view of the selected mailbox; commands that need it are only run if there is one."""
     assert connection.view is not None
     return connection.view
 
 
 def writable(connection: Connection) -> View:
-    """The view, when this session may change the mailbox."""
+    """The view, if this session may change the mailbox. Raises No."""
     view = selected(connection)
     if view.read_only:
         raise No("Mailbox is open read-only", "READ-ONLY")
@@ -51,7 +51,7 @@ def examine(connection: Connection, parser: Parser) -> str:
 
 def _open(connection: Connection, parser: Parser, read_only: bool) -> str:
     if connection.view is not None:
-        connection.deselect()  # the old mailbox is closed even when this fails (RFC 3501 §6.3.1)
+        connection.deselect()  # the old mailbox is closed even if this fails (RFC 3501 §6.3.1)
         connection.wire.write(b"* OK [CLOSED] The mailbox before is closed.\r\n")  # RFC 7162 §3.2.11
     name = parser.mailbox()
     known = _parameters(connection, parser) if parser.skip(b" (") else None
@@ -75,7 +75,7 @@ def _open(connection: Connection, parser: Parser, read_only: bool) -> str:
 
 @dataclass(frozen=True)
 class _Known:
-    """What a client knows of a mailbox by an earlier session. uids: those it has, None for any."""
+    """What a client knows of a mailbox from an earlier session. uids: those it has, None for any."""
 
     uidvalidity: int
     modseq: int
@@ -99,8 +99,8 @@ def _parameters(connection: Connection, parser: Parser) -> _Known | None:
 
 
 def _known(parser: Parser) -> _Known:
-    """` (uidvalidity modseq [uids] [(numbers uids)])`. The last, by which a server may find out that it need not tell
-    so much, we do not need: expunged messages are remembered one by one.
+    """` (uidvalidity modseq [uids] [(numbers uids)])`. The last argument lets a server send fewer UIDs. It is ignored,
+    as we remember each expunged message.
     """
     parser.expect(b" (")
     uidvalidity = parser.number()
@@ -136,8 +136,8 @@ def _tell_since(connection: Connection, view: View, known: _Known) -> None:
 
 
 def tell_vanished(connection: Connection, view: View, since: int, known: Ranges | None) -> Changes:
-    """Write which of the known UIDs (None: any) are gone since a modseq (RFC 7162 §3.2.10.1). Not those that the view
-    still has: they are told as any other expunge. Returns what else changed.
+    """Write which of the known UIDs (None: any) have gone since a modseq (RFC 7162 §3.2.10.1). Those that are still in
+    the view are left to be told like any other expunge. Returns what else changed.
     """
     changes = connection.store.changes(view.mailbox.id, since)
     if changes.expunged is None:
@@ -153,8 +153,8 @@ def tell_vanished(connection: Connection, view: View, since: int, known: Ranges 
 
 
 def close(connection: Connection, parser: Parser) -> str:
-    """Expunges without a word about it; not when read-only (RFC 3501 §6.4.2). No HIGHESTMODSEQ in the answer: the
-    client would take it for what it knows (RFC 7162 §3.2.8).
+    """Expunges without telling the client, unless read-only (RFC 3501 §6.4.2). The answer has no HIGHESTMODSEQ: the
+    client would believe that it knows all changes up to it (RFC 7162 §3.2.8).
     """
     parser.end()
     view = selected(connection)
@@ -187,7 +187,7 @@ def _expunge(connection: Connection, uids: Sequence[int] | None, with_uid: bool)
     gone = connection.store.expunge(view.mailbox.id, uids) if uids is None or uids else []
     if not (gone and view.qresync):
         return "Expunge completed."
-    # All is told before the answer, so that the client may take this for what it knows (RFC 7162 §3.2.7).
+    # Everything is told before the answer, so the client does know all changes up to this (RFC 7162 §3.2.7).
     connection.tell(expunges=True, with_uid=with_uid)
     return f"[HIGHESTMODSEQ {view.modseq}] Expunge completed."
 

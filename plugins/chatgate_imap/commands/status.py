@@ -17,7 +17,7 @@ from .table import AUTHENTICATED, Command
 if TYPE_CHECKING:
     from ..session.connection import Connection
 
-# What the store knows without looking at each message: RFC 3501, 7162 (HIGHESTMODSEQ), 7889, 8438 (SIZE).
+# Items that the store knows without reading each message: RFC 3501, 7162 (HIGHESTMODSEQ), 7889, 8438 (SIZE).
 _KEPT = {b"MESSAGES", b"UNSEEN", b"UIDNEXT", b"UIDVALIDITY", b"HIGHESTMODSEQ", b"SIZE", b"APPENDLIMIT"}
 # DELETED and DELETED-STORAGE: RFC 9208 §4.1.4.
 _COUNTED = {b"RECENT", b"DELETED", b"DELETED-STORAGE"}

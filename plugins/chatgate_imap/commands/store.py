@@ -49,7 +49,7 @@ def _store(connection: Connection, parser: Parser, by_uid: bool) -> str:
     if what[2]:
         connection.tell(expunges=False, with_uid=by_uid, silent=done.modseqs)
     else:
-        # Also for a message that had these flags already, as RFC 3501 does not leave out any.
+        # Also for messages that had these flags already: RFC 3501 makes no exception for them.
         told = (uid for uid in uids if uid not in refused)
         connection.tell(expunges=False, with_uid=by_uid, wanted=told)
         for line in view.pretend(uids, how, flags, by_uid):

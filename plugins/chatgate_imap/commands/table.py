@@ -1,4 +1,4 @@
-"""How a family of commands lists its members."""
+"""How each module registers its commands."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from ..syntax.parser import Parser
 if TYPE_CHECKING:
     from ..session.connection import Connection
 
-# Runs a command, its parser standing behind the blank that follows the name. Returns the text behind OK, response code
-# in front where it has one, or None when it has answered itself. Raises No, Bad, Bye, StoreError.
+# Runs a command; its parser is positioned after the blank that follows the name. Returns the text to put after OK, with
+# the response code in front if there is one, or None if it has answered itself. Raises No, Bad, Bye, StoreError.
 Handler = Callable[["Connection", Parser], str | None]
 
 NOT_AUTHENTICATED = frozenset({"not authenticated"})
@@ -23,11 +23,11 @@ ANY = NOT_AUTHENTICATED | AUTHENTICATED
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """states: in which it is allowed. tells: whether what others changed is told before the tagged answer.
-    looks: ask the store what changed in any case, not only when the board said so.
-    expunges: whether EXPUNGE may be among it (RFC 3501 §7.4.1).
-    flag_changes: whether FETCH responses may be among it that nobody asked for.
-    by_uid: a UID command; its FETCH responses have UID.
+    """states: in which the command is allowed. tells: are changes by others told before the tagged answer?
+    looks: always ask the store for changes, not only if the board reported some.
+    expunges: may these include EXPUNGE (RFC 3501 §7.4.1)?
+    flag_changes: may these include unsolicited FETCH responses?
+    by_uid: a UID command; its FETCH responses include the UID.
     """
 
     handler: Handler

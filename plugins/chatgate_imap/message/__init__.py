@@ -1,1 +1,1 @@
-"""What is in a message: header, MIME tree, addresses, texts; read from any octets, in proportion to them."""
+"""What is in a message: header, MIME tree, addresses, texts. Any octets can be read, in time linear in their number."""

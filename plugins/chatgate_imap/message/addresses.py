@@ -1,4 +1,4 @@
-"""Addresses in header fields (RFC 5322 §3.4) as ENVELOPE wants them, and never one that is not there."""
+"""Addresses in header fields (RFC 5322 §3.4) in the form of ENVELOPE; malformed fields never yield invented ones."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatgate.api import Work
 from . import words
 
 MAX_ADDRESSES = 5000  # of the fields of one name
-MAX_TOKENS = 500  # of one address: what has more is none
+MAX_TOKENS = 500  # of one address; anything with more is not an address
 
 _TOKEN = re.compile(
     rb'(?P<quoted>"[^"\\]*(?:\\.[^"\\]*)*"?)|(?P<comment>\()|(?P<literal>\[[^\]]*\]?)|(?P<special>[<>,;:@])'
@@ -21,7 +21,7 @@ _TOKEN = re.compile(
 _IN_COMMENT = re.compile(rb"[()]|\\.|[^()\\]+|\\", re.S)
 _BLANKS = re.compile(rb" +")
 _TOKENS_A_STEP = 256
-_MAX_COMMENT = 1000  # pieces of a comment that are told
+_MAX_COMMENT = 1000  # pieces of a comment that are kept
 
 # Display name, route, local part, domain.
 Address = tuple[bytes | None, bytes | None, bytes | None, bytes | None]
@@ -31,8 +31,8 @@ _GROUP_ENDS: Address = (None, None, None, None)
 
 
 def addresses(values: list[bytes], work: Work) -> list[Address]:
-    """Of all fields of a name; a group opens as (None, None, name, None) and closes as four None. What is no address
-    is a name without one: its local part and domain are empty.
+    """The addresses in all fields of a name. A group opens as (None, None, name, None) and closes as four None.
+    Anything that is not an address becomes a display name with an empty local part and domain.
     """
     return list(islice((address for value in values for address in _read(value, work)), MAX_ADDRESSES))
 
@@ -76,7 +76,7 @@ def _comment(value: bytes, pos: int, work: Work) -> tuple[bytes, int]:
 
 
 class _Mailbox:
-    """What has been seen of one address so far. angle: inside its < >, None before; `closed` behind.
+    """The parts read so far of one address. angle: the part inside < >, None before it; `closed` after it.
     broken: it has too many tokens.
     """
 
@@ -115,7 +115,7 @@ class _Mailbox:
                 self.closed = True
             else:
                 self.angle.append((kind, text))
-        # Behind the > of an address there is nothing that belongs to it.
+        # Nothing after the > belongs to the address.
 
     def address(self) -> Address | None:
         name, route = b"", None
@@ -137,7 +137,7 @@ def _phrase(tokens: list[Token]) -> bytes:
 
 
 def _parts(spec: list[Token]) -> tuple[bytes, bytes] | None:
-    """Local part and domain; the domain is empty where only one word stands. None for what is no address."""
+    """Local part and domain; the domain is empty if there is only one word. None if it is not an address."""
     kinds = [kind for kind, _ in spec]
     if kinds.count("@") > 1:
         return None
@@ -147,9 +147,9 @@ def _parts(spec: list[Token]) -> tuple[bytes, bytes] | None:
 
 
 def _glued(tokens: list[Token]) -> bytes | None:
-    """Words that dots join; blanks may stand around the dots. None where two words would become one."""
+    """Words joined by dots, with optional blanks around the dots. None if two words would become one."""
     said: list[bytes] = []
-    apart = False  # are the word before and the next one two?
+    apart = False  # is the last word separated from the next one?
     for kind, text in tokens:
         if kind == "blank":
             apart = bool(said)
@@ -169,7 +169,7 @@ def _read(value: bytes, work: Work) -> Iterator[Address]:
     for kind, text in _tokens(value, work):
         if kind == "," and current.in_angle and current.angle and current.angle[0][0] == "@":
             current.take(kind, text)  # <@a,@b:c@d>
-        elif kind in (",", ";"):  # outside a group, some programs write ; for ,
+        elif kind in (",", ";"):  # some programs write ; instead of , outside a group
             if (address := current.address()) is not None:
                 yield address
             if kind == ";" and in_group:

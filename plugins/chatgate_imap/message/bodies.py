@@ -1,4 +1,4 @@
-"""What SEARCH looks for in messages: each body is read and decoded once for all strings of a command, in pieces."""
+"""Searching for strings in messages: each body is read and decoded once for all strings of a command, in pieces."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def date_of(value: bytes) -> int | None:
 
 
 class Found:
-    """Of the wanted strings: those in text parts or headers of messages inside the message, and those in headers of
-    other parts.
+    """The strings that were found: those in text parts or in headers of messages inside the message, and those in
+    headers of other parts.
     """
 
     __slots__ = ("body", "headers")
@@ -100,7 +100,7 @@ def _parts(root: mime.Part) -> Iterator[tuple[mime.Part, bool]]:
 
 
 def address_text(header: Header, name: bytes, source: Source) -> str:
-    """The addresses of a header for searching, as ENVELOPE gives them, without comments and quotes: a line each."""
+    """The addresses of a header for searching: as in ENVELOPE, without comments and quotes, a line each."""
     found = source.work.each(addresses(header.all(name), source.work))
     lines = [b"%s@%s" % (local, host) for _, _, local, host in found if local and host]
     return words.folded(b"\n".join(lines).decode("utf-8", "replace"))

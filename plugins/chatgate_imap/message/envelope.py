@@ -13,13 +13,13 @@ from .mime import Part
 
 _UNSAFE = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f-\xff]")
 _MAX_QUOTED = 1000
-_PIECE = 1 << 17  # octets that are looked at at once
+_PIECE = 1 << 17  # octets that are scanned at a time
 
 # ------------------------------------------------------------------------------------------ strings
 
 
 def string(text: bytes) -> bytes:
-    """A quoted string, or a literal for what cannot be quoted."""
+    """A quoted string, or a literal if it cannot be quoted."""
     if len(text) > _MAX_QUOTED or _UNSAFE.search(text):
         return literal(text)
     if b"\\" in text or b'"' in text:
@@ -32,7 +32,7 @@ def nstring(text: bytes | None) -> bytes:
 
 
 def literal(text: bytes) -> bytes:
-    """With NUL, which a literal must not hold (RFC 3501 §9, CHAR8), as 0x80."""
+    """A literal, with 0x80 in place of NUL, which it must not contain (RFC 3501 §9, CHAR8)."""
     return b"{%d}\r\n%s" % (len(text), text.replace(b"\0", b"\x80"))
 
 
@@ -45,8 +45,8 @@ def _address_list(values: list[bytes], work: Work) -> bytes:
 
 
 def envelope(header: Header, work: Work) -> bytes:
-    """The ENVELOPE of a header. Sender and Reply-To default to From when missing or empty; of addresses every field of
-    a name counts, though RFC 5322 §3.6 allows one. Raises TooMuchWork.
+    """The ENVELOPE of a header. Sender and Reply-To default to From when missing or empty. The addresses of repeated
+    fields are combined, though RFC 5322 §3.6 allows only one field of each name. Raises TooMuchWork.
     """
     sender, *lists = (_address_list(header.all(name), work) for name in (b"from", b"sender", b"reply-to"))
     return b"(%s)" % b" ".join(
@@ -85,7 +85,7 @@ def _has_lines(part: Part) -> bool:
 
 
 def _line_ends(root: Part, content: Content, work: Work) -> dict[int, int]:
-    """How many line ends there are before each place where a part with lines begins or ends."""
+    """The number of line ends before each offset at which a part with a line count begins or ends."""
     places = sorted({place for part in work.each(_parts(root)) if _has_lines(part) for place in (part.body, part.end)})
     count, at, found = 0, places[0] if places else 0, {}
     for place in places:

@@ -1,4 +1,4 @@
-"""The header of a message or part (RFC 5322 §2.2, RFC 2045 §5, RFC 2231): its fields, unfolded or decoded once."""
+"""The header of a message or part (RFC 5322 §2.2, RFC 2045 §5, RFC 2231): its fields, unfolded and decoded once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from chatgate.api import Work
 
 from . import words
 
-MAX_HEADER = 1 << 18  # octets of a header that are looked at
+MAX_HEADER = 1 << 18  # octets of a header that are examined
 MAX_FIELDS = 5000  # of a header
 MAX_VALUE = 1 << 14  # octets of a Content-Type and its like
 MAX_PARAMETERS = 100
@@ -31,7 +31,7 @@ Parameters = list[tuple[bytes, bytes]]
 
 
 def body_start(octets: bytes) -> int | None:
-    """Behind the first empty line, where the body begins; None when there is none. A bare LF ends a line too."""
+    """Where the body begins: after the first empty line; None if there is none. A bare LF ends a line, too."""
     if octets.startswith((b"\n", b"\r\n")):
         return octets.index(b"\n") + 1
     crlf = octets.find(b"\n\r\n")
@@ -40,12 +40,12 @@ def body_start(octets: bytes) -> int | None:
 
 
 def unfold(value: bytes) -> bytes:
-    """Only line ends go, the blanks that follow them stay (RFC 5322 §2.2.3)."""
+    """Remove the line ends; the blanks that follow them stay (RFC 5322 §2.2.3)."""
     return value.replace(b"\r\n", b"").replace(b"\n", b"").strip(b" \t\r")
 
 
 class Header:
-    """octets: the header; of a very long one the beginning is looked at. work: what takes long steps on it."""
+    """octets: the header; of a very long one only the beginning is examined. work: counts the steps of long jobs."""
 
     __slots__ = ("octets", "work", "_fields", "_values", "_texts")
 
@@ -58,7 +58,7 @@ class Header:
 
     @property
     def fields(self) -> list[tuple[bytes, bytes, bytes]]:
-        """(the field as it stands with its line ends, its name, its value with the line ends inside) of each."""
+        """(the whole field including line ends, its name, its value including inner line ends) for each field."""
         if self._fields is None:
             if len(self.octets) <= _SHORT:
                 self._fields = _FIELD.findall(self.octets)
@@ -84,7 +84,7 @@ class Header:
         return self._values
 
     def text(self, name: bytes) -> str | None:
-        """All fields of a name for searching: decoded and without case, a line each. None when there is none."""
+        """All fields of a name for searching: decoded and case-folded, a line each. None if there are none."""
         if name not in self._texts:
             values = self.all(name)
             if not values:
@@ -94,7 +94,7 @@ class Header:
         return self._texts[name]
 
     def whole_text(self) -> str:
-        """All of it for searching, names included."""
+        """The whole header for searching, including field names."""
         if b"" not in self._texts:  # no field has this name
             lines = [
                 words.folded(f"{name.decode('ascii')}: {words.text(unfold(value), self.work)}")
@@ -108,7 +108,7 @@ class Header:
 
 
 def uncommented(value: bytes, work: Work) -> bytes:
-    """With a blank in place of each comment; comments nest (RFC 5322 §3.2.2). Raises TooMuchWork."""
+    """The value with a blank in place of each comment; comments nest (RFC 5322 §3.2.2). Raises TooMuchWork."""
     value = value[:MAX_VALUE]
     if b"(" not in value:
         return value
@@ -132,8 +132,8 @@ def uncommented(value: bytes, work: Work) -> bytes:
 
 
 def value_and_parameters(value: bytes, work: Work) -> tuple[bytes, Parameters]:
-    """Of Content-Type, Content-Disposition and their like: parameters in order, without quotes, those that are
-    continued (RFC 2231 §3) joined, as §6 there wants it of BODYSTRUCTURE. Raises TooMuchWork.
+    """The value and parameters of a field like Content-Type or Content-Disposition: parameters in order, without
+    quotes, continuations (RFC 2231 §3) joined, as its §6 requires for BODYSTRUCTURE. Raises TooMuchWork.
     """
     value = uncommented(value, work)
     found: Parameters = []
@@ -168,7 +168,7 @@ def _join(name: bytes, sections: dict[int, tuple[bool, bytes]]) -> tuple[bytes, 
         parts.append(sections[len(parts)])
     if not any(extended for extended, _ in parts):
         return name, b"".join(value for _, value in parts)
-    # Extended as a whole: what was not becomes so. The charset stands in front of the first section.
+    # If one section is extended, the whole value becomes so. The charset precedes the first section.
     octets = b"".join(value if extended else _percented(value) for extended, value in parts)
     return name + b"*", octets if parts[0][0] else b"''" + octets
 
@@ -178,7 +178,7 @@ def _percented(value: bytes) -> bytes:
 
 
 def parameter(parameters: Parameters, name: bytes) -> bytes | None:
-    """The first of this lower-case name, its percent signs decoded if it is extended (RFC 2231 §4)."""
+    """The first parameter of this lower-case name, percent-decoded if it is extended (RFC 2231 §4)."""
     for key, value in parameters:
         if key.lower() == name:
             return value

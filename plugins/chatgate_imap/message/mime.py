@@ -1,4 +1,4 @@
-"""The MIME tree of a message as offsets into its octets (RFC 2045, 2046), which are read once, in pieces.
+"""The MIME tree of a message (RFC 2045, 2046), as offsets into its octets, which are read only once, in pieces.
 
 It is built only for BODYSTRUCTURE, numbered sections and text search; Delta Chat asks for none of them.
 """
@@ -13,13 +13,13 @@ from .header import MAX_HEADER, Header, Parameters, body_start, parameter, uncom
 
 MAX_DEPTH = 30
 MAX_PARTS = 2000
-MAX_PART_HEADER = 1 << 16  # octets of a part's header that are looked at
+MAX_PART_HEADER = 1 << 16  # octets of a part's header that are examined
 MAX_HEADERS = 1 << 20  # octets of all of them together
-MAX_DASHES = 100_000  # lines that begin like a delimiter and are none
+MAX_DASHES = 100_000  # lines that begin like a delimiter but are not one
 MAX_BOUNDARY = 200  # octets; RFC 2046 §5.1.1 allows 70
 
 _LINE = MAX_BOUNDARY + 10
-_PIECE = 1 << 17  # octets that are read and searched at once: a fraction of a millisecond
+_PIECE = 1 << 17  # octets that are read and searched at a time: a fraction of a millisecond
 _TYPE = re.compile(rb"[ \t]*([!#-'*+\-.0-9A-Z^-z|~]+)[ \t]*/[ \t]*([!#-'*+\-.0-9A-Z^-z|~]+)")
 _DASHES = re.compile(rb"\n--")
 _DASHES_OR_EMPTY_LINE = re.compile(rb"\n(?:--|\r?\n)")
@@ -45,7 +45,7 @@ class Part:
         self.message: Part | None = None
 
     def understand(self, header: Header, in_digest: bool) -> None:
-        """Take the header for this part's."""
+        """Set the attributes of this part from its header."""
         self.header = header
         value, parameters = value_and_parameters(header.get(b"content-type") or b"", header.work)
         match = _TYPE.match(value)
@@ -59,12 +59,12 @@ class Part:
         self.parameters = []
 
     def parameter(self, name: bytes) -> bytes | None:
-        """The first of this (lower-case) name."""
+        """The first parameter of this lower-case name."""
         return parameter(self.parameters, name)
 
     @property
     def encoding(self) -> bytes:
-        """The Content-Transfer-Encoding without comments, and parameters that it must not have; b"" for none."""
+        """The Content-Transfer-Encoding, without comments and (invalid) parameters; b"" if there is none."""
         value = self.header.get(b"content-transfer-encoding") or b""
         return uncommented(value, self.header.work).partition(b";")[0].strip(b" \t\r\n")
 
@@ -78,20 +78,20 @@ class Part:
 
     @property
     def textual(self) -> bool:
-        """Is it text that people may look for: also reports, and messages that are not taken apart."""
+        """Is it text that people may search for? Includes reports, and messages that are not parsed into parts."""
         return self.type.lower() in (b"text", b"message") and self.message is None
 
 
 def parse(content: Content, work: Work) -> Part:
-    """The tree of a message. Any octets give one; what is nested or split beyond the limits is left an opaque part.
+    """The tree of a message. Any octets give one; parts beyond the limits of depth and number stay unparsed.
     Raises TooMuchWork.
     """
     return _Scan(content, work).run()
 
 
 class _Scan:
-    """Goes through the content once. stack: the parts that are open, the message itself first; the last one's header
-    or body is being read. boundaries: of its multiparts, by the place in the stack; the outermost of a name counts.
+    """Scans the content once. stack: the open parts, beginning with the message itself; the header or body of the last
+    one is being read. boundaries: those of its multiparts, by index in the stack; of equal ones the outermost counts.
     """
 
     def __init__(self, content: Content, work: Work) -> None:
@@ -125,7 +125,7 @@ class _Scan:
     # ------------------------------------------------------------------------------------------ octets
 
     def _load(self, pos: int) -> None:
-        """Have at hand what stands at pos, and a line of the usual length."""
+        """Load the octets at pos, at least enough for a line of the usual length."""
         end = self._base + len(self._piece)
         if pos < self._base or (pos > end - _LINE and end < self._content.size):
             self._base, self._piece = pos, self._content.read(pos, _PIECE)
@@ -138,7 +138,7 @@ class _Scan:
         return self._content.read(start, end - start)
 
     def _find(self, pattern: re.Pattern[bytes], pos: int) -> tuple[int, int, bool] | None:
-        """Where the line begins and what was found ends, and whether it is dashes."""
+        """(where the line begins, where the match ends, whether it is a line that begins with dashes)."""
         while pos < self._content.size:
             self._load(pos)
             match = pattern.search(self._piece, pos - self._base)
@@ -151,7 +151,7 @@ class _Scan:
     # ------------------------------------------------------------------------------------------ events
 
     def _dashed_line(self, at: int) -> int:
-        """A line begins with two dashes at `at`. Where to go on."""
+        """Handle a line that begins with two dashes at `at`. Returns where to go on."""
         self._work.step()
         line, newline, _ = self._get(at, min(at + _LINE, self._content.size)).partition(b"\n")
         after = at + len(line) + len(newline)
@@ -166,7 +166,7 @@ class _Scan:
         crlf = self._get(max(0, at - 2), at) == b"\r\n"
         self._close(level + 1, at - (2 if crlf else 1))
         multipart = self._stack[level]
-        if closing or self._parts >= MAX_PARTS:  # what follows belongs to nobody, until an outer delimiter
+        if closing or self._parts >= MAX_PARTS:  # what follows belongs to no part, until an outer delimiter
             self._boundaries = {key: at_level for key, at_level in self._boundaries.items() if at_level < level}
             self._in_header = False
         else:
@@ -182,7 +182,7 @@ class _Scan:
         return part
 
     def _header_ends(self, body: int) -> None:
-        """The last part's body begins here."""
+        """Called when the header of the last part ends: its body begins here."""
         self._in_header = False
         part = self._stack[-1]
         part.body = body
@@ -197,7 +197,7 @@ class _Scan:
             part.message = self._open(body)
 
     def _understand(self, part: Part) -> bool:
-        """Read the header; may there be more parts inside?"""
+        """Read the header. Returns whether the part may have parts inside."""
         length = min(part.body - part.start, MAX_HEADER if part.start == 0 else MAX_PART_HEADER, self._headers)
         self._headers -= length
         part.understand(Header(self._get(part.start, part.start + length), self._work), self._digest)
@@ -210,7 +210,7 @@ class _Scan:
         return True
 
     def _close(self, level: int, end: int) -> None:
-        """The parts from this place in the stack on end here."""
+        """Close the parts from this index in the stack on: they end here."""
         closed = self._stack[level:]
         if self._in_header and closed:  # there was no empty line
             last = closed[-1]
@@ -222,7 +222,7 @@ class _Scan:
         for part in closed:
             part.end = end
             part.start, part.body = min(part.start, end), min(part.body, end)
-            if part.multipart and not part.children:  # the grammar of BODYSTRUCTURE wants one at least
+            if part.multipart and not part.children:  # the grammar of BODYSTRUCTURE requires at least one
                 part.children.append(Part(end, self._no_header))
             if part.message is not None and part.message.start > end:
                 part.message.start = part.message.body = part.message.end = end
@@ -231,8 +231,8 @@ class _Scan:
 
 
 def find(root: Part, path: tuple[int, ...]) -> Part | None:
-    """The part of a section number such as 2.1 (RFC 3501 §6.4.5): a message that is not multipart has itself as part 1,
-    and numbers below a message/rfc822 part count inside the message it holds.
+    """The part with a section number such as 2.1 (RFC 3501 §6.4.5): a message that is not a multipart is its own part
+    1, and numbers below a message/rfc822 part count the parts of the message inside.
     """
     part, inside = root, root  # inside: the message whose parts are being counted, or a multipart
     for depth, number in enumerate(path):

@@ -1,4 +1,4 @@
-"""One message, read from the store as far as FETCH or SEARCH asks, each thing once a command."""
+"""One message, of which FETCH or SEARCH reads only what it needs from the store, and only once for each command."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from chatgate.api import Content, Message, Store, Work
 from . import bodies, mime
 from .header import MAX_HEADER, Header, body_start
 
-_LARGE = 1 << 20  # octets of a message from which on its header is not read without looking how long it is
+_LARGE = 1 << 20  # octets of a message from which its header is only read after checking its length
 _PIECE = 1 << 17
 
 
 class Gone(Exception):
-    """The message was expunged by somebody else meanwhile."""
+    """Another session expunged the message meanwhile."""
 
 
 class Source:
-    """What is not asked for is not read. Close it.
+    """Reads only what is asked for. Must be closed.
 
-    work: of the command; what takes long steps on it. on_open: told the UID when the content is read.
+    work: the command's, which counts the steps of long jobs. on_open: called with the UID when the content is read.
     """
 
     __slots__ = (
@@ -76,13 +76,13 @@ class Source:
             self._content.close()
 
     def header(self) -> Header:
-        """With its empty line; of a very long one the beginning. Raises Gone."""
+        """The header with its empty line; only the beginning of a very long one. Raises Gone."""
         if self._header is None:
             if self._content is None and self.size <= _LARGE:
                 octets = self._store.header(self._mailbox_id, self.uid)
                 if octets is None:
                     raise Gone
-                self._body = body_start(octets) or len(octets)  # the store knows empty lines with CRLF only
+                self._body = body_start(octets) or len(octets)  # the store only recognises empty lines with CRLF
             else:
                 octets = self.content().read(0, MAX_HEADER)
                 self._body = body_start(octets)
@@ -103,7 +103,7 @@ class Source:
         while at < content.size:
             piece = content.read(at, _PIECE)
             self.work.step()
-            # Not body_start(): here no line begins at the first octet.
+            # Not body_start(): the first octet here is not the beginning of a line.
             found = body_start(b"-" + piece)
             if found is not None:
                 return at + found - 1
@@ -119,18 +119,18 @@ class Source:
     # ------------------------------------------------------------------------------------------ for SEARCH
 
     def field_holds(self, name: bytes, wanted: str) -> bool:
-        """Has some field of this lower-case name the wanted (folded) text in it? "" asks whether the field is there."""
+        """Does a field of this lower-case name contain the (folded) text? "" asks whether there is such a field."""
         self.work.step()
         found = self.header().text(name)
         return found is not None and wanted in found
 
     def header_holds(self, wanted: str) -> bool:
-        """Anywhere in the header, names included."""
+        """Is the (folded) text anywhere in the header, including field names?"""
         self.work.step()
         return wanted in self.header().whole_text()
 
     def addresses_hold(self, name: bytes, wanted: str) -> bool:
-        """Are the fields of this name, or the addresses in them, such that they hold the wanted text?"""
+        """Do the fields of this name, or the addresses in them, contain the wanted text?"""
         if self.field_holds(name, wanted):
             return True
         if self._addresses is None:
@@ -140,7 +140,7 @@ class Source:
         return bool(wanted) and wanted in self._addresses[name]
 
     def found(self, wanted: bodies.Wanted) -> bodies.Found:
-        """What is in the body, of all strings that this command looks for. Raises Gone, TooMuchWork."""
+        """Which of the strings that this command searches for are in the body. Raises Gone, TooMuchWork."""
         if self._found is None:
             self._found = wanted.find(self)
         return self._found

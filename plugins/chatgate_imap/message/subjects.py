@@ -6,7 +6,7 @@ import re
 
 from . import words
 
-# Characters that are compared. While a command runs it has those of all messages in memory.
+# Characters that are compared. A running command keeps those of all messages in memory.
 _MAX_SUBJECT = 300
 _MAX_OCTETS = 4 * _MAX_SUBJECT
 
@@ -17,7 +17,7 @@ _FORWARDED = re.compile(r"\[fwd:(.*)\]\Z")
 
 
 def base(value: bytes) -> tuple[str, bool]:
-    """Of the value of a Subject field: its base subject in lower case, and whether it is of a reply or forward."""
+    """(the base subject in lower case, whether it is a reply or forward) for the value of a Subject field."""
     text = " ".join(words.folded(words.text(value[:_MAX_OCTETS])[:_MAX_SUBJECT]).split())
     reply = False
     while True:
@@ -30,14 +30,14 @@ def base(value: bytes) -> tuple[str, bool]:
 
 
 def _ends(text: str) -> tuple[str, bool]:
-    """Without trailers and leaders, and whether a leader or trailer said that it is a reply or forward."""
+    """The subject without trailers and leaders, and whether one of these marks a reply or forward."""
     shorter = _TRAILER.sub("", text)
     reply = "(" in text[len(shorter) :]
     pos = 0
     while (leader := _LEADER.match(shorter, pos)) is not None:
         reply |= leader[0].endswith(":")
         pos = leader.end()
-    # Behind blobs no leader can follow: it would have begun with them.
+    # No leader can follow these blobs: it would have included them.
     while (blob := _BLOB.match(shorter, pos)) is not None and blob.end() < len(shorter):
         pos = blob.end()
     return shorter[pos:], reply

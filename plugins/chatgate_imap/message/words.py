@@ -1,6 +1,6 @@
-"""Text: quoted strings, charsets, transfer encodings (RFC 2045 §6), encoded words (RFC 2047); compared without case.
+"""Text: quoted strings, charsets, transfer encodings (RFC 2045 §6), encoded words (RFC 2047), case folding.
 
-Everything here takes any octets and time in proportion to them.
+Everything here accepts any octets and takes time linear in their number.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from chatgate.api import Work
 MAX_WORDS = 2000  # encoded words of a field that are decoded
 _WORDS_A_STEP = 100
 
-# The charsets of mail among Python's codecs. No UTF-7: its decoder begins anew with each piece of a long run.
+# Those of Python's codecs that mail uses. Not UTF-7: its decoder would start over with each piece of a long run.
 _CHARSETS = frozenset(
     "utf_8 utf_8_sig utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le latin_1"
     " iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 iso8859_10 iso8859_11"
@@ -32,27 +32,27 @@ _CHARSETS = frozenset(
 _ENCODED_WORD = re.compile(r"=\?([!-<>@-~]{1,80})\?([bBqQ])\?([^?]*)\?=")
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
 _NOT_BASE64 = bytes(set(range(256)) - set(_BASE64))
-_MAX_PADS = 1000  # ends of base64 that are followed by more of it
+_MAX_PADS = 1000  # times that base64 data may be followed by more after its padding
 
 
 def folded(text: str) -> str:
-    """For comparing: without case, and a tab, by which many programs fold a line, as the blank it stands for."""
+    """The text for comparing: case-folded, with blanks in place of tabs, with which many programs fold lines."""
     text = text.casefold()
     return text.replace("\t", " ") if "\t" in text else text
 
 
 def unquoted(text: bytes) -> bytes:
-    """What stands between two quotes, with quoted pairs as the octet they stand for (RFC 5322 §3.2.1)."""
+    """The text between two quotes, with quoted pairs replaced by the octet they stand for (RFC 5322 §3.2.1)."""
     if b"\\" not in text:
         return text
-    # Backslashes in a row belong together two by two from the first one on, and so are they split.
+    # Consecutive backslashes form pairs from the first one on; splitting pairs them the same way.
     return b"\\".join([piece.replace(b"\\", b"") for piece in text.split(b"\\\\")])
 
 
 @lru_cache(maxsize=200)
 def _charset(name: str) -> str:
-    """Python's name of a charset by the name in a mail; UTF-8 for what is none. `codecs.lookup` never hears a name that
-    a mail made up: it would try to import it, and remember it for good.
+    """Python's name for a charset in a mail; UTF-8 if it is unknown. Names from a mail are never passed to
+    `codecs.lookup` unchecked: it would try to import them, and remember them for good.
     """
     name = normalize_encoding(name).lower()
     name = aliases.get(name, name)
@@ -68,12 +68,12 @@ def charset(name: bytes | None) -> str:
 
 class _Transfer(Protocol):
     def decode(self, octets: bytes, final: bool = False) -> bytes:
-        """What a piece says. final: no other one follows."""
+        """Decode one piece. final: it is the last."""
         ...
 
 
 class Base64:
-    """Decodes piece by piece. Passes over what is not of the alphabet; a missing end is no error."""
+    """Decodes piece by piece. Skips characters outside the alphabet; missing padding is not an error."""
 
     def __init__(self) -> None:
         self._left = b""
@@ -95,7 +95,7 @@ def _quads(text: bytes) -> bytes:
 
 
 class QuotedPrintable:
-    """Decodes piece by piece: what may go on in the next piece is kept until then."""
+    """Decodes piece by piece: a sequence that may continue in the next piece is kept until then."""
 
     def __init__(self) -> None:
         self._left = b""
@@ -126,7 +126,7 @@ class Decoder:
         octets = self._transfer.decode(octets, final)
         try:
             text = self._charset.decode(octets, final)
-        except ValueError:  # UTF-16 and UTF-32 want a mark at the beginning, whatever is to be done with errors
+        except ValueError:  # UTF-16 and UTF-32 without a byte order mark raise this even with lenient error handling
             self._charset = codecs.getincrementaldecoder("utf_8")("replace")
             text = self._charset.decode(octets, final)
         return folded(text)
@@ -136,20 +136,20 @@ class Decoder:
 
 
 def text(value: bytes, work: Work | None = None) -> str:
-    """An unfolded field value with its encoded words decoded. White space between two of them is no part of the text
-    (RFC 2047 §6.2), and a character may be cut in two by their border, which it should not but is. work: for a value
-    that may be long. Raises TooMuchWork.
+    """An unfolded field value with its encoded words decoded. White space between two of them is not part of the text
+    (RFC 2047 §6.2). A character may be split between two of them, which is wrong but does occur. work: for a value that
+    may be long. Raises TooMuchWork.
     """
     raw = value.decode("utf-8", "replace")
     if "=?" not in raw:
         return raw
     pieces: list[str] = []
-    waiting, octets, pos = "utf_8", list[bytes](), 0  # the charset of the words before, and what they have said
+    waiting, octets, pos = "utf_8", list[bytes](), 0  # the charset and the octets of the words before
     for count, match in enumerate(_ENCODED_WORD.finditer(raw)):
         if work is not None and not count % _WORDS_A_STEP:
             work.step()
         between = raw[pos : match.start()]
-        name = _charset(match[1].partition("*")[0])  # behind a * stands the language (RFC 2231 §5)
+        name = _charset(match[1].partition("*")[0])  # a * is followed by the language (RFC 2231 §5)
         if octets and (name != waiting or between.strip(" \t")):
             pieces.append(_decoded(octets, waiting))
             octets = []

@@ -1,1 +1,1 @@
-"""What is asked about messages: FETCH items, SEARCH keys, sorting, threads."""
+"""Queries about messages: FETCH items, SEARCH keys, sorting, threads."""

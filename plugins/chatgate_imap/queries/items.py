@@ -16,7 +16,7 @@ from . import sections
 from .sections import Pieces, Slice
 
 MAX_ITEMS = 100
-CACHED_LENGTH = 512  # octets of a FETCH's items up to which the plan is kept; Delta Chat's longest has 190
+CACHED_LENGTH = 512  # octets of a FETCH's items up to which the plan is cached; Delta Chat's longest has 190
 
 _MACROS = {
     "ALL": b"(FLAGS INTERNALDATE RFC822.SIZE ENVELOPE)",
@@ -30,7 +30,7 @@ Render = Callable[[Source], Pieces]
 
 
 class Plan:
-    """items: what to write for a message, in order. sets_seen: some item is BODY[…] without PEEK or its like."""
+    """items: what to write for a message, in order. sets_seen: an item sets \\Seen, such as BODY[…] without PEEK."""
 
     __slots__ = ("items", "sets_seen", "uid", "flags", "modseq")
 
@@ -42,8 +42,8 @@ class Plan:
         self.modseq = b"MODSEQ" in items
 
     def render(self, source: Source) -> list[bytes | Slice]:
-        """The inside of `* n FETCH (…)`. All that can fail is done before the first octet is written: an answer that
-        has begun must be finished. Raises Gone, TooMuchWork.
+        """The inside of `* n FETCH (…)`. Everything that can fail is done before the first octet is written, as a
+        response that has begun must be finished. Raises Gone, TooMuchWork.
         """
         pieces: list[bytes | Slice] = []
         for item in self.items:
@@ -56,7 +56,7 @@ class Plan:
 
 # ------------------------------------------------------------------------------------------ simple items
 
-_FIRST_DAY, _LAST_SECOND = -62135596800, 253402300799  # of the years that four digits can say
+_FIRST_DAY, _LAST_SECOND = -62135596800, 253402300799  # of the years that fit into four digits
 
 
 def _date(seconds: int) -> bytes:
@@ -88,7 +88,7 @@ _SIMPLE: dict[str, Render] = {
 
 
 def _body_item(parser: Parser) -> tuple[bytes, Render]:
-    """Behind `BODY[`: what makes it the same as another item, and what it writes."""
+    """The rest of an item after `BODY[`: (a key that equal items share, what the item writes)."""
     section, label = sections.parse(parser)
     name = b"BODY[%s]" % label
     partial = parser.match(_PARTIAL)
@@ -108,7 +108,7 @@ def _body_item(parser: Parser) -> tuple[bytes, Render]:
 
 
 def _parse_item(parser: Parser, items: dict[bytes, Render]) -> bool:
-    """Add one item, unless it is there already: nobody can want the same octets twice. Does it set \\Seen?"""
+    """Add one item, unless it is there already: nobody needs the same octets twice. Returns whether it sets \\Seen."""
     found = parser.match(_ITEM)
     if found is None:
         raise Bad("Expected a FETCH item")
@@ -147,7 +147,7 @@ def parse(parser: Parser) -> Plan:
 
 @lru_cache(maxsize=512)
 def cached(items: bytes) -> Plan:
-    """The plan for the rest of a command line without literals: clients ask for the same few things all day."""
+    """The plan for the rest of a command line without literals: clients keep asking for the same few things."""
     parser = Parser([items])
     plan = parse(parser)
     parser.end()

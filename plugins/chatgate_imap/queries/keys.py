@@ -1,4 +1,4 @@
-"""SEARCH (RFC 3501 §6.4.4): the keys become one predicate; the cheap ones are asked first, the body read last."""
+"""SEARCH (RFC 3501 §6.4.4): the keys become one predicate; cheap ones are tested first, and the body is read last."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _DAY = 86400
 
 CHARSETS = {"US-ASCII", "UTF-8"}
 
-# What a key costs: numbers only, the header, the whole message.
+# The cost of testing a key: it needs only numbers, the header, or the whole message.
 CHEAP, HEADER, BODY = 0, 1, 2
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """test: is this message (with its sequence number) one of them? cost: see above."""
+    """test: does this message (with its sequence number) match? cost: see above."""
 
     cost: int
     test: Callable[[Source, int], bool]
@@ -31,7 +31,7 @@ class Key:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What sequence sets mean now: how many messages there are, the last UID, and what `$` is (RFC 5182), ascending."""
+    """What sequence sets refer to: the number of messages, the last UID, and the UIDs of `$` (RFC 5182), ascending."""
 
     count: int
     last_uid: int
@@ -39,7 +39,7 @@ class Context:
 
 
 def charset(parser: Parser) -> None:
-    """The name of the charset of the strings that follow: those that we know are read alike. Raises No."""
+    """The name of the charset of the strings that follow: all those we accept are read the same way. Raises No."""
     if parser.astring().decode("ascii", "replace").upper() not in CHARSETS:
         raise No("Charset not known", "BADCHARSET (US-ASCII UTF-8)")
 
@@ -111,7 +111,7 @@ class _Keys:
     def _string(self) -> str:
         octets = self._parser.astring()
         try:
-            # Some clients send 8-bit text without naming a charset; it is UTF-8 then.
+            # Some clients send 8-bit text without naming a charset; it is taken as UTF-8.
             return words.folded(octets.decode("utf-8"))
         except UnicodeDecodeError:
             raise Bad("Search text is not valid UTF-8") from None
@@ -133,7 +133,7 @@ class _Keys:
     def _modseq(self) -> Key:
         parser = self._parser
         parser.space()
-        if parser.peek() == b'"':  # a metadata item we keep no separate modseq for: valid, and without effect
+        if parser.peek() == b'"':  # a metadata item, which has no modseq of its own here: valid but without effect
             parser.string()
             parser.space()
             if parser.keyword() not in ("PRIV", "SHARED", "ALL"):
@@ -152,7 +152,7 @@ class _Keys:
         return Key(CHEAP, lambda source, number: source.size > octets if larger else source.size < octets)
 
     def arrival(self, low: int, high: int) -> Key:
-        """INTERNALDATE within [day + low, day + high) days, in UTC as we also show it."""
+        """INTERNALDATE within [day + low, day + high) days, in UTC, in which we also show it."""
         day = self._parser.date()
         first, last = day + low * _DAY, day + high * _DAY
         return Key(CHEAP, lambda source, number: first <= source.date < last)
@@ -166,7 +166,7 @@ class _Keys:
         return Key(CHEAP, lambda source, number: source.date >= border if younger else source.date <= border)
 
     def sent(self, low: int, high: int) -> Key:
-        """The Date field's day as written there, its zone disregarded."""
+        """The day in the Date field as written there, ignoring its time zone."""
         day = self._parser.date()
         first, last = day + low * _DAY, day + high * _DAY
 
@@ -209,7 +209,7 @@ class _Keys:
 
 _SET_START = frozenset((b"%c" % c) for c in b"0123456789*$")
 _NOTHING = Key(CHEAP, lambda source, number: False)
-_EVER = 4_000_000  # days, more than there are
+_EVER = 4_000_000  # days: longer than any calendar date here
 
 
 def _has(flag: str) -> Key:

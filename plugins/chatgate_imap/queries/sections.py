@@ -1,4 +1,4 @@
-"""Sections, the BODY[…] of FETCH (RFC 3501 §6.4.5): where a message has their octets, or the chosen fields."""
+"""Sections, the BODY[…] of FETCH (RFC 3501 §6.4.5): where their octets are in a message, or the chosen fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Slice(NamedTuple):
     end: int
 
 
-# What is computed, and where the rest stands; NUL is still in it.
+# Computed octets, and slices of the message for the rest; NUL is not replaced yet.
 Pieces = tuple["bytes | Slice", ...]
 # None: the message has no such section. Raises Gone, TooMuchWork.
 Section = Callable[[Source], "Pieces | None"]
@@ -38,7 +38,7 @@ def length(pieces: Pieces) -> int:
 
 
 def cut(pieces: Pieces, offset: int, count: int) -> Pieces:
-    """`count` octets from `offset` on. A section is one slice, or octets only."""
+    """`count` octets from `offset` on. A section is either one slice or only octets."""
     if len(pieces) == 1 and isinstance(pieces[0], Slice):
         start, end = pieces[0]
         start = min(start + offset, end)
@@ -61,7 +61,7 @@ def text(source: Source) -> Pieces:
 
 def _section(path: tuple[int, ...], kind: str, names: frozenset[bytes]) -> Section:
     def fields(header: Header) -> Pieces:
-        # The empty line belongs to the answer also when no field matched.
+        # The response includes the empty line even if no field matched.
         kept = [whole for whole, name, _ in header.fields if (name.lower() in names) is not without]
         return (*kept, b"\r\n")
 
@@ -90,7 +90,7 @@ def _section(path: tuple[int, ...], kind: str, names: frozenset[bytes]) -> Secti
 
 
 def parse(parser: Parser) -> tuple[Section, bytes]:
-    """Behind `BODY[`: the section, and its name in the answer. Raises Bad."""
+    """The rest of an item after `BODY[`: the section, and its name in the response. Raises Bad."""
     path: tuple[int, ...] = ()
     label = b""
     if (found := parser.match(_PART)) is not None:
@@ -124,7 +124,7 @@ def parse(parser: Parser) -> tuple[Section, bytes]:
 
 
 def _astring(name: bytes) -> bytes:
-    """A field name as the answer says it: some of its characters are special in IMAP."""
+    """A field name as written in the response: some of its characters are special in IMAP."""
     if not _NO_ATOM.search(name):
         return name
     return b'"%s"' % name.replace(b"\\", b"\\\\").replace(b'"', b'\\"')

@@ -1,4 +1,4 @@
-"""SORT (RFC 5256 §3): what messages are compared by."""
+"""SORT (RFC 5256 §3): the keys by which messages are compared."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TURNED_ROUND = bytes(range(255, -1, -1))
 
 
 def sent(source: Source) -> int:
-    """The Date field as Unix seconds; of a message without a proper one, when it arrived (RFC 5256 §2.2)."""
+    """The Date field as Unix seconds; the time of arrival if there is no valid one (RFC 5256 §2.2)."""
     value = source.header().get(b"date") or b""
     parsed = email.utils.parsedate_tz(value[:_MAX_DATE].decode("ascii", "replace"))
     if parsed is None:
@@ -61,8 +61,8 @@ _KEYS: dict[str, Callable[[Source], int | str]] = {
 
 
 def _octets(value: int | str) -> bytes:
-    """Compared octet by octet they are as the values are, also with others behind: numbers have one length, and behind
-    a text stands what is less than all in it.
+    """Octets that compare like the values, even with further ones appended: numbers have a fixed length, and a text is
+    followed by an octet that is less than all octets in it.
     """
     if isinstance(value, int):
         return (value + _ZERO).to_bytes(8, "big")
@@ -70,14 +70,14 @@ def _octets(value: int | str) -> bytes:
 
 
 def parse(parser: Parser) -> Callable[[Source], bytes]:
-    """The criteria in parentheses: a function that gives what a message is compared by. One string of octets is a
-    fraction of a tuple in memory, where there are those of all messages. Raises Bad.
+    """Parse the criteria in parentheses into a function that returns the sort key of a message. The keys of all
+    messages are in memory, where a single string of octets takes a fraction of a tuple. Raises Bad.
     """
     parser.expect(b"(")
     keys: dict[str, Callable[[Source], bytes]] = {}
     for _ in range(MAX_CRITERIA):
         word, key = _criterion(parser)
-        keys.setdefault(word, key)  # what is equal by a criterion is equal by it again
+        keys.setdefault(word, key)  # repeating a criterion has no effect
         if parser.skip(b")"):
             return lambda source: b"".join([key(source) for key in keys.values()])
         parser.space()

@@ -1,7 +1,7 @@
 """THREAD=REFERENCES (RFC 5256 §3): messages as trees, by their Message-ID, References and subjects.
 
-Nothing here calls itself, as References of strangers make trees as deep as they like, and whether a link would close a
-loop is looked up in paths that get shorter with each look: the time grows with the number of references.
+Nothing here is recursive, as References can make trees of any depth. Whether a link would close a loop is found by
+following paths that are shortened on the way, so the time grows linearly with the number of references.
 """
 
 from __future__ import annotations
@@ -20,17 +20,17 @@ from ..syntax.answers import No
 from . import sorting
 
 MAX_REFERENCES = 500_000  # of all messages of a command
-_MAX_OF_ONE = 1000  # of one message: the first ones
+_MAX_OF_ONE = 1000  # references of one message; the first ones are used
 _MAX_FIELD = 1 << 17  # octets of a References field
 _ID = re.compile(rb"<([^<>@\s]+@[^<>\s]+)>")
 _ROOT = -1
-_ITEM = 500  # octets that a message takes until the answer is written, about: what is here, and its place in the tree
-_REFERENCE = 150  # a reference
+_ITEM = 500  # approximate octets in memory of a message until the answer is written, with its node in the tree
+_REFERENCE = 150  # the same of a reference
 
 
 class Item(NamedTuple):
-    """A message. number: as it is told. id, references: Message-IDs as numbers. subject: so, too; 0 for an empty one.
-    reply: its subject says so.
+    """A message. number: as reported to the client. id, references: Message-IDs as numbers. subject: as a number, too;
+    0 for an empty one. reply: the subject marks it as a reply.
     """
 
     number: int
@@ -42,7 +42,7 @@ class Item(NamedTuple):
 
 
 class Items(list[Item]):
-    """What THREAD has to know of each message. share: of the memory of its account."""
+    """What THREAD needs to know of each message. share: the command's share of the account's memory."""
 
     def __init__(self, share: Share) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ def _item(source: Source, number: int) -> Item:
     references = _ids(header.get(b"references") or b"") or _ids(header.get(b"in-reply-to") or b"")[:1]
     subject, reply = subjects.base(header.get(b"subject") or b"")
     kept = array("q", references) if references else ()
-    # Only whether two are the same is asked, so a number will do.
+    # Only equality matters, so a number is enough.
     return Item(number, own[0] if own else 0, kept, sorting.sent(source), _number(subject), reply)
 
 
@@ -73,12 +73,14 @@ def _ids(value: bytes) -> list[int]:
 
 
 def _number(text: str | bytes) -> int:
-    """In place of a text that a stranger may make long. Nobody can foresee it, so nobody makes two alike. "" is 0."""
+    """A number in place of a text, which may be long. It cannot be predicted, so nobody can construct two texts with
+    the same number. "" is 0.
+    """
     return (hash(text) or 1) if text else 0
 
 
 class _Forest:
-    """nodes: 0 … len(items)-1 are messages, those behind are only referred to."""
+    """nodes: 0 … len(items)-1 are messages, those after them are only referred to."""
 
     def __init__(self, items: list[Item], work: Work) -> None:
         self.items, self._work = items, work
@@ -88,7 +90,7 @@ class _Forest:
         for at, one in enumerate(work.each(items)):
             self._new()
             if one.id:
-                self._node_of.setdefault(one.id, at)  # of messages with one id, the others have none
+                self._node_of.setdefault(one.id, at)  # if several messages have the same id, only the first keeps it
 
     def _new(self) -> int:
         self.parent.append(_ROOT)
@@ -110,12 +112,12 @@ class _Forest:
         return node
 
     def _link(self, parent: int, child: int) -> None:
-        """Unless the child has a parent, or it would close a loop: the child is then the top of its tree."""
+        """Make `parent` the parent of `child`, unless the child has one or the link would close a loop."""
         if self.parent[child] == _ROOT and self._top(parent) != child:
             self.parent[child] = self._towards_root[child] = parent
 
     def grow(self) -> None:
-        """Step 1. First the last reference of each message, as what it says of itself goes before what others say."""
+        """Step 1. The last reference of each message comes first: what a message says of itself takes precedence."""
         for at, one in enumerate(self._work.each(self.items)):
             if one.references:
                 self._link(self._node(one.references[-1]), at)
@@ -124,8 +126,8 @@ class _Forest:
                 self._link(self._node(parent), self._node(child))
 
     def pruned(self) -> dict[int, list[int]]:
-        """Steps 2 and 3: children by parent, `_ROOT` for the tops. Of what is only referred to the tops stay that hold
-        together more than one.
+        """Steps 2 and 3: children by parent, `_ROOT` for the tops. Of the nodes that are only referred to, only tops
+        with more than one child stay.
         """
         real, above = len(self.items), dict[int, int]()
         children: dict[int, list[int]] = {}
@@ -149,7 +151,7 @@ class _Forest:
 
 
 def threads(items: list[Item], work: Work) -> Iterator[bytes]:
-    """The answer behind `* THREAD `, in pieces. Raises TooMuchWork."""
+    """The response after `* THREAD `, in pieces. Raises TooMuchWork."""
     forest = _Forest(items, work)
     forest.grow()
     children = forest.pruned()
@@ -172,7 +174,7 @@ def threads(items: list[Item], work: Work) -> Iterator[bytes]:
 def _gathered(
     items: list[Item], children: dict[int, list[int]], tops: list[int], following: int, work: Work
 ) -> list[int]:
-    """Step 5: tops with one base subject come together. following: the number for a node that is made for it."""
+    """Step 5: join tops with the same base subject. following: the number for a new node that joins them."""
     real = len(items)
 
     def first(node: int) -> Item:

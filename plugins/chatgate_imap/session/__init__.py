@@ -1,1 +1,1 @@
-"""One client: its connection, its bytes, the mailbox it has open, and the memory all that takes."""
+"""One client: its connection, the bytes on it, the open mailbox, and the memory that all this takes."""

@@ -1,4 +1,4 @@
-"""COMPRESS=DEFLATE (RFC 4978): raw deflate both ways, and next to no memory while nothing moves."""
+"""COMPRESS=DEFLATE (RFC 4978): raw deflate in both directions, and almost no memory while the connection is idle."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import zlib
 from ..syntax.answers import Closed
 
 _WINDOW = 32768
-_SYNC = b"\x00\x00\xff\xff"  # how Z_SYNC_FLUSH ends: the stream stands at a byte boundary, no block open
+_SYNC = b"\x00\x00\xff\xff"  # the end of Z_SYNC_FLUSH: the stream is at a byte boundary, no block is open
 
 
 class Deflate:
-    """Both directions of one connection. zlib keeps about 300 KB for them, so `rest()` gives the states up: ours is
-    just begun anew; of the client's stream we keep the text it may still refer to, at most 32 KB and mostly far less.
+    """Both directions of one connection. zlib needs about 300 KB for them, so `rest()` frees its states: our stream
+    simply starts over; of the client's we keep the text it may still refer to, at most 32 KB and mostly far less.
     """
 
     __slots__ = ("_level", "_packer", "_unpacker", "_history", "_tail", "_more", "_synced")
@@ -29,7 +29,7 @@ class Deflate:
     def pack(self, data: bytes | memoryview) -> bytes:
         """Deflate and flush, so that the client can read all of it now."""
         if self._packer is None:
-            # 8 KB window: mail here is encrypted, there is little to find further back.
+            # An 8 KB window: mail here is encrypted, so a larger one would find few more matches.
             self._packer = zlib.compressobj(self._level, zlib.DEFLATED, -13, 6)
         return self._packer.compress(data) + self._packer.flush(zlib.Z_SYNC_FLUSH)
 
@@ -39,8 +39,8 @@ class Deflate:
         return self._more
 
     def unpack(self, data: bytes, limit: int) -> bytes:
-        """Inflate at most `limit` octets; the rest waits as `pending`, so a bomb only goes off in small pieces.
-        Raises Closed for what is not deflate, or is over.
+        """Inflate at most `limit` octets; the rest stays `pending`, so that even a zip bomb comes in small pieces.
+        Raises Closed if the data is not deflate, or if the stream has ended.
         """
         if data:
             self._synced = data.endswith(_SYNC)
@@ -53,12 +53,12 @@ class Deflate:
         if self._unpacker.eof:
             raise Closed
         self._tail = self._unpacker.unconsumed_tail
-        self._more = len(text) >= limit  # zlib itself may hold more, also when it has eaten all input
+        self._more = len(text) >= limit  # zlib may have more output even if it has consumed all input
         self._history = (self._history + text)[-_WINDOW:]
         return text
 
     def rest(self) -> None:
-        """Nothing will move for a while: let go of the states. The client's only where its stream can be taken up."""
+        """Free the states, as the connection is idle; the client's only if its stream can be continued from here."""
         self._packer = None
         if self._synced and not self._more:
             self._unpacker = None

@@ -1,4 +1,4 @@
-"""One client: the loop that reads a command, runs it, tells what changed meanwhile, and writes the tagged answer."""
+"""One client: the loop that reads a command, runs it, reports changes by others, and writes the tagged answer."""
 
 from __future__ import annotations
 
@@ -53,12 +53,12 @@ _APPEND = re.compile(rb"[^ ]+ APPEND ", re.I)
 class Connection:
     """state: "not authenticated", "authenticated" (with an account) or "selected" (with a view) (RFC 3501 §3).
 
-    tag: of the command being run. closing: say goodbye after it. condstore: RFC 7162, on for later SELECTs too.
-    qresync: so too (§3.2). utf8: the client has enabled UTF8=ACCEPT (RFC 6855).
-    delta_chat: it says so in ID. in_vain: its last command asked for a TURN server, and there is none, see `Stuck`.
-    work: what a command that may take long steps on (see `Work`); past its bound the answer is NO.
-    changed: the board said that something happened in the selected mailbox, or
-        something could not be told yet.
+    tag: of the running command. closing: say goodbye after it. condstore: RFC 7162, stays on for later SELECTs.
+    qresync: likewise (§3.2). utf8: the client has enabled UTF8=ACCEPT (RFC 6855).
+    delta_chat: the client's ID says that it is Delta Chat. in_vain: its last command asked for a TURN server, and there
+        is none, see `Stuck`.
+    work: counts the steps of long commands (see `Work`); beyond its limit the answer is NO.
+    changed: the board reported a change in the selected mailbox, or something could not be told to the client yet.
     """
 
     __slots__ = (
@@ -112,7 +112,7 @@ class Connection:
 
     @property
     def account(self) -> Account:
-        """Of the logged-in client; commands that need one are only run then."""
+        """The account of the client; commands that need it are only run after login."""
         assert self.session.account is not None
         return self.session.account
 
@@ -122,7 +122,7 @@ class Connection:
 
     @property
     def hub(self) -> Any:
-        """Where decisions are asked for."""
+        """The hub through which plugins are asked for decisions."""
         return self.imap.gateway.hub
 
     # ------------------------------------------------------------------------------------------ loop
@@ -132,7 +132,7 @@ class Connection:
         try:
             self._greet()
             while not self.closing:
-                if self.session.ending is not None:  # there may be commands here already, for which nobody waits
+                if self.session.ending is not None:  # commands that are here already are not run
                     raise Bye(self.session.ending.text, self.session.ending.imap)
                 self._serve_one()
             self.wire.flush()
@@ -152,7 +152,7 @@ class Connection:
         assert self.session.ending is not None
         bye = Bye(self.session.ending.text, self.session.ending.imap)
         self.wire.stop(bye)
-        self.work.end(bye)  # nobody waits for what would take longer than the end may
+        self.work.end(bye)  # stops jobs that would take longer than closing may take
 
     def _goodbye(self, bye: Bye) -> None:
         try:
@@ -214,14 +214,14 @@ class Connection:
             self._bad = 0
 
     def _run(self, command: Command, parser: Parser) -> tuple[bytes | None, bool]:
-        """The tagged answer behind its tag (None: already written), and whether the client broke the rules."""
+        """(the tagged answer without its tag, None if already written; whether the client broke the rules)."""
         try:
             if self.state not in command.states:
                 raise Bad(f"Command is not allowed while {self.state}")
             if parser.pos < len(parser.line):
                 parser.space()
             self.work.begin()
-            self.work.turn()  # amid pipelined commands too others get their turn
+            self.work.turn()  # others get a turn between pipelined commands, too
             text = command.handler(self, parser)
             return (None if text is None else b"OK " + text.encode()), False
         except Refusal as refusal:
@@ -247,11 +247,11 @@ class Connection:
             raise Bye("Too many invalid commands")
 
     def _swallow(self) -> int:
-        """The largest literal that is read though it is refused."""
+        """The size of the largest literal that is read even though it is refused."""
         return 0 if self.session.account is None else 2 * self.imap.max_message_bytes(self.session)
 
     def _admit(self, parts: list[bytes], size: int) -> None:
-        """Only APPEND brings a message, and only after login. Raises No."""
+        """Is the next literal allowed? Only APPEND may send a message, and only after login. Raises No."""
         options = self.imap.options
         if self.session.account is None:
             if size > _LOGIN_LITERAL:
@@ -268,8 +268,8 @@ class Connection:
     # ------------------------------------------------------------------------------------------ the mailbox
 
     def select(self, mailbox: Mailbox, read_only: bool) -> View:
-        """Open it. Raises NoSuchMailbox, TooMuchWork, No."""
-        # Watched before it is read, so that nothing can happen in between.
+        """Open a mailbox. Raises NoSuchMailbox, TooMuchWork, No."""
+        # Watch before reading, so that no change in between is missed.
         self._watch = self.imap.gateway.board.watch(mailbox.id, self._on_change)
         self.changed = False
         try:
@@ -294,7 +294,7 @@ class Connection:
 
     @contextmanager
     def gathering(self) -> Iterator[Share]:
-        """For what a command keeps of many messages until it is done."""
+        """A share of the memory, for what a command keeps about many messages until it is done."""
         share = Share(self.imap.gathered, self.account.id)
         try:
             yield share
@@ -306,7 +306,7 @@ class Connection:
         self.wire.wake()
 
     def tell(self, expunges: bool, flag_changes: bool = True, with_uid: bool = False, **own: Any) -> bool:
-        """Write what the client is to be told of the mailbox now, see `View.news`. Was there anything?"""
+        """Write what must be told about the mailbox now, see `View.news`. Returns whether there was anything."""
         if self.view is None:
             return False
         self.changed, uidnext, said = False, self.view.uidnext, False
@@ -330,15 +330,15 @@ class Connection:
         self._answer(b"OK " + text.encode())
 
     def quoted(self, name: str) -> bytes:
-        """A mailbox name as this client reads it."""
+        """A mailbox name in the encoding that this client uses."""
         return mailbox_names.quoted(name, self.utf8)
 
     def use_utf8(self) -> None:
-        """From now on mailbox names are in UTF-8, both ways (RFC 6855 §3)."""
+        """From now on mailbox names are in UTF-8, in both directions (RFC 6855 §3)."""
         self.utf8 = True
 
     def use_qresync(self) -> None:
-        """From now on the client is told UIDs instead of numbers of what is gone (RFC 7162 §3.2.3)."""
+        """From now on expunged messages are reported by UID instead of sequence number (RFC 7162 §3.2.3)."""
         self.use_condstore()
         self.qresync = True
         if self.view is not None:
@@ -351,17 +351,17 @@ class Connection:
             self.view.condstore = True
 
     def capabilities(self) -> bytes:
-        """The CAPABILITY words for the state we are in."""
+        """The capabilities in the current state."""
         if self._capabilities is None:
             self._capabilities = self.imap.capabilities(self.session)
         return self._capabilities
 
     def capabilities_changed(self) -> None:
-        """After login and STARTTLS."""
+        """Call it after login and STARTTLS."""
         self._capabilities = None
 
     def logged_in(self) -> None:
-        """The account has been set: no hurry from here on."""
+        """Call it when the account has been set: the login deadline no longer applies."""
         self.state = "authenticated"
         self.wire.deadline = None
         self.capabilities_changed()

@@ -1,4 +1,4 @@
-"""The messages of a view, kept small: an account may have 50 000 of them, and 50 sessions that look at them."""
+"""The messages of a view, stored compactly: an account may have 50 000 of them, and 50 sessions that show them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from chatgate.api import Message
 
 from ..syntax import flags, sets
 
-_ONE_BY_ONE = 50  # removed one at a time; more of them cost less by making the columns anew
+_ONE_BY_ONE = 50  # up to so many are removed one at a time; for more it is cheaper to rebuild the columns
 _ROW = 37  # octets of a message in the columns
-_FEW = 4  # flags in a set as which they are kept; a set of more takes up to ten times the octets of its text
+_FEW = 4  # flags that are kept as a set; a larger set takes up to ten times the memory of its text
 
-# What is noted of a message, a bit each: the client has read its content; its flags are still to be told; they are to
-# be told with the command at hand; not told, as the client has set them itself; it was expunged, EXPUNGE not sent yet.
+# The marks of a message, a bit each: the client has read its content; its flags must still be told; they must be told
+# with the current command; they are not told, as the client set them itself; it was expunged, EXPUNGE not yet sent.
 FETCHED, UNTOLD, WANTED, UNSAID, GONE = 1, 2, 4, 8, 16
 
 Flags = frozenset[str]
@@ -27,11 +27,11 @@ _SYSTEM = frozenset(flags.SYSTEM)
 
 
 class Messages(Sequence[Message]):
-    """By ascending UID, in columns: 37 octets each, where a list of records has 250. Those with many flags have the
-    text of these besides; sets of few are mostly shared by many messages.
+    """By ascending UID, in columns: 37 octets each, while records in a list would take 250. A message with many flags
+    also has their text; small sets of flags are mostly shared by many messages.
 
-    uids: of all of them, for `sets`. marks: what is noted of each. Not sets of UIDs, as when all of them are marked, in
-    all sessions, these took twice as much as the messages.
+    uids: of all messages, for `sets`. marks: the marks of each message. These are not sets of UIDs: with all messages
+    marked in all sessions, such sets took twice as much memory as the messages.
     """
 
     __slots__ = ("uids", "marks", "_modseqs", "_sizes", "_dates", "_flags", "_keywords")
@@ -44,13 +44,13 @@ class Messages(Sequence[Message]):
 
     @property
     def octets(self) -> int:
-        """What they take in memory, about, and rather too much: flags that were changed are not taken off again, as
-        they may have been shared.
+        """Approximate octets in memory, rather too many: the old flags of changed messages are not subtracted, as they
+        may have been shared.
         """
         return _ROW * len(self.uids) + self._keywords
 
     def extend(self, messages: Sequence[Message]) -> set[Flags]:
-        """By ascending UID, above all others. Returns the different sets of flags that they have."""
+        """Append messages, by ascending UID above all others. Returns the different sets of flags that they have."""
         if not messages:
             return set()
         uids, modseqs, column, sizes, dates = zip(*messages, strict=True)
@@ -65,7 +65,7 @@ class Messages(Sequence[Message]):
         return kinds
 
     def join(self, others: Messages) -> None:
-        """Of higher UIDs than all here."""
+        """Append messages whose UIDs are higher than all here."""
         self.uids.extend(others.uids)
         self.marks.extend(others.marks)
         self._modseqs.extend(others._modseqs)
@@ -81,7 +81,7 @@ class Messages(Sequence[Message]):
         return Message(self.uids[at], self._modseqs[at], self.flags(at), self._sizes[at], self._dates[at])
 
     def change(self, changed: Sequence[tuple[int, Message]]) -> None:
-        """Positions, and what stands there from now on, with the same UID."""
+        """Replace messages, given as (position, new message with the same UID)."""
         for at, (_, modseq, kind, size, date) in changed:
             self._modseqs[at], self._flags[at], self._sizes[at], self._dates[at] = modseq, _kept(kind), size, date
         self._keywords += sum(map(_octets, {message.flags for _, message in changed}))
@@ -100,7 +100,7 @@ class Messages(Sequence[Message]):
         return sets.place(self.uids, uid)
 
     def mark(self, at: int, mark: int) -> bool:
-        """Was it not marked so before?"""
+        """Set a mark. Returns whether it was not set before."""
         new = not self.marks[at] & mark
         self.marks[at] |= mark
         return new
@@ -112,11 +112,11 @@ class Messages(Sequence[Message]):
         self.marks = self.marks.translate(bytes(value | mark for value in range(256)))
 
     def marked(self, marks: int) -> Iterator[int]:
-        """Positions of those with one of these marks, ascending, each looked for when it is asked for."""
+        """Positions of the messages with any of these marks, ascending. Each is searched for only when it is needed."""
         search, at = _any_of(marks).search, -1
         while found := search(self.marks, at + 1):
             at = found.start()
-            del found  # while it is there the marks cannot grow
+            del found  # while it exists, `marks` cannot be resized
             yield at
 
     def remove(self, gone: Sequence[int]) -> None:
@@ -150,7 +150,7 @@ def _whole(kept: Flags | str) -> Flags:
 
 
 def _octets(kind: Flags) -> int:
-    """Of a set that no other message has; of one without keywords nothing, as there are only few such."""
+    """Approximate octets of a set of flags that no other message has; 0 without keywords, as such sets are few."""
     if kind <= _SYSTEM:
         return 0
     own, each = (50, 1) if len(kind) > _FEW else (220, 50)

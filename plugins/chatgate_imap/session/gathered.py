@@ -1,8 +1,8 @@
-"""What connections keep in memory of mailboxes: the messages of those that are open, what a SORT or THREAD compares.
+"""Limits for what connections keep of mailboxes in memory: the messages of open ones, and the keys of SORT and THREAD.
 
-The size of it is up to the account: 50 connections may look at 50 000 messages each. One account may have so much, and
-all together so much; past the latter those who hold more than a little get no more, so that a few cannot keep the
-others from their mail.
+The account determines how much that is: 50 connections may open 50 000 messages each. There is a limit for each account
+and one for all together. Beyond the latter, accounts that hold more than a little get no more, so that a few cannot
+keep the others from their mail.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ class Gathered:
 
     @property
     def total(self) -> int:
-        """Octets that are held."""
+        """Octets held by all accounts."""
         return self._total
 
     def add(self, account_id: int, octets: int) -> None:
-        """Hold so much more, or less. Raises No."""
+        """Hold so many octets more, or fewer if negative. Raises No."""
         held = self._held[account_id] + octets
         full = self._total + octets > self._limit and held > _LITTLE
         if octets > 0 and (full or held > self._account_limit):
@@ -41,7 +41,7 @@ class Gathered:
 
 
 class Share:
-    """What one open mailbox or one command of an account holds. octets: at present."""
+    """What one open mailbox or one command of an account holds. octets: the current amount."""
 
     __slots__ = ("octets", "_gathered", "_account_id")
 
@@ -50,15 +50,15 @@ class Share:
         self._gathered, self._account_id = gathered, account_id
 
     def hold(self, octets: int) -> None:
-        """So much in all. Raises No."""
+        """Set the total to so many octets. Raises No."""
         if octets != self.octets:
             self._gathered.add(self._account_id, octets - self.octets)
             self.octets = octets
 
     def more(self, octets: int) -> None:
-        """So much more. Raises No."""
+        """Hold so many octets more. Raises No."""
         self.hold(self.octets + octets)
 
     def release(self) -> None:
-        """Nothing any more."""
+        """Hold nothing any more."""
         self.hold(0)

@@ -1,5 +1,5 @@
-"""\\Recent (RFC 3501 §2.3.2): which session was the first to be told of a message. Kept in memory for the process;
-after a restart nobody knows, and then "this message SHOULD be considered recent".
+"""\\Recent (RFC 3501 §2.3.2): which session was first told of a message. Kept in the memory of the process; after a
+restart it is unknown, and then "this message SHOULD be considered recent".
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from ..syntax import sets
 
 _REMEMBERED = 100_000  # mailboxes; one forgotten shows its messages as recent once more
-_MOST_RANGES = 200  # of one session, which shares what comes with others; the oldest are recent no more
+_MOST_RANGES = 200  # of one session that shares new messages with others; the oldest ranges stop being recent
 
 
 class Recent:
@@ -26,7 +26,7 @@ class Recent:
         return self._first.get(mailbox_id, 1)
 
     def claim(self, mailbox_id: int, uidnext: int) -> int:
-        """The caller now has all below `uidnext`; returns the first UID that is recent for it."""
+        """The caller claims all UIDs below `uidnext`; returns the first one that is recent for it."""
         first = self._first.get(mailbox_id, 1)
         if uidnext > first:
             self._first[mailbox_id] = uidnext
@@ -38,7 +38,7 @@ class Recent:
 
 
 class Own:
-    """The UIDs that are \\Recent for one session, in ranges: a claim goes from one UID up to the next one to come."""
+    """The UIDs that are \\Recent for one session, as ranges: each claim adds one, up to the UIDNEXT of that moment."""
 
     __slots__ = ("_ranges",)
 
@@ -46,7 +46,7 @@ class Own:
         self._ranges: list[tuple[int, int]] = []
 
     def add(self, first: int, end: int) -> None:
-        """All from `first` up to but not `end`, as far as they are above those there are."""
+        """Add the UIDs from `first` up to but excluding `end`, unless they are already covered."""
         if self._ranges:
             first = max(first, self._ranges[-1][1] + 1)
         if first >= end:
@@ -61,5 +61,5 @@ class Own:
         return sets.holds(self._ranges, uid)
 
     def count(self, uids: Sequence[int]) -> int:
-        """How many of these ascending UIDs."""
+        """How many of these ascending UIDs are recent."""
         return sum(bisect_right(uids, last) - bisect_left(uids, first) for first, last in self._ranges)

@@ -1,8 +1,8 @@
 """Clients that hang up at GETMETADATA.
 
-Delta Chat 2.35 looks up public STUN servers when the server names no TURN server. Where it cannot, without DNS, it
-hangs up before it reads any mail, and begins again after a second, then after a minute, and so on. An account whose
-client did so is told, the next time, an address that needs no DNS and leads nowhere: so it can at least read its mail.
+Delta Chat 2.35 looks up public STUN servers if the server names no TURN server. If that fails, as without DNS, it hangs
+up before it reads any mail, and tries again after a second, then after a minute, and so on. When the client of an
+account has done so, it is next given an address that needs no DNS and leads nowhere: so it can at least read its mail.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ ENTRY = "/shared/vendor/deltachat/turn"
 
 _REMEMBERED = 10_000  # accounts
 _FORGOTTEN = 600.0  # seconds between two tries; Delta Chat waits for 80 at most
-_LIFE = 432_000  # seconds such an answer is good for, as long as one of a TURN server
+_LIFE = 432_000  # seconds for which such an answer is valid, as for a TURN server
 
 
 class Stuck:
-    """By account id, when its client hung up last."""
+    """Keeps by account id when its client last hung up."""
 
     def __init__(self) -> None:
         self._hung_up: OrderedDict[int, float] = OrderedDict()
@@ -35,7 +35,7 @@ class Stuck:
         self._hung_up.pop(account_id, None)
 
     def answer(self, account_id: int) -> bytes | None:
-        """What is told in place of a TURN server, None for nothing."""
+        """The answer in place of a TURN server, None for nothing."""
         last = self._hung_up.get(account_id)
         if last is None or time.monotonic() - last > _FORGOTTEN:
             return None

@@ -1,4 +1,4 @@
-"""What waits for clients to take it: a budget for all, so that those who do not read cannot have the memory."""
+"""A memory budget for unsent output of all connections, so that clients that do not read cannot take up all memory."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ..syntax.answers import Closed
 
 
 class Unsent:
-    """limit: octets. When more would wait, the connection that has stood still for the longest time is closed."""
+    """limit: octets. If more would wait, the connection that has been stalled for the longest time is closed."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._total = 0
-        self._waiting: dict[greenlet.greenlet, int] = {}  # in the order in which they came to stand still
+        self._waiting: dict[greenlet.greenlet, int] = {}  # in the order in which they stalled
 
     @contextmanager
     def waits(self, size: int) -> Iterator[None]:
-        """So many octets wait until this is left. Raises Closed, in whichever connection has to go."""
+        """Count so many octets as waiting while the context lasts. Raises Closed, in the connection that is closed."""
         waiter = gevent.getcurrent()
         self._waiting[waiter] = size
         self._total += size

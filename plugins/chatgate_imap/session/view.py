@@ -1,4 +1,4 @@
-"""The selected mailbox as one client knows it: which UID has which sequence number, and what is still to be told."""
+"""The selected mailbox as one client knows it: which UID has which sequence number, and what it must still be told."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from .contents import FETCHED, GONE, UNSAID, UNTOLD, WANTED, Messages
 from .gathered import Share
 from .recent import Own, Recent
 
-_AT_ONCE = 500  # changed messages that are looked at before others get a turn: a millisecond
-_MOST_KEYWORDS = 1000  # that are announced; those beyond are told with their messages only
+_AT_ONCE = 500  # changed messages that are processed before others get a turn: a millisecond
+_MOST_KEYWORDS = 1000  # that are announced; others are told only with their messages
 
 
 class View:
     """messages[n - 1] has the sequence number n. A message enters together with the EXISTS that announces it, and
-    leaves together with its EXPUNGE, so the numbers are what the client thinks they are at every moment.
+    leaves together with its EXPUNGE, so the numbers are always the same as the client's.
 
-    recent: what is \\Recent for this session. recents_told: how many of these the client knows of.
+    recent: the UIDs that are \\Recent for this session. recents_told: how many of these the client knows of.
     condstore: the client wants MODSEQ (RFC 7162 §3.1). qresync: and VANISHED in place of EXPUNGE (§3.2.10).
-    first_unseen: the sequence number of the first message without \\Seen when it was opened, 0 for none.
-    saved: UIDs that a SEARCH has saved (RFC 5182), ascending. work: what takes long steps on it.
-    share: what its messages may take in memory.
+    first_unseen: the sequence number of the first message without \\Seen at the time of opening, 0 for none.
+    saved: UIDs that a SEARCH has saved (RFC 5182), ascending. work: counts the steps of long jobs.
+    share: the memory that its messages take.
     """
 
     __slots__ = (
@@ -56,7 +56,7 @@ class View:
         self._store, self.mailbox, self._recent_of = store, mailbox, recent_of
         self.read_only, self.work, self._share = read_only, work, share
         self.condstore = self.qresync = False
-        now = store.status(mailbox.id)  # before the messages: what changes while they are read is told later
+        now = store.status(mailbox.id)  # before the messages: changes made while they are read are told later
         self.modseq, self.uidnext = now.modseq, now.uidnext
         self.messages = Messages()
         self.first_unseen = 0
@@ -70,11 +70,11 @@ class View:
         self.recent, self.recents_told = Own(), 0
         self.recents()
         self.saved: Sequence[int] = ()
-        self._any_gone = self._any_untold = False  # are messages marked so?
+        self._any_gone = self._any_untold = False  # are there messages with these marks?
 
     def recents(self) -> bool:
-        """Claim what is new in the view; is the number of recent ones another than the client knows? To be asked only
-        when messages have come or gone: each costs a look at the session's ranges.
+        """Claim new messages in the view. Returns whether the number of recent ones differs from what the client knows.
+        To be called only if messages have come or gone: it looks up each message in the session's ranges.
         """
         mailbox_id = self.mailbox.id
         first = self._recent_of.first(mailbox_id)
@@ -88,7 +88,7 @@ class View:
 
     @property
     def uids(self) -> Sequence[int]:
-        """Of all messages, ascending."""
+        """The UIDs of all messages, ascending."""
         return self.messages.uids
 
     def __len__(self) -> int:
@@ -105,7 +105,7 @@ class View:
         return sets.by_uid(ranges, self.messages.uids) if by_uid else sets.by_number(ranges, len(self.messages))
 
     def spelling(self, wanted: Collection[str]) -> frozenset[str]:
-        """The flags with keywords spelt as this mailbox has them already: they have no case (RFC 9051 §2.3.2)."""
+        """The flags, with keywords spelt as this mailbox already has them: case does not matter (RFC 9051 §2.3.2)."""
         if not any(flag[0] != "\\" for flag in wanted):
             return frozenset(wanted)
         known = {keyword.lower(): keyword for keyword in self.known_keywords}
@@ -121,7 +121,7 @@ class View:
         ]
 
     def have_read(self, uids: Iterable[int]) -> Sequence[int]:
-        """The client has read their content. Those of them of which that was not known."""
+        """The client has read the content of these messages. Returns those of which that was not known."""
         new = array("I")
         for uid in self.work.every(uids):
             at = self.messages.position(uid)
@@ -145,15 +145,15 @@ class View:
         silent: Collection[int] = (),
         wanted: Iterable[int] = (),
     ) -> Iterator[bytes]:
-        """Untagged responses for all that changed since the last time, one by one, as they may be many. To be taken to
-        the end. Raises NoSuchMailbox, and No when the view has become too large.
+        """Untagged responses for all changes since the last time, one by one, as there may be many. The caller must
+        iterate to the end. Raises NoSuchMailbox, and No if the view has become too large.
 
         expunges: whether EXPUNGE may be sent now (not while FETCH, STORE or SEARCH runs, RFC 3501 §7.4.1).
-        flag_changes: whether FETCH responses may be sent that nobody asked for. What may not is kept for later.
+        flag_changes: whether unsolicited FETCH responses may be sent. If they may not, they are kept for later.
         with_uid: the command is a UID command.
         own: modseqs whose changes the caller tells itself. silent: the modseqs of this session's own STORE.SILENT:
-            its results are not told, but for the MODSEQ when CONDSTORE is on.
-        wanted: UIDs whose flags the client shall hear in any case.
+            its results are not told, except for the MODSEQ if CONDSTORE is on.
+        wanted: UIDs whose flags the client must be told in any case.
         """
         changes = self._store.changes(self.mailbox.id, self.modseq)
         arrived: Messages | None = None
@@ -163,7 +163,7 @@ class View:
             arrived = Messages()
             last, known = self.messages.uids[-1] if self.messages.uids else 0, len(self.known_keywords)
             self._lose(changes.expunged)
-            changed = iter(changes.messages)  # gone through once: they may be too many to be in memory together
+            changed = iter(changes.messages)  # iterated once: there may be too many to keep all in memory
             while page := list(islice(changed, _AT_ONCE)):
                 self.work.turn()
                 arrived.extend([message for message in page if message.uid > last])
@@ -210,7 +210,7 @@ class View:
         self._share.hold(messages.octets)
 
     def _lose(self, expunged: Iterable[int] | None) -> None:
-        """Mark those that are gone; None: all, and those that are there have the mark taken off again."""
+        """Mark expunged messages as gone. None: mark all; the caller then unmarks those that still exist."""
         if expunged is None:
             self.messages.mark_all(GONE)
             return
@@ -220,8 +220,9 @@ class View:
                 self._any_gone = True
 
     def _tell(self, marks: int, with_uid: bool) -> Iterator[bytes]:
-        """The flags of all that are marked so, and the marks are gone. Of what this session has set itself and does not
-        want to hear there is the modseq alone, if that: the change of another one before it goes along as a whole.
+        """The flags of all messages with these marks, which are cleared. For changes that this session has made itself
+        with STORE.SILENT, only the modseq is told, and only if CONDSTORE is on; but if another session changed the same
+        message before, its flags are told, too.
         """
         for at in self.work.every(self.messages.marked(marks)):
             noted = self.messages.marks[at]
@@ -231,7 +232,7 @@ class View:
                 yield self._line(at, with_uid, loud)
 
     def learn(self, kinds: Iterable[frozenset[str]]) -> list[bytes]:
-        """A keyword the client has not seen yet is announced before it is used. kinds: the flags of messages."""
+        """Announce keywords that the client has not seen yet, before they are used. kinds: the flags of messages."""
         known = len(self.known_keywords)
         self._know(kinds)
         return self.flag_lines() if len(self.known_keywords) > known else []
@@ -246,8 +247,8 @@ class View:
         self.known_keywords = frozenset(known)
 
     def pretend(self, uids: Iterable[int], how: str, changed: frozenset[str], with_uid: bool) -> Iterator[bytes]:
-        """STORE's answers for messages that are gone though the client may not be told yet: as if they were still here,
-        one of the ways RFC 2180 §4.2 leaves open, and the one that confuses no client.
+        """STORE's responses for messages that are gone when the client may not be told yet: as if they still existed,
+        which is one of the ways that RFC 2180 §4.2 allows, and the one that confuses no client.
         """
         for uid in uids if self._any_gone else ():
             at = self.messages.position(uid)
@@ -275,7 +276,7 @@ class View:
         return b"* %d FETCH (%s)\r\n" % (at + 1, b" ".join(items))
 
     def _expunge(self) -> Iterator[bytes]:
-        """From the highest number down: so no number has to be corrected for those that went before."""
+        """EXPUNGE from the highest number down: so no number has to be adjusted for earlier ones."""
         gone = array("I", self.work.every(self.messages.marked(GONE)))
         uids = sets.spans(self.work.every(map(self.messages.uids.__getitem__, gone))) if self.qresync else []
         self._any_gone = False

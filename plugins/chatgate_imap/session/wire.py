@@ -23,13 +23,13 @@ SEND_CHUNK = 131072
 
 
 class Wire:
-    """Responses gather in `out` and leave in one send when the next command has to be waited for, so the answers to
-    pipelined commands travel together. Idle, it holds no buffer at all.
+    """Responses are collected in `out` and sent together before waiting for the next command, so that the answers to
+    pipelined commands go out in one send. An idle connection has no buffer at all.
 
-    awake: it was woken, or rather: `wait` does not sleep. timeout: seconds to wait for input between commands.
-    deadline: the moment (time.monotonic) when waiting ends all the same, or None.
-    stall: seconds a client may leave its side of the line full.
-    work: others get their turn amid long answers. unsent: what waits to be sent, of all connections.
+    awake: `wake` was called, so `wait` does not sleep. timeout: seconds to wait for input between commands.
+    deadline: the moment (time.monotonic) when waiting ends in any case, or None.
+    stall: seconds for which a client may fail to read.
+    work: gives others a turn within long answers. unsent: the budget for unsent output of all connections.
     uploads, session: for the memory of the command that is being read, see `large`.
     """
 
@@ -83,10 +83,10 @@ class Wire:
     # ------------------------------------------------------------------------------------------ out
 
     def write(self, data: bytes) -> None:
-        """Say this with the next flush; b"" is nothing."""
+        """Send this with the next flush; b"" does nothing."""
         if not data:
             return
-        if len(data) > SEND_CHUNK:  # sent as it is: it shall not be copied to stand beside its brackets
+        if len(data) > SEND_CHUNK:  # sent as it is, so that it is not copied together with what surrounds it
             self.flush()
             self._send(data)
             return
@@ -96,7 +96,7 @@ class Wire:
             self.flush()
 
     def flush(self) -> None:
-        """Send what has gathered. Raises Closed when the client is gone or does not read."""
+        """Send the collected responses. Raises Closed if the client is gone or does not read."""
         if self._out:
             data = self._out[0] if len(self._out) == 1 else b"".join(self._out)
             self._out.clear()
@@ -104,7 +104,7 @@ class Wire:
             self._send(data)
 
     def _send(self, data: bytes) -> None:
-        """In pieces: no client waits long while another one's is deflated, and `stall` is for each."""
+        """Send in pieces: no client waits long while another one's data is deflated; `stall` applies to each piece."""
         view = memoryview(data)
         for start in range(0, len(view), SEND_CHUNK):
             piece = view[start : start + SEND_CHUNK]
@@ -130,7 +130,7 @@ class Wire:
             raise Closed from error
 
     def close(self) -> None:
-        """Give up what would hold the socket. The socket itself is its maker's."""
+        """Drop references to the socket. Its creator closes it."""
         if self._watcher is not None:
             self._watcher.close()
             self._watcher = None
@@ -138,8 +138,8 @@ class Wire:
     # ------------------------------------------------------------------------------------------ in
 
     def _read(self) -> bool:
-        """Take what is there without waiting: TLS may make the socket readable and bring no data. Did anything come?
-        Raises Closed at the end of the input.
+        """Read what is there without waiting: with TLS a socket may be readable without any data. Returns whether there
+        was data. Raises Closed at the end of the input.
         """
         if self._deflate is not None and self._deflate.pending:
             data = b""
@@ -158,8 +158,8 @@ class Wire:
         return True
 
     def _sleep(self, seconds: float) -> None:
-        """Until there may be something to read, or `wake` is called, or the time is over. Without gevent's Event and
-        Timeout, which would take half a kilobyte of each idle connection.
+        """Sleep until there may be something to read, `wake` is called, or the time is over. Does not use gevent's
+        Event and Timeout, which would take half a kilobyte for each idle connection.
         """
         if self.awake:
             return
@@ -180,25 +180,25 @@ class Wire:
             self._watcher.stop()
 
     def wake(self) -> None:
-        """End the sleep of `wait`, or keep it from sleeping. From any greenlet; never blocks."""
+        """End the sleep of `wait`, or keep it from sleeping. May be called from any greenlet; never blocks."""
         if not self.awake:
             self.awake = True
             if self._sleeper is not None:
                 gevent.get_hub().loop.run_callback(self._sleeper.switch, None)
 
     def _ready(self) -> bool:
-        """Is there input that the kernel does not know of any more?"""
+        """Is there input that has left the kernel's buffer already?"""
         if self._deflate is not None and self._deflate.pending:
             return True
         return isinstance(self.sock, SSLSocket) and self.sock.pending() > 0
 
     def _fill(self, seconds: float) -> None:
-        """Wait for more input. Raises Closed at its end, Bye when it does not come in time or the server stops."""
+        """Wait for more input. Raises Closed at its end, Bye if none comes in time or the server stops."""
         self.flush()
         until = time.monotonic() + seconds
         if self.deadline is not None:
             until = min(until, self.deadline)
-        # A client that has just been answered has rarely said more already, and a vain SSL_read costs an exception.
+        # A client that has just been answered has rarely sent more already, and an SSL_read in vain costs an exception.
         promising = self._ready()
         while not (promising and self._read()):
             left = until - time.monotonic()
@@ -235,7 +235,7 @@ class Wire:
         return line[:-1] if line.endswith(b"\r") else line
 
     def some(self, most: int, seconds: float) -> bytes:
-        """What comes next, one octet to `most`. Raises Closed, and Bye when nothing comes within these seconds."""
+        """The next input, from one octet to `most`. Raises Closed, and Bye if nothing comes within these seconds."""
         if not self._in:
             self._fill(seconds)
             # A client may send faster than it is read, above all deflated: then nothing is waited for.
@@ -246,19 +246,19 @@ class Wire:
 
     @property
     def large(self) -> Large:
-        """The memory of the command that is being read. Few are large, so for most of them it is not asked for."""
+        """The memory of the command that is being read. Made on demand, as few commands are large."""
         if self._large is None:
             self._large = Large(self._uploads, self._session, self._drop)
         return self._large
 
     def release(self) -> None:
-        """The command that was read is done with."""
+        """Free the memory of the command that was read."""
         if self._large is not None:
             self._large.release()
             self._large = None
 
     def _drop(self) -> None:
-        if len(self._in) > CHUNK:  # it is amid a long line, which will be refused
+        if len(self._in) > CHUNK:  # in the middle of a long line, which will be refused
             self._in.clear()
 
     # ------------------------------------------------------------------------------------------ waiting
@@ -269,8 +269,8 @@ class Wire:
         return b"\n" in self._in
 
     def wait(self, seconds: float) -> bool:
-        """Flush, then sleep until a whole line has come (True), or `wake` is called or the time is over (False).
-        Unset `awake` before looking for what it announces.
+        """Flush, then sleep until a whole line has arrived (True), `wake` is called, or the time is over (False).
+        Callers must unset `awake` before they look for what it announces.
         """
         self.flush()
         if self.has_line or (self._ready() and self._read_line()):
@@ -281,15 +281,15 @@ class Wire:
         return self._read_line()
 
     def _read_line(self) -> bool:
-        """Take what is there; is there a whole line?"""
+        """Read what is there. Returns whether there is a whole line."""
         while not self.has_line and self._read():
             if len(self._in) > 4 * CHUNK:
                 raise Bye("Command line too long", "TOOBIG")
         return self.has_line
 
     def stop(self, bye: Bye) -> None:
-        """The next time it would have to wait for the client, or for its next command, say this instead. From any
-        greenlet; never blocks.
+        """Say goodbye with this as soon as the session would have to wait for the client or its next command. May be
+        called from any greenlet; never blocks.
         """
         self._bye = bye
         self.wake()
@@ -297,7 +297,7 @@ class Wire:
     # ------------------------------------------------------------------------------------------ layers
 
     def start_tls(self, wrap: Callable[[Any], Any]) -> None:
-        """Throw away what came in clear behind the command: it may be an attacker's. Flush, wrap. Raises Closed."""
+        """Discard plaintext received after the command, as it may be an attacker's; flush; wrap. Raises Closed."""
         self._in.clear()
         self.flush()
         self.close()
@@ -313,7 +313,7 @@ class Wire:
         return self._deflate is not None
 
     def start_deflate(self, level: int) -> None:
-        """COMPRESS=DEFLATE from the next byte on, both ways (RFC 4978). What came behind the command is compressed."""
+        """COMPRESS=DEFLATE both ways from the next byte on (RFC 4978). Input read after the command is compressed."""
         self.flush()
         self._deflate = Deflate(level)
         waiting = bytes(self._in)

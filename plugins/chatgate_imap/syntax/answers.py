@@ -1,4 +1,4 @@
-"""How a command ends when not with OK: handlers raise these, the session writes the tagged line in one place."""
+"""How a command ends other than with OK: handlers raise these, and the session writes the tagged line in one place."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ class Refusal(Exception):
         self.code = code
 
     def line(self) -> bytes:
-        """The tagged answer behind its tag: word, code and text."""
+        """The tagged answer without its tag: word, code and text."""
         return tagged(self.word, self.text, self.code)
 
 
 class No(Refusal):
-    """The command was understood and cannot be done."""
+    """The command was understood but cannot be carried out."""
 
 
 class Bad(Refusal):
@@ -40,7 +40,7 @@ class Bye(Exception):
 
 
 def code_of(reply: Reply, refused: str = "") -> str:
-    """The response code of a refusal: its own, UNAVAILABLE (RFC 5530 §3) for now, `refused` for good."""
+    """The response code of a refusal: its own, or UNAVAILABLE (RFC 5530 §3) if temporary, or `refused` if permanent."""
     return reply.imap or ("UNAVAILABLE" if reply.temporary else refused)
 
 
@@ -49,7 +49,7 @@ class Closed(Exception):
 
 
 def tagged(word: bytes, text: str, code: str = "") -> bytes:
-    """`OK [CODE] text`: every answer has text, as Python's imaplib does not read a line without."""
+    """`OK [CODE] text`: every answer has a text, as Python's imaplib cannot read a line without one."""
     if code:
         return b"%s [%s] %s" % (word, code.encode(), text.encode("ascii", "replace"))
     return b"%s %s" % (word, text.encode("ascii", "replace"))

@@ -23,7 +23,7 @@ wire = lru_cache(maxsize=1024)(written)  # for those of one message
 
 @lru_cache(maxsize=200)
 def packed(flags: frozenset[str]) -> str:
-    """As text, which takes less memory."""
+    """The flags as text, which takes less memory."""
     return " ".join(flags)
 
 
@@ -33,5 +33,5 @@ def unpacked(text: str) -> frozenset[str]:
 
 
 def keywords(flags: Iterable[str]) -> set[str]:
-    """Those that are no system flags."""
+    """The flags that are not system flags."""
     return {flag for flag in flags if flag[0] != "\\"}

@@ -13,11 +13,12 @@ FULL = ("Too many messages are being saved at the moment, please try again later
 
 
 class Large:
-    """One command. uploads: the budget of all. session: whose command it is. also_drop: lets go of what else is held.
+    """One command. uploads: the budget of all commands. session: whose command it is. also_drop: frees what else is
+    held.
 
-    parts: its first line, then by turns a literal and the line behind it. literal: what has come of the next one. (One
-    block that grows: when it goes, its memory goes back to the system, unlike that of thousands of pieces. And one that
-    becomes the `bytes` it holds without being copied, which would take as much again, and 20 ms.)
+    parts: the first line, then alternately a literal and the line after it. literal: what has arrived of the next one.
+    (It is one growing block: freeing it returns its memory to the system, unlike freeing thousands of pieces. And it
+    becomes the `bytes` it holds without being copied, which would take as much memory again, and 20 ms.)
     """
 
     __slots__ = ("parts", "literal", "_uploads", "_session", "_also_drop", "_upload")
@@ -29,7 +30,7 @@ class Large:
         self.literal: io.BytesIO | None = None
 
     def came(self, octets: int, kept: bool = True) -> float:
-        """So much more has come; the seconds the client has for the next octets."""
+        """Count octets that have arrived. Returns the seconds in which the client must send the next ones."""
         if self._upload is None:
             account = self._session.account
             owner = self._session.network if account is None else account.id
@@ -39,16 +40,16 @@ class Large:
 
     @property
     def dropped(self) -> bool:
-        """Is the memory needed for others? What had come is gone then."""
+        """Was the memory needed for others? What had arrived is gone then."""
         return self._upload is not None and self._upload.dropped
 
     def finish(self) -> None:
-        """All has come."""
+        """Call it when the whole command has arrived."""
         if self._upload is not None:
             self._upload.finish()
 
     def release(self) -> None:
-        """The command is done with."""
+        """Call it when the command is done."""
         if self._upload is not None:
             self._upload.close()
 

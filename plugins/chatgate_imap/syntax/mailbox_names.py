@@ -18,7 +18,7 @@ _PLAIN = re.compile(r"[\x20-\x25\x27-\x7e]*")
 
 
 def decode(name: bytes) -> str:
-    """Modified UTF-7 to text. Raises ValueError for anything an encoder would not have written."""
+    """Modified UTF-7 to text. Raises ValueError for anything that a correct encoder would not write."""
     if b"&" not in name:
         return _ascii(name)
     out: list[str] = []
@@ -29,7 +29,7 @@ def decode(name: bytes) -> str:
         end = match.end()
     out.append(_ascii(name[end:]))
     text = "".join(out)
-    if encode(text) != name:  # one name, one spelling: an odd one would be a second name for the same mailbox
+    if encode(text) != name:  # another encoding would be a second name for the same mailbox
         raise ValueError("not canonical modified UTF-7")
     return text
 
@@ -72,8 +72,8 @@ def encode(name: str) -> bytes:
 
 
 def parse(wire: bytes, utf8: bool = False) -> str:
-    """A mailbox name of a command. utf8: the client has enabled UTF8=ACCEPT, and no name is in modified UTF-7
-    (RFC 6855 §3). Raises No for broken encoding: in the grammar it is an astring like any other.
+    """A mailbox name in a command. utf8: the client has enabled UTF8=ACCEPT, so no name is in modified UTF-7
+    (RFC 6855 §3). Raises No for a broken encoding, not Bad: in the grammar it is an astring like any other.
     """
     try:
         return mailbox_name(wire.decode("utf-8") if utf8 else decode(wire))
@@ -82,14 +82,14 @@ def parse(wire: bytes, utf8: bool = False) -> str:
 
 
 def quoted(name: str, utf8: bool = False) -> bytes:
-    """A mailbox name as it is told, always quoted."""
+    """A mailbox name as written in responses, always quoted."""
     wire = name.encode("utf-8") if utf8 else encode(name)
     return b'"%s"' % wire.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
 
 
 def for_creation(name: str) -> str:
-    """The name as it is kept, when it is fit to be made; a trailing separator only says "there will be children"
-    (RFC 3501 §6.3.3). Raises No.
+    """The name to store for a new mailbox. A trailing separator only says "there will be children" (RFC 3501 §6.3.3).
+    Raises No if the name is not allowed.
     """
     name = name.removesuffix(SEPARATOR)
     levels = name.split(SEPARATOR)
@@ -109,9 +109,9 @@ def parents(name: str) -> list[str]:
 
 
 class Pattern:
-    """A LIST pattern: `*` is anything, `%` anything but the separator. Matching takes a few operations on whole numbers
-    for each character of the name, whatever the pattern: all places in it at which we may be are carried along as the
-    bits of one, nothing is tried again.
+    """A LIST pattern: `*` matches anything, `%` anything but the separator. Matching takes a few integer operations for
+    each character of the name, whatever the pattern: all positions in the pattern that are possible are the bits of one
+    integer, so there is no backtracking.
     """
 
     __slots__ = ("_pattern", "_capitals")
@@ -121,19 +121,19 @@ class Pattern:
         self._capitals = _Places(pattern.upper())
 
     def matches(self, name: str) -> bool:
-        """INBOX, as a whole name, is matched without case."""
+        """Does the pattern match the name? INBOX as a whole name is matched case-insensitively."""
         return self._pattern.match(name) or (name == "INBOX" and self._capitals.match(name))
 
 
 class _Places:
-    """Bit n stands for the place before the n-th character of the pattern. literals: the places where each character is
-    wanted. all, level: the places of `*` and `%`.
+    """Bit n stands for the position before the n-th character of the pattern. literals: the positions at which each
+    character is expected. all, level: the positions of `*` and `%`.
     """
 
     __slots__ = ("_all", "_end", "_level", "_literals")
 
     def __init__(self, pattern: str) -> None:
-        # No two wildcards stand together then, so that one step goes past all that match nothing.
+        # Merge adjacent wildcards, so that a single step can skip one that matches nothing.
         pattern = re.sub(r"[*%]*\*[*%]*", "*", re.sub("%+", "%", pattern))
         self._literals: dict[str, int] = {}
         self._all, self._level, self._end = 0, 0, 1 << len(pattern)

@@ -10,7 +10,7 @@ from . import mailbox_names
 from .answers import Bad, No
 
 MAX_DEPTH = 20  # of nested parentheses and NOTs; real clients stay under 5
-MAX_FLAGS, MAX_FLAG_OCTETS = 50, 1000  # of one message; one with one blank between
+MAX_FLAGS, MAX_FLAG_OCTETS = 50, 1000  # of one message; octets include one blank between flags
 
 _ATOM = re.compile(rb'[^(){ %*"\\\]\x00-\x1f\x7f-\xff]+')
 _ASTRING = re.compile(rb'[^(){ %*"\\\x00-\x1f\x7f-\xff]+')
@@ -30,8 +30,8 @@ _MONTH = {name.lower().encode(): number for number, name in enumerate(MONTHS, 1)
 
 
 class Parser:
-    """Reads one command from left to right. parts: its line, then by turns a literal and the line behind it.
-    utf8: mailbox names are in UTF-8 (RFC 6855). Every method raises Bad when the input is not what it looks for.
+    """Reads one command from left to right. parts: its first line, then alternately a literal and the line after it.
+    utf8: mailbox names are in UTF-8 (RFC 6855). Every method raises Bad if the input is not what it expects.
     """
 
     __slots__ = ("line", "pos", "utf8", "_parts", "_at")
@@ -59,7 +59,7 @@ class Parser:
 
     def end(self) -> None:
         if self.pos < len(self.line):
-            # Some clients leave a blank at the end of a line; it means nothing.
+            # Some clients leave a blank at the end of a line; it is ignored.
             if self.one_line and not self.line[self.pos :].strip(b" "):
                 return
             raise Bad("Unexpected arguments")
@@ -105,7 +105,7 @@ class Parser:
         return int(self._need(_NUMBER, "a number"))
 
     def modifier(self, command: str, name: str) -> int | None:
-        """The number of ` (NAME number)`, None when there is no modifier (RFC 4466 §2.3 and §2.5)."""
+        """The number in ` (NAME number)`, None if there is no modifier (RFC 4466 §2.3 and §2.5)."""
         if not self.skip(b" ("):
             return None
         if self.keyword() != name:
@@ -116,7 +116,7 @@ class Parser:
         return number
 
     def string(self) -> bytes:
-        """Quoted or literal."""
+        """A quoted string or a literal."""
         quoted = self.match(_QUOTED)
         if quoted is not None:
             text = quoted[1]
@@ -151,7 +151,7 @@ class Parser:
         return None if self.nil() else self.string()
 
     def astrings(self) -> list[bytes]:
-        """A parenthesised list of at least one."""
+        """A parenthesised list of at least one astring."""
         if (plain := self.match(_PLAIN_LIST)) is not None:  # thousands of them in a millisecond
             return plain[1].split(b" ")
         self.expect(b"(")
@@ -167,12 +167,12 @@ class Parser:
         return mailbox_names.parse(self.astring(), self.utf8)
 
     def list_mailbox(self) -> bytes:
-        """A LIST pattern as it came: wildcards are plain characters of an atom here."""
+        """A LIST pattern as given: wildcards are ordinary characters of an atom here."""
         found = self.match(_LIST_MAILBOX)
         return found[0] if found is not None else self.string()
 
     def sequence_set(self) -> bytes:
-        """Up to the next blank or parenthesis; `sets.parse` looks closer."""
+        """A sequence set: everything up to the next blank or parenthesis; `sets.parse` checks it."""
         found = _SET_END.match(self.line, self.pos)
         if found is None:
             raise Bad("Expected a message set")
@@ -208,7 +208,7 @@ class Parser:
         return frozenset(found)
 
     def date(self) -> int:
-        """A day, as Unix seconds of its 00:00 UTC."""
+        """A date, as the Unix time of its 00:00 UTC."""
         found = self.match(_DATE)
         if found is None:
             raise Bad("Expected a date like 1-Feb-1994")

@@ -1,4 +1,4 @@
-"""A command with its literals (RFC 3501 §4.3, RFC 7888), taken from the wire."""
+"""Reading a command with its literals (RFC 3501 §4.3, RFC 7888) from the wire."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from .answers import Bye, No
 from .large import FULL
 
 _LITERAL = re.compile(rb"(~?)\{(\d{1,20})(\+?)\}$")
-# Where a literal8 may stand: the values of RFC 5464, the messages of RFC 6855 §4.
+# Where a literal8 is allowed: the values of RFC 5464, the messages of RFC 6855 §4.
 _SETMETADATA = re.compile(rb"[^ ]+ SETMETADATA ", re.I)
 _UTF8 = re.compile(rb" UTF8 \(~\{\d+\+?\}$", re.I)
 _MAX_PARTS = 2000
 
-# Asked with what has come so far and the size of the next literal. Raises No when it must not come.
+# Called with the parts read so far and the size of the next literal. Raises No if that is not allowed.
 Admit = Callable[[list[bytes], int], None]
 
 
 class LiteralRefused(Exception):
-    """line: how the command began; it wants this refusal for its tagged answer."""
+    """line: the beginning of the command, whose tagged answer is to be this refusal."""
 
     def __init__(self, line: bytes, refusal: No) -> None:
         super().__init__()
@@ -29,10 +29,10 @@ class LiteralRefused(Exception):
 
 
 def read_command(wire: Wire, line_limit: int, admit: Admit, swallow: Callable[[], int]) -> list[bytes]:
-    """The next command: its first line, then by turns a literal and the line that went on behind it. To be followed by
-    `wire.release()`.
+    """The next command: its first line, then alternately a literal and the line that continues after it. The caller
+    must call `wire.release()` afterwards.
 
-    swallow: tells the largest literal (of LITERAL+) that is read and thrown away when it is not admitted.
+    swallow: returns the size of the largest literal (of LITERAL+) that is read and discarded if it is not admitted.
     Raises Bye, Closed, and LiteralRefused, after which the next command can be read.
     """
     line = wire.line(line_limit)
@@ -75,8 +75,8 @@ def read_command(wire: Wire, line_limit: int, admit: Admit, swallow: Callable[[]
 
 
 def _take(wire: Wire, size: int, keep: bool) -> None:
-    """The next `size` octets, as one more part, or thrown away unless `keep`. Memory grows with what has come, not with
-    what was said.
+    """Read the next `size` octets, as one more part, or discard them unless `keep`. Memory grows with what has arrived,
+    not with the size that was announced.
     """
     large = wire.large
     seconds = large.came(0, keep)

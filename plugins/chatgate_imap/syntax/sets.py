@@ -1,4 +1,4 @@
-"""Sequence sets (RFC 3501 §9, sequence-set): reading, resolving against what there is, and writing short."""
+"""Sequence sets (RFC 3501 §9, sequence-set): parsing, resolving against the messages there are, writing compactly."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def parse(text: bytes) -> Ranges:
     if text.count(b",") >= MAX_RANGES:
         raise Bad("Message set has too many ranges")
     parts = text.replace(b"*", b"%d" % STAR).split(b",")
-    if b":" not in text:  # 10 000 single UIDs take a millisecond so
+    if b":" not in text:  # this way 10 000 single UIDs take a millisecond
         numbers = list(map(int, parts))
         ranges = list(zip(numbers, numbers, strict=True))
     else:
@@ -67,8 +67,8 @@ def by_number(ranges: Ranges, count: int) -> Sequence[int]:
 
 
 def by_uid(ranges: Ranges, uids: Sequence[int]) -> Sequence[int]:
-    """Positions (from 0) of the messages whose UID is in the set, ascending; UIDs nobody has are passed over.
-    uids: ascending. `*` is the last one's UID, so `n:*` always holds the last message; in an empty mailbox, none.
+    """Positions (from 0) of the messages whose UID is in the set, ascending; UIDs that no message has are skipped.
+    uids: ascending. `*` is the last UID, so `n:*` always includes the last message, unless the mailbox is empty.
     """
     if not uids:
         return array("I")
@@ -76,7 +76,7 @@ def by_uid(ranges: Ranges, uids: Sequence[int]) -> Sequence[int]:
 
 
 def _all(spans: Iterable[tuple[int, int]]) -> Sequence[int]:
-    """The numbers from the first one up to but not the second one of each: 4 octets each, as a list has 36."""
+    """The numbers from the first up to but excluding the second one of each span: 4 octets each, 36 in a list."""
     found = array("I")
     for begin, end in spans:
         found.extend(range(begin, end))
@@ -84,7 +84,7 @@ def _all(spans: Iterable[tuple[int, int]]) -> Sequence[int]:
 
 
 def place(numbers: Sequence[int], number: int) -> int | None:
-    """Where the number stands among these ascending ones, None if it is not there."""
+    """The index of the number among these ascending ones, None if it is not there."""
     at = bisect_left(numbers, number)
     return at if at < len(numbers) and numbers[at] == number else None
 
@@ -96,7 +96,7 @@ def holds(ranges: Ranges, number: int) -> bool:
 
 
 def spans(numbers: Iterable[int]) -> Ranges:
-    """As few ranges as hold just these numbers, which are ascending."""
+    """The fewest ranges that contain exactly these ascending numbers."""
     found: Ranges = []
     first = last = 0
     for number in numbers:
@@ -112,7 +112,7 @@ def spans(numbers: Iterable[int]) -> Ranges:
 
 
 def gaps(numbers: Iterable[int], end: int) -> Ranges:
-    """What lies between these ascending numbers, from 1 up to but not `end`."""
+    """The gaps between these ascending numbers, from 1 up to but excluding `end`."""
     found, following = [], 1
     for number in numbers:
         if number > following:
@@ -124,7 +124,7 @@ def gaps(numbers: Iterable[int], end: int) -> Ranges:
 
 
 def common(one: Ranges, other: Ranges) -> Ranges:
-    """What is in both of these ordered ranges."""
+    """The intersection of two ordered sets of ranges."""
     found, left, right = [], 0, 0
     while left < len(one) and right < len(other):
         first, last = max(one[left][0], other[right][0]), min(one[left][1], other[right][1])
@@ -138,7 +138,7 @@ def common(one: Ranges, other: Ranges) -> Ranges:
 
 
 def text(ranges: Ranges) -> bytes:
-    """As it is written in an answer."""
+    """The ranges as written in a response."""
     return b",".join(b"%d" % first if first == last else b"%d:%d" % (first, last) for first, last in ranges)
 
 
