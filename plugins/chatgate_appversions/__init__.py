@@ -1,1 +1,1 @@
-"""chatgate_appversions: tells apps which versions of them there are, from a file the operator keeps."""
+"""chatgate_appversions: tells apps which of their versions are available, from a file that the operator keeps."""

@@ -1,4 +1,4 @@
-"""The JSON that apps get: checked as strictly as the strictest reader, on one line."""
+"""The JSON that apps get: on one line, and checked as strictly as the strictest app would."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from urllib.parse import urlsplit
 
 
 def compact(content: bytes) -> bytes:
-    """The document in one line of ASCII. Raises ValueError that names the place and what is wrong there.
+    """The document on one line of ASCII. Raises ValueError that says where an error is and what is wrong.
 
-    Its shape is what Delta Chat core 2.x reads: `{"clients": [{"clientId", "sources": [{"sourceId", "versionInteger",
-    "versionString", "downloadUrl"}]}]}`. Unknown keys are refused as misspelt ones would do nothing.
+    The structure is what Delta Chat core 2.x reads: `{"clients": [{"clientId", "sources": [{"sourceId",
+    "versionInteger", "versionString", "downloadUrl"}]}]}`. Unknown keys are refused, as misspelt ones would have no
+    effect.
     """
     try:
         data = json.loads(content.decode("utf-8"), object_pairs_hook=_object)
@@ -24,7 +25,7 @@ def compact(content: bytes) -> bytes:
             _, number, name, url = _members(
                 source, inner, ("sourceId", "versionInteger", "versionString", "downloadUrl")
             )
-            # Delta Chat reads 32 bits; one number out of range, and it ignores the whole document.
+            # Delta Chat reads 32 bits; if one number is out of range, it ignores the whole document.
             if type(number) is not int or not 0 <= number < 1 << 32:
                 raise ValueError(f"{inner}.versionInteger: must be a whole number from 0 to {(1 << 32) - 1}")
             _text(name, f"{inner}.versionString")
@@ -47,7 +48,7 @@ def _members(value: Any, place: str, keys: tuple[str, ...]) -> list[Any]:
 
 
 def _items(value: Any, place: str, key: str) -> list[tuple[str, Any]]:
-    """Each item of a list with its place; a text under `key` tells them apart."""
+    """Each item of a list with its place; the items must differ in the text under `key`."""
     if not isinstance(value, list):
         raise ValueError(f"{place}: must be a list")
     seen = set()

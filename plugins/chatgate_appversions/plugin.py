@@ -24,7 +24,7 @@ class AppVersionsOptions:
 
 
 class AppVersions:
-    """Tells apps which versions of them there are, from a JSON file, so that they can point out an update."""
+    """Tells apps from a JSON file which of their versions are available, so that they can offer an update."""
 
     Options = AppVersionsOptions
     order = 75
@@ -32,7 +32,7 @@ class AppVersions:
     def __init__(
         self, gateway: Gateway, options: AppVersionsOptions, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """clock: seconds, from any beginning."""
+        """clock: seconds since any point in time."""
         self.options, self._clock = options, clock
         self.path = gateway.path(options.file)
         self._value: bytes | None = None
@@ -63,8 +63,8 @@ class AppVersions:
         return []
 
     def _look(self) -> None:
-        """Read the file if it is not the one seen last. A broken one leaves what was told before; it may be half
-        written. A removed one is told no more.
+        """Read the file if it has changed. If it is broken, perhaps half written, apps still get the last good version.
+        If it was removed, they get nothing any more.
         """
         try:
             stat = self.path.stat()
@@ -73,7 +73,7 @@ class AppVersions:
             seen = error.errno
         if seen == self._seen:
             return
-        self._seen = seen  # before the reading: what changes meanwhile is seen the next time
+        self._seen = seen  # set before reading: a change made meanwhile is noticed the next time
         try:
             self._value = load(self.path, self.options.max_bytes)
         except FileNotFoundError:
@@ -85,7 +85,7 @@ class AppVersions:
 
 
 def load(path: Path, max_bytes: int) -> bytes:
-    """What apps are told. Raises OSError, ValueError."""
+    """The document that apps get. Raises OSError, ValueError."""
     if path.exists() and not path.is_file():
         raise ValueError("not a file")  # reading from a pipe would wait for its writer
     with path.open("rb") as file:

@@ -1,7 +1,7 @@
-"""A library for plugins that keep a little of their own: an SQLite file beside the mail, through peewee.
+"""A library for plugins that keep a little data of their own: an SQLite file beside the mail, through peewee.
 
-Not a plugin: it answers no hook and is not enabled. What it takes off a plugin: the folder and who may read the file,
-a schema version, threads, and errors in one line.
+It is not a plugin: it implements no hooks and is not enabled. It takes care of the folder and the file's permissions,
+the schema version, threads, and errors on one line.
 """
 
 from chatgate_filedb.database import ERRORS, FileDatabase

@@ -1,5 +1,5 @@
-"""All statements run in one native thread of the file's own, so that neither the disk nor another process that writes
-(a command) ever holds up the gateway.
+"""All statements run in a native thread for each file, so that neither the disk nor another process that writes (a
+command) ever blocks the gateway.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from chatgate_filedb.looking import untouched
 
 log = logging.getLogger("chatgate.filedb")
 
-# peewee logs every statement with its parameters at debug level, and those are secrets.
+# At debug level peewee logs every statement with its parameters, which may be secrets.
 logging.getLogger("peewee").setLevel(logging.WARNING)
 
 ERRORS = (sqlite3.Error, peewee.PeeweeException)
@@ -31,15 +31,16 @@ T = TypeVar("T")
 
 
 class FileDatabase:
-    """owner: of the file, the plugin's name. models: its tables, bound to no database. migrations: the SQL statements
-    that bring the tables of version 1 (in SQLite's user_version) to what the models say, one for each further version.
-    durable: what `run` wrote survives a power cut; without it the last seconds may be lost, at a tenth of the time.
-    busy_seconds: patience with another process that writes; only the file's thread waits. replaceable: what it holds
-    comes back by itself, so that a gateway that finds it spoilt sets it aside and begins a new one.
+    """owner: the name of the plugin that owns the file. models: its tables, not bound to a database. migrations: the
+    SQL statements that bring the tables of version 1 (in SQLite's user_version) to what the models say, one for each
+    further version. durable: what `run` wrote survives a power cut; without it the last seconds may be lost, but
+    writing takes a tenth of the time. busy_seconds: how long to wait for another process that writes; only the file's
+    thread waits. replaceable: the contents will come back by themselves, so a gateway that finds the file damaged sets
+    it aside and begins a new one.
 
-    Opened at the first use, which may raise PluginError, and again when used after `close`. It is also a service of
-    the gateway: one that returns it in `chatgate_services` has it opened at the start and closed at the end. One that
-    cannot be opened is no reason to stop mail: the log and `check` tell of it, and each use tries again.
+    It is opened at its first use, which may raise PluginError, and again if used after `close`. It is also a service of
+    the gateway: if a plugin returns it in `chatgate_services`, it is opened at the start and closed at the end. A file
+    that cannot be opened is no reason to stop mail: the log and `check` report it, and each use tries again.
     """
 
     listening: list[str] = []
@@ -69,8 +70,8 @@ class FileDatabase:
         return self._opened
 
     def run(self, work: Callable[[peewee.SqliteDatabase], T], *, writes: bool = True) -> T:
-        """The result of the job, which runs in one transaction. One that only reads waits for no other process.
-        Raises one of ERRORS; then nothing was changed.
+        """Run the job in one transaction and return its result. A job that only reads does not wait for other
+        processes. Raises one of ERRORS; nothing is changed then.
         """
         with self._lock:
             database, thread = self.open()
@@ -84,7 +85,7 @@ class FileDatabase:
         return result
 
     def close(self) -> None:
-        """After the jobs that were asked for."""
+        """Close the file after all pending jobs."""
         with self._lock:
             self._close()
 
@@ -134,8 +135,8 @@ class FileDatabase:
             raise PluginError(f"{self.name}: {self.path} cannot be set aside: {failed.strerror}") from failed
 
     def _connected(self) -> peewee.SqliteDatabase:
-        # thread_safe=False: peewee would keep one connection per thread. check_same_thread=False: opened here, used
-        # there.
+        # thread_safe=False: else peewee keeps one connection per thread. check_same_thread=False: the connection is
+        # opened in one thread and used in another.
         database = peewee.SqliteDatabase(
             untouched(self.path) if self.read_only else str(self.path),
             uri=self.read_only,
@@ -148,7 +149,7 @@ class FileDatabase:
         try:
             if self.read_only:
                 database.connect()
-                return database  # of whatever schema: what cannot be read is the reader's to tell
+                return database  # of any schema version: the reader reports what it cannot read
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             # SQLite gives its -wal and -shm files the permissions of the database file.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
@@ -187,12 +188,12 @@ class FileDatabase:
 def _transaction(
     database: peewee.SqliteDatabase, work: Callable[[peewee.SqliteDatabase], Any], kind: str
 ) -> tuple[Any, BaseException | None]:
-    """The result and the error: gevent would print what a thread raises."""
+    """(result, error). The error is returned, as gevent would print what a thread raises."""
     try:
         with database.atomic(kind):
             return work(database), None
     except ERRORS as error:
-        # SQLite rolls back by itself when the disk is full. That peewee then cannot is not what was wrong.
+        # On a full disk SQLite rolls back by itself. Then peewee's own rollback fails, but that is not the cause.
         cause: BaseException = error
         while cause.__context__ is not None:
             cause = cause.__context__

@@ -1,4 +1,4 @@
-"""Reading a database of SQLite without leaving a trace."""
+"""Reading an SQLite database without writing anything."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 
 def untouched(path: Path) -> str:
-    """The URI by which SQLite opens a database that is there, and writes nothing to it or beside it.
+    """The URI with which SQLite opens an existing database without writing to it or creating files beside it.
 
-    In WAL mode even a reader would make the files -wal and -shm, and remove them in the end; "immutable" spares that.
-    But beside a process that has the database open, and after a crash, what is in the -wal file counts, too: then it is
-    read as usual, and the index of that file, -shm, may be touched.
+    In WAL mode even a reader would create the files -wal and -shm, and remove them in the end; "immutable" avoids that.
+    But while another process has the database open, and after a crash, the contents of the -wal file count, too: then
+    the database is opened as usual, and the index of that file, -shm, may be written.
     """
     log = path.with_name(path.name + "-wal")
     return f"file:{quote(str(path))}?{'mode=ro' if log.exists() else 'immutable=1'}"

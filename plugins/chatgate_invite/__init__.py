@@ -1,4 +1,4 @@
-"""chatgate_invite: invitations that let people in where a server is closed to others."""
+"""chatgate_invite: invitations that let people make accounts on a server that is closed to others."""
 
 from chatgate_invite.plugin import Invite, InviteOptions
 

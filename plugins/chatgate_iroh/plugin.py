@@ -36,7 +36,7 @@ def check(url: str, name: str = "url") -> None:
     try:
         parts = urlsplit(url)
         fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port or brackets that are none
+    except ValueError:  # an invalid port, or invalid brackets
         fit = False
     if not fit or not _PRINTABLE.fullmatch(url):
         raise ValueError(f"{name}: must be an address such as https://iroh.example.org")
@@ -77,8 +77,8 @@ class Iroh:
 
 
 def _asked(url: str, seconds: float) -> str:
-    """What is wrong with the relay, or "". iroh's relay answers /ping with 200: clients measure their latency with it.
-    The certificate must be one that everybody trusts: iroh takes no self-signed one.
+    """What is wrong with the relay, or "". An iroh relay answers /ping with 200: clients measure their latency with it.
+    The certificate must be signed by a public authority: iroh does not accept self-signed ones.
     """
     try:
         with gevent.Timeout(seconds, TimeoutError()), urllib.request.urlopen(url) as answer:

@@ -17,7 +17,7 @@ _TAG = b"idle"
 
 
 class Lost(Exception):
-    """This message did not make it; str() says where. The connection must be made anew."""
+    """This message did not arrive; str() says where it failed. The connection must be made anew."""
 
 
 class _Smtp(smtplib.SMTP):
@@ -47,7 +47,7 @@ class Submitter:
 
     def __init__(self, login: Login, timeout: float) -> None:
         place = login.server.submission
-        # Delta Chat's EHLO. Left alone, smtplib looks our name up in the DNS.
+        # Delta Chat's EHLO. By default smtplib would look our name up in the DNS.
         ehlo = "[127.0.0.1]"
         try:
             self._smtp = _Smtp(place, ehlo, timeout)
@@ -136,11 +136,11 @@ class Waiter:
             pass
 
     def _find(self, message_id: str) -> str:
-        """The UID of the message among those that are new, or ""."""
+        """The UID of this message among the new ones, or ""."""
         found, top, head, literal = "", self._seen, b"", b""
         what = "(BODY.PEEK[HEADER.FIELDS (MESSAGE-ID)])"
         for item in self._command("FETCH", self._imap.uid("FETCH", f"{self._seen + 1}:*", what)):
-            if isinstance(item, tuple):  # as far as the literal; the rest of the response is the next item
+            if isinstance(item, tuple):  # the response up to the literal; the rest is the next item
                 head, literal = item
                 continue
             match = _UID.search(head + (item or b""))
@@ -160,7 +160,7 @@ class Waiter:
         return content
 
     def _line(self, seconds: float) -> bytes:
-        """Raises TimeoutError; after that nothing more can be read from this connection."""
+        """The next line. Raises TimeoutError; nothing more can be read from this connection then."""
         self._imap.sock.settimeout(max(seconds, 0.001))
         line = self._imap.readline()
         self._imap.sock.settimeout(self._timeout)
@@ -182,7 +182,7 @@ def _unreachable(place: Place, error: Exception) -> str:
 def _reason(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "timed out"
-    if error.args and isinstance(error.args[0], bytes):  # imaplib passes the server's words on as they are
+    if error.args and isinstance(error.args[0], bytes):  # imaplib passes on the server's text as bytes
         return error.args[0].decode("utf-8", "replace")
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 

@@ -7,7 +7,7 @@ import secrets
 
 
 def make(sender: str, message_id: str, armored: bytes) -> bytes:
-    """The message in CRLF lines around an ASCII-armored OpenPGP message. The recipient stands in the envelope alone."""
+    """The message, with CRLF lines, around an ASCII-armored OpenPGP message. Only the envelope names the recipient."""
     boundary = secrets.token_hex(16)
     head = (
         f"From: <{sender}>\n"

@@ -1,4 +1,4 @@
-"""Two OpenPGP keys for the length of one ping, in a GnuPG home of their own."""
+"""Two OpenPGP keys that exist during one ping, in a GnuPG home of their own."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Preferences: AES256 SHA512 Uncompressed
 """
 
 _OPTIONS = [
-    # Lines that relays refuse, should the machine's gpg.conf ask for them.
+    # Armor lines that relays refuse, in case the machine's gpg.conf turns them on.
     "--no-emit-version",
     "--no-comments",
     # GnuPG 2.3 and later encrypt with a packet of their own (OCB, packet 20) that relays refuse.
@@ -37,9 +37,9 @@ _OPTIONS = [
 
 
 class Keyring:
-    """A context manager: the keys are made on entry; on exit they, their home and the agent are gone.
+    """A context manager: the keys are made on entry and removed on exit, with their home and the agent.
 
-    program: GnuPG's name or path. Raises PluginError when it is not there or fails.
+    program: GnuPG's name or path. Raises PluginError if it is missing or fails.
     """
 
     def __init__(self, program: str) -> None:
@@ -52,7 +52,7 @@ class Keyring:
         self.sender = self.recipient = ""  # fingerprints
 
     def __enter__(self) -> Self:
-        # Short, as the agent's socket in it may have a path of 107 octets only.
+        # A short path, as that of the agent's socket inside may only have 107 octets.
         self._home = tempfile.mkdtemp(prefix="ping-")
         try:
             # At level DEBUG python-gnupg logs what it encrypts.
@@ -66,7 +66,7 @@ class Keyring:
 
     def __exit__(self, *error: object) -> None:
         gpgconf = shutil.which("gpgconf")
-        if gpgconf:  # without it the agent ends by itself once it sees that its home is gone
+        if gpgconf:  # without it the agent ends by itself when it notices that its home is gone
             for task in (["--kill", "all"], ["--remove-socketdir"]):
                 subprocess.run([gpgconf, "--homedir", self._home, *task], capture_output=True, check=False)
         shutil.rmtree(self._home, ignore_errors=True)

@@ -13,8 +13,8 @@ from chatgate.api import Domain, Gateway, PluginError, bare, ip
 
 
 class Tls:
-    """A TLS context in the form that smtplib and imaplib use, but for a fixed name: on its own machine a gateway is
-    reached by a loopback address, and its certificate is for its host name.
+    """A TLS context with the interface that smtplib and imaplib use, but with a fixed server name: on its own machine a
+    gateway is reached by a loopback address, whereas its certificate is for its host name.
     """
 
     def __init__(self, context: ssl.SSLContext, name: str) -> None:
@@ -26,8 +26,8 @@ class Tls:
 
 @dataclass(frozen=True)
 class Place:
-    """security: "ssl" (TLS at once), "starttls" or "plain". proxies: networks from which the gateway awaits a PROXY
-    header, and this machine may be among them.
+    """security: "ssl" (TLS at once), "starttls" or "plain". proxies: networks from which the gateway expects a PROXY
+    header; this machine may belong to one of them.
     """
 
     host: str
@@ -37,12 +37,12 @@ class Place:
     proxies: tuple[str, ...] = ()
 
     def connect(self, timeout: float) -> Any:
-        """A socket, with TLS where that comes first. timeout: seconds. Raises OSError."""
+        """A socket, with TLS if that comes first. timeout: seconds. Raises OSError."""
         sock = socket.create_connection((self.host, self.port), timeout)
         try:
             here = ipaddress.ip_address(sock.getsockname()[0].partition("%")[0])
             if any(here in ipaddress.ip_network(network) for network in self.proxies):
-                sock.sendall(b"PROXY UNKNOWN\r\n")  # "for nobody else": then we count as who we are
+                sock.sendall(b"PROXY UNKNOWN\r\n")  # on behalf of no other client: our own address counts
             return self.tls.wrap_socket(sock, server_hostname=self.host) if self.security == "ssl" else sock
         except BaseException:
             sock.close()
@@ -66,12 +66,12 @@ class Login:
 
 
 def own(gateway: Gateway, domain: Domain) -> Server:
-    """As conf.d sets it. Raises PluginError when it sets no listener that fits."""
+    """The server as conf.d sets it. Raises PluginError if no listener is suitable."""
     certificate = gateway.certificate(domain)
-    # A self-signed certificate vouches for itself alone; so nobody else's is taken for ours.
+    # Trust only our own certificate if it is self-signed, so that nobody else's is accepted in its place.
     context = ssl.create_default_context(cafile=str(certificate.chain) if certificate.self_signed else None)
     tls = Tls(context, domain.hostname)
-    # No client names a host that is an address: which certificate is shown depends on where it connects to.
+    # Clients send no server name if the host is an IP address: the certificate then depends on the address they use.
     here = domain.hostname if ip(domain.hostname) and domain is not gateway.domains.first else ""
     return Server(
         _own(gateway, "smtp", (("submissions", "ssl"), ("submission", "starttls")), tls, here),

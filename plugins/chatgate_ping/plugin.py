@@ -1,4 +1,4 @@
-"""The plugin: it brings the command; nothing else of this package is loaded while the gateway serves."""
+"""The plugin, which adds the command. A serving gateway loads nothing else of this package."""
 
 from __future__ import annotations
 

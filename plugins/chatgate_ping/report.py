@@ -1,4 +1,4 @@
-"""What came of a ping, in the words of ping(8)."""
+"""The result of a ping, in the format of ping(8)."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Report:
         return 100 * (1 - len(self.arrived) / len(self.trips)) if self.trips else 0.0
 
     def round_trip(self) -> dict[str, float]:
-        """Milliseconds; mdev as ping(8) has it: the standard deviation of all that were measured."""
+        """Milliseconds; mdev as in ping(8): the standard deviation of all round trips."""
         totals = [trip.total for trip in self.arrived]
         if not totals:
             return {}

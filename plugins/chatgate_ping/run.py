@@ -44,8 +44,8 @@ class Plan:
 
 
 def run(gateway: Gateway, program: str, plan: Plan, show: Callable[[str], None]) -> Report:
-    """Ping until the count is reached or the user has enough (Ctrl-C), and report. show: prints a line as it comes.
-    Raises PluginError when it cannot even begin.
+    """Ping until the count is reached or the user stops it (Ctrl-C), and report. show: prints a line at once.
+    Raises PluginError if it cannot even begin.
     """
     keys = Keyring(program)
     domain = plan.domain or gateway.domains.first
@@ -79,7 +79,7 @@ def run(gateway: Gateway, program: str, plan: Plan, show: Callable[[str], None])
 
 
 class _Course:
-    """What the messages run: two connections that are made anew after a loss."""
+    """The two connections that messages go through; they are made anew after a loss."""
 
     def __init__(self, sender: Login, recipient: Login, keys: Keyring, plan: Plan) -> None:
         self._sender, self._recipient, self._keys, self._plan = sender, recipient, keys, plan
@@ -104,7 +104,7 @@ class _Course:
             return Trip(number, error=str(error))
         if self._keys.decrypt(message.armored(received)) != text:
             return Trip(number, error="what arrived is not what was sent")
-        # The announcement can be on its way before the server's 250 is.
+        # The announcement may be sent before the server's 250.
         return Trip(number, (taken - begin) * 1000, max(announced - taken, 0) * 1000)
 
     def close(self) -> None:
@@ -120,7 +120,7 @@ class _Course:
 
 
 def _given(gateway: Gateway, account: str | None, which: str, first: Domain) -> Login | None:
-    """The account that the user named, if one was. May ask for its password."""
+    """The account that the user named, if any. May ask for its password."""
     if account is None:
         return None
     if account.lower().startswith("dclogin:"):
@@ -155,8 +155,8 @@ def _new_account(gateway: Gateway, domain: Domain, interrupts: _Interrupts) -> I
 
 
 class _Interrupts:
-    """Meanwhile Ctrl-C and SIGTERM raise KeyboardInterrupt in this greenlet, where cleaning up is done; while that goes
-    on they are `ignored`. Python's own handler would raise it in gevent's hub, which logs it as a failure.
+    """While it is entered, Ctrl-C and SIGTERM raise KeyboardInterrupt in this greenlet, which then cleans up; during
+    that they are `ignored`. Python's own handler would raise it in gevent's hub, which logs it as a failure.
     """
 
     def __init__(self) -> None:

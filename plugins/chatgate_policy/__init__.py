@@ -1,4 +1,4 @@
-"""chatgate_policy: how many new accounts this server wants, and when."""
+"""chatgate_policy: how many new accounts this server accepts, and when."""
 
 from chatgate_policy.plugin import Policy, PolicyOptions
 

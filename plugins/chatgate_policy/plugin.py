@@ -1,4 +1,4 @@
-"""The plugin: refuses new accounts; those that exist never notice."""
+"""The plugin: refuses new accounts; existing ones are not affected."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chatgate_policy.limits import Load
 
 log = logging.getLogger("chatgate.policy")
 
-# Delta Chat gives accounts that it adds without being asked a password of 23 random characters, others one of 22, so
-# that servers can tell (chatmail/core PR #8701).
+# For accounts that it adds without being asked, Delta Chat chooses a password of 23 random characters, for others one
+# of 22, so that servers can tell them apart (chatmail/core PR #8701).
 _AUTOMATIC = re.compile(r"[A-Za-z0-9]{23}")
 
 # Temporary refusals; and none with the word "authentication", see chatgate.reply.
@@ -73,7 +73,7 @@ class Policy:
 
     def _refused(self, limit: str, reply: Reply) -> Reply:
         now = time.monotonic()
-        if now - self._logged.get(limit, -_LOG_SECONDS) >= _LOG_SECONDS:  # a flood must not fill the disk with lines
+        if now - self._logged.get(limit, -_LOG_SECONDS) >= _LOG_SECONDS:  # a flood must not fill the log
             self._logged[limit] = now
             log.warning("new accounts refused limit=%s", limit)
         return reply
@@ -84,5 +84,7 @@ class Policy:
 
 
 def _automatic(request: NewAccount) -> bool:
-    """Did an app add it by itself? A password that begins with an invitation was typed by a person, however long."""
+    """Did an app add the account by itself? A password that begins with an invitation, of any length, was typed by a
+    person.
+    """
     return request.way == "login" and not request.token and _AUTOMATIC.fullmatch(request.password) is not None

@@ -1,4 +1,4 @@
-"""chatgate_push: tell the notification service that new mail is there, so that phones wake up. See docs/push.md."""
+"""chatgate_push: tells the notification service of new mail, so that it wakes up phones. See docs/push.md."""
 
 from chatgate_push.options import PushOptions
 from chatgate_push.plugin import Push

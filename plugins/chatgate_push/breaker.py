@@ -1,4 +1,4 @@
-"""A circuit breaker: a service that fails again and again is left alone, and then asked with one request."""
+"""A circuit breaker: a service that fails repeatedly gets no requests for a while, and then a single one as a probe."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chatgate_push.options import PushOptions
 
 
 class Breaker:
-    """Closed: all may go. Open: nothing goes until the pause is over, then one request does, the probe."""
+    """Closed: all requests may go. Open: none may until the pause is over; then a single one may, the probe."""
 
     def __init__(self, options: PushOptions) -> None:
         self._options = options
@@ -19,26 +19,26 @@ class Breaker:
         self.open = False
 
     def seconds(self, now: float) -> float | None:
-        """Seconds until a request may go; 0 at once. None: when the probe that is under way is answered."""
+        """Seconds until a request may go; 0: now. None: not before the running probe is answered."""
         if not self.open:
             return 0.0
         return None if self._probing else max(0.0, self._until - now)
 
     def begin(self) -> bool:
-        """A request goes. Returns whether it is the probe."""
+        """Call it when a request begins. Returns whether it is the probe."""
         self._probing = self.open
         return self._probing
 
     def succeeded(self) -> bool:
-        """The service answered as one that works. True: it had been left alone until now."""
+        """The service works. Returns whether the breaker was open until now."""
         was_open, self.open, self._probing = self.open, False, False
         self._failures, self._pause = 0, 0.0
         return was_open
 
     def failed(self, now: float, probe: bool) -> float | None:
-        """A request failed. Seconds of the pause that begins by it, if one does."""
+        """A request failed. Returns the seconds of the pause that this begins, if it does."""
         if self.open and not probe:
-            return None  # begun before the pause: tells nothing new
+            return None  # the request began before the pause, so its failure tells nothing new
         self._failures += 1
         if not self.open and self._failures < self._options.failures_in_a_row:
             return None

@@ -1,7 +1,7 @@
 """HTTP to the notification service: keep-alive connections with Python's own http.client.
 
-It costs half the CPU of a larger library, no memory, and logs nothing: the texts of HTTP errors may repeat what the
-service said, and that may repeat a token. So nothing here keeps an exception's text either.
+It takes half the CPU time of a larger library and no extra memory, and logs nothing: the texts of HTTP errors may
+repeat what the service said, and that may contain a token. For the same reason nothing here keeps an exception's text.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ import gevent.ssl
 from chatgate_push.connection import Connection
 
 _MAX_BODY = 4096  # octets of a body that are worth reading to keep the connection
-# For gevent.Timeout: end the block and raise nothing. Stubs of gevent know only of exceptions.
+# For gevent.Timeout: end the block without raising. gevent's type stubs only allow exceptions here.
 QUIETLY: Any = False
-_BODY_SECONDS = 1.0  # that are worth waiting for it
-# What http.client raises; the last two for numbers that are none, or too large ones.
+_BODY_SECONDS = 1.0  # seconds that are worth waiting for the body
+# What http.client raises; the last two are for invalid numbers and too large ones.
 _BROKEN = (OSError, http.client.HTTPException, ValueError, OverflowError)
 _PRINTABLE = re.compile(r"[!-~]+")
 
 
 class Outcome(Enum):
-    """What came of a request. service_works: whether the answer is one of a service in order."""
+    """The outcome of a request. service_works: does the answer show that the service works?"""
 
     ACCEPTED = "accepted"
     GONE = "gone"
@@ -42,7 +42,7 @@ class Outcome(Enum):
     TIMEOUT = "timeout"
     CONNECT = "connect"
     TLS = "tls"
-    BROKEN = "broken"  # connection closed amid the answer, or something that is no HTTP
+    BROKEN = "broken"  # connection closed during the answer, or an answer that is not HTTP
 
     @property
     def service_works(self) -> bool:
@@ -61,11 +61,11 @@ class Client:
     """Requests to one URL. seconds: for a whole request. idle_seconds: how long an unused connection is kept."""
 
     def __init__(self, url: str, ca_file: str, seconds: float, idle_seconds: float) -> None:
-        """Raises ValueError with a clear line when the URL cannot be used."""
+        """Raises ValueError with one clear line if the URL cannot be used."""
         try:
             parts = urlsplit(url)
             port = parts.port
-        except ValueError:  # a port or brackets that are none
+        except ValueError:  # an invalid port, or invalid brackets
             fit = False
         else:
             fit = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.username is None and port != 0
@@ -80,7 +80,7 @@ class Client:
 
     @cached_property
     def context(self) -> Any:
-        """Verifies the certificate and the name in it. Raises OSError when `ca_file` cannot be used."""
+        """The TLS context, which verifies certificate and host name. Raises OSError if `ca_file` cannot be used."""
         context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         if self._ca_file:
@@ -90,13 +90,13 @@ class Client:
         return context
 
     def prepare(self) -> None:
-        """Read the trusted authorities now: it takes some 50 ms, for which nobody shall wait later. Raises OSError."""
+        """Load the trusted authorities now, so that nobody waits the 50 ms for it later. Raises OSError."""
         if self.secure:
             _ = self.context
 
     def post(self, body: bytes) -> Outcome:
-        """One request, without following redirections. Blocks its greenlet, for `seconds` until the status is there at
-        most, which says all: a service that then falls silent has been told of the mail all the same.
+        """One request, without following redirects. Blocks its greenlet until the status has arrived, for at most
+        `seconds`. The status is enough: a service that falls silent after it has been told of the mail all the same.
         """
         try:
             with gevent.Timeout(self._seconds, _Failed(Outcome.TIMEOUT)):
@@ -115,7 +115,7 @@ class Client:
             try:
                 return connection, self._exchange(connection, body)
             except (ConnectionError, ssl.SSLError):
-                pass  # the service closed it just before: that is not a failure yet
+                pass  # the service had just closed the idle connection: not a failure yet
             except _BROKEN:
                 raise _Failed(Outcome.BROKEN) from None
         connection = self._connect()
@@ -125,7 +125,7 @@ class Client:
             raise _Failed(Outcome.BROKEN) from None
 
     def _kept(self) -> Connection | None:
-        """The connection used last; those unused for long are closed."""
+        """The most recently used connection; those unused for too long are closed."""
         before = time.monotonic() - self._idle_seconds
         while self._idle and self._idle[0][0] < before:
             self._idle.popleft()[1].close()
@@ -138,7 +138,7 @@ class Client:
 
     def _connect(self) -> Connection:
         try:
-            # For each address of the name, as the first may be one that leads nowhere.
+            # Try each address of the name, as the first one may be unreachable.
             sock = gevent.socket.create_connection((self.host, self._port), self._seconds / 4)
         except OSError:
             raise _Failed(Outcome.CONNECT) from None
@@ -148,7 +148,7 @@ class Client:
             if self.secure:
                 sock = self.context.wrap_socket(sock, server_hostname=self.host, do_handshake_on_connect=False)
                 sock.do_handshake()
-        except OSError:  # also ssl.SSLError, and a ca_file that is not there
+        except OSError:  # includes ssl.SSLError and a missing ca_file
             sock.close()
             raise _Failed(Outcome.TLS) from None
         except BaseException:  # the time is over
@@ -165,7 +165,7 @@ class Client:
             raise
 
     def _finish(self, connection: Connection, response: http.client.HTTPResponse) -> None:
-        """Read the body, for nothing but to keep the connection; it is closed if it can serve no further request."""
+        """Read the body, only to keep the connection; it is closed if it cannot serve another request."""
         keep = False
         try:
             with response, gevent.Timeout(_BODY_SECONDS, QUIETLY):
@@ -185,6 +185,6 @@ def _outcome(status: int) -> Outcome:
         return Outcome.ACCEPTED
     if status == 410:
         return Outcome.GONE
-    # 429 "too many requests" speaks of all tokens: to be left alone is what it asks for. 500 is what the notification
-    # service answers to a token that it cannot use, and anybody can set such ones.
+    # 429 "too many requests" is about all tokens: the service asks for a pause. 500 is what the notification service
+    # answers to a token that it cannot use, and anybody can set such a token.
     return Outcome.REFUSED if 400 <= status <= 500 and status != 429 else Outcome.ANSWER

@@ -42,7 +42,7 @@ def read(database: FileDatabase, kept: DeviceTokens, now: float) -> dict[str, An
 
 
 def lines(data: dict[str, Any]) -> list[str]:
-    """For people."""
+    """The data as lines of text for people."""
     found = [f"{data['tokens']:>10}  tokens of {data['accounts']} accounts"]
     age = f", the oldest for {data['oldest_seconds']:.0f} s" if data["oldest_seconds"] is not None else ""
     found.append(f"{data['waiting']:>10}  notifications waiting{age}")

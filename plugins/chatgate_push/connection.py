@@ -1,4 +1,4 @@
-"""A keep-alive connection: Python's own http.client, held to what a stranger's answers may cost."""
+"""A keep-alive connection: Python's own http.client, with limits on what an answer may cost."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import ssl
 from typing import Any
 
-_MAX_ANSWER = 65536  # octets of all that a service may say to one request
+_MAX_ANSWER = 65536  # octets that the whole answer to one request may have
 
 
 class _Limited(io.RawIOBase):
@@ -32,8 +32,8 @@ class _Limited(io.RawIOBase):
 
 
 class _Answer(http.client.HTTPResponse):
-    """http.client itself reads interim answers and trailers without end; and while they come faster than they are read,
-    no other greenlet has its turn, not even the one that watches the time.
+    """http.client itself reads interim responses and trailers without limit; while they arrive faster than they are
+    read, no other greenlet gets a turn, not even the one that enforces the timeout.
     """
 
     def __init__(self, sock: Any, method: str | None = None) -> None:
@@ -41,8 +41,8 @@ class _Answer(http.client.HTTPResponse):
         self.fp: Any = io.BufferedReader(_Limited(self.fp))
 
     def _read_status(self) -> tuple[str, int, str]:
-        """Of the final answer: any interim one may come first (RFC 9110 §15.2), and http.client passes over 100 only.
-        Taken for the final one, it would leave that to be read as the answer to the next token.
+        """The status of the final response. Any interim response may precede it (RFC 9110 §15.2), but http.client only
+        skips 100. If another were taken as final, the real one would be read as the answer about the next token.
         """
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]  # private: no stub has it
@@ -52,8 +52,8 @@ class _Answer(http.client.HTTPResponse):
 
 
 class Connection(http.client.HTTPConnection):
-    """Over a socket of ours: http.client's own would block all greenlets where nobody has patched it, and for TLS read
-    all authorities of the system each time, 40 ms long.
+    """Uses a gevent socket: that of http.client would block all greenlets unless Python is monkey-patched, and for TLS
+    it would load all certificate authorities each time, which takes 40 ms.
     """
 
     auto_open = 0
@@ -64,8 +64,8 @@ class Connection(http.client.HTTPConnection):
         self.default_port, self.sock = default_port, sock
 
     def quiet(self) -> bool:
-        """Is there nothing to read? What a service says unasked, such as 408 before it closes, is no answer to the next
-        request.
+        """Is there nothing to read? Unsolicited data, such as a 408 before the service closes the connection, must not
+        be taken for the answer to the next request.
         """
         self.sock.settimeout(0.0)
         try:

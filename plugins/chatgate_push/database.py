@@ -1,4 +1,4 @@
-"""push.db: tokens, waiting notifications and counters. Nobody's answer depends on this file but that of SETMETADATA."""
+"""push.db: tokens, waiting notifications and counters. Only the answer to SETMETADATA depends on this file."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import Path
 import peewee
 from chatgate_filedb import FileDatabase
 
-_BUSY_SECONDS = 5  # patience with another process that writes
+_BUSY_SECONDS = 5  # how long to wait for another process that writes
 
 
 class Token(peewee.Model):
     """A device of an account. digest: SHA-256 of the value, by which everything else names the token.
-    day: when a client last set it, in days since 1970-01-01: rounded on purpose, less to know about people.
+    day: when a client last set it, in days since 1970-01-01: rounded on purpose, so as to know less about people.
     """
 
     id = peewee.AutoField()
@@ -26,8 +26,8 @@ class Token(peewee.Model):
 
 
 class Waiting(peewee.Model):
-    """A notification not accepted yet; times in Unix seconds, see queue.Entry. The value is read from Token when it is
-    sent, so a token that is gone takes its notification along.
+    """A notification not accepted yet; times in Unix seconds, see queue.Entry. The token's value is read from Token
+    when it is sent, so removing a token also removes its notification.
     """
 
     digest = peewee.BlobField(primary_key=True)
@@ -41,13 +41,15 @@ class Waiting(peewee.Model):
 
 
 class State(peewee.Model):
-    """`metrics`: the counters as JSON, for commands, which run in a process of their own."""
+    """`metrics`: the counters as JSON, for commands, which are separate processes."""
 
     name = peewee.TextField(primary_key=True)
     value = peewee.TextField()
 
 
 def database(path: Path) -> FileDatabase:
-    """A power cut may cost the last seconds, a spoilt file all: hints, no mail, and tokens that clients set again."""
+    """A power cut may lose the last seconds, a damaged file everything. No mail is lost with it, only notifications and
+    tokens, which clients set again.
+    """
     tables = (Token, Waiting, State)
     return FileDatabase("push", path, tables, durable=False, busy_seconds=_BUSY_SECONDS, replaceable=True)

@@ -1,4 +1,4 @@
-"""What arrives becomes notifications in the queue, and what changes there is on disk a moment later."""
+"""Turns new mail into notifications in the queue, and writes changes of the queue to disk a moment later."""
 
 from __future__ import annotations
 
@@ -57,11 +57,11 @@ class Keeper:
         self._working = gevent.lock.RLock()
         self._stopping = False
         self._full = False
-        self._saved = ""  # the counters as they are on disk
-        self._failing: set[str] = set()  # what the database could not do when asked last
+        self._saved = ""  # the counters as saved on disk
+        self._failing: set[str] = set()  # the database operations that failed the last time
 
     def tell(self, account_ids: list[int]) -> None:
-        """New mail for these accounts. Returns at once, whatever the service or the disk do."""
+        """New mail for these accounts. Returns at once, whatever state the service or the disk is in."""
         if not account_ids:
             return
         now = self._clock()
@@ -73,24 +73,24 @@ class Keeper:
                 self._dropped()
         self._work.set()
         if self._stopping:
-            self.close()  # the last messages of a gateway that stops; nobody else will save them
+            self.close()  # the last messages of a gateway that stops: nothing else would save them
 
     def forget(self, digest: bytes) -> None:
-        """The token of all accounts that have it."""
+        """Forget the token with this digest, in all accounts that have it."""
         self._gone.add(digest)
 
     def save(self) -> None:
-        """The queue or the counters changed. Returns at once."""
+        """Call it when the queue or the counters have changed. Returns at once."""
         self._work.set()
 
     def values(self, entries: list[Entry]) -> dict[bytes, bytes] | None:
-        """The tokens of these notifications by their digests, without those that are no more; None: not to be had."""
+        """The tokens of these notifications by digest, without removed ones; None if they cannot be read."""
         days = self._days()
         digests = [entry.digest for entry in entries]
         return self._run("reading", lambda: self._kept.values(digests, days))
 
     def load(self) -> None:
-        """Queue what waited before a restart, if it can be read."""
+        """Queue the notifications that were waiting before a restart, if they can be read."""
         now = self._clock()
         oldest = now - self._options.give_up_hours * 3600
         first, name = self._number() == 0, self._row()
@@ -117,8 +117,8 @@ class Keeper:
         return f"{METRICS} {number}" if (number := self._number()) else METRICS
 
     def run(self) -> None:
-        """Look up and save, again and again, until `stop`."""
-        self._work.set()  # what there was when this ended, if it did
+        """Look up and save repeatedly, until `stop`."""
+        self._work.set()  # there may be work left from an earlier run
         while not self._stopping:
             self._work.wait()
             gevent.sleep(_GATHER)
@@ -132,7 +132,7 @@ class Keeper:
         self._work.set()
 
     def close(self) -> None:
-        """Save all that is left; then the file is closed."""
+        """Save everything that is left, then close the file."""
         while (self._arrived or self._gone or self._queue.changed) and self._look_up_and_save():
             pass
         with self._working:
@@ -147,7 +147,7 @@ class Keeper:
             return all([self._look_up(), self._forget(), self._save()])
 
     def _look_up(self) -> bool:
-        """Queue what the devices of the accounts that got mail are to be told."""
+        """Queue notifications for the devices of the accounts that got mail."""
         arrived, self._arrived = self._arrived, {}
         if not arrived:
             return True

@@ -1,4 +1,4 @@
-"""Counters, and how long it took from stored to accepted."""
+"""Counters, and a histogram of the time from storing a message to the acceptance of its notification."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import bisect
 import json
 from typing import Any
 
-# Upper bounds in seconds; one more bucket is for all that took longer.
+# Upper bounds in seconds; one more bucket holds everything that took longer.
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 18000.0)
 
 COUNTERS = {
@@ -23,7 +23,7 @@ COUNTERS = {
 
 
 class Metrics:
-    """Since the database was made: `data` is saved and `load`ed."""
+    """Counted since the database was made: `data` is saved, and `load`ed at the start."""
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(COUNTERS, 0)
@@ -38,14 +38,15 @@ class Metrics:
         self.seconds += seconds
 
     def data(self) -> dict[str, Any]:
-        """Buckets are not cumulative: how many took up to this bound and more than the one before."""
+        """All values. Buckets are not cumulative: each counts what took at most its bound, but more than the previous.
+        """
         return {
             **self.counts,
             "stored_to_accepted": {"bounds": list(BOUNDS), "buckets": list(self.buckets), "sum": self.seconds},
         }
 
     def load(self, text: str) -> None:
-        """Add those of the JSON of `data`; unknown counters and buckets of another division are left out."""
+        """Add the values of a JSON text of `data`; unknown counters and buckets with other bounds are left out."""
         found = json.loads(text)
         for name in COUNTERS:
             self.counts[name] += found.get(name, 0)

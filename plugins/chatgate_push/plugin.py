@@ -37,7 +37,7 @@ from chatgate_push.tokens import FileTokens
 _ENTRY = "/private/devicetoken"
 _TOKEN = re.compile(rb"[!-~]+")  # no blank: GETMETADATA puts one between tokens
 _BATCH = 500  # tokens removed in one transaction
-_LATE_SECONDS = 900  # notifications that wait longer are worth a word to the operator
+_LATE_SECONDS = 900  # the operator is told of notifications that wait longer
 
 
 class Push:
@@ -97,7 +97,7 @@ class Push:
 
     @hookimpl
     def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
-        """All tokens of the account with a blank between, in the order they came."""
+        """All tokens of the account, separated by blanks, in the order in which they came."""
         account = session.account
         if account is None or (mailbox, entry) != ("INBOX", _ENTRY):
             return None
@@ -121,8 +121,8 @@ class Push:
 
     @hookimpl
     def chatgate_stored(self, envelope: Envelope, stored: Sequence[Stored]) -> None:
-        """Devices are told also while one of them is in IDLE: a phone that fell asleep looks the same for many minutes.
-        Nobody is told of a copy of what he sent himself.
+        """Devices are notified even while one of them is in IDLE: a phone that fell asleep looks the same for many
+        minutes. No account is notified of a copy of a message that it sent itself.
         """
         sender = envelope.sender.lower()
         self.sender.keeper.tell([s.delivery.account_id for s in stored if s.delivery.recipient.lower() != sender])
@@ -178,7 +178,7 @@ class Push:
         return []
 
     def metrics(self) -> dict[str, Any]:
-        """The counters, and how things stand now."""
+        """The counters, and the current state."""
         sender = self.sender
         return {**sender.metrics.data(), "waiting": len(sender.queue), "service_left_alone": sender.breaker.open}
 

@@ -1,4 +1,4 @@
-"""Notifications that wait for their time: one entry per token, in memory. Nothing here waits or writes; the sender
+"""Notifications that are waiting to be sent: one entry per token, in memory. Nothing here waits or writes; the sender
 saves what `changed` names.
 """
 
@@ -16,9 +16,9 @@ _FACTOR = 4  # 2, 8, 32, 128, 512, 1800 … seconds with the defaults: soon at f
 class Entry:
     """A notification. Times are Unix seconds.
 
-    stored: when the first message came that it tells of. latest: the last one. due: when it may be sent. tries: how
-    often it failed. started: when the request began that is under way. again: the first message that came since then,
-    for which that request may be too early. busy: not ours at the moment, the sender has it.
+    stored: when the first message came that it is about. latest: when the last one came. due: when it may be sent.
+    tries: how often it failed. started: when the current request began. again: when the first message came after that,
+    for which the request may be too early. busy: the sender has it at the moment.
     """
 
     __slots__ = ("again", "busy", "digest", "due", "latest", "started", "stored", "tries")
@@ -34,7 +34,7 @@ class Queue:
     def __init__(self, options: PushOptions) -> None:
         self._options = options
         self._entries: dict[bytes, Entry] = {}
-        # (due, tie-breaker, entry). An entry whose time changes is pushed again; the old item is passed over later.
+        # (due, tie-breaker, entry). An entry whose time changes is pushed again; the old item is skipped later.
         self._heap: list[tuple[float, int, Entry]] = []
         self._order = itertools.count()
         self.changed: set[bytes] = set()
@@ -46,7 +46,7 @@ class Queue:
         return self._entries.get(digest)
 
     def load(self, entry: Entry, now: float) -> None:
-        """Take over what was waiting before a restart. The clock may have been put back meanwhile."""
+        """Add an entry that was waiting before a restart. The clock may have been set back meanwhile."""
         entry.due = min(entry.due, now + self._options.max_retry_seconds)
         entry.stored, entry.latest = min(entry.stored, now), min(entry.latest, now)
         self._entries[entry.digest] = entry
@@ -67,21 +67,21 @@ class Queue:
         if not entry.busy:
             self.changed.add(digest)
             soon = last + self._options.first_retry_seconds
-            if entry.tries and soon < entry.due:  # new mail is a reason to try again before long
+            if entry.tries and soon < entry.due:  # new mail is a reason to try again soon
                 self._schedule(entry, soon)
         elif entry.started is not None and last > entry.started and entry.again is None:
             entry.again = first
         return "coalesced"
 
     def next_due(self) -> float | None:
-        """When the next entry is due; None when nothing waits."""
+        """When the next entry is due; None if nothing waits."""
         while self._heap and self._stale(self._heap[0]):
             heapq.heappop(self._heap)
         return self._heap[0][0] if self._heap else None
 
     def take(self, now: float, limit: int) -> tuple[list[Entry], int]:
-        """Up to so many entries that are due; each must come back by `done`, `failed`, `put_back` or `remove`. And how
-        many were given up, as their time ended while the service was left alone.
+        """Up to `limit` entries that are due; each must be returned by `done`, `failed`, `put_back` or `remove`. And
+        how many were given up, as their time ran out during a pause of the service.
         """
         taken: list[Entry] = []
         given_up = 0
@@ -99,7 +99,7 @@ class Queue:
         return taken, given_up
 
     def done(self, entry: Entry) -> bool:
-        """Accepted. True: messages that came while the request was under way begin a notification of their own."""
+        """Accepted. True: messages that came during the request begin a new notification."""
         if entry.again is None:
             self.remove(entry)
             return False
@@ -108,12 +108,12 @@ class Queue:
         return True
 
     def failed(self, entry: Entry, now: float) -> bool:
-        """Schedule the next try. False: its time is over, it is given up."""
+        """Schedule the next try. False: its time is over, so it is given up."""
         options = self._options
         entry.tries += 1
-        power = min(entry.tries - 1, 30) if entry.again is None else 0  # new mail is a reason to try again before long
+        power = min(entry.tries - 1, 30) if entry.again is None else 0  # new mail is a reason to try again soon
         delay = min(options.first_retry_seconds * _FACTOR**power, options.max_retry_seconds)
-        due = now + delay * random.uniform(0.8, 1.2)  # what failed together shall not come back together
+        due = now + delay * random.uniform(0.8, 1.2)  # entries that failed together should not be retried together
         if due > self._deadline(entry):
             self.remove(entry)
             return False
@@ -121,16 +121,16 @@ class Queue:
         return True
 
     def put_back(self, entry: Entry, due: float) -> None:
-        """It was not tried after all."""
+        """The entry was not sent after all."""
         self._back(entry, due)
 
     def remove(self, entry: Entry) -> None:
-        entry.busy = True  # no item in the heap is for it any more
+        entry.busy = True  # no item in the heap refers to it any more
         self._entries.pop(entry.digest, None)
         self.changed.add(entry.digest)
 
     def hurry(self, now: float) -> None:
-        """The service works again: everything that waits is due."""
+        """The service works again: everything that waits becomes due."""
         for entry in self._entries.values():
             if not entry.busy and entry.tries and entry.due > now:
                 self._schedule(entry, now)

@@ -1,4 +1,4 @@
-"""The service that sends: what is due goes out, each request in a greenlet of its own."""
+"""The service that sends notifications when they are due, each request in a greenlet of its own."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from chatgate_push.queue import Entry, Queue
 
 log = logging.getLogger("chatgate.push")
 
-_PAUSE = 1.0  # seconds until tokens are looked for again that could not be read
+_PAUSE = 1.0  # seconds until tokens that could not be read are tried again
 _TOGETHER = 0.01  # seconds of notifications whose tokens are read together, and how many at most
 _TAKE = 200
 _LAST_WORDS = 2.0  # seconds for requests under way when the gateway stops; the others are sent after the restart
@@ -32,8 +32,8 @@ _STARTED = time.time() - time.monotonic()
 
 
 def steady() -> float:
-    """Unix seconds by the clock of the system as it was at the start: setting that clock neither delays what waits nor
-    ends its time.
+    """Unix seconds that continue steadily from the start of the process: setting the system's clock neither delays
+    notifications nor makes them expire.
     """
     return _STARTED + time.monotonic()
 
@@ -83,7 +83,7 @@ class Sender:
             one.start()
 
     def stop(self, seconds: float) -> None:
-        """What was not sent waits on disk for the next start."""
+        """Stop. Unsent notifications wait on disk for the next start."""
         self._end()
         self.keeper.stop()
         self._requests.join(min(seconds, _LAST_WORDS))
@@ -119,12 +119,12 @@ class Sender:
                     self._send(entries)
 
     def _free(self) -> int:
-        """How many requests may begin now, if any may; of a service left alone only one is asked."""
+        """How many requests may begin now, if any may; after a pause of the service only one."""
         free = self._options.connections - self._under_way
         return min(free, 1) if self.breaker.open else free
 
     def _seconds(self, now: float) -> float | None:
-        """Until something may be sent, as far as it is known; `wake` is called when that changes."""
+        """Seconds until something may be sent, if known; `wake` is called when that changes."""
         due, pause = self.queue.next_due(), self.breaker.seconds(now)
         if due is None or pause is None or not self._free():
             return None
@@ -147,7 +147,7 @@ class Sender:
                 self._requests.spawn(self._notify, entry, values[entry.digest], self.breaker.begin())
 
     def _notify(self, entry: Entry, value: bytes, probe: bool) -> None:
-        """One request and what follows from it."""
+        """Make one request and handle its outcome."""
         entry.started = self._clock()
         outcome = None
         try:
@@ -158,7 +158,7 @@ class Sender:
                 self._settle(entry, outcome, probe)
             elif self._stopping:
                 self.queue.put_back(entry, entry.due)
-            else:  # a mistake of ours, which gevent reports; it must not come back at once
+            else:  # a bug of ours, which gevent reports; the entry must not be retried at once
                 self._settle(entry, Outcome.BROKEN, probe)
             self.keeper.save()
             self.wake()
@@ -189,5 +189,5 @@ class Sender:
                 self.queue.hurry(now)
         elif (pause := self.breaker.failed(now, probe)) is not None:
             self.metrics.add("pauses")
-            level = logging.INFO if probe else logging.WARNING  # a word at the beginning, not every two minutes
+            level = logging.INFO if probe else logging.WARNING  # warn at the beginning, not every two minutes
             log.log(level, "notification service fails: %s; next try in %.0f s", outcome.value, pause)

@@ -1,4 +1,4 @@
-"""chatgate_selfservice: people look after their own account, on a page or by METADATA."""
+"""chatgate_selfservice: people manage their own account, on a page or by METADATA."""
 
 from chatgate_selfservice.plugin import SelfService, SelfServiceOptions
 

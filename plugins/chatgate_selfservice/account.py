@@ -1,4 +1,4 @@
-"""What people can see and change of their own account, whichever way they ask."""
+"""What people can see and change of their own account, on the page as well as by METADATA."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ _DEVICE_TOKEN = "/private/devicetoken"  # of push, see its METADATA
 
 
 def kept(gateway: Gateway, account: Account) -> dict[str, Any]:
-    """What the server keeps about the account, fit for JSON. Sizes in octets, days as YYYY-MM-DD; None for an unknown
-    day and where there is no quota. mailboxes: messages by name, without empty ones.
+    """What the server keeps about the account, as data for JSON. Sizes in octets, days as YYYY-MM-DD; None for an
+    unknown day, and if there is no quota. mailboxes: number of messages by name, without empty mailboxes.
     """
     store = gateway.store
     usage = store.usage(account.id)
@@ -32,7 +32,7 @@ def kept(gateway: Gateway, account: Account) -> dict[str, Any]:
 
 
 def set_password(gateway: Gateway, account: Account, password: str) -> Reply:
-    """Change it, or say why not."""
+    """Change the password, or say why not."""
     answer = gateway.accounts.set_password(account, password)
     if answer is True:
         return Reply(250, "2.0.0", "OK")

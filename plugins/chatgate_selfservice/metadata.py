@@ -7,7 +7,7 @@ import json
 from chatgate.api import Account, Gateway, Reply, Session
 from chatgate_selfservice.account import kept, set_password
 
-OURS = "/private/vendor/chatgate/"  # RFC 5464 §3.2.1: below a vendor's name are entries of its products alone
+OURS = "/private/vendor/chatgate/"  # RFC 5464 §3.2.1: entries below a vendor's name belong to its products alone
 ENTRIES = _ACCOUNT, _PASSWORD = OURS + "account", OURS + "password"
 
 
@@ -20,8 +20,8 @@ def get(gateway: Gateway, session: Session, mailbox: str, entry: str) -> bytes |
 
 
 def set_(gateway: Gateway, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply:
-    """Change the password. What else may come below our name, such as a password with a slip in the entry's name, is
-    refused and not left for others to keep.
+    """Change the password. Any other entry below our name, such as a mistyped one with a password, is refused, so that
+    no other plugin stores it.
     """
     if (mailbox, entry) != ("", _PASSWORD):
         return Reply(550, "5.7.1", "This entry cannot be set", imap="NOPERM")
@@ -32,12 +32,12 @@ def set_(gateway: Gateway, session: Session, mailbox: str, entry: str, value: by
         password = (value or b"").decode()  # as it is read at LOGIN; NIL is refused as too short
     except UnicodeDecodeError:
         return Reply(501, "5.5.4", "A password is text in UTF-8", imap="CANNOT")
-    with gateway.logins.changing(session):  # this connection knows the new one; the others end
+    with gateway.logins.changing(session):  # this connection knows the new password; all others end
         return set_password(gateway, account, password)
 
 
 def _account(gateway: Gateway, session: Session) -> Account | Reply:
-    """The session's account as it is now, or why it can do nothing any more: a connection may outlive its login."""
+    """The session's account in its current state, or a refusal: a connection may outlive the validity of its login."""
     login = session.account
     account = gateway.store.account(login.address) if login else None
     if login is None or account is None or account.id != login.id:
@@ -45,6 +45,6 @@ def _account(gateway: Gateway, session: Session) -> Account | Reply:
     if account.disabled:
         return Reply(525, "5.7.13", account.disabled, imap="CONTACTADMIN")
     if account.secret != login.secret:
-        # Who has found out a password must not take the account back after it was changed.
+        # Somebody who found out the old password must not take the account over after it was changed.
         return Reply(550, "5.7.1", "The password was changed, log in with the new one first", imap="NOPERM")
     return account

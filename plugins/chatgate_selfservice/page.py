@@ -1,4 +1,4 @@
-"""The page `/account`. There are no cookies and nobody stays logged in: each form carries address and password."""
+"""The page `/account`. There are no cookies and nobody stays logged in: each form contains address and password."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _WRONG = "Wrong address or password."
 
 
 class Page:
-    """wrong_password_seconds: by how much the answer to a wrong password is later. site: makes pages look like its own,
+    """wrong_password_seconds: how long the answer to a wrong password is delayed. site: makes pages look like its own,
     see `chatgate_site.plugin.Site.page`.
     """
 
@@ -27,7 +27,7 @@ class Page:
         return self._page()
 
     def act(self) -> bottle.HTTPResponse:
-        """One form: who it is, and by its field "do" what is wanted: "look", "password" or "delete"."""
+        """Handle a form: address and password say who it is, the field "do" says what: "look", "password", "delete"."""
         form, session = bottle.request.forms, bottle.request.environ["chatgate.session"]
         account = self._log_in(session, form.address.strip(), form.password)
         if isinstance(account, str):
@@ -39,9 +39,9 @@ class Page:
         return self._page(account=account)
 
     def _log_in(self, session: Session, address: str, password: str) -> Account | str:
-        """The account, or why not. Unlike a login of an app this one makes no accounts."""
+        """The account, or why not. Unlike a login by an app, this one does not create accounts."""
         full = self._gateway.domains.full(address, self._site.here().domain)
-        # Nobody's address: an answer for it takes as long as for a wrong password.
+        # An address that nobody has: the answer for it takes as long as for a wrong password.
         known = self._gateway.store.account(full) is not None
         credentials = Credentials(full if known else "", password, "form")
         answer = self._gateway.hub.authenticate(session=session, credentials=credentials)
@@ -63,7 +63,9 @@ class Page:
         return self._page(account=account, done=done)
 
     def _delete(self, account: Account, confirm: str, may_return: bool) -> bottle.HTTPResponse:
-        """For good, unless its owner wishes otherwise: an app that is online logs in again a second later."""
+        """Delete for good, unless the owner chooses otherwise: an app that is online logs in again a second later,
+        which would bring the account back.
+        """
         if confirm.lower() not in (account.address, account.address.rpartition("@")[0]):
             return self._page(account=account, status=400, problem="To delete the account, type its address.")
         self._gateway.accounts.delete(account, final=not may_return)

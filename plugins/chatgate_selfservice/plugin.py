@@ -12,7 +12,7 @@ from chatgate_selfservice import metadata
 if TYPE_CHECKING:
     import bottle
 
-_MAX_BODY = 16384  # octets of a form: three passwords of the longest kind, each character as three
+_MAX_BODY = 16384  # octets of a form: three passwords of the greatest length, with each octet encoded as three
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class SelfServiceOptions:
 
 
 class SelfService:
-    """For users, on a page and by IMAP: what is kept about them, a new password, the end of the account."""
+    """For users, on a page and by IMAP: see what is kept about them, change the password, delete the account."""
 
     Options = SelfServiceOptions
     order = 75
@@ -37,9 +37,9 @@ class SelfService:
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:
         return [] if gateway.hub.has("site") else [Problem("warning", "selfservice: its page needs the plugin site")]
 
-    @hookimpl(optionalhook=True)  # the site brings it
+    @hookimpl(optionalhook=True)  # a hook of the plugin site
     def chatgate_site_routes(self, app: bottle.Bottle, site: Any) -> None:
-        from chatgate_selfservice.page import Page  # only where there is a site, and so bottle
+        from chatgate_selfservice.page import Page  # only if there is a site, and so bottle
 
         page = Page(self.gateway, self.options.wrong_password_seconds, site)
         app.get("/account", callback=page.show)
@@ -55,7 +55,9 @@ class SelfService:
 
     @hookimpl
     def chatgate_set_metadata(self, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply | None:
-        """Answers for all entries of our name, so that the store, asked last, never keeps a password as a note."""
+        """Answers for all entries below our name, so that the store, which is asked last, never keeps a password as a
+        note.
+        """
         if not f"{entry}/".startswith(metadata.OURS):
             return None
         return metadata.set_(self.gateway, session, mailbox, entry, value)
