@@ -38,8 +38,7 @@ class Metrics:
         self.seconds += seconds
 
     def data(self) -> dict[str, Any]:
-        """All values. Buckets are not cumulative: each counts what took at most its bound, but more than the previous.
-        """
+        """All values. Buckets are not cumulative: each counts what took at most its bound, but more than the previous."""
         return {
             **self.counts,
             "stored_to_accepted": {"bounds": list(BOUNDS), "buckets": list(self.buckets), "sum": self.seconds},
