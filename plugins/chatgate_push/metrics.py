@@ -38,7 +38,7 @@ class Metrics:
         self.seconds += seconds
 
     def data(self) -> dict[str, Any]:
-        """All values. Buckets are not cumulative: each counts what took at most its bound, but more than the previous."""
+        """All values. Buckets are not cumulative: each counts what took up to its bound, but over the one before."""
         return {
             **self.counts,
             "stored_to_accepted": {"bounds": list(BOUNDS), "buckets": list(self.buckets), "sum": self.seconds},

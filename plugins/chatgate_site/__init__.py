@@ -1,1 +1,1 @@
-"""The website of a gateway: invitations, `POST /new`, autoconfig, what this server is and what it keeps."""
+"""The website of a gateway: invitations, `POST /new`, autoconfig, and pages about the server and the data it keeps."""

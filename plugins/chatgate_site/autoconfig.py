@@ -1,4 +1,4 @@
-"""What mail programs ask a website about its mail service."""
+"""The files in which mail programs look up a domain's mail service."""
 
 from __future__ import annotations
 
@@ -38,5 +38,5 @@ def _server(element: str, kind: str, host: str, endpoint: Endpoint) -> str:
 
 
 def mta_sts(host: str) -> str:
-    """The policy that other servers must use TLS with a valid certificate (RFC 8461 §3.2); four weeks."""
+    """The policy that other servers must use TLS with a valid certificate (RFC 8461 §3.2), valid for four weeks."""
     return f"version: STSv1\r\nmode: enforce\r\nmx: {host}\r\nmax_age: 2419200\r\n"

@@ -1,4 +1,4 @@
-"""Where clients reach this gateway: hosts, ports and the address of the site, as far as it can know them."""
+"""Where clients reach this gateway: hosts, ports and the address of the site, as far as the gateway can know."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Endpoint(NamedTuple):
 
 
 class Endpoints:
-    """For one domain; options: as they are there."""
+    """For one domain; options: those of the domain."""
 
     def __init__(self, gateway: Gateway, options: SiteOptions, domain: Domain) -> None:
         self.gateway, self.options, self._domain = gateway, options, domain
@@ -36,7 +36,7 @@ class Endpoints:
         if self.options.url:
             return self.options.url.rstrip("/")
         host = f"[{self.host}]" if ":" in self.host else self.host
-        # On this computer not HTTPS first: a browser would warn of the certificate.
+        # HTTPS is not preferred on this computer: a browser would warn of the certificate.
         for scheme, standard in (("https", 443), ("http", 80))[:: -1 if self.loopback else 1]:
             ports = self._ports(scheme)
             if ports:
@@ -45,7 +45,7 @@ class Endpoints:
 
     @property
     def redirects(self) -> bool:
-        """Does HTTP send visitors on to HTTPS? Not on this computer, where a browser distrusts the certificate."""
+        """Does HTTP redirect visitors to HTTPS? Not on this computer, where a browser distrusts the certificate."""
         return bool(self.options.https) and not self.loopback
 
     def imap(self) -> list[Endpoint]:
@@ -65,8 +65,8 @@ class Endpoints:
     @property
     def self_signed(self) -> bool:
         """Raises PluginError when there is no certificate."""
-        # Asked anew only when the file changed: the plugin that answers parses it and logs what is wrong. A file that
-        # is missing or broken now changes nothing, as the listeners, too, go on with what they loaded.
+        # Asked again only if the file has changed, as the plugin that answers parses it and logs problems. If the file
+        # is missing or broken now, nothing changes: the listeners, too, continue with what they have loaded.
         if self._certificate is None:
             self._certificate = self.gateway.certificate(self._domain)
             self._changed = _changed(self._certificate.chain)
@@ -96,7 +96,7 @@ class Endpoints:
         return self.gateway.facts(self._domain).listens.get(service, ())
 
     def _ports(self, service: str) -> list[int]:
-        """The ports it listens on while it runs, else those it is set to; to ask for these takes much longer."""
+        """The ports a running service listens on, else those it is configured for; finding these takes much longer."""
         running = (one.listening for one in self.gateway.services if one.name == service)
         addresses = next(filter(None, running), None) or self._set_to(service)
         found = [text.rpartition(":")[2] for text in addresses if not text.startswith("unix:")]
@@ -104,7 +104,7 @@ class Endpoints:
 
 
 def _changed(path: Path) -> int:
-    """When the file was changed, 0 if it is not there."""
+    """When the file was changed, 0 if it does not exist."""
     try:
         return path.stat().st_mtime_ns
     except OSError:

@@ -1,4 +1,4 @@
-"""What the pages tell of this server: what its plugins state at that moment, so that nothing is told that is not so."""
+"""What the pages say about this server: the facts that its plugins state at that moment, so that the pages are true."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from chatgate_site.languages import Texts
 
 
 class Told:
-    """`Facts` of one domain for templates, each under its name, and what follows from several. Made for each page, as
-    some of it changes while the gateway runs.
+    """The `Facts` of one domain for templates, each by its name, and conclusions from several. Made for each page, as
+    some of them change while the gateway runs.
     """
 
     def __init__(self, gateway: Gateway, domain: Domain, texts: Texts) -> None:
@@ -35,19 +35,19 @@ class Told:
 
     @property
     def frozen(self) -> bool:
-        """Does nobody get in at the moment, invited or not?"""
+        """Are no new accounts possible at the moment, not even with an invitation?"""
         return self.stated.closed == "frozen"
 
     @property
     def shut(self) -> str:
-        """What newcomers are told who cannot just come in; "" if they can."""
+        """What newcomers are told if they cannot simply make an account; "" if they can."""
         if not self.stated.closed:
             return ""
         return self._texts("shut_frozen" if self.frozen else "shut_invites" if self.stated.invites else "shut_closed")
 
     @property
     def shut_by(self) -> str:
-        """For the operator: what keeps newcomers out, and so how to let them in; "" if they can come."""
+        """For the operator: what keeps newcomers out, which also says how to let them in; "" if nothing does."""
         if self.stated.closed == "closed" and self.stated.invites:
             return "new accounts are made by invitation only: 'chatgate invite create' makes one"
         return self.stated.closed_by or ""

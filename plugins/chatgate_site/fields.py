@@ -1,6 +1,6 @@
-"""The header fields of a request, with the names that pywsgi asks for them by.
+"""The header fields of a request, with the methods that pywsgi expects.
 
-Its own reader of them is that of the email package, which takes as long as all else about a request for an account.
+pywsgi's own parser is that of the email package, which takes as long as everything else in a request for an account.
 """
 
 from __future__ import annotations
@@ -8,17 +8,17 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 
-# RFC 9110 §5.1, §5.6.2. Whoever takes any other line for the end of the header, takes a length behind it for the body;
-# a program between the client and us may not (RFC 9112 §5.1: no blank before the colon; §5.2: no folding).
+# RFC 9110 §5.1, §5.6.2. Any other line must be refused: a program that takes it for the end of the header takes a
+# length after it for the body, which a proxy may not do (RFC 9112 §5.1: no blank before the colon; §5.2: no folding).
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([^\0\r\n]*+)\r?\n")
 
 _MOST = 100
 
 
 class Fields:
-    """lines: each with its end. Raises ValueError where one of them is no field, or they are too many."""
+    """lines: each with its line end. Raises ValueError if one of them is not a field, or if there are too many."""
 
-    status = ""  # what pywsgi finds wrong; it is told by ValueError here
+    status = ""  # where pywsgi looks for errors; here they are raised as ValueError
 
     def __init__(self, lines: Sequence[bytes]) -> None:
         if len(lines) > _MOST:

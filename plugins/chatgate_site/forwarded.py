@@ -1,4 +1,4 @@
-"""X-Forwarded-For: who the client is when a reverse proxy stands before us."""
+"""X-Forwarded-For: the client's address behind a reverse proxy."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ from collections.abc import Iterable
 from chatgate.api import Networks, normal_peer
 
 _UNIX = "unix"
-_MOST = 20  # hops that are looked at
+_MOST = 20  # hops that are examined
 
 
 class Forwarded:
-    """trusted: addresses and networks of proxies, "unix" for unix sockets. Raises ValueError for what is none of these.
+    """trusted: addresses and networks of proxies, "unix" for unix sockets. Raises ValueError for anything else.
 
-    Every proxy appends the address it was asked from, and a client may have made up what stands before. So the list is
-    read from its end, and the first address that is no proxy of ours is the client's. Nothing else is believed.
+    Every proxy appends the address of the request it received; anything before that may be forged by the client. So the
+    list is read from its end, and the first address that is not one of our proxies is the client's. The rest is
+    ignored.
     """
 
     def __init__(self, trusted: Iterable[str]) -> None:
@@ -34,9 +35,9 @@ class Forwarded:
             if hop.startswith("["):
                 hop = hop[1:].partition("]")[0]
             elif hop.count(":") == 1:
-                hop = hop.partition(":")[0]  # some name the port too
+                hop = hop.partition(":")[0]  # some proxies add the port
             try:
                 peer = normal_peer(hop) or peer
             except ValueError:
-                break  # a proxy of ours says nonsense
+                break  # one of our proxies has sent something invalid
         return peer

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 @hookspec
 def chatgate_site_routes(app: bottle.Bottle, site: Site) -> None:
-    """What pages do you add to the site? Asked once at start; add routes to this bottle application. A page of the site
-    itself wins over one of the same path.
+    """Add pages to the site. Called once at start; add routes to this bottle application. The site's own pages take
+    precedence over added ones of the same path.
 
-    Two keywords of a route are the site's: `max_body` (octets of request body it takes, default 0: none; a body must
-    come with its length), and `plain_http=True` (answers over HTTP where other pages redirect to HTTPS).
+    Two keywords of a route are for the site: `max_body` (octets that a request body may have, default 0: none; a body
+    must come with its length), and `plain_http=True` (answers over HTTP where other pages redirect to HTTPS).
     `request.environ["chatgate.session"]` is the connection's Session; REMOTE_ADDR is not set.
 
-    `site.page(template, …)` answers with a page that looks as the others do; see there for what else it lends.
+    `site.page(template, …)` answers with a page that looks like the others; see `site` for other helpers.
     """

@@ -1,6 +1,6 @@
-"""HTTP/1.1 by gevent's pywsgi on the gateway's own listeners, which bring TLS, the PROXY protocol, limits of
-connections and a graceful stop. What is changed here is what a server on the open Internet needs: limits of time and
-size, strict framing, and logs without addresses or anything a client sent.
+"""HTTP/1.1 by gevent's pywsgi on the gateway's own listeners, which provide TLS, the PROXY protocol, connection limits
+and a graceful stop. This module adds what a server on the open Internet needs: limits of time and size, strict framing,
+and logs without addresses or anything a client sent.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chatgate_site.places import host_of
 
 log = logging.getLogger("chatgate.site")
 
-# What is read of a body that nobody wanted, so that the client gets to see the answer, before the connection is cut.
+# Octets read of an unwanted body before the connection is cut, so that the client gets to see the answer.
 _DISCARD = 262144
 
 
@@ -29,7 +29,7 @@ def server(
     gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Callable[..., Any]
 ) -> Server:
     """A service that answers with this WSGI application; name: "https" or "http"."""
-    # Not for listening: it holds what all connections have in common.
+    # Not used for listening: it holds what all connections have in common.
     common = WSGIServer(
         ("127.0.0.1", 0),
         app,
@@ -55,7 +55,7 @@ def server(
     )
 
 
-_REQUESTS_PER_MINUTE = 300_000  # of everybody: more than this program can answer
+_REQUESTS_PER_MINUTE = 300_000  # from everybody: more than this program can answer
 
 _TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
 
@@ -81,7 +81,7 @@ class _Connection(WSGIHandler):
         forwarded: Forwarded,
         requests: Limiter,
     ) -> None:
-        # No client address: it would become REMOTE_ADDR, and part of what pywsgi logs.
+        # No client address: it would become REMOTE_ADDR and appear in pywsgi's logs.
         nobody: Any = None
         super().__init__(sock, nobody, common)
         self._options, self._session, self._domains = options, session, domains
@@ -92,10 +92,10 @@ class _Connection(WSGIHandler):
         session.on_stop = self._stop
 
     def _stop(self) -> None:
-        """The gateway stops: end now if no request is under way, else after its answer."""
+        """The gateway stops: end now if no request is being handled, else after its answer."""
         self._stopping = True
         if self._idle:
-            # The TCP side of it only: the greenlet that waits in TLS then sees the end and leaves by itself.
+            # Shut down only TCP: the greenlet that waits in TLS then sees the end and leaves by itself.
             socket.socket.shutdown(self.socket, socket.SHUT_RD)
 
     def handle_one_request(self) -> Any:
@@ -109,7 +109,7 @@ class _Connection(WSGIHandler):
             return True
         if isinstance(result, tuple):
             self.socket.sendall(result[1])
-        self.socket = None  # the core closes it, in order; pywsgi would end TCP and not TLS
+        self.socket = None  # the core closes it properly; pywsgi would end TCP but not TLS
         return None
 
     def read_requestline(self) -> str:
@@ -119,7 +119,7 @@ class _Connection(WSGIHandler):
         return line
 
     def MessageClass(self, rfile: Any, *_: Any) -> Any:  # noqa: N802 (pywsgi's name)
-        """The header of a request, which must come whole and soon."""
+        """Read the header of a request, which must arrive completely and in time."""
         lines: list[bytes] = []
         left = self._options.max_header
         while not lines or lines[-1] not in (b"\r\n", b"\n", b""):
@@ -127,11 +127,11 @@ class _Connection(WSGIHandler):
             left -= len(lines[-1])
             if left < 0:
                 raise _TooLarge
-        self._work.turn()  # hundreds of clients may end theirs at the same moment
+        self._work.turn()  # hundreds of clients may finish their headers at the same moment
         return Fields(lines[:-1])
 
     def read_request(self, raw_requestline: str) -> Any:
-        """Raises ValueError for what two HTTP programs could frame differently (RFC 9112 §6)."""
+        """Raises ValueError for requests that two HTTP programs could frame differently (RFC 9112 §6)."""
         super().read_request(raw_requestline)
         fields: Any = self.headers  # a `Fields`
         lengths, encodings, hosts = map(fields.get_all, ("content-length", "transfer-encoding", "host"))
@@ -149,11 +149,11 @@ class _Connection(WSGIHandler):
     def get_environ(self) -> dict[str, Any]:
         environ = super().get_environ()
         session = self._session
-        # pywsgi joins fields of one name in their order.
+        # pywsgi joins fields of the same name in their order.
         peer = self._forwarded.client(session.peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
-        if peer != session.peer:  # a proxy's connection carries requests of many
+        if peer != session.peer:  # a proxy's connection carries requests of many clients
             session = Session(session.service, peer, tls=session.tls)
-        # Which site is meant says the Host field; where a proxy puts another one in, the name that TLS was made for.
+        # The Host field says which site is meant; if a proxy has replaced it, the server name of TLS does.
         host = host_of(environ.get("HTTP_HOST", ""))
         session.server_name = host if self._domains.at(host) else self._server_name
         environ["chatgate.session"] = session
@@ -163,7 +163,7 @@ class _Connection(WSGIHandler):
         self._timer.close()
         self._timer = gevent.Timeout.start_new(self._options.request_seconds, TimeoutError())
         self._work.begin()
-        self._work.turn()  # a client may send many requests at once, and reading the next ones waits for nobody
+        self._work.turn()  # a client may send many requests at once, and reading the next ones never yields
         if self._requests.take(self.environ["chatgate.session"].client) is not None:
             super().handle_one_response()
         else:
@@ -176,7 +176,7 @@ class _Connection(WSGIHandler):
         finally:
             body = self.wsgi_input
             if body.chunked_input or (body.content_length or 0) - body.position > _DISCARD:
-                # pywsgi would read all the rest, however long.
+                # pywsgi would read all the rest, however long it is.
                 self.close_connection = True
                 rest = 0 if body.chunked_input else body.position + _DISCARD
                 body.chunked_input, body.content_length = False, rest
@@ -194,4 +194,4 @@ class _Connection(WSGIHandler):
             log.error("request failed error=%s at=%s", t.__name__, raised_at(tb))
 
     def log_request(self) -> None:
-        """No access log: it would tell who was here when."""
+        """No access log: it would reveal who was here and when."""

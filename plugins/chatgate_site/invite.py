@@ -14,19 +14,19 @@ import qrcode
 
 from chatgate_site.endpoints import Endpoints
 
-# What Delta Chat draws itself for dcaccount:DOMAIN, so an account looks the same whoever made it up. 22 characters of
-# 62 are 131 bits. Not 23: that length marks accounts that the app added without its user's choice.
+# The same lengths as Delta Chat chooses for dcaccount:DOMAIN, so that accounts look alike whoever generated them. 22
+# characters of 62 are 131 bits. Not 23: that length marks accounts that the app added without asking its user.
 _NAME, _NAME_LENGTH = string.ascii_lowercase + string.digits, 9
 _PASSWORD, _PASSWORD_LENGTH = string.ascii_letters + string.digits, 22
 
 
 def draw(domain: str) -> tuple[str, str]:
-    """A fresh (address, password)."""
+    """A new random (address, password)."""
     return f"{_random(_NAME, _NAME_LENGTH)}@{domain}", _random(_PASSWORD, _PASSWORD_LENGTH)
 
 
 def _random(alphabet: str, length: int) -> str:
-    """Every text is as likely as any other. One large number is much faster than one choice for each character."""
+    """A random text; all are equally likely. One large random number is much faster than one for each character."""
     base = len(alphabet)
     number, text = secrets.randbelow(base**length), ""
     for _ in range(length):
@@ -40,7 +40,8 @@ class Inviter:
 
     dcaccount:https://HOST/new is for everybody and may be printed. It cannot work for an IP address, for ports that a
     client would not guess, or with a self-signed certificate, unless the host's name begins with "_" (there Delta Chat
-    trusts any issuer). Then a dclogin: link carries all of that, and a fresh account, which the first login creates.
+    trusts any issuer). In those cases a dclogin: link contains all of that and a new account, which the first login
+    creates.
     """
 
     def __init__(self, domain: str, endpoints: Endpoints) -> None:
@@ -48,28 +49,28 @@ class Inviter:
 
     @property
     def personal(self) -> bool:
-        """Do links hold an account of their own? Raises PluginError when there is no certificate."""
+        """Does each link contain an account of its own? Raises PluginError if there is no certificate."""
         at = self.endpoints
         return at.is_ip or not at.standard_ports or (at.self_signed and not at.host.startswith("_"))
 
     def link(self, token: str = "") -> str:
-        """An invitation; a new one at each call where they are personal. token: what it shows to be let in."""
+        """An invitation link; if links are personal, each call returns a new one. token: the invitation it presents."""
         url = self.endpoints.url
         if self.personal or (token and not url.startswith("https:")):
             address, password = draw(self.domain)
             return self.login(address, token + password)
-        # By way of /new, so that a refusal reaches the person with its reason, and the account is really theirs.
+        # Through /new, so that the person sees the reason for a refusal, and the account is reserved for them.
         if url.startswith("https:"):
             return f"dcaccount:{url}/new" + (f"?token={quote(token, safe='')}" if token else "")
         return self.plain
 
     @property
     def plain(self) -> str:
-        """The short form, for which the app asks no website. Never with "//", which the app would take for a host."""
+        """The short form, for which the app asks no website. Without "//", which the app would take for a host."""
         return f"dcaccount:{self.domain}"
 
     def login(self, address: str, password: str) -> str:
-        """A dclogin: link for this account. ic=3: accept a certificate that nobody known has signed."""
+        """A dclogin: link for this account. ic=3: accept a certificate that no known authority has signed."""
         host = quote(self.endpoints.host, safe="")
         link = f"dclogin:{quote(address, safe='@[]:')}?p={quote(password, safe='')}&v=1"
         for prefix, found in (("i", self.endpoints.imap()), ("s", self.endpoints.smtp())):
@@ -80,7 +81,7 @@ class Inviter:
 
 
 def _code(text: str) -> qrcode.QRCode:
-    # A given mask: trying all eight takes 12 ms, too long for a page that draws a code for each visitor.
+    # A fixed mask: trying all eight takes 12 ms, too long for a page that makes a code for each visitor.
     code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_M, mask_pattern=0, border=4)
     code.add_data(text)
     code.make()
@@ -89,7 +90,7 @@ def _code(text: str) -> qrcode.QRCode:
 
 @lru_cache(4)
 def svg(text: str) -> str:
-    """The QR code as an SVG element, black on white whatever the page looks like: not every scanner reads inverted."""
+    """The QR code as an SVG element, always black on white, as not every scanner reads inverted codes."""
     rows = _code(text).get_matrix()
     path = []
     for y, row in enumerate(rows):
@@ -111,8 +112,8 @@ def svg(text: str) -> str:
 
 @lru_cache(4)
 def png(text: str) -> bytes:
-    """The QR code as a PNG picture (RFC 2083), ten pixels a module. Made by hand: the library for it takes ten times as
-    long, and where links are for one person each visitor's picture is another.
+    """The QR code as a PNG picture (RFC 2083), ten pixels a module. Made by hand: a library takes ten times as long,
+    and with personal links each visitor gets a different picture.
     """
     rows = _code(text).get_matrix()
     size = len(rows) * 10
@@ -129,7 +130,7 @@ def png(text: str) -> bytes:
 
 
 def terminal(text: str, colours: bool) -> str:
-    """The QR code in characters. colours: white on black by escape codes, whatever the terminal's own colours are."""
+    """The QR code in characters. colours: force black and white by escape codes, whatever colours the terminal has."""
     out = io.StringIO()
     _code(text).print_ascii(out, invert=True)
     lines = out.getvalue().replace("\xa0", " ").rstrip("\n").split("\n")

@@ -1,5 +1,5 @@
-"""Pages in the language of whoever reads them: a folder `de` beside the templates holds those that are in German, and
-a `texts.toml` with the words that no template has.
+"""Pages in the reader's language: a folder `de` beside the templates has the German ones, and a `texts.toml` with the
+texts that are not in any template.
 """
 
 from __future__ import annotations
@@ -11,19 +11,19 @@ from pathlib import Path
 
 _TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
 _ASKED = re.compile(r"\s*([A-Za-z0-9-]+|\*)\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
-_MOST_ASKED = 50  # languages of one visitor
-SHIPPED = "en"  # of the templates that are in no such folder
+_MOST_ASKED = 50  # languages of one visitor that are considered
+SHIPPED = "en"  # the language of the templates that are not in such a folder
 
 
 def available(folders: Iterable[Path]) -> list[str]:
-    """The languages that there are folders for."""
+    """The languages for which there are folders."""
     found = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
     return sorted(name for name in found if _TAG.fullmatch(name))
 
 
 def best(asked: str, there: Iterable[str]) -> str:
-    """The language that somebody with this Accept-Language (RFC 9110 §12.5.4) reads best, of those that are there,
-    found as by RFC 4647 §3.4; else `SHIPPED`.
+    """The available language that matches an Accept-Language field (RFC 9110 §12.5.4) best, looked up as in RFC 4647
+    §3.4; else `SHIPPED`.
     """
     by_name = {name.lower(): name for name in [*there, SHIPPED]}
     for tag in _wanted(asked):
@@ -35,7 +35,7 @@ def best(asked: str, there: Iterable[str]) -> str:
 
 
 def _wanted(asked: str) -> list[str]:
-    """In lower case, the dearest first; those of one weight in the order they stand in."""
+    """The languages asked for, in lower case, by descending weight; those of equal weight in the given order."""
     found = []
     for part in asked.split(",", _MOST_ASKED)[:_MOST_ASKED]:
         match = _ASKED.fullmatch(part)
@@ -45,7 +45,7 @@ def _wanted(asked: str) -> list[str]:
 
 
 def lookup(folders: Iterable[Path], language: str) -> Iterator[Path]:
-    """Where files are looked for, in this order."""
+    """The folders in which files are looked for, in order."""
     for folder in folders:
         if language != SHIPPED:
             yield folder / language
@@ -53,8 +53,8 @@ def lookup(folders: Iterable[Path], language: str) -> Iterator[Path]:
 
 
 class Texts:
-    """Words by their names, from each `texts.toml` of these folders, the first winning. Raises OSError and
-    tomllib.TOMLDecodeError.
+    """Texts by name, from the `texts.toml` in each of these folders; the first folder that has a name takes precedence.
+    Raises OSError and tomllib.TOMLDecodeError.
     """
 
     def __init__(self, folders: Iterable[Path]) -> None:
@@ -65,7 +65,7 @@ class Texts:
                 self._texts = {**tomllib.loads(path.read_text("utf-8")), **self._texts}
 
     def __call__(self, name: str, **facts: object) -> str:
-        """With these facts in its places. A KeyError is our mistake."""
+        """The text with its placeholders filled in. A KeyError is a bug."""
         return self._texts[name].format(**facts)
 
     def size(self, octets: int) -> str:

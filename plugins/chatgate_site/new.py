@@ -1,4 +1,4 @@
-"""`POST /new`: an account for whoever asks, as invitations of the form dcaccount:https://HOST/new want it."""
+"""`POST /new`: an account for whoever asks, as invitations of the form dcaccount:https://HOST/new require."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from chatgate_site import invite
 from chatgate_site.options import SiteOptions
 from chatgate_site.places import Places
 
-# The second is in old invitations. It is no redirect, as Delta Chat follows none here.
+# The second path is in old invitations. It is not a redirect, as Delta Chat does not follow redirects here.
 PATHS = ("/new", "/cgi-bin/newemail.py")
 
-_WAIT_SECONDS = 10.0  # for a turn; the app shows that it is busy meanwhile
+_WAIT_SECONDS = 10.0  # to wait for a turn; the app shows that it is busy meanwhile
 
 _CLOSED = Reply(550, "5.7.1", "This server takes no new accounts")
 _BUSY = Reply(451, "4.3.2", "Too many people ask for an account at this moment, please try again in a minute")
@@ -29,12 +29,12 @@ class New:
         self._turns = BoundedSemaphore(max(1, options.new_at_once))
 
     def add_to(self, app: bottle.Bottle) -> None:
-        # Delta Chat sends no body; curl -d "" and the like may send a few octets, which mean nothing.
+        # Delta Chat sends no body; curl -d "" and the like may send a few octets, which are ignored.
         app.post(list(PATHS), callback=self.create, max_body=1024)
         app.get(list(PATHS), callback=self.show)
 
     def create(self) -> HTTPResponse:
-        """Reserve an account; it is on disk when the client gets to know it."""
+        """Make an account; it is on disk before the client gets its address."""
         client, place = bottle.request.environ["chatgate.session"], self._places.here()
         if self._budget.take(client.client) is None:
             return _refusal(429, _BUSY)
@@ -56,7 +56,7 @@ class New:
         return _json(200, account)
 
     def show(self) -> HTTPResponse:
-        """A browser on the way to an invitation: send it to the app that understands the link."""
+        """For a browser that opens an invitation link: redirect it to the app that understands the link."""
         place = self._places.here()
         own = place.personal or bool(bottle.request.query.token)
         return HTTPResponse(
@@ -69,7 +69,7 @@ class New:
 
 
 def _refusal(status: int, reply: Reply) -> HTTPResponse:
-    """Delta Chat shows the reason to its user as it is."""
+    """A refusal. Delta Chat shows the reason to its user unchanged."""
     answer = _json(status, {"reason": reply.text})
     if status != 403:
         answer.set_header("Retry-After", "60")

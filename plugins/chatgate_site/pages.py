@@ -1,4 +1,4 @@
-"""The pages that people see, and the small files that programs ask for."""
+"""The pages for people, and the small files that programs ask for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _HTML, _XML, _TEXT = "text/html; charset=utf-8", "text/xml; charset=utf-8", "tex
 
 
 class Pages:
-    """What is shown is that of the domain which the request is for."""
+    """Each page is about the domain for which the request is."""
 
     def __init__(self, gateway: Gateway, places: Places) -> None:
         self._gateway, self._places = gateway, places
@@ -37,7 +37,7 @@ class Pages:
         app.get("/healthz", callback=self.healthz, plain_http=True)
 
     def render(self, name: str, folder: Path = SHIPPED, place: Place | None = None, **facts: Any) -> str:
-        """A page from a template, in this folder or among ours; the operator's own wins. place: if not `here`."""
+        """A page from a template in this folder or among ours; the operator's own comes first. place: if not `here`."""
         place = place or self._places.here()
         language = languages.best(bottle.request.get_header("Accept-Language", ""), place.languages)
         texts = place.texts(language)
@@ -69,7 +69,7 @@ class Pages:
         return answer
 
     def landing(self) -> HTTPResponse:
-        """With a link for newcomers, where they may come without an invitation."""
+        """The first page, with a link for newcomers if they need no invitation."""
         place = self._places.here()
         personal, inviter = place.personal, place.inviter
         link = "" if place.facts().shut else inviter.link()
@@ -97,13 +97,13 @@ class Pages:
         return _answer(invite.png(place.inviter.link()), "image/png", store=not place.personal)
 
     def autoconfig(self) -> HTTPResponse:
-        """Mail programs say the address that they shall be set up for."""
+        """Mail programs send the address for which they are to be configured."""
         domain = self._gateway.domains.of(normal_address(bottle.request.query.emailaddress))
         place = self._places.here() if domain is None else self._places.of(domain)
         return _answer(autoconfig.config_xml(place.domain.name, place.title, place.endpoints), _XML)
 
     def mta_sts(self) -> HTTPResponse:
-        """Only where other servers can reach us with a certificate they accept."""
+        """The policy is only offered if other servers can reach us with a certificate that they accept."""
         endpoints = self._places.here().endpoints
         if not endpoints.listens("mx") or endpoints.self_signed:
             raise HTTPError(404)
@@ -124,7 +124,7 @@ class Pages:
         )
 
     def _constant(self, name: str, kind: str) -> Any:
-        """A route for a file, which is read once for each domain."""
+        """A route for a file that is read once for each domain."""
         texts = {}
         for place in self._places:
             path = next(folder / name for folder in place.folders if (folder / name).is_file())
@@ -133,7 +133,7 @@ class Pages:
 
 
 def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:
-    """store: may browsers and proxies keep it? Never what holds a password."""
+    """store: may browsers and proxies store the answer? Never if it contains a password."""
     headers = {"Content-Type": kind, "Cache-Control": "max-age=300" if store else "no-store"}
     if kind == _HTML:
         headers["Vary"] = "Accept-Language"
@@ -141,7 +141,7 @@ def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:
 
 
 def content_security_policy(form_action: str) -> tuple[str, str]:
-    """The header: nothing from elsewhere, no scripts, no frames; forms go to `form_action`."""
+    """The header field: nothing from other sites, no scripts, no frames; forms may go to `form_action`."""
     return (
         "Content-Security-Policy",
         "default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; "

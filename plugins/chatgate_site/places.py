@@ -1,4 +1,4 @@
-"""The site of each domain: one program answers for all of them, by the host that a visitor asks for."""
+"""The site of each domain: one program answers for all of them, according to the host that a visitor asks for."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Place:
         }
 
     def facts(self, language: str = languages.SHIPPED) -> Told:
-        """As they are now, told in one of `languages`."""
+        """The current facts, in one of `languages`."""
         return Told(self._gateway, self.domain, self._texts[language])
 
     def texts(self, language: str) -> languages.Texts:
-        """The words of one of `languages`."""
+        """The texts in one of `languages`."""
         return self._texts[language]
 
     # ------------------------------------------------------------------------------------------ lent to other plugins
@@ -49,12 +49,12 @@ class Place:
 
     @property
     def personal(self) -> bool:
-        """Do invitations hold an account of their own, so that each is for one person?"""
+        """Does each invitation contain an account of its own, so that it is for one person?"""
         return self.inviter.personal
 
     def invitation(self, token: str) -> str:
-        """A link that makes Delta Chat create an account here and show this token: as the parameter of POST /new, or
-        at the beginning of the password of a link that is for one person.
+        """A link that makes Delta Chat create an account here and present this token: as the parameter of POST /new,
+        or, in a link for one person, at the beginning of the password.
         """
         return self.inviter.link(token)
 
@@ -72,15 +72,15 @@ class Places:
         return len(self._all)
 
     def of(self, domain: Domain | None) -> Place:
-        """None: the first."""
+        """The site of this domain; None: the first domain."""
         return self.first if domain is None else self._all[domain]
 
     def asked(self, environ: dict[str, Any]) -> Place:
-        """The one that this request is for."""
+        """The site for which a request is."""
         return self._all[self._domains.of_session(environ["chatgate.session"])]
 
     def here(self) -> Place:
-        """The one that the request is for which is answered now."""
+        """The site for which the current request is."""
         return self.asked(bottle.request.environ)
 
 

@@ -1,4 +1,4 @@
-"""The plugin: what of the site the gateway gets to see."""
+"""The plugin: connects the site to the gateway."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Site:
         return self._places.of(domain)
 
     def here(self) -> Place:
-        """The site that the request is for which is answered now."""
+        """The site for which the current request is."""
         return self._places.here()
 
     def svg(self, text: str) -> str:
@@ -63,9 +63,9 @@ class Site:
 
     def page(self, template: Path, status: int = 200, forms: bool = False, **facts: Any) -> HTTPResponse:
         """The answer for a page of a plugin: a template (bottle's SimpleTemplate) that begins with
-        `rebase('layout.html', title=…)`. It gets `facts` beside what the site's own templates get, and may include
-        them: `hero.html` shows an invitation `link` with its `qr` behind what the function `pitch` writes. No browser
-        or proxy keeps a copy. forms: may it have forms, which go to this site?
+        `rebase('layout.html', title=…)`. It gets `facts` in addition to what the site's own templates get, and may
+        include those: `hero.html` shows an invitation `link` with its `qr` after the output of the function `pitch`. No
+        browser or proxy stores a copy. forms: may it have forms, which go to this site?
         """
         return self._pages.of_plugin(template, status, forms, **facts)
 
@@ -96,7 +96,7 @@ class Site:
 
     @hookimpl
     def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
-        """What Delta Chat asks about the server and its operator."""
+        """Answers what Delta Chat asks about the server and its operator."""
         if mailbox or entry not in (_COMMENT, _ADMIN):
             return None
         options = self.at(self.gateway.domains.of_session(session)).options
@@ -126,7 +126,7 @@ class Site:
         try:
             personal = place.personal
         except PluginError:
-            return found  # about the certificate; the plugin that has it says what is wrong
+            return found  # there is no certificate; the plugin in charge of it reports that
         if personal and not (at.is_ip or at.loopback):
             why = "the certificate is self-signed" if at.standard_ports else "IMAP or SMTP has no standard port"
             found.append(

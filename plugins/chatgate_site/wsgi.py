@@ -1,4 +1,4 @@
-"""The site as a WSGI application: bottle, and around it what every answer needs."""
+"""The site as a WSGI application: bottle, wrapped in what every answer needs."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _HEADERS = [
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
-# Statuses that texts.toml has words for.
+# Statuses for which texts.toml has a text.
 _EXPLAINED = (400, 403, 404, 405, 411, 413)
 
 
 class Site:
-    """Callable as a WSGI application. Other plugins' routes are asked for when it is made; lender: the plugin that
+    """Callable as a WSGI application. It collects the other plugins' routes when it is made; lender: the plugin that
     helps them with their pages.
     """
 
     def __init__(self, gateway: Gateway, places: Places, pages: Pages, new: New, lender: Any) -> None:
         self._places, self._pages = places, pages
-        # Not catchall: bottle would write exception texts, which may hold what a client sent.
+        # Not catchall: bottle would write exception texts, which may contain what a client sent.
         self.app = bottle.Bottle()
         self.app.config["catchall"] = False
         self.app.default_error_handler = self._error
@@ -79,7 +79,7 @@ class Site:
 
 
 class _Guard:
-    """A bottle plugin: what a route must not be asked without, by its keywords (see hooks.py)."""
+    """A bottle plugin that checks each request against the keywords of its route (see hooks.py)."""
 
     name, api = "guard", 2
 

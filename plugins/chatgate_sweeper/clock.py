@@ -1,4 +1,4 @@
-"""The time by which things are deleted. A machine's clock can be wrong, and what is deleted is gone."""
+"""The time that decides what is deleted. A machine's clock can be wrong, and deletion cannot be undone."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ log = logging.getLogger("chatgate.sweeper")
 
 _DAY = 86400.0
 
-# So much faster than time passes it may go, to catch up with the machine's clock.
+# How much faster than real time it may run to catch up with the machine's clock.
 _PACE = 2.0
 
-# Seconds for which the machine may have been off, where nothing tells how long it was.
+# Seconds for which the machine is assumed to have been off at most, if nothing tells how long it was.
 _OFF = _DAY
 
-# Seconds by which it may be behind the machine's clock before anybody needs to know.
+# Seconds by which it may be behind the machine's clock before this is reported.
 BEHIND = _DAY
 
 
 def _boot() -> str:
-    """Which boot of the machine this is."""
+    """An identifier of the machine's current boot."""
     try:
         return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
@@ -34,7 +34,7 @@ def _boot() -> str:
 
 @dataclass(frozen=True)
 class Seen:
-    """time: what the clock said last, Unix seconds. ticks: of the machine since its boot, at that moment."""
+    """time: the clock's last reading, in Unix seconds. ticks: seconds since the machine's boot at that moment."""
 
     time: float
     ticks: float
@@ -42,14 +42,13 @@ class Seen:
 
 
 class Clock:
-    """Goes with the machine's clock, never ahead of it, and never more than twice as fast as time has passed since it
-    was last looked at, by whatever process: leaps of the machine's clock do not move it, nor do weeks in which the
-    machine was off and nobody could log in. Then it is behind, and catches up in as long a time.
+    """Follows the machine's clock, but is never ahead of it, and never runs more than twice as fast as time has passed
+    since any process last read it. So it follows neither leaps of the machine's clock nor weeks in which the machine
+    was off and nobody could log in. It is then behind, and takes as long again to catch up.
 
-    path: of the file that keeps what was seen. wall: Unix seconds, by the machine's clock. ticks: seconds since the
-    boot, sleep included, which nobody can set. witness: asked where there is no such file that can be read: Unix
-    seconds of the last time that anything else tells of, as if it had been looked at then; None: the machine's clock
-    is taken as it is.
+    path: the file that keeps the last reading. wall: Unix seconds by the machine's clock. ticks: seconds since the
+    boot, including sleep, which nobody can set. witness: called if there is no readable file: Unix seconds of the
+    latest time known from anything else, which is taken as the last reading; None: the machine's clock is trusted.
     """
 
     def __init__(
@@ -61,24 +60,22 @@ class Clock:
         witness: Callable[[], float | None] = lambda: None,
     ) -> None:
         self._path, self._wall, self._ticks, self._boot, self._witness = path, wall, ticks, boot, witness
-        self._seen: Seen | None = None  # for when the file cannot be written
+        self._seen: Seen | None = None  # used if the file cannot be written
 
     def now(self) -> float:
         """Unix seconds."""
         seen, wall = self._last_seen(), self._wall()
         reached = wall if seen is None else min(wall, self._furthest(seen))
-        # Not back with the machine's clock: once that is set right there would be a leap.
+        # Do not follow the machine's clock backwards: setting it right would then be a leap forward.
         self._write(Seen(reached if seen is None else max(seen.time, reached), self._ticks(), self._boot()))
         return reached
 
     def latest(self) -> float:
-        """Unix seconds, the latest that it has reached up to the last call of `now`: a machine's clock that is behind
-        that is wrong.
-        """
+        """The latest time that `now` has returned, in Unix seconds: a machine's clock that is behind it is wrong."""
         return 0.0 if self._seen is None else self._seen.time
 
     def trust(self) -> float:
-        """Take the machine's clock as it is: somebody has looked."""
+        """Set it to the machine's clock, which the operator says is right."""
         wall = self._wall()
         self._write(Seen(wall, self._ticks(), self._boot()))
         return wall
@@ -92,7 +89,7 @@ class Clock:
         if seen := self._read() or self._seen:
             return seen
         time = self._witness()
-        return None if time is None else Seen(time, float("inf"), "")  # of no boot that we know
+        return None if time is None else Seen(time, float("inf"), "")  # not of any known boot
 
     def _furthest(self, seen: Seen) -> float:
         lived = self._ticks() - seen.ticks

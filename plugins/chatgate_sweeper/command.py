@@ -63,7 +63,7 @@ def _account(gateway: Gateway, address: str) -> Account:
 
 @contextlib.contextmanager
 def _bar(run: Callable[[bool], Report]) -> Iterator[Callable[[int], object]]:
-    """A progress bar on a terminal; how much there is to do, a dry run tells."""
+    """A progress bar on a terminal; a dry run determines how much there is to do."""
     if not sys.stderr.isatty():
         yield lambda messages: None
         return

@@ -43,8 +43,8 @@ class Sweeper:
         return free_here(self.gateway, self.options)
 
     def _last_used(self) -> float | None:
-        """The end of the newest day on which an account was made or logged in to, Unix seconds. All are looked at, but
-        this is asked once in the life of a folder. Not of mail: apps may give it any date.
+        """The end of the latest day on which an account was made or logged in to, in Unix seconds. It reads all
+        accounts, but only once in the life of a folder. Mail is not considered, as apps may give it any date.
         """
         if self.gateway.read_only:  # then the store is not open
             return None
@@ -61,12 +61,12 @@ class Sweeper:
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:
-        self._now()  # before anybody logs in, which would make the clock's day one on which an account was in use
+        self._now()  # before any login, which would count as proof that the machine's clock is right
         return [self.service, self.evictor]
 
     def _now(self) -> float:
-        """Of our clock. The store hears of it: what came while the machine's clock was behind must not be old when that
-        is set right.
+        """The time of our clock. The store is told of it: mail that arrived while the machine's clock was behind must
+        not count as old once that is set right.
         """
         now = self.clock.now()
         self.gateway.store.not_before(self.clock.latest())
@@ -111,7 +111,7 @@ class Sweeper:
 
     @hookimpl
     def chatgate_stored(self, stored: Sequence[Stored]) -> None:
-        """Two numbers for each copy, 10 microseconds; the work is the evictor's."""
+        """Note accounts close to their quota, which takes 10 microseconds for each copy; the evictor does the work."""
         for account_id, address in {s.delivery.account_id: s.delivery.recipient for s in stored}.items():
             if rules.percent(self.gateway.store.usage(account_id)) >= self.options.evict_at_percent:
                 self.evictor.crowded(account_id, address)

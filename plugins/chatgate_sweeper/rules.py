@@ -1,5 +1,5 @@
 """The rules as pure functions: nothing here reads a clock, a disk or a store. An account may have some 100 000
-messages: where all of them are looked at, others get their turns.
+messages: functions that examine all of them give other greenlets turns.
 """
 
 from __future__ import annotations
@@ -13,37 +13,39 @@ from chatgate_sweeper.options import SweeperOptions
 
 DAY = 86400
 
-# A time before all mail: the answer of rules that are off.
+# A time before all mail: the result of rules that are turned off.
 NEVER = -(1 << 60)
 
 
 def old_before(options: SweeperOptions, now: float) -> int:
-    """A message of an earlier date (Unix seconds) is old."""
+    """The date, in Unix seconds, before which a message is old."""
     return int(now) - options.days * DAY if options.days else NEVER
 
 
 def large_before(options: SweeperOptions, now: float) -> int:
-    """A large, fetched message of an earlier date has been kept long enough."""
+    """The date, in Unix seconds, before which a large message that was fetched has been kept long enough."""
     return int(now) - options.large_days * DAY if options.large_days else NEVER
 
 
 def idle_before(options: SweeperOptions, now: float) -> int:
-    """An account whose last login is before this day (since 1970-01-01) is idle."""
+    """The day, since 1970-01-01, before which an account's last login must be for the account to be idle."""
     return int(now) // DAY - options.account_days if options.account_days else NEVER
 
 
 def idle(account: Account, options: SweeperOptions, now: float) -> bool:
-    """An account without any login counts from its creation. A disabled one stays until the operator has decided."""
+    """Is the account idle? One without any login counts from its creation. A disabled one is not idle: it stays until
+    the operator has decided.
+    """
     return not account.disabled and max(account.last_login, account.created) < idle_before(options, now)
 
 
 def too_many(idle: int, accounts: int, options: SweeperOptions) -> bool:
-    """Are so many accounts idle at one time that something else must be wrong?"""
+    """Are so many accounts idle at the same time that something else must be wrong?"""
     return idle > options.few_idle_accounts and idle * 100 > accounts * options.most_idle_percent
 
 
 def due(kept: Kept, options: SweeperOptions, now: float) -> Literal["old", "large"] | None:
-    """The rule by which a message goes whatever its account's usage is, if any."""
+    """The rule, if any, by which a message is removed regardless of its account's usage."""
     if kept.date < old_before(options, now):
         return "old"
     if kept.fetches and kept.size > options.large_bytes and kept.date < large_before(options, now):
@@ -52,16 +54,16 @@ def due(kept: Kept, options: SweeperOptions, now: float) -> Literal["old", "larg
 
 
 def sheltered(kept: Kept, options: SweeperOptions, now: float) -> bool:
-    """Too young to be evicted where some device may still want it; only the age is looked at here. A date in the
-    future, as APPEND may give it, is as young as can be.
+    """Is the message too young to be evicted while some device may still need it? Only its age is considered here. With
+    a date in the future, which APPEND can give it, it is too young.
     """
     return kept.date > now - options.floor_hours * 3600
 
 
 def had_by_all(messages: Iterable[Kept]) -> set[Kept]:
-    """Those that every device of the account has fetched, as far as that shows: each was fetched as often as any older
-    one. A device that is added later fetches no older mail, so what came before it counts by the devices of its time;
-    one that is gone for good makes newer mail look as if it were still wanted, which errs on the safe side.
+    """The messages that every device of the account has fetched, as far as can be told: each was fetched as often as
+    any older one. A device that is added later does not fetch older mail, so that mail is judged by the devices of its
+    time. A device that is gone for good makes newer mail look as if it were still needed, which errs on the safe side.
     """
     devices, found = 1, set()
     for kept in in_order(messages, attrgetter("date", "mailbox_id", "uid")):
@@ -79,8 +81,8 @@ def percent(usage: Usage) -> float:
 
 
 def evicted(messages: Iterable[Kept], usage: Usage, options: SweeperOptions, now: float) -> list[Kept]:
-    """What an account loses that keeps these messages (all of them) under the limits of this usage, in order: nothing
-    below `evict_at_percent`, else as many as bring it down to `evict_to_percent`, as far as they may go.
+    """The messages to evict from an account, in order. messages: all messages of the account. Nothing is evicted below
+    `evict_at_percent`, else as many as bring the usage down to `evict_to_percent`, as far as they may be evicted.
     """
     messages = list(messages)
     octets, count = sum(kept.size for kept in messages), len(messages)
@@ -89,7 +91,7 @@ def evicted(messages: Iterable[Kept], usage: Usage, options: SweeperOptions, now
     had = had_by_all(messages)
 
     def order(kept: Kept) -> tuple[bool, bool, int, int, int]:
-        """First what all devices have; then large ones; then the oldest."""
+        """First the messages that all devices have; then large ones; then the oldest."""
         return kept not in had, kept.size <= options.large_bytes, kept.date, kept.mailbox_id, kept.uid
 
     going: list[Kept] = []

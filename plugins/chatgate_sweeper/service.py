@@ -1,4 +1,4 @@
-"""What sweeps while the gateway serves: on a timer, and when an account comes close to its quota."""
+"""Sweeping while the gateway serves: on a timer, and when an account comes close to its quota."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from chatgate_sweeper.sweep import Report, Sweep, free_here
 
 log = logging.getLogger("chatgate.sweeper")
 
-# Seconds to the first sweep: a gateway that starts has other things to do.
+# Seconds until the first sweep: a starting gateway has other things to do.
 _FIRST = 60.0
 
 # Seconds from one sweep to the next while the disk is too full for large mail.
 _SOON = 60.0
 
-# Seconds for which an account is left alone that stayed close to its quota: to look again costs reading all its rows.
+# Seconds for which an account that stayed close to its quota is left alone, as each check reads all its rows.
 _PATIENCE = 300.0
 
-# Accounts noted for that; with more, those whose time is over are forgotten.
+# Accounts remembered for that; if there are more, those whose time is over are forgotten.
 _MOST_TRIED = 1000
 
 
 class Evictor(Background):
-    """Makes room in accounts that come close to their quota, in the process that took in their mail. clock: Unix
-    seconds. Beside a sweep it does no harm, and beside others of its kind.
+    """Makes room in accounts that come close to their quota, in the process that stored their mail. clock: Unix
+    seconds. It may run at the same time as a sweep, and as the evictors of other processes.
     """
 
     def __init__(self, gateway: Gateway, options: SweeperOptions, clock: Callable[[], float]) -> None:
@@ -68,8 +68,8 @@ class Evictor(Background):
 
 
 class Service(Leased):
-    """Sweeps, in one process at a time. clock: Unix seconds by the machine's clock. rules_time: those by which the
-    rules go. Stopped, it leaves the rest to the next sweep; the store finishes what it has begun.
+    """Sweeps, in one process at a time. clock: Unix seconds by the machine's clock. rules_time: the Unix seconds that
+    the rules use. When stopped, it leaves the rest to the next sweep; the store finishes what it has begun.
     """
 
     def __init__(
@@ -96,11 +96,11 @@ class Service(Leased):
 
     @property
     def _every(self) -> float:
-        """Seconds from one sweep to the next; for "never", more than any process lives."""
+        """Seconds from one sweep to the next; for "never", longer than any process lives."""
         return self._options.every_minutes * 60 or 1e9
 
     def sweep(self) -> Report:
-        """All the rules, now. Raises StoreError."""
+        """Apply all rules now. Raises StoreError."""
         report = Sweep(self._gateway, self._options, self._rules_time(), real=self._clock()).everything()
         if report.behind > BEHIND:
             days = report.behind // DAY

@@ -22,7 +22,7 @@ RULES = {
     "disk": "large messages, for want of disk space",
 }
 
-_PAGE = 100  # accounts looked at together
+_PAGE = 100  # accounts examined together
 
 
 @dataclass
@@ -34,9 +34,9 @@ class Count:
 
 @dataclass
 class Report:
-    """What went (or, in a dry run, would go). rules: by name. cleaned: what the plugins' `expire` hooks counted.
-    held_back: idle accounts that were left as they were too many at one time. behind: seconds by which the time of the
-    rules is behind the machine's clock.
+    """What was removed (or, in a dry run, would be). rules: by name. cleaned: the counts of the plugins' `expire`
+    hooks. held_back: idle accounts that were kept as there were too many at the same time. behind: seconds by which the
+    time of the rules is behind the machine's clock.
     """
 
     dry_run: bool
@@ -55,7 +55,7 @@ class Report:
 
 
 def free_here(gateway: Gateway, options: SweeperOptions) -> int:
-    """Free space on the disk with the mail, as far as it is for us. No such path: as if there were plenty."""
+    """Octets on the disk with the mail that are free for us. Plenty if the path does not exist."""
     try:
         return free_octets(gateway.path(options.disk))
     except OSError:
@@ -63,9 +63,9 @@ def free_here(gateway: Gateway, options: SweeperOptions) -> int:
 
 
 class Sweep:
-    """now: Unix seconds, by which things are old, see `chatgate_sweeper.clock`. real: the time by the machine's clock,
-    if another, by which mail is evicted. dry_run: nothing is changed. tell: called with numbers of messages as they go.
-    force: remove idle accounts however many they are.
+    """now: Unix seconds that decide what is old, see `chatgate_sweeper.clock`. real: the time by the machine's clock,
+    if different, which is used for eviction. dry_run: nothing is changed. tell: called with numbers of messages as they
+    are removed. force: remove idle accounts however many there are.
     Its methods raise StoreError.
     """
 
@@ -83,11 +83,11 @@ class Sweep:
         self._parties = parties(gateway.domains, options)
         self._real, self._force = now if real is None else real, force
         self._dry_run, self._tell = dry_run, tell
-        self._leaving: set[int] = set()  # in a dry run: mailboxes of accounts that would go
+        self._leaving: set[int] = set()  # in a dry run: mailboxes of accounts that would be removed
         self.report = Report(dry_run, int(now), behind=max(0, int(self._real - now)))
 
     def everything(self) -> Report:
-        """All rules, for all accounts, and the `expire` hooks of the plugins."""
+        """Apply all rules to all accounts, and call the `expire` hooks of the plugins."""
         self._remove_idle()
         self._remove_due()
         after = 0
@@ -104,7 +104,7 @@ class Sweep:
         return self.report
 
     def account(self, account: Account) -> Report:
-        """The rules about accounts and messages, for one account."""
+        """Apply the rules about accounts and messages to one account."""
         options = self._rules_at(account.address)
         if rules.idle(account, options, self._now):
             self._remove_account(account, options)
@@ -135,7 +135,7 @@ class Sweep:
 
     def _remove_due_of(self, party: Party) -> None:
         options, now = party.options, self._now
-        if options.days:  # else all messages would be looked at for nothing
+        if options.days:  # else all messages would be examined in vain
             old = self._store.old(rules.old_before(options, now), party.only)
             self._remove(self._staying(old), self.report.rules["old"])
         found = self._store.large(options.large_bytes, rules.large_before(options, now), party.only)
@@ -190,8 +190,8 @@ class Sweep:
         self._tell(usage.messages)
 
     def _free_disk(self) -> None:
-        """Remove large messages, the oldest first, of as many octets as are missing. Where several accounts share a
-        body that is too few; the service looks again a minute later.
+        """Remove large messages, the oldest first, until their octets make up for the missing space. If several
+        accounts share a body this frees too little; the service checks again a minute later.
         """
         missing = self._options.no_large_mail_below_bytes - free_here(self._gateway, self._options)
         if missing > 0:

@@ -1,4 +1,4 @@
-"""The certificate and the key of one domain: looked at, made, renewed, and what is wrong with them."""
+"""The certificate and the key of one domain: checking, making and renewing them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from chatgate_tls.look import WARNING_DAYS, Seen, look
 
 
 class Files:
-    """folder: the gateway's; only there anything is written. names: what clients may call the host, `hostname` among
-    them. named: the operator said where the files are. self_signed: some may be made, and renewed.
+    """folder: the gateway's; files are written only there. names: the names by which clients may call the host,
+    including `hostname`. named: the operator configured the paths. self_signed: a certificate may be made and renewed.
     """
 
     def __init__(
@@ -30,11 +30,11 @@ class Files:
         self.chain, self.key = chain, key
         self._folder, self._names, self._hostname, self._self_signed = folder, names, hostname, self_signed
         self._may_renew = self_signed and all(_inside(path, folder) for path in (chain, key))
-        # A certificate that was named and is missing is a mistake; another one in its place would hide it.
+        # If a configured certificate is missing, that is a mistake, which making another one would hide.
         self._may_make = self._may_renew and not named
 
     def covers(self, host: str) -> bool:
-        """Is the certificate that is there for this host, too?"""
+        """Is the existing certificate valid for this host, too?"""
         try:
             self._readable()
             seen = look(self.chain, self.key, [host])
@@ -43,7 +43,7 @@ class Files:
         return not seen.missing and not seen.unfit
 
     def certificate(self, read_only: bool) -> tuple[Certificate, list[Problem]]:
-        """What is on disk, made now if it has to be, and what is wrong with it. Raises PluginError when it cannot be
+        """The certificate on disk, made now if necessary, and the problems with it. Raises PluginError if it cannot be
         used.
         """
         if self.to_be_made:
@@ -56,7 +56,7 @@ class Files:
         return Certificate(self.chain, self.key, seen.self_signed), self._problems(seen)
 
     def check(self) -> list[Problem]:
-        """Looks only."""
+        """The problems with the files. Changes nothing."""
         if self.to_be_made:
             return []
         try:
@@ -69,7 +69,7 @@ class Files:
 
     @property
     def to_be_made(self) -> bool:
-        """Is there no certificate yet, and one may be made?"""
+        """Is there no certificate yet, and may one be made?"""
         return self._may_make and not os.path.lexists(self.chain)
 
     def _look(self) -> Seen:
@@ -102,7 +102,8 @@ class Files:
         elif seen.days_left <= WARNING_DAYS:
             found.append(Problem("warning", f"{self.chain}: the certificate expires in {seen.days_left:.0f} days"))
         for name in seen.missing:
-            # Clients connect to the host name; the bare domain serves autoconfig and invitations, maybe elsewhere.
+            # Clients connect to the host name; the mail domain itself serves autoconfig and invitations, perhaps on
+            # another machine.
             text = f"{self.chain}: the certificate is not for {name}"
             found.append(Problem("error" if name == self._hostname else "warning", text))
         return found
@@ -110,13 +111,13 @@ class Files:
     def _make(self, read_only: bool) -> None:
         if read_only:
             raise PluginError(f"{self.chain}: not there yet; it is made at the first start")
-        from chatgate_tls.selfsigned import make  # 12 MB of memory that a server with a certificate can save
+        from chatgate_tls.selfsigned import make  # takes 12 MB of memory, which a server with a certificate can save
 
         make(self.chain, self.key, self._names)
 
 
 def _inside(path: Path, folder: Path) -> bool:
-    """Behind all symbolic links: is it in this folder? Only there this plugin writes."""
+    """Is the path in this folder, after resolving symbolic links? This plugin only writes there."""
     return path.resolve().is_relative_to(folder.resolve())
 
 

@@ -1,6 +1,6 @@
-"""Looking at a certificate as a client does: a TLS handshake with ourselves, in memory.
+"""Checks a certificate as a client does, by a TLS handshake with ourselves in memory.
 
-So the names are compared by OpenSSL's rules, and a serving process needs no library that parses certificates.
+So names are compared by OpenSSL's rules, and a serving process needs no library that parses certificates.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MI
 
 @dataclass(frozen=True)
 class Seen:
-    """self_signed: nobody else vouches for it. days_left, days_old: until notAfter, since notBefore; may be negative.
-    missing: the names it is not for. unfit: why no client would take it whatever its name, or "".
+    """self_signed: no authority has signed it. days_left, days_old: until notAfter, since notBefore; may be negative.
+    missing: the names it is not valid for. unfit: why no client would accept it for any name, or "".
     """
 
     self_signed: bool = False
@@ -36,10 +36,10 @@ class Seen:
 
 
 def look(chain: Path, key: Path, names: Sequence[str]) -> Seen:
-    """Raises PluginError when the files are not a certificate and its key; they can be read."""
+    """Check files that can be read. Raises PluginError if they are not a certificate and its key."""
     server = _server(chain, key)
     leaf = _LEAF.search(chain.read_text("utf-8", "replace"))
-    assert leaf is not None  # or OpenSSL had not loaded it
+    assert leaf is not None  # else OpenSSL would not have loaded it
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     client.load_verify_locations(cadata=leaf[0])
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
@@ -70,7 +70,7 @@ def _server(chain: Path, key: Path) -> ssl.SSLContext:
     except PluginError as error:
         raise PluginError(f"{key}: {error}") from None
     except ssl.SSLError as error:
-        if error.reason in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):  # the latter of keys of another kind
+        if error.reason in ("KEY_VALUES_MISMATCH", "NO_CERTIFICATE_ASSIGNED"):  # the latter for keys of another type
             raise PluginError(f"{key}: the key does not belong to the certificate {chain}") from error
         raise PluginError(f"{chain} and {key}: not a certificate and a key in PEM format") from error
     return context
@@ -81,7 +81,7 @@ def _no_password() -> str:
 
 
 def _handshake(client: ssl.SSLContext, server: ssl.SSLContext, name: str | None) -> Any:
-    """What the client knows of the server's certificate. Raises SSLCertVerificationError."""
+    """The client's side after the handshake, which knows the certificate. Raises SSLCertVerificationError."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     ends = [
         client.wrap_bio(to_client, to_server, server_hostname=name),

@@ -1,4 +1,4 @@
-"""The plugin: which certificate the gateway shows for each domain, and what is wrong with it."""
+"""The plugin: which certificate the gateway presents for each domain, and the problems with it."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class TlsOptions:
 class Tls:
     """The TLS certificate, from files; without any, a self-signed one is made.
 
-    A certificate that is expired or has the wrong name is still shown, with a warning: Delta Chat goes on using a
-    server whose public key it knows, and mail that flows beats mail that does not.
+    A certificate that is expired or has the wrong name is still used, with a warning: Delta Chat goes on using a server
+    whose public key it knows, so mail keeps flowing.
     """
 
     Options = TlsOptions
@@ -52,8 +52,8 @@ class Tls:
         )
 
     def _of(self, domain: Domain) -> Files:
-        """A further domain has the files that its own file names; else the first domain's certificate, if that is for
-        its host, too; else those in a folder of its own.
+        """The files of a domain. A further domain uses the files named in its own configuration; else the certificate
+        of the first domain, if that is valid for its host, too; else files in a folder of its own.
         """
         mine = domain.options(self.options)
         if domain is self.gateway.domains.first:
@@ -75,7 +75,7 @@ class Tls:
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
-        """Looks only: `chatgate check` makes no files."""
+        """Makes no files: `chatgate check` changes nothing."""
         found = [problem for domain in self.gateway.domains for problem in self._of(domain).check()]
         return list(dict.fromkeys(found))  # domains may share one
 
@@ -85,5 +85,5 @@ def _named(options: TlsOptions) -> bool:
 
 
 def _names(domain: Domain) -> list[str]:
-    """What its clients may call the host."""
+    """The names by which clients may call the host of this domain."""
     return list(dict.fromkeys((bare(domain.name), domain.hostname)))

@@ -27,7 +27,7 @@ YEARS = 10
 
 def make(chain: Path, key: Path, names: Sequence[str]) -> None:
     """Write a certificate for these names (host names or IP addresses; the first is the subject) and, if there is
-    none yet, its key. A key that is there is kept: Delta Chat trusts a public key it knows, so renewing the certificate
+    none yet, its key. An existing key is kept: Delta Chat trusts a public key it knows, so renewing the certificate
     disturbs nobody. Raises PluginError.
     """
     try:
@@ -38,7 +38,7 @@ def make(chain: Path, key: Path, names: Sequence[str]) -> None:
         else:
             private = ec.generate_private_key(ec.SECP256R1())
             pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-            # The key first: killed in between, we find a key without a certificate and go on from there.
+            # The key first: if we are killed in between, the next start finds a key without a certificate and goes on.
             _write(key, pem, 0o600)
         _write(chain, _certificate(private, names).public_bytes(Encoding.PEM), 0o644)
     except OSError as error:
@@ -69,7 +69,7 @@ def _certificate(private: Any, names: Sequence[str]) -> x509.Certificate:
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))  # clients with slow clocks
         .not_valid_after(now + datetime.timedelta(days=365 * YEARS))
-        # Clients look at no other name than this (RFC 9525 §6.3), and Delta Chat looks even at a host "_name".
+        # Clients only check these names (RFC 9525 §6.3), and Delta Chat checks them even for a host "_name".
         .add_extension(x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(signs_only, critical=True)
@@ -90,7 +90,7 @@ def _general_name(name: str) -> x509.GeneralName:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """All or nothing, and never readable by more users than `mode` says, not for a moment."""
+    """Write all of the file or nothing, and never let it be readable by more users than `mode` says."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:

@@ -8,7 +8,7 @@ import click
 
 
 def make(lines: Callable[[], list[str]]) -> click.Group:
-    """The command `turn`. lines: makes what belongs into turnserver.conf; raises PluginError."""
+    """The command `turn`. lines: returns the lines for turnserver.conf; raises PluginError."""
 
     @click.group("turn")
     def turn() -> None:

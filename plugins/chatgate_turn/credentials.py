@@ -11,20 +11,20 @@ from pathlib import Path
 
 from chatgate.api import PluginError
 
-# One can search for a shorter one: whoever has an account has a user name and the HMAC of it. Blanks would not survive
-# turnserver.conf.
+# A shorter secret could be found by brute force: everybody with an account knows a user name and its HMAC. Blanks would
+# not survive turnserver.conf.
 _FIT = re.compile(r"[!-~]{20,512}")
 
 
 def check_secret(secret: str) -> str:
-    """The secret itself. Raises ValueError."""
+    """Returns the secret. Raises ValueError if it is not suitable."""
     if not _FIT.fullmatch(secret):
         raise ValueError("must have 20 to 512 characters of ASCII, no blanks")
     return secret
 
 
 def read_secret(path: Path) -> str:
-    """Raises PluginError, FileNotFoundError."""
+    """The secret in this file. Raises PluginError, FileNotFoundError."""
     try:
         return check_secret(path.read_text("ascii").strip())
     except FileNotFoundError:
@@ -36,7 +36,7 @@ def read_secret(path: Path) -> str:
 
 
 def read_or_make_secret(path: Path) -> str:
-    """The secret in this file; if there is no such file, it is made, with 256 random bits. Raises PluginError."""
+    """The secret in this file; if there is no such file, it is made with 256 random bits. Raises PluginError."""
     try:
         return read_secret(path)
     except FileNotFoundError:
@@ -54,7 +54,7 @@ def _make(path: Path) -> None:
                 file.write(secrets.token_hex(32) + "\n")
                 file.flush()
                 os.fsync(fd)
-            # Unlike a renaming it never replaces the file that another process, such as a command, made just now.
+            # Unlike renaming, this never replaces a file that another process, such as a command, has just made.
             os.link(fresh, path)
         except FileExistsError:
             pass
@@ -65,9 +65,9 @@ def _make(path: Path) -> None:
 
 
 def make_credentials(secret: str, expires: int) -> tuple[str, str]:
-    """(username, password) that coturn with `use-auth-secret` accepts until then. expires: Unix seconds.
+    """(username, password) that coturn with `use-auth-secret` accepts until `expires`, in Unix seconds.
 
-    The user name is the time alone: Delta Chat reads it as the time to fetch new ones.
+    The user name is just that time: Delta Chat reads from it when to fetch new credentials.
     """
     username = str(expires)
     return username, base64.b64encode(hmac.digest(secret.encode(), username.encode(), "sha1")).decode()

@@ -1,4 +1,4 @@
-"""The plugin: what apps, operators and the gateway see."""
+"""The plugin: METADATA for apps, checks and settings for operators."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from chatgate_turn.selftest import SelfTest
 
 ENTRY = "/shared/vendor/deltachat/turn"
 
-# Delta Chat splits the value at colons, so an IPv6 address cannot stand in it.
+# Delta Chat splits the value at colons, so it cannot contain an IPv6 address.
 _HOST = re.compile(r"[A-Za-z0-9._-]{1,253}")
 
 
@@ -56,7 +56,7 @@ class TurnOptions:
 
 
 class Turn:
-    """Calls: gives apps credentials for a TURN server (coturn), while a self-test says that they work."""
+    """Calls: gives apps credentials for a TURN server (coturn), as long as a self-test shows that they work."""
 
     Options = TurnOptions
     order = 75
@@ -72,7 +72,7 @@ class Turn:
 
     @hookimpl
     def chatgate_services(self) -> list[Service]:
-        _ = self.secret  # whoever starts the gateway reads what is wrong with it
+        _ = self.secret  # raises at the start if it cannot be used, so that the operator notices
         return [self.self_test]
 
     @hookimpl
@@ -81,19 +81,19 @@ class Turn:
 
     @hookimpl
     def chatgate_get_metadata(self, session: Session, mailbox: str, entry: str) -> bytes | None:
-        """`host:port:username:password`. Without it, so while the TURN server does not work, apps use a public one."""
+        """`host:port:username:password`; None while the TURN server does not work: apps then use a public one."""
         if mailbox or entry != ENTRY or not self.self_test.passed:
             return None
         return ":".join((self._host_for(session), str(self.options.port), *self.credentials())).encode()
 
     def _host_for(self, session: Session) -> str:
-        """The same server under the name by which people know this one: they need not learn of other domains."""
+        """The same server under the name of the client's own domain: clients need not learn of other domains."""
         host = self._domains.of_session(session).hostname
         return host if not self.options.host and _HOST.fullmatch(host) else self.host
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
-        """Looks only: it makes no secret."""
+        """Changes nothing: does not make a secret."""
         found = []
         try:
             if not self.options.secret:
@@ -120,15 +120,15 @@ class Turn:
 
     @cached_property
     def secret(self) -> str:
-        """Raises PluginError."""
+        """The secret shared with coturn. Raises PluginError."""
         return self.options.secret or read_or_make_secret(self.secret_file)
 
     def credentials(self) -> tuple[str, str]:
-        """(username, password), valid from now on for `life_seconds`."""
+        """(username, password), valid for `life_seconds` from now on."""
         return make_credentials(self.secret, int(self.clock()) + round(self.options.life_seconds))
 
     def config_lines(self) -> list[str]:
-        """What must be the same in turnserver.conf."""
+        """The settings that must be the same in turnserver.conf."""
         return [f"listening-port={self.options.port}", f"realm={self.host}", f"static-auth-secret={self.secret}"]
 
     def _probe(self) -> stun.Address:
@@ -136,7 +136,7 @@ class Turn:
         return probe(options.test_host or self.host, options.port, self.credentials(), options.test_seconds)
 
     def _is_public(self) -> bool:
-        """Do apps find the TURN server at an address of the Internet?"""
+        """Do apps reach the TURN server at a public address?"""
         try:
             found = socket.getaddrinfo(self.host, self.options.port, type=socket.SOCK_DGRAM)
         except (OSError, ValueError):

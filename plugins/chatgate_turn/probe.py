@@ -1,4 +1,4 @@
-"""The self-test: get an allocation from the TURN server as an app would, and give it back; and what STUN tells."""
+"""The self-test: get an allocation from the TURN server as an app would, and release it; and test STUN."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class ProbeError(Exception):
 
 
 def probe(host: str, port: int, credentials: tuple[str, str], seconds: float) -> stun.Address:
-    """Ask for an allocation with (username, password) over UDP, as Delta Chat's calls do, and without them where we
-    are seen, as apps take the same port for a STUN server. Returns the address at which the server would relay. Raises
-    ProbeError, after so many seconds at the latest.
+    """Ask for an allocation with (username, password) over UDP, as Delta Chat's calls do, and, without credentials, for
+    our own address, as apps use the same port as a STUN server. Returns the address at which the server would relay.
+    Raises ProbeError, after `seconds` at the latest.
 
-    Of several addresses of the host one is asked, IPv4 before IPv6.
+    If the host has several addresses only one is tested, preferably an IPv4 address.
     """
     silent = "it does not answer"
     timeout = gevent.Timeout(seconds)
@@ -40,7 +40,7 @@ def probe(host: str, port: int, credentials: tuple[str, str], seconds: float) ->
             found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
             family, kind, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
             with socket.socket(family, kind) as sock:
-                # Connected, a socket takes datagrams from there alone and is told when nobody listens.
+                # A connected socket only receives datagrams from that address, and learns if nobody listens there.
                 sock.connect(address)
                 relayed = _allocate(sock, *credentials)
                 silent = NO_STUN
@@ -67,7 +67,7 @@ def _allocate(sock: Any, username: str, password: str) -> stun.Address:
         login = [(stun.USERNAME, username.encode()), (stun.REALM, realm), (stun.NONCE, nonce)]
         key = stun.long_term_key(username, realm, password)
         datagram, answer = _ask(sock, stun.ALLOCATE, wanted + login, key)
-        if answer.error != 438:  # 438: the nonce was used up just now, here is another
+        if answer.error != 438:  # 438: the nonce has just expired; the answer has a new one
             break
         challenge = answer
     if answer.error:
@@ -95,7 +95,7 @@ def _why(code: int) -> str:
 
 
 def _ask(sock: Any, method: int, attributes: list[tuple[int, bytes]], key: bytes = b"") -> tuple[bytes, stun.Message]:
-    """The answer, as datagram and parsed. Repeats the request for as long as it is let (RFC 8489 §6.2.1)."""
+    """The answer, as a datagram and parsed. Repeats the request until the time is over (RFC 8489 §6.2.1)."""
     transaction = os.urandom(12)
     request = stun.build(method, transaction, attributes, key)
     wait = 0.5
@@ -108,7 +108,7 @@ def _ask(sock: Any, method: int, attributes: list[tuple[int, bytes]], key: bytes
                 datagram = sock.recv(2048)
                 message = stun.parse(datagram)
             except (TimeoutError, ValueError):
-                continue  # what is no STUN is no answer
+                continue  # not a STUN message, so not an answer
             if message.transaction == transaction and message.type in (method | stun.SUCCESS, method | stun.ERROR):
                 return datagram, message
         wait *= 2

@@ -1,4 +1,4 @@
-"""The service that tests the TURN server again and again."""
+"""The service that tests the TURN server regularly."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ log = logging.getLogger("chatgate.turn")
 
 
 class SelfTest(Background):
-    """In the background, so that a TURN server that hangs delays nobody. test: raises ProbeError. seconds: pause
-    between two tests. `passed`: how the last one ended.
+    """Runs in the background, so that a TURN server that hangs delays nobody. test: raises ProbeError. seconds: the
+    pause between two tests. `passed`: the result of the last one.
     """
 
     def __init__(self, test: Callable[[], object], seconds: float) -> None:
@@ -39,7 +39,7 @@ class SelfTest(Background):
             self._test()
         except ProbeError as error:
             return str(error)
-        except Exception as error:  # of ours; it must not end the tests while credentials are given out
+        except Exception as error:  # a bug of ours; the tests must go on while credentials are given out
             return f"the test itself failed with {type(error).__name__}"
         return ""
 

@@ -1,4 +1,4 @@
-"""STUN messages (RFC 8489) with what TURN (RFC 8656) adds, as octets: build, parse, verify. Nothing here talks."""
+"""STUN messages (RFC 8489) with the additions of TURN (RFC 8656): building, parsing, verifying. No network access."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import struct
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-# Methods as types of a request; the answer has one of these bits more.
+# Methods, as the type of their request; the type of an answer has one of these bits set in addition.
 BINDING, ALLOCATE, REFRESH, CREATE_PERMISSION = 0x0001, 0x0003, 0x0004, 0x0008
 SUCCESS, ERROR = 0x0100, 0x0110
 
@@ -28,7 +28,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 @dataclass(frozen=True)
 class Message:
-    """type: method and class. transaction: 12 octets that tie an answer to its request."""
+    """type: method and class. transaction: 12 octets that match an answer to its request."""
 
     type: int
     transaction: bytes
@@ -95,7 +95,7 @@ def parse(datagram: bytes) -> Message:
 
 
 def signed(datagram: bytes, key: bytes) -> bool:
-    """Does a message that `parse` took carry a MESSAGE-INTEGRITY made with this key?"""
+    """Does a message that `parse` accepted have a MESSAGE-INTEGRITY made with this key?"""
     for offset, kind, value in _attributes(datagram):
         if kind == MESSAGE_INTEGRITY:
             # What follows it, such as FINGERPRINT, is not signed, and the signed length does not count it.
