@@ -34,8 +34,8 @@ class Cli(click.Group):
             fail(str(error), 1)
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **named: Any) -> Any:
-        """What goes wrong is told in the same way for every command, ours and those of plugins: a line each on standard
-        error or, with --json, as JSON on standard output: {"errors": [line, ...]}.
+        """Errors are reported in the same way for every command, the core's and those of plugins: one line each on
+        standard error or, with --json, as JSON on standard output: {"errors": [line, ...]}.
         """
         args = list(sys.argv[1:] if args is None else args)
         try:
@@ -49,7 +49,7 @@ class Cli(click.Group):
         except click.Abort:
             _tell(["aborted"], "--json" in args)
             code = 1
-        except BrokenPipeError:  # whoever read has enough; Python would complain once more at its end
+        except BrokenPipeError:  # the reader has closed the pipe; Python would complain again when it exits
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = 1
         sys.exit(code)
@@ -85,7 +85,7 @@ class Cli(click.Group):
 
 
 def _lines(error: click.ClickException) -> list[str]:
-    """What is wrong, a line each; where the command line is, also where its help is."""
+    """What is wrong, one line each; for a mistake in the command line with a hint to its help."""
     if isinstance(error, Failure):
         return error.lines
     text = " ".join(error.format_message().split())
@@ -103,7 +103,7 @@ def _tell(lines: list[str], as_json: bool) -> None:
 
 
 def _folder(ctx: click.Context) -> Folder:
-    """Made when it is first asked for: click looks commands up before it calls the group's own function, and for --help
+    """The folder, made at first use: click looks commands up before it calls the group's own function, and for --help
     before it has read the environment.
     """
     if ctx.obj is None:

@@ -20,8 +20,8 @@ from chatgate.running.gateway import Gateway
 def command(folder: Folder, as_json: bool) -> None:
     """Look for what is wrong with the gateway.
 
-    It checks the configuration, the certificate, the stored mail and whatever else the plugins know to check. It writes
-    nothing, and works beside a running gateway and on a folder that can only be read.
+    It checks the configuration, the certificate, the stored mail and whatever else the plugins can check. It writes
+    nothing, and works while the gateway is running and on a folder that can only be read.
 
     The exit code is 0 when all is well or there are only warnings, 1 when an error would keep mail from flowing, and 2
     when the configuration is wrong.
@@ -41,7 +41,7 @@ def command(folder: Folder, as_json: bool) -> None:
 
 
 def _nobody_brings(gateway: Gateway) -> list[str]:
-    """What a gateway does not start without, or is of no use to anybody."""
+    """Missing plugins without which a gateway does not start, or is of no use to anybody."""
     needed = (
         ("open_store", "brings a store", "maildb"),
         ("certificate", "brings a TLS certificate", "tls"),

@@ -114,7 +114,9 @@ def write_plugin(path: Path, name: str, factory: Any, settings: dict[str, Any] |
 
 
 def _write(path: Path, text: str) -> None:
-    """Sooner or later a secret may stand in it; and an empty one would enable the plugin. Raises as `new_file` does."""
+    """Private, as it may come to hold a secret; and whole, as an empty one would enable the plugin. Raises as
+    `new_file` does.
+    """
     with new_file(path) as file:
         file.write(text)
 

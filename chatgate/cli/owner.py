@@ -1,5 +1,5 @@
-"""Commands that root gives act as the owner of the gateway's folder: what they leave there the service must be able to
-read and write.
+"""Commands run by root act as the owner of the gateway's folder, as the service must be able to read and write the
+files that they leave there.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ class CannotAct(Exception):
 
 
 def act_as_owner(folder: Path) -> None:
-    """From root to the owner of this folder, for good, before anything in it is opened. Nothing happens when somebody
-    else runs the command, when the folder is root's own, or when there is none yet: `init` makes it for who runs it.
+    """Change from root to the owner of this folder, for good, before anything in it is opened. Nothing happens when
+    somebody else runs the command, when the folder is root's own, or when it does not exist yet: `init` makes it for
+    the user who runs it.
 
     Ports below 1024 can still be taken, so that `serve` works as it does under systemd. Files can still be read where
     Python or chatgate itself is for root alone, as in a virtual environment below /root. Raises CannotAct.

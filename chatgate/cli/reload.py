@@ -1,4 +1,4 @@
-"""What SIGHUP does to a gateway that serves: the certificate and the log level are read anew."""
+"""What SIGHUP does to a gateway that serves: the certificate and the log level are reloaded."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _ANYTHING = (Exception, SystemExit, gevent.Timeout)  # whatever a plugin may do,
 
 
 def reload(gateway: Gateway) -> None:
-    """Each part for itself; what is wrong with one is a line in the log, and the gateway goes on with what it had. One
-    more line says what was done and what waits for a restart.
+    """Reload each part by itself; if one cannot be loaded, that is a line in the log, and the gateway keeps what it
+    had. One more line says what was done and what waits for a restart.
     """
     done = [part(gateway) for part in (_certificate, _settings)]
     log.ANSWERS.info("reload: %s", "; ".join(done))
@@ -53,7 +53,7 @@ def _settings(gateway: Gateway) -> str:
 
 
 def _changes(old: confd.Config, new: confd.Config) -> list[str]:
-    """Names of what differs, never values."""
+    """Names of the settings that differ, never their values."""
     found = [name for name in _differing(old.core, new.core) if name != "log_level"]
     was, now = ({plugin.name: plugin for plugin in config.plugins} for config in (old, new))
     found += [f"{name} (enabled)" for name in now if name not in was]

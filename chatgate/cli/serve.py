@@ -50,7 +50,8 @@ def command(folder: Folder) -> None:
         gateway.start()
     except (PluginError, BindError) as error:
         fail(str(error), 1)
-    # What is there now stays: Python need not look through it again and again, each time for some milliseconds.
+    # The objects made so far stay: Python's garbage collector need not go through them again, for some milliseconds
+    # each time.
     gc.collect()
     gc.freeze()
     if place.number == 0:
@@ -113,7 +114,7 @@ _M_MMAP_THRESHOLD, _M_ARENA_MAX = -3, -8  # mallopt(3), malloc.h
 
 
 def summary(gateway: Gateway) -> list[str]:
-    """What is on, where it listens, what is off and why."""
+    """Lines that say which plugins are on, where services listen, and what is off and why."""
     first, *others = gateway.domains
     lines = [f"chatgate {__version__} for {first.name}, host {first.hostname}, in {gateway.config.folder}"]
     lines += [f"  also for {domain.name}, host {domain.hostname}" for domain in others]
