@@ -34,7 +34,7 @@ class ImapOptions:
     command_work_seconds: float = option(
         30.0, "Seconds a command may compute, waiting not counted; then it ends with NO [LIMIT]."
     )
-    min_upload_rate: int = option(1000, "Octets a second that must come of a literal or a long command line.")
+    min_upload_rate: int = option(1000, "Octets a second at which a literal or a long command line must arrive.")
     stall_seconds: float = option(
         120.0, "Seconds a literal may fall behind min_upload_rate, or a client not read what is sent."
     )
@@ -52,7 +52,7 @@ class ImapOptions:
         "more, whoever holds much and sends slowly is refused for now.",
     )
     max_unsent_bytes: int = option(
-        67108864, "Octets of answers that wait to be taken, of all connections; past it the slowest are cut off."
+        67108864, "Octets of unsent answers of all connections; beyond that the slowest are cut off."
     )
     max_gathered_bytes_per_account: int = option(
         67108864,

@@ -17,7 +17,7 @@ _DAY = 86400
 
 
 def normal(text: str) -> str:
-    """The token this is, in lower case; "" for what cannot be one."""
+    """The token in lower case; "" if it cannot be one."""
     text = text.strip().lower() if text.isascii() else ""
     return text if _SHAPE.fullmatch(text) else ""
 

@@ -29,7 +29,9 @@ _LOG_SECONDS = 60.0
 class PolicyOptions:
     max_load1: float = option(5.0, "No new accounts while the load average of a minute is above this; 0: any load.")
     min_free_memory: int = option(200_000_000, "Octets of memory that must be available for new accounts; 0: any.")
-    min_free_disk: int = option(1_000_000_000, "Octets that must be free on the disk with data/ for that; 0: any.")
+    min_free_disk: int = option(
+        1_000_000_000, "Octets that must be free on the disk with data/ for new accounts; 0: any."
+    )
     accounts_per_hour: int = option(0, "New accounts in an hour in total; 0 for any number. Invitations count.")
     accounts_per_hour_per_network: int = option(0, "The same for one IPv4 /24 or IPv6 /48.")
     deny_automatic_relays: bool = option(False, "Refuse accounts that Delta Chat adds to profiles without being asked.")

@@ -17,7 +17,7 @@ class PushOptions:
     capability: bool = option(
         True, "Announce XDELTAPUSH in IMAP after login: Delta Chat up to 2.59 looks for it before it sets a token."
     )
-    token_days: int = option(90, "Days after which a token is forgotten that no client has set again.")
+    token_days: int = option(90, "Days after which a token that no client has set again is forgotten.")
     max_tokens: int = option(10, "Tokens (devices) one account may have. A further one takes the place of the oldest.")
     max_token_bytes: int = option(4096, "Octets a token may have.")
     coalesce_seconds: float = option(0.3, "Seconds that a notification waits for more mail: one request for all of it.")
@@ -28,7 +28,7 @@ class PushOptions:
     max_retry_seconds: float = option(1800.0, "Seconds between two tries at most.")
     give_up_hours: float = option(5.0, "Hours after the last new mail when a notification is given up.")
     max_waiting: int = option(100_000, "Notifications that may wait. Further ones are dropped; mail is not affected.")
-    failures_in_a_row: int = option(10, "After so many failed requests the service is left alone for a while.")
+    failures_in_a_row: int = option(10, "Failed requests in a row after which the service gets none for a while.")
     pause_seconds: float = option(
         5.0, "Seconds it is left alone at first, then asked once; each further pause is twice as long."
     )

@@ -27,7 +27,7 @@ class SmtpOptions:
         10.0, "Seconds the answer to a message over this rate is held back at most; longer ones to wait are refused."
     )
     max_held: int = option(500, "Answers that may be held back at the same time; more messages are refused for now.")
-    max_held_per_account: int = option(10, "Of these for one account.")
+    max_held_per_account: int = option(10, "The same for one account.")
     max_inflight_bytes: int = option(
         104857600,
         "Octets that unfinished messages of all accounts together may take in memory; when they are more, whoever "
@@ -49,15 +49,17 @@ class SmtpOptions:
     max_line_bytes: int = option(
         8192, "Octets a line of a message may have, with its line end. RFC 5321 says 1000; real mail has more."
     )
-    max_errors: int = option(20, "Refused commands a client may send before it is cut off; a message taken forgives.")
+    max_errors: int = option(
+        20, "Refused commands a client may send before it is cut off; an accepted message resets it."
+    )
     max_commands_per_message: int = option(
         100, "Commands other than RCPT a client may send without getting a message taken before it is cut off."
     )
-    max_hops: int = option(100, "Received fields from which on a message is taken to go in circles. RFC 5321 says 100.")
+    max_hops: int = option(100, "Received fields at which a message is taken to be in a loop. RFC 5321 says 100.")
     max_login_failures: int = option(3, "Wrong passwords on one connection before it is cut off.")
     login_seconds: float = option(60.0, "Seconds a client of submission may take until it is logged in.")
     command_seconds: float = option(300.0, "Seconds a client may take for its next command, and to take our reply.")
-    min_upload_rate: int = option(1000, "Octets a second that must come of a message.")
+    min_upload_rate: int = option(1000, "Octets a second at which a message must arrive.")
     data_idle_seconds: float = option(
         60.0, "Seconds a message may stand still, or by which it may fall behind min_upload_rate, until it is cut off."
     )

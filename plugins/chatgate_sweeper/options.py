@@ -9,9 +9,9 @@ from chatgate.api import LEAST_LARGE, option
 
 @dataclass(frozen=True)
 class SweeperOptions:
-    days: int = option(20, "Days after which any message goes. 0: never.", per_domain=True)
+    days: int = option(20, "Days after which any message is removed. 0: never.", per_domain=True)
     large_days: int = option(
-        7, "Days after which a large message goes that was fetched or seen. 0: never.", per_domain=True
+        7, "Days after which a large message that was fetched or seen is removed. 0: never.", per_domain=True
     )
     large_bytes: int = option(200_000, "Octets above which a message is large; at least 65536.")
     account_days: int = option(90, "Days without a login after which an account is removed. 0: never.", per_domain=True)
