@@ -30,7 +30,7 @@ def command(folder: Folder) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
 
     It prints what is enabled and on which ports, then the line "chatgate: ready". SIGTERM lets transactions in flight
-    finish. SIGHUP loads the certificate and the log level anew, and the log says what that changed.
+    finish. SIGHUP reloads the certificate and the log level, and the log says what that changed.
     """
     return_memory()
     files.allow()

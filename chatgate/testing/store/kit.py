@@ -1,4 +1,4 @@
-"""What the tests of the kit have in common: the stores they open, and people with mailboxes."""
+"""The common base of the kit's tests: the stores they open, and people with mailboxes."""
 
 from __future__ import annotations
 
@@ -69,10 +69,10 @@ def flags(store: Store, mailbox_id: int) -> dict[int, set[str]]:
 
 
 class Kit:
-    """What an author says of a store, in a class of tests.
+    """The base of the kit's test classes: the attributes and methods by which an author describes a store.
 
-    persistent: what was stored is there when the folder is opened anew. False only for a store in memory: tests of
-    restarts and crashes are skipped.
+    persistent: what was stored is still there when the folder is opened again. False only for a store in memory: tests
+    of restarts and crashes are skipped.
     shared: the folder may be open several times at once, in this process and in others.
     """
 
