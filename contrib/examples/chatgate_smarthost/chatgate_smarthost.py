@@ -1,7 +1,7 @@
-"""An example of sending: mail that accounts send to some other domains goes to one server, which takes it from there.
+"""An example of sending: mail that accounts send to certain other domains goes to one server, which relays it.
 
-It shows what a plugin needs that delivers elsewhere: an answer to `chatgate_recipient`, a worker on the store's queue
-that may die at any instant, and a field over the final octets by `chatgate_sign`.
+It shows what a plugin that delivers elsewhere needs: an answer to `chatgate_recipient`, a worker on the store's queue
+that may die at any time, and a field computed from the final octets by `chatgate_sign`.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Smarthost:
     """Hand mail for some domains to another server."""
 
     Options = SmarthostOptions
-    order = 70  # behind the accounts of this server, and the plugins that refuse recipients
+    order = 70  # after the accounts of this server, and the plugins that refuse recipients
 
     def __init__(self, gateway: Gateway, options: SmarthostOptions) -> None:
         self._gateway, self._options = gateway, options
@@ -62,7 +62,7 @@ class Smarthost:
     @hookimpl
     def chatgate_recipient(self, envelope: Envelope, address: str) -> Outgoing | None:
         domain = address.rpartition("@")[2].lower()
-        # Other servers do not get mail relayed.
+        # Mail from other servers is not relayed.
         return Outgoing(address, domain) if envelope.origin != "peer" and domain in self._domains else None
 
     @hookimpl
@@ -86,7 +86,7 @@ class Smarthost:
                     for _, message in groupby(rows, key=lambda row: row.message):
                         self._hand_on(list(message))
                 due = self._gateway.store.next_due()
-                # A posting may be lost, and another process may have put something there.
+                # A wake-up may get lost, and another process may have queued something.
                 self._more.wait(60.0 if due is None else min(60.0, max(0.1, due - time.time())))
         finally:
             watch.cancel()

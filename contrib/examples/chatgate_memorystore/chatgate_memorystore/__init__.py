@@ -1,5 +1,5 @@
-"""An example of a store: everything in memory, and all of it lost when the gateway ends. For trying things out, and to
-read what a store has to do, without a database in the way.
+"""An example of a store: it keeps everything in memory and loses it when the gateway ends. For trying things out, and
+for reading what a store has to do, without the details of a database.
 """
 
 from chatgate_memorystore.plugin import MemoryStorePlugin

@@ -1,7 +1,7 @@
-"""What is kept, as plain objects; and what the parts of the store share.
+"""The stored data as plain objects, and what the parts of the store share.
 
-No method of this store ever waits while it changes something, so that no other greenlet runs amid it: whatever is
-checked first and changed then is changed as a whole. A store that waits for a disk needs transactions for that.
+No method of this store ever waits while it changes something, so no other greenlet runs in between: a check and the
+change that follows it are atomic. A store that waits for a disk needs transactions for that.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Mail:
 @dataclass
 class Box:
     """messages: by UID, ascending, as a higher UID always comes later. gone: the modseqs at which UIDs
-    went; known for all modseqs above `forgotten`.
+    were expunged; known for all modseqs above `forgotten`.
     """
 
     id: int

@@ -87,7 +87,7 @@ class Messages(Queue):
         full: list[Delivery] = []
         for content, delivery in messages:
             usage = usages.get(delivery.account_id) or self.usage_of(delivery.account_id)
-            # A word of the server's own is one message beyond the limit, too.
+            # A delivery that may exceed the quota by some octets may also exceed it by one message.
             if usage.has_room(len(content) - delivery.beyond, 0 if delivery.beyond else 1):
                 usage = usage._replace(octets=usage.octets + len(content), messages=usage.messages + 1)
             else:
