@@ -1,10 +1,11 @@
-"""A pytest plugin for chatgate and for authors of plugins: a gateway on free ports, and clients for it.
+"""A pytest plugin for chatgate itself and for plugin authors: a gateway on free ports, and clients for it.
 
     def test_greeting(gateway_factory):
         gateway = gateway_factory("tls", "smtp", MyPlugin, smtp={"max_recipients": 3})
         with smtp_client(gateway) as client: ...
 
-Loading it monkey-patches the process as the real one is, so plugins behave as they will; `-p no:chatgate` keeps it out.
+Loading it monkey-patches the process, like a real gateway's, so that plugins behave as they do there; `-p no:chatgate`
+keeps it out.
 """
 
 # ruff: noqa: E402
@@ -35,18 +36,19 @@ from chatgate.hosting.options import CoreOptions, at_domain, is_listener
 from chatgate.network.session import Session
 from chatgate.running.gateway import Gateway
 
-# The tests of the conformance kit say what differs, as those of a test file do.
+# Failed asserts in the conformance kit show what differs, like those in a test file.
 pytest.register_assert_rewrite("chatgate.testing.store")
 
 T = TypeVar("T")
 
-# What takes, keeps and hands out mail, as `chatgate init` enables it; the others, such as sweeper, a test names itself.
+# The plugins that accept, keep and hand out mail, as `chatgate init` enables them. A test names others, such as
+# sweeper.
 SHIPPED = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "push")
 
 
 def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: int | None = None) -> confd.Enabled:
-    """A plugin, by the name of its entry point or as its class (its name is then that of the class, in lower case),
-    with every listener on a free port of 127.0.0.1. settings: options, and "optional".
+    """A plugin, given by its entry point's name or as a class (whose name in lower case is then the plugin's), with
+    every listener on a free port of 127.0.0.1. settings: its options, and "optional".
     """
     factory = confd.installed()[plugin][0].load() if isinstance(plugin, str) else plugin
     name = plugin if isinstance(plugin, str) else plugin.__name__.lower()
@@ -68,8 +70,9 @@ def config(
     domains: Mapping[str, Mapping[str, Any]] | None = None,
     **settings: Any,
 ) -> confd.Config:
-    """A Config of these plugins and of what they need, in their natural order; settings by plugin name: smtp={…}. core:
-    for CoreOptions. domains: further ones by name, with what their files would say: {"b.example": {"site": {…}}}.
+    """A Config of these plugins and those they require, in their natural order. settings: by plugin name, such as
+    smtp={…}. core: for CoreOptions. domains: further ones by name, with the settings of their files: {"b.example":
+    {"site": {…}}}.
     """
     made = [enabled(p, settings.get(p if isinstance(p, str) else p.__name__.lower())) for p in plugins]
     needed = factories.needed({one.name: one.factory for one in made}, lambda name, by: enabled(name).factory)
@@ -88,7 +91,7 @@ def _domain(name: str, said: Mapping[str, Any], core: CoreOptions, plugins: Iter
 
 @pytest.fixture
 def gateway_factory(tmp_path: Path) -> Iterator[Callable[..., Gateway]]:
-    """Makes started gateways from plugin names and classes (none: those of SHIPPED); stops them after the test.
+    """Makes and starts gateways from plugin names and classes (default: those of SHIPPED); stops them after the test.
 
     Arguments as for `config`, without the folder. A test may stop a gateway itself and make another in the same folder.
     """
@@ -153,13 +156,13 @@ def imap_client(gateway: Gateway, login: tuple[str, str] | None = None) -> imapl
 
 
 def new_login(gateway: Gateway) -> tuple[str, str]:
-    """(address, password) of nobody yet; logging in makes the account, as Delta Chat does it."""
+    """(address, password) of an account that does not exist yet; logging in makes it, as Delta Chat does."""
     return f"{secrets.token_hex(5)[:9]}@{gateway.domains.first.name}", secrets.token_urlsafe(18)
 
 
 def until(condition: Callable[[], T], seconds: float = 60) -> T:
-    """Wait, with turns for others, until it is true; its answer. Raises AssertionError after so many seconds, of which
-    a slow machine may need some.
+    """Wait, giving other greenlets turns, until the condition is true; returns its value. Raises AssertionError after
+    this many seconds; be generous, as machines may be slow.
     """
     end = time.monotonic() + seconds
     while not (answer := condition()):
@@ -174,8 +177,8 @@ def session(service: str = "submission", **facts: Any) -> Session:
 
 
 def pgp_message(sender: str, recipient: str, octets: int = 4096, **headers: str) -> bytes:
-    """A message as Delta Chat would send it, about so many octets long: right in form (RFC 3156, RFC 9580), with
-    random octets where the ciphertext would be.
+    """A message as Delta Chat would send it, of about this many octets: correct in form (RFC 3156, RFC 9580), with
+    random octets in place of the ciphertext.
     """
     session_key = _packet(1, b"\x03" + secrets.token_bytes(8) + b"\x12" + secrets.token_bytes(80))
     data = session_key + _packet(18, b"\x01" + secrets.token_bytes(max(64, (octets - 900) * 3 // 4)))
