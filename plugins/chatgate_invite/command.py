@@ -56,7 +56,7 @@ def one_line(ctx: click.Context, param: click.Parameter, text: str) -> str:
 
 
 def served(gateway: Gateway, token: Token) -> bool:
-    """Is the domain that it lets into one of ours?"""
+    """Is the token for one of our domains?"""
     return not token.domain or gateway.domains.named(token.domain) is not None
 
 
@@ -193,7 +193,7 @@ def _ways(gateway: Gateway, token: Token, domain: Domain | None) -> dict[str, An
 def _about(ways: dict[str, Any]) -> list[str]:
     lines = []
     if ways.get("link"):
-        # A personal link holds an address and a password that were drawn for it.
+        # A personal link contains an address and a password that were generated for it.
         lines.append(f"{'Link, for one account' if ways['personal'] else 'Link'}: {ways['link']}")
     if ways.get("page"):
         lines.append(f"Page: {ways['page']}")

@@ -42,7 +42,7 @@ class Database(FileDatabase):
         super().__init__("invite", path, [Row], migrations=_MIGRATIONS)
 
     def run(self, work: Callable[[peewee.SqliteDatabase], T], *, writes: bool = True) -> T:
-        """As one line for operators: raises PluginError."""
+        """Like `FileDatabase.run`, but raises PluginError, with one line for operators."""
         try:
             return super().run(work, writes=writes)
         except ERRORS as error:
@@ -65,7 +65,7 @@ class Database(FileDatabase):
         return bool(self.run(Row.delete().where(Row.token == token).execute))
 
     def take(self, token: str, now: float) -> bool:
-        """One statement decides, for however many processes."""
+        """A single statement decides, so that it is atomic across processes."""
         left = (Row.uses == 0) | (Row.used < Row.uses)
         valid = (Row.expires == 0) | (Row.expires > int(now))
         query = Row.update(used=Row.used + 1).where(Row.token == token, left, valid)

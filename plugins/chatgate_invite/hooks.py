@@ -1,4 +1,4 @@
-"""Where invitations are kept: a door for a place that several machines share. Without one they are in a file."""
+"""Where invitations are kept: a hook for a place that several machines share. By default it is a file."""
 
 from __future__ import annotations
 
@@ -27,18 +27,20 @@ class Token:
 
 
 class Invitations(Protocol):
-    """Tokens, for all processes and machines that ask. Who has one gets in: the place is for the operator's eyes.
+    """Tokens, shared by all processes and machines. Whoever has a token gets in, so only the operator may read them.
 
-    What a method changed is there for everybody when it returns, and survives a crash. One that fails raises
+    When a method returns, everybody sees its changes, and they survive a crash. A method that fails raises
     PluginError with one line for the operator and has changed nothing; then nobody gets in by an invitation.
     """
 
     def create(self, token: Token) -> None:
-        """Keep this one, whose token is new."""
+        """Store an invitation, whose token is new."""
         ...
 
     def find(self, token: str) -> Token | None:
-        """As it is now, used up and expired ones too. Asked at each attempt to make an account that may show one."""
+        """The invitation in its current state, even if used up or expired. Called at each attempt to make an account
+        that may present one.
+        """
         ...
 
     def all(self) -> list[Token]:

@@ -1,4 +1,4 @@
-"""Where device tokens are kept: a door for a place that several machines share. Without one they are in a file."""
+"""Where device tokens are kept: a hook for a place that several machines share. By default it is a file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from chatgate.api import Gateway, hookspec
 
 
 class Days(NamedTuple):
-    """The days, since 1970-01-01, of tokens that count. Tomorrow does: the clock may have been put back a little."""
+    """The days, since 1970-01-01, of valid tokens. Tomorrow is one: the clock may have been set back a little."""
 
     first: int
     today: int
@@ -31,12 +31,13 @@ def digest(value: bytes) -> bytes:
 
 
 class DeviceTokens(Protocol):
-    """The tokens of all accounts, each with the day on which a client last set it, for all processes and machines that
-    ask. The hour is not noted: less to know about people. Two accounts may have the same token.
+    """The tokens of all accounts, each with the day on which a client last set it, shared by all processes and
+    machines. The hour is not recorded, so as to know less about people. Two accounts may have the same token.
 
-    What a method changed is there for everybody when it returns; a power cut may cost the last seconds, as clients set
-    their tokens again at each login. One that fails raises PluginError with one line for the operator and has changed
-    nothing: setting a token is refused then, and phones are told later. Nothing of a token may stand in that line.
+    When a method returns, everybody sees its changes; a power cut may lose the last seconds, as clients set their
+    tokens again at each login. A method that fails raises PluginError with one line for the operator and has changed
+    nothing: setting a token is refused then, and phones are notified later. That line must not contain any part of a
+    token.
     """
 
     def put(self, account_id: int, value: bytes, days: Days, limit: int) -> None:
@@ -51,15 +52,15 @@ class DeviceTokens(Protocol):
         ...
 
     def remove(self, account_id: int) -> None:
-        """All of this account."""
+        """Remove all tokens of this account."""
         ...
 
     def expire(self, days: Days, limit: int) -> int:
-        """Forget up to `limit` tokens that do not count any more; how many. 0: there are none left."""
+        """Forget up to `limit` tokens that are no longer valid; returns how many. 0: there are none left."""
         ...
 
     def forget(self, digests: Collection[bytes]) -> None:
-        """These tokens, whoever has them: the devices are gone."""
+        """Forget these tokens, in all accounts that have them: the devices are gone."""
         ...
 
     def of_accounts(self, account_ids: Collection[int], days: Days) -> list[tuple[int, bytes]]:

@@ -212,9 +212,7 @@ class Keeper:
         return True
 
     def _run(self, what: str, work: Callable[[], T]) -> T | None:
-        """None: the file, or where the tokens are, failed. When that begins and when it ends is in the log, not each
-        time.
-        """
+        """None: the file, or the place of the tokens, failed. Only the first failure and the recovery are logged."""
         try:
             result = work()
         except (*ERRORS, PluginError) as error:

@@ -54,7 +54,7 @@ class Push:
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = steady,
     ) -> None:
-        """clock: Unix seconds, for the age of tokens. steady: the same, but it does not jump, for waiting."""
+        """clock: Unix seconds, for the age of tokens. steady: the same without jumps, for waiting times."""
         self._gateway, self._options, self._clock, self._steady = gateway, options, clock, steady
         ca_file = str(gateway.path(options.ca_file)) if options.ca_file else ""
         self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
