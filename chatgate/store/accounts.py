@@ -52,16 +52,15 @@ class Accounts(Protocol):
         """
         ...
 
-    # `set_secret`, `set_disabled` and `delete_account` also post the account (`account_key`): its sessions are ended.
     def set_secret(self, account_id: int, secret: str) -> None:
         """secret: the text that the plugin which checks passwords compares them with, such as a hash; never a password.
-        Any text of up to 1000 characters.
+        Any text of up to 1000 characters. Posts the account (`account_key`): its sessions are ended.
         """
         ...
 
     def set_disabled(self, account_id: int, reason: str) -> None:
         """reason: one line of ASCII that the owner is told; "" enables the account again. The store itself goes on
-        serving a disabled account.
+        serving a disabled account. Posts the account (`account_key`): its sessions are ended.
         """
         ...
 

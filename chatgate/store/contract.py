@@ -54,7 +54,8 @@ class Store(Accounts, Mailboxes, Messages, Queue, Retention, Leases, Upkeep, Pro
     is kept, compared and returned. Lists are ordered by code points.
 
     **Errors** are the StoreErrors of `chatgate.api`. Any method may raise StoreUnavailable, and any method that takes
-    up space may raise StoreFull. A driver's own exceptions never reach the caller. A store with a limit of its own
-    raises LimitReached; it must allow an account at least 100 mailboxes and 100 subscriptions, and each place at least
-    100 annotations.
+    up space may raise StoreFull. A driver's own exceptions never reach the caller. Accounts are
+    free, so there must be an end to the mailboxes, subscriptions and annotations of one: a store raises LimitReached
+    at a number of its own, of at least 100 mailboxes and subscriptions of an account and 100 annotations of each
+    place.
     """

@@ -81,6 +81,6 @@ class Mailboxes(Protocol):
         are any octets, and a store must take values of 16384 octets at least; the name of an entry is ASCII of up to
         LONGEST_NAME octets, compared as it is. Raises NoSuchMailbox when values are set for a mailbox that does not
         exist, NoSuchAccount; LimitReached when there are too many entries or one is too long; OverQuota when those of
-        the account take up too much, which must not be before 100 000 octets.
+        the account take up too much; there must be such a bound, of 100 000 octets at least.
         """
         ...
