@@ -34,6 +34,7 @@ from chatgate.network.uploads import Upload, Uploads
 from chatgate.reply import UNAVAILABLE, Reply, login_refusal, text_problem
 from chatgate.running.accounts import Accounts, NewAccount
 from chatgate.running.background import Background
+from chatgate.running.folderboard import FolderBoard
 from chatgate.running.gateway import Gateway
 from chatgate.running.leased import Leased
 from chatgate.store.board import QUEUE, Board, LocalBoard, Watch, account_key
@@ -115,6 +116,7 @@ __all__ = [
     "Envelope",
     "Facts",
     "FlagsChanged",
+    "FolderBoard",
     "Gateway",
     "Impossible",
     "Kept",

@@ -13,6 +13,11 @@ from chatgate.hosting.reading import secrets_in
 from chatgate.hosting.services import Problem
 from chatgate.running.gateway import Gateway
 
+_ALONE = (
+    "no enabled plugin carries wake-ups to other processes: apps hear late of mail that another process takes in, and "
+    "of what commands change"
+)
+
 
 @click.command("check")
 @json_option
@@ -31,6 +36,8 @@ def command(folder: Folder, as_json: bool) -> None:
     problems = gateway.check()
     problems += [Problem("error", text) for text in _nobody_brings(gateway)]
     problems += [Problem("warning", text) for text in _open_secrets(gateway)]
+    if gateway.hub.implements("open_store") and not gateway.hub.implements("board"):
+        problems.append(Problem("warning", _ALONE))
     data = {"plugins": [p.name for p in gateway.config.plugins], "problems": [vars(p) for p in problems]}
     lines = [f"{p.level}: {p.text}" for p in problems]
     lines += [f"{p.name}: enabled, as {p.needed_by} needs it" for p in gateway.config.plugins if p.needed_by]

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import gevent
 
-from chatgate.api import Board, Domain, Facts, Gateway, Problem, Service, Store, free_octets, hookimpl
+from chatgate.api import Board, Domain, Facts, FolderBoard, Gateway, Problem, Service, Store, free_octets, hookimpl
 from chatgate_maildb import integrity, leases
 from chatgate_maildb.blobs import Blobs
-from chatgate_maildb.board import FolderBoard
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.store import LEASES, MailStore
 

@@ -347,3 +347,11 @@ def test_every_plugin_and_setting_is_explained_in_whole_sentences():
         assert re.match(r"(?s)\S.*\.\Z", summary(factory)), f"{name}: {summary(factory)}"
         for field in dataclasses.fields(factory.Options):
             assert re.search(r"[.…]\Z", field.metadata["help"]), f"{name} {field.name}"
+
+
+def test_check_warns_of_wake_ups_that_reach_no_other_process(run, monkeypatch):
+    """A store of somebody's that does not say who carries them."""
+    run("init", "--domain", "example.org", "--local")
+    assert "wake-ups" not in run("check")
+    monkeypatch.delattr("chatgate_maildb.plugin.MailDb.chatgate_board")
+    assert "warning: no enabled plugin carries wake-ups to other processes" in run("check")

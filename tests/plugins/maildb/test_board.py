@@ -8,9 +8,9 @@ import sys
 
 import gevent
 import pytest
-from chatgate_maildb.board import FolderBoard
 
 from chatgate.api import BindError, Delivery
+from chatgate.running.folderboard import FolderBoard
 from chatgate.testing import until
 
 
@@ -70,7 +70,7 @@ def test_alone_nothing_is_sent_nor_is_the_folder_read(tmp_path, monkeypatch):
     old = os.stat(tmp_path / "awake").st_mtime - 60
     os.utime(tmp_path / "awake", (old, old))
     listdir = os.listdir
-    monkeypatch.setattr("chatgate_maildb.board.os.listdir", lambda path: lists.append(path) or listdir(path))
+    monkeypatch.setattr("chatgate.running.folderboard.os.listdir", lambda path: lists.append(path) or listdir(path))
     for key in range(100):
         ear.board.post(key)
     assert len(lists) == 1 and not ear.board.others._unsent and not ear.board.others._scheduled
@@ -94,7 +94,7 @@ def test_nobody_listens(tmp_path):
 
 def test_the_socket_of_a_process_that_was_killed_goes(tmp_path, ears):
     code = (
-        "import sys, time; from pathlib import Path; from chatgate_maildb.board import FolderBoard\n"
+        "import sys, time; from pathlib import Path; from chatgate.running.folderboard import FolderBoard\n"
         "FolderBoard(Path(sys.argv[1])).others.bind(); print('bound', flush=True); time.sleep(600)"
     )
     child = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], stdout=subprocess.PIPE)
@@ -120,7 +120,7 @@ def test_a_full_queue_delays_nobody_and_is_tried_again(tmp_path, ears):
 
 
 def test_of_a_process_that_does_not_read_no_more_is_kept_than_that(tmp_path, monkeypatch):
-    monkeypatch.setattr("chatgate_maildb.board._MOST", 50)
+    monkeypatch.setattr("chatgate.running.folderboard._MOST", 50)
     deaf, command = FolderBoard(tmp_path), FolderBoard(tmp_path)
     deaf.others.bind()
     for key in range(5000):

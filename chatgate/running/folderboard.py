@@ -20,9 +20,11 @@ from pathlib import Path
 import gevent
 from gevent import socket
 
-from chatgate.api import Background, BindError, LocalBoard
+from chatgate.network.listeners import BindError
+from chatgate.running.background import Background
+from chatgate.store.board import LocalBoard
 
-log = logging.getLogger("chatgate.maildb")
+log = logging.getLogger("chatgate.board")
 
 _KEY = struct.calcsize("=q")
 _AT_ONCE = 1000  # keys in a datagram
@@ -33,13 +35,18 @@ _SETTLED = 1_000_000_000  # nanoseconds: a folder changed twice within them may 
 
 
 class FolderBoard(LocalBoard):
-    """folder: the store's, which no other user may enter."""
+    """For a store on this machine: answer `chatgate_board` with one, and `chatgate_services` with its `others`, which
+    listens.
+
+    folder: the store's, which no other user may enter.
+    """
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
         self.others = Others(folder, super().post)
 
     def post(self, key: int) -> None:
+        """As `Board.post`, and the watchers of every other process."""
         super().post(key)
         self.others.tell(key)
 
@@ -50,7 +57,7 @@ class Others(Background):
     """
 
     def __init__(self, folder: Path, heard: Callable[[int], None]) -> None:
-        super().__init__("maildb", self._receive)
+        super().__init__("board", self._receive)
         self._store, self._folder, self._heard = folder, folder / "awake", heard
         self._watched = str(self._folder)
         self._sending = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
