@@ -42,7 +42,6 @@ TEST = [
     "pytest",
     "ruff",
     "setuptools>=71",  # builds the template in a test
-    "slipcover",
     "types-gevent",
     "types-qrcode",
 ]

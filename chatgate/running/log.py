@@ -93,7 +93,7 @@ def _catch_the_rest(blame: Blame) -> None:
 
     def report(context: Any, *error: Any) -> None:
         if not isinstance(context, tuple):  # a thread pool passes one; the greenlet that asked gets that error anyway
-            _uncaught(f"greenlet failed plugin={blame.of(error[2], context)}", *error)
+            _uncaught(f"greenlet failed plugin={blame.of(error[2])}", *error)
 
     hub.print_exception = report
     if sys.excepthook is sys.__excepthook__:  # nobody else's, such as a test's
@@ -110,16 +110,14 @@ class Blame:
     def __init__(self, plugins: Iterable[Enabled]) -> None:
         self._places = [(_place(_package(one.factory.__module__)), one.name) for one in plugins]
 
-    def of(self, trace: TracebackType | None, greenlet: object = None) -> str:
-        """The innermost plugin whose code was running, or else the one that spawned the greenlet. "-": none of them."""
+    def of(self, trace: TracebackType | None) -> str:
+        """The innermost plugin whose code was running. "-": none of them. Who spawned a greenlet is not known: for that
+        gevent would keep stack frames with each connection.
+        """
         frames: list[Any] = []
         while trace:
             frames.insert(0, trace.tb_frame)
             trace = trace.tb_next
-        frame = getattr(greenlet, "spawning_stack", None)  # gevent's own, as those of then may be gone
-        while frame:
-            frames.append(frame)
-            frame = frame.f_back
         files = (frame.f_code.co_filename for frame in frames)
         return next((name for file in files for place, name in self._places if file.startswith(place)), "-")
 

@@ -220,7 +220,7 @@ class Broken:
     def __init__(self, gateway, options): pass
     def bind(self): pass
     def start(self):
-        gevent.spawn(sys.exit, 7)
+        gevent.spawn(lambda: sys.exit(7))
         gevent.spawn(lambda: open("/secret of a client"))
         import threading
         threading.Thread(target=lambda: 1 / 0).start()

@@ -124,6 +124,7 @@ def imap(gateway: Gateway, address: str = ALICE) -> Callable[[bytes], bytes]:
         session, line = Session("imap", "192.0.2.1", tls=True), Line(b"")
         session.account = account
         connection = Connection(plugin, session, line)
+        connection.logged_in()
         connection.wire.deadline = 0.0  # nothing more is waited for
         connection.wire._in += b"a EXAMINE INBOX\r\na ENABLE QRESYNC\r\na SEARCH RETURN (SAVE) ALL\r\n" + data + b"\r\n"
         connection.run()

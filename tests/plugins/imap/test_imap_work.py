@@ -192,13 +192,13 @@ def test_what_is_read_faster_than_it_is_worked_on_gives_others_their_turn(stage)
     bomb, quick = stage["bomb"], stage["quick"]
     bomb.do("COMPRESS DEFLATE")
     packer = zlib.compressobj(1, zlib.DEFLATED, -15)
-    said = packer.compress(b"x APPEND INBOX {60000000+}\r\n" + bytes(60_000_000) + b"\r\n")
+    said = packer.compress(b"x APPEND INBOX {100000000+}\r\n" + bytes(100_000_000) + b"\r\n")
     bomb.send(said + packer.flush(zlib.Z_SYNC_FLUSH))
     refused, answers = gevent.spawn(bomb.receive), 0
     while not refused.ready():
         quick.do("NOOP")
         answers += 1
-    assert answers > 10
+    assert answers > 5
 
 
 def test_a_large_command_leaves_nothing_to_the_collector(own_gateway):

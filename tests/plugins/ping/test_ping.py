@@ -120,16 +120,19 @@ def gateway(folder, smtp=None, imap=None, core=None):
     return Gateway(Config(folder, CoreOptions(**{"domain": "example.org"} | (core or {})), tuple(plugins)))
 
 
+def own(*facts):
+    made = gateway(*facts)
+    return places.own(made, made.domains.first)
+
+
 def test_the_gateways_own_ports(tmp_path):
-    server = places.own(gateway(tmp_path, {}, {}))
+    server = own(tmp_path, {}, {})
     assert [str(place) for place in (server.submission, server.imap)] == ["127.0.0.1:465", "127.0.0.1:993"]
     assert server.submission.security == server.imap.security == "ssl"
-    server = places.own(
-        gateway(
-            tmp_path,
-            {"submissions": (), "submission": ("[::1]:2587",)},
-            {"imaps": ("unix:/run/x", "192.0.2.1:2993", "*:993")},
-        )
+    server = own(
+        tmp_path,
+        {"submissions": (), "submission": ("[::1]:2587",)},
+        {"imaps": ("unix:/run/x", "192.0.2.1:2993", "*:993")},
     )
     assert (str(server.submission), server.submission.security) == ("[::1]:2587", "starttls")
     assert str(server.imap) == "192.0.2.1:2993"
@@ -137,9 +140,9 @@ def test_the_gateways_own_ports(tmp_path):
 
 def test_ports_that_are_not_there(tmp_path):
     with pytest.raises(PluginError, match="'smtp' is not enabled"):
-        places.own(gateway(tmp_path, None, {}))
+        own(tmp_path, None, {})
     with pytest.raises(PluginError, match="'imap' is not enabled or has no address for imaps or imap"):
-        places.own(gateway(tmp_path, {}, {"imaps": (), "imap": ("unix:/run/x",)}))
+        own(tmp_path, {}, {"imaps": (), "imap": ("unix:/run/x",)})
 
 
 def test_dclogin_links():
