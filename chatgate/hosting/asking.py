@@ -41,7 +41,7 @@ class Answerer(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Hook:
     """One hook as it is asked. answerers, wrappers: in the order of asking. fits: tests answers; None for an observer.
-    first: the first answer decides. veto: only a refusing Reply does. complete: tests an answer against the facts.
+    first: the first answer decides. veto: only a refusing Reply does. complete: a further test of answers that fit.
     """
 
     answerers: tuple[Answerer, ...]
@@ -49,11 +49,11 @@ class Hook:
     fits: Test | None
     first: bool
     veto: bool
-    complete: Callable[[Any, dict[str, Any]], bool] | None
+    complete: Test | None
 
-    def check(self, answer: Any, facts: dict[str, Any]) -> None:
+    def check(self, answer: Any) -> None:
         """Raises WrongAnswer. answer: not None."""
-        if self.fits is None or not self.fits(answer) or (self.complete and not self.complete(answer, facts)):
+        if self.fits is None or not self.fits(answer) or (self.complete and not self.complete(answer)):
             raise WrongAnswer(type(answer).__name__)
 
 
@@ -86,7 +86,7 @@ class Question:
             answer = one.put(facts)
             if answer is None:
                 continue
-            hook.check(answer, facts)
+            hook.check(answer)
             if hook.first and not (hook.veto and answer.accepts):
                 return answer
             given.append(answer)
@@ -120,6 +120,6 @@ class Question:
             generator.send(answer)
         except StopIteration as end:
             if end.value is not None:
-                self._hook.check(end.value, self._facts)
+                self._hook.check(end.value)
             return end.value
         raise RuntimeError("a wrapper yielded twice")

@@ -99,7 +99,7 @@ class Door(Generic[P, T]):
             if hook.fits is None:
                 return None, None
             if answer is not None:
-                hook.check(answer, facts)
+                hook.check(answer)
             return answer, None
         except BaseException as error:
             if not clock.threw(error) and faults.thrown_in(error):

@@ -297,8 +297,8 @@ UNHURRIED = frozenset({"chatgate_expire"})
 _METADATA_ENTRY = re.compile(r"/(?:private|shared)(?:/[!-$&-)+-.0-@[-~]+)+")  # RFC 5464 §3.1; no capitals
 _WORD = re.compile(r"[!-~]+")
 
-# What else an answer of the right type must fulfil, given the facts of the question.
-COMPLETE: dict[str, Callable[[Any, dict[str, Any]], bool]] = {
-    "chatgate_metadata_entries": lambda answer, facts: all(map(_METADATA_ENTRY.fullmatch, answer)),
-    "chatgate_capabilities": lambda answer, facts: all(map(_WORD.fullmatch, answer)),
+# What else an answer of the right type must fulfil.
+COMPLETE: dict[str, Callable[[Any], bool]] = {
+    "chatgate_metadata_entries": lambda answer: all(map(_METADATA_ENTRY.fullmatch, answer)),
+    "chatgate_capabilities": lambda answer: all(map(_WORD.fullmatch, answer)),
 }

@@ -12,6 +12,7 @@ import os
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any
@@ -114,12 +115,8 @@ class Blame:
         """The innermost plugin whose code was running. "-": none of them. Who spawned a greenlet is not known: for that
         gevent would keep stack frames with each connection.
         """
-        frames: list[Any] = []
-        while trace:
-            frames.insert(0, trace.tb_frame)
-            trace = trace.tb_next
-        files = (frame.f_code.co_filename for frame in frames)
-        return next((name for file in files for place, name in self._places if file.startswith(place)), "-")
+        files = [frame.f_code.co_filename for frame, _ in traceback.walk_tb(trace)]
+        return next((name for file in reversed(files) for place, name in self._places if file.startswith(place)), "-")
 
 
 def _place(package: str) -> str:

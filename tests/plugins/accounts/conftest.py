@@ -1,13 +1,12 @@
 """A gateway with accounts and the shipped store, in a folder of its own, and a few mailboxes."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
-from chatgate.api import Delivery
 from chatgate.running.gateway import Gateway
 from chatgate.testing import config
+from tests.people import People
 
 
 @pytest.fixture
@@ -33,19 +32,6 @@ def gateway(open_gateway):
 @pytest.fixture
 def store(gateway):
     return gateway.store
-
-
-class People:
-    """Accounts by their local part, made when first named."""
-
-    def __init__(self, store):
-        self.store = store
-
-    def __getattr__(self, name: str) -> SimpleNamespace:
-        address = f"{name}@example.org"
-        account = self.store.account(address) or self.store.create_account(address, "secret")
-        box = self.store.mailbox(account.id, "INBOX").id
-        return SimpleNamespace(id=account.id, address=address, box=box, inbox=Delivery(address, box, account.id))
 
 
 @pytest.fixture

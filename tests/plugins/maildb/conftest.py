@@ -1,15 +1,14 @@
 """A store in a folder of its own, and a few mailboxes to work with."""
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 from chatgate_maildb import MailDb, MailDbOptions
 
-from chatgate.api import Delivery
 from chatgate.hosting.confd import Config, Enabled
 from chatgate.hosting.options import CoreOptions
 from chatgate.running.gateway import Gateway
+from tests.people import People
 
 
 @pytest.fixture
@@ -35,19 +34,6 @@ def gateway(open_gateway):
 @pytest.fixture
 def store(gateway):
     return gateway.store
-
-
-class People:
-    """Accounts by their local part, made when first named."""
-
-    def __init__(self, store):
-        self.store = store
-
-    def __getattr__(self, name: str) -> SimpleNamespace:
-        address = f"{name}@example.org"
-        account = self.store.account(address) or self.store.create_account(address, "secret")
-        box = self.store.mailbox(account.id, "INBOX").id
-        return SimpleNamespace(id=account.id, address=address, box=box, inbox=Delivery(address, box, account.id))
 
 
 @pytest.fixture
