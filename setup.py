@@ -32,6 +32,7 @@ PLUGINS = [
 
 TEST = [
     "cmping",
+    "coverage",
     "deltachat-rpc-client",
     "deltachat-rpc-server",
     "hypothesis",
