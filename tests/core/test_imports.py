@@ -14,7 +14,7 @@ CORE_MAY_IMPORT = {"pluggy", "gevent", "click", "chatgate"}
 # Their modules in the standard library: what the core must not speak.
 PROTOCOLS = {"smtplib", "imaplib", "http", "urllib", "sqlite3", "email", "asyncio", "wsgiref", "poplib"}
 # What plugins may share beside chatgate.api; no plugins themselves.
-LIBRARIES = {"chatgate_filedb"}
+LIBRARIES = {"chatgate_filedb", "chatgate_resolver"}
 # From the ground up: each may use itself and what comes before it. What types need is no use.
 ROOMS = ["", "store", "network", "mail", "hosting", "running", "cli"]
 # Above all rooms: the door for plugins, the start, and the kit for tests, which brings clients along.
