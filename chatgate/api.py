@@ -15,6 +15,7 @@ from chatgate.addresses import address_literal, normal_address, shown_address, v
 from chatgate.command import domain_option, fail, json_option, new_file, show
 from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
+from chatgate.hosting.dnsrecords import DnsRecord, service_records
 from chatgate.hosting.facts import Facts
 from chatgate.hosting.hookspecs import hookimpl, hookspec
 from chatgate.hosting.options import Secret, option, required
@@ -24,7 +25,7 @@ from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath, fields, split
 from chatgate.names import bare, ip
 from chatgate.network.limiter import Limiter
-from chatgate.network.listeners import BindError, bind, shown
+from chatgate.network.listeners import BindError, bind, ports, shown
 from chatgate.network.peers import Networks
 from chatgate.network.peers import normal as normal_peer
 from chatgate.network.server import Server
@@ -110,6 +111,7 @@ __all__ = [
     "Credentials",
     "Delivery",
     "Destination",
+    "DnsRecord",
     "Domain",
     "Domains",
     "Edit",
@@ -195,8 +197,10 @@ __all__ = [
     "normal_peer",
     "octets",
     "option",
+    "ports",
     "raised_at",
     "required",
+    "service_records",
     "show",
     "shown",
     "shown_address",

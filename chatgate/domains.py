@@ -35,6 +35,13 @@ class Domain:
     def __repr__(self) -> str:
         return f"Domain({self.name})"
 
+    @property
+    def dns_host(self) -> str:
+        """The name of its host in the DNS: `hostname`, or its own name where that is an IP address, which no record can
+        name as a host.
+        """
+        return names.bare(self.name) if names.ip(self.hostname) else self.hostname
+
     def options(self, general: T) -> T:
         """These options, such as those a plugin was made with, as they hold for this domain. Costs one dict lookup."""
         found = self._own.get(id(general))

@@ -30,6 +30,7 @@ import click
 import pluggy
 
 # Types of answers are imported at run time too, as answers are checked against them (chatgate/hosting/answers.py).
+from chatgate.hosting.dnsrecords import DnsRecord
 from chatgate.hosting.facts import Facts
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.headers import Edit, Prepend, ReversePath
@@ -105,6 +106,14 @@ def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
 def chatgate_facts(domain: Domain) -> Facts | None:
     """What do you add to the facts about this domain that people are told: limits, how long things are kept, who may
     register? Asked each time a page or a command shows them, so be quick, and state what holds at that moment.
+    """
+
+
+@hookspec
+def chatgate_dns_records(domain: Domain) -> Sequence[DnsRecord] | None:
+    """What do you add to the records that this domain should have in the DNS? Asked by commands that print or compare
+    them, and now and then by a gateway that watches over them. Not asked for a domain that is an IP address: it has no
+    zone.
     """
 
 

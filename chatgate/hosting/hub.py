@@ -32,6 +32,7 @@ class Hub(Registry):
         self.ready = self.collection(spec.chatgate_ready)
         self.check = self.collection(spec.chatgate_check)
         self.facts = self.collection(spec.chatgate_facts)
+        self.dns_records = self.collection(spec.chatgate_dns_records)
         self.commands = self.observers(spec.chatgate_commands)
 
         self.connect = self.decision(spec.chatgate_connect)

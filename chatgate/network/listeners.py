@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 
 from gevent import socket
 
@@ -85,6 +86,12 @@ def _bind_unix(path: str, backlog: int) -> socket.socket:
         sock.close()
         raise
     return sock
+
+
+def ports(addresses: Iterable[str]) -> list[int]:
+    """The TCP ports of addresses as `bind` takes them, each once, without those that the system is to choose (0)."""
+    found = [text.rpartition(":")[2] for text in addresses if not text.startswith("unix:")]
+    return list(dict.fromkeys(int(port) for port in found if port.isdigit() and port != "0"))
 
 
 def shown(sock: socket.socket) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from chatgate.api import Domain, Facts, Gateway, Server, Session, Uploads, hookimpl
+from chatgate.api import DnsRecord, Domain, Facts, Gateway, Server, Session, Uploads, hookimpl, service_records
 
 from .options import ImapOptions
 from .session.connection import Connection
@@ -41,6 +41,13 @@ class Imap:
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
         return Facts(listens={"imaps": self.options.imaps, "imap": self.options.imap})
+
+    @hookimpl
+    def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
+        return [
+            *service_records(domain, "imaps", self.options.imaps, "apps find where to read"),
+            *service_records(domain, "imap", self.options.imap, "apps find where to read, with STARTTLS"),
+        ]
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Server]:

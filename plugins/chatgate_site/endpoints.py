@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 from typing import NamedTuple
 
-from chatgate.api import Certificate, Domain, Gateway, PluginError, ip
+from chatgate.api import Certificate, Domain, Gateway, PluginError, ip, ports
 from chatgate_site.options import SiteOptions
 
 log = logging.getLogger("chatgate.site")
@@ -87,10 +87,6 @@ class Endpoints:
             for port in sorted(self._ports(service), key=lambda p: p not in standard)
         ]
 
-    def _set_to(self, service: str) -> tuple[str, ...]:
-        own = {"https": self.options.https, "http": self.options.http}
-        return own[service] if service in own else self.listens(service)
-
     def listens(self, service: str) -> tuple[str, ...]:
         """The addresses that a service such as "mx" is set to."""
         return self.gateway.facts(self._domain).listens.get(service, ())
@@ -98,9 +94,8 @@ class Endpoints:
     def _ports(self, service: str) -> list[int]:
         """The ports a running service listens on, else those it is configured for; finding these takes much longer."""
         running = (one.listening for one in self.gateway.services if one.name == service)
-        addresses = next(filter(None, running), None) or self._set_to(service)
-        found = [text.rpartition(":")[2] for text in addresses if not text.startswith("unix:")]
-        return list(dict.fromkeys(int(port) for port in found if port.isdigit() and port != "0"))
+        addresses = next(filter(None, running), None) or self.listens(service)
+        return ports(addresses)
 
 
 def _changed(path: Path) -> int:

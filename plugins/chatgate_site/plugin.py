@@ -9,7 +9,7 @@ from typing import Any
 import click
 from bottle import HTTPResponse
 
-from chatgate.api import Domain, Gateway, PluginError, Problem, Service, Session, hookimpl, ip
+from chatgate.api import DnsRecord, Domain, Facts, Gateway, PluginError, Problem, Service, Session, hookimpl, ip
 from chatgate_site import command, hooks, http, invite
 from chatgate_site.new import New
 from chatgate_site.options import SiteOptions
@@ -89,6 +89,17 @@ class Site:
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
         cli.add_command(command.make(self.gateway.domains, self._places))
+
+    @hookimpl
+    def chatgate_facts(self) -> Facts:
+        return Facts(listens={"https": self.options.https, "http": self.options.http})
+
+    @hookimpl
+    def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
+        if not self.at(domain).url or domain.name.startswith(("www.", "_")):
+            return []
+        why = "who types www. before the name finds the site"
+        return [DnsRecord(f"www.{domain.name}", "CNAME", f"{domain.dns_host}.", False, why)]
 
     @hookimpl
     def chatgate_metadata_entries(self, mailbox: str) -> list[str]:

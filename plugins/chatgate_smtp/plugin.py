@@ -10,6 +10,7 @@ from typing import Any
 from chatgate.api import (
     UNAVAILABLE,
     Account,
+    DnsRecord,
     Domain,
     Envelope,
     Facts,
@@ -21,6 +22,7 @@ from chatgate.api import (
     Uploads,
     address_literal,
     hookimpl,
+    service_records,
 )
 from chatgate_smtp.dialogue import line
 from chatgate_smtp.driver import Stream, run
@@ -128,6 +130,16 @@ class Smtp:
         core, own = domain.options(self.gateway.config.core), self.options
         listens = {"submissions": own.submissions, "submission": own.submission, "mx": own.mx}
         return Facts(listens=listens, message_octets=core.max_message_bytes)
+
+    @hookimpl
+    def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
+        own, host, found = self.options, domain.dns_host, list[DnsRecord]()
+        # Without MX the host of the domain's own name is taken (RFC 5321 §5.1); other servers may also use HTTPS there.
+        if own.mx or host != domain.name:
+            found.append(DnsRecord(domain.name, "MX", f"10 {host}.", True, "other mail servers deliver here"))
+        found += service_records(domain, "submissions", own.submissions, "apps find where to send")
+        found += service_records(domain, "submission", own.submission, "apps find where to send, with STARTTLS")
+        return found
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Server]:

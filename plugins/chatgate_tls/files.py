@@ -42,6 +42,14 @@ class Files:
             return False
         return not seen.missing and not seen.unfit
 
+    def issuer(self) -> str:
+        """The organization that has signed the existing certificate; "" for none, and for a self-signed one."""
+        try:
+            seen = look(self.chain, self.key, [])
+        except (PluginError, OSError):
+            return ""
+        return "" if seen.self_signed else seen.issuer
+
     def certificate(self, read_only: bool) -> tuple[Certificate, list[Problem]]:
         """The certificate on disk, made now if necessary, and the problems with it. Raises PluginError if it cannot be
         used.

@@ -25,13 +25,15 @@ _WRONG_NAME = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MI
 @dataclass(frozen=True)
 class Seen:
     """self_signed: no authority has signed it. days_left, days_old: until notAfter, since notBefore; may be negative.
-    missing: the names it is not valid for. unfit: why no client would accept it for any name, or "".
+    missing: the names it is not valid for. issuer: the organization that has signed it. unfit: why no client would
+    accept it for any name, or "".
     """
 
     self_signed: bool = False
     days_left: float = float("inf")
     days_old: float = float("inf")
     missing: tuple[str, ...] = ()
+    issuer: str = ""
     unfit: str = ""
 
 
@@ -59,6 +61,7 @@ def look(chain: Path, key: Path, names: Sequence[str]) -> Seen:
         days_left=(ssl.cert_time_to_seconds(certificate["notAfter"]) - now) / 86400,
         days_old=(now - ssl.cert_time_to_seconds(certificate["notBefore"])) / 86400,
         missing=tuple(missing),
+        issuer=dict(pair for part in certificate["issuer"] for pair in part).get("organizationName", ""),
     )
 
 

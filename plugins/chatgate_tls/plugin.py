@@ -5,10 +5,18 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass
 
-from chatgate.api import Certificate, Domain, Gateway, Problem, bare, hookimpl, option
+from chatgate.api import Certificate, DnsRecord, Domain, Gateway, Problem, bare, hookimpl, option
 from chatgate_tls.files import Files
 
 log = logging.getLogger("chatgate.tls")
+
+# What well known authorities are called in CAA records (RFC 8659), by the organization that their certificates name.
+AUTHORITIES = {
+    "Buypass AS-983163327": "buypass.com",
+    "Google Trust Services": "pki.goog",
+    "Let's Encrypt": "letsencrypt.org",
+    "ZeroSSL": "sectigo.com",
+}
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,14 @@ class Tls:
         for problem in problems:
             log.warning("%s", problem.text)
         return certificate
+
+    @hookimpl
+    def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
+        authority = AUTHORITIES.get(self._of(domain).issuer())
+        if authority is None:
+            return []
+        why = "only this authority issues certificates for the domain"
+        return [DnsRecord(domain.name, "CAA", f'0 issue "{authority}"', False, why)]
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

@@ -46,14 +46,16 @@ def public(path):
     return x509.load_pem_x509_certificate(path.read_bytes()).public_key()
 
 
-def issue(folder, dns, *, days=90, issuer="Some CA", key=None, usage=None):
+def issue(folder, dns, *, days=90, issuer="Some CA", organization="", key=None, usage=None):
     """A certificate of somebody else's making, in the default place."""
     key = key or ec.generate_private_key(ec.SECP256R1())
     now = datetime.datetime.now(datetime.UTC)
+    signed = [x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]
+    signed += [x509.NameAttribute(x509.NameOID.ORGANIZATION_NAME, organization)] if organization else []
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, dns[0])]))
-        .issuer_name(x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, issuer)]))
+        .issuer_name(x509.Name(signed))
         .public_key(key.public_key())
         .serial_number(1)
         .not_valid_before(now - 100 * DAY)
