@@ -13,6 +13,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "chatgate/__init__.py").rea
 PLUGINS = [
     "accounts = chatgate_accounts.plugin:Accounts",
     "appversions = chatgate_appversions.plugin:AppVersions",
+    "courier = chatgate_courier.plugin:Courier",
     "gate = chatgate_gate.plugin:Gate",
     "imap = chatgate_imap.plugin:Imap",
     "invite = chatgate_invite.plugin:Invite",

@@ -170,10 +170,12 @@ def chatgate_filter(session: Session, envelope: Envelope) -> Reply | None:
 
 
 @hookspec
-def chatgate_sign(envelope: Envelope, content: bytes) -> Sequence[Prepend] | None:
-    """What do you put on top of this message, now that nobody changes it any more? Asked once per message, after the
-    edits: `content` is what is stored and sent. The fields that plugins add here go above it, those of the plugin asked
-    first at the very top. Signers do not see each other's fields. A failure refuses the message.
+def chatgate_sign(sender: str, content: bytes) -> Sequence[Prepend] | None:
+    """What do you put on top of this message, which is about to leave? Asked by `Intake.signed` for each attempt to
+    hand a message to another server, and for notices of non-delivery; not for mail that stays here. sender: the
+    reverse-path, "" for a notice. content: what will be sent. The fields that plugins add here go above it, those of
+    the plugin asked first at the very top. Signers do not see each other's fields. A failure keeps the message from
+    being sent, for now.
     """
 
 

@@ -1,4 +1,4 @@
-"""The way of a message into the store: receive, filter, sign, store. See docs/flow.md."""
+"""The way of a message into the store: receive, filter, store. See docs/flow.md."""
 
 from __future__ import annotations
 
@@ -84,7 +84,6 @@ class Intake:
             edits = self.receive(session, envelope)
             self.filter(session, envelope)
             envelope, content = self._edited(envelope, edits)
-            content = self._signed(envelope, content)
             left_out = self._keep(session, envelope, content)
             if left_out and envelope.origin == "account":
                 self._tell(session, envelope, content, left_out)
@@ -123,18 +122,21 @@ class Intake:
             log.error("header edit refused id=%s", envelope.id)
             raise Refused(UNAVAILABLE) from None
 
-    def _signed(self, envelope: Envelope, content: bytes) -> bytes:
-        """The final content with the fields that plugins put on top of it. Raises Refused."""
+    def signed(self, sender: str, content: bytes) -> bytes | Reply:
+        """The content as another server is to get it: with the fields that plugins put on top (`chatgate_sign`); a
+        refusal for now where one of them failed. For whoever hands mail on, once for each attempt, as signatures carry
+        the time. sender: the reverse-path, "" for a notice.
+        """
         if not self._hub.implements("sign"):
             return content
-        answers = self._hub.sign.all(envelope=envelope, content=content)
+        answers = self._hub.sign.all(sender=sender, content=content)
         if isinstance(answers, Reply):
-            raise Refused(answers)
+            return answers
         try:
             return prepended(content, [field for fields in answers for field in fields])
         except ValueError:
-            log.error("signature refused id=%s", envelope.id)
-            raise Refused(UNAVAILABLE) from None
+            log.error("signature refused")
+            return UNAVAILABLE
 
     def _keep(self, session: Session, envelope: Envelope, content: bytes) -> list[dsn.Failure]:
         """Put it on disk; returns the recipients that did not get it. Raises Refused when nobody did."""
@@ -240,7 +242,10 @@ class Intake:
         inbox = self.resolve(session, own, envelope.sender)
         if isinstance(inbox, Delivery):
             own.destinations[envelope.sender] = replace(inbox, beyond=_BEYOND)
-        self._keep(session, own, self._signed(own, notice))
+        signed = self.signed("", notice)
+        if isinstance(signed, Reply):
+            raise Refused(signed)
+        self._keep(session, own, signed)
         log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(left_out), own.id)
 
 

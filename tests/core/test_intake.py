@@ -7,6 +7,7 @@ import gevent.event
 import pytest
 
 from chatgate.api import (
+    UNAVAILABLE,
     Delivery,
     NoSuchMailbox,
     Outgoing,
@@ -137,9 +138,6 @@ def refuse(envelope):
         (plugin(receive=lambda envelope: crash()), 451),
         (plugin(recipient=lambda address: crash()), 451),
         (plugin(recipient=lambda address: Reply(452, "4.2.2", "full")), 452),
-        (plugin(sign=lambda content: crash()), 451),
-        (plugin(sign=lambda content: [Remove("A")]), 451),
-        (plugin(sign=lambda content: [Prepend("Seal", "a\r\n\r\nb")]), 451),
         (plugin(receive=lambda envelope: [ReversePath("a>\r\nDATA")]), 451),
         (plugin(filter=lambda envelope: setattr(envelope, "sender", "")), 451),
     ],
@@ -223,23 +221,36 @@ def test_the_first_answer_names_the_destination_and_policies_before_it_can_refus
     assert list(envelope.destinations) == ["1@d.test", "3@d.test"]
 
 
-def test_signers_see_the_final_octets_and_put_fields_on_top_of_them():
+def test_signers_put_fields_on_top_of_what_leaves_and_not_of_what_stays():
     seen = []
 
     def sign(name):
-        return lambda content: seen.append(content) or [Prepend(name, "x"), Prepend(name, "y")]
+        return lambda sender, content: seen.append((sender, content)) or [Prepend(name, "x"), Prepend(name, "y")]
 
-    made = gateway(plugin(sign=sign("First")), plugin(sign=sign("Second")), plugin(sign=lambda envelope: None))
-    reply, keeper = accept(made, "1@d.test", "2@d.test")
+    made = gateway(plugin(sign=sign("First")), plugin(sign=sign("Second")), plugin(sign=lambda sender: None))
+    reply, keeper = accept(made, "1@d.test", "far")
     final = b"A: 1\r\n\r\nbody\r\n"
-    assert reply.code == 250 and seen == [final] * 2, "once a message"
-    assert keeper.kept[0][0] == b"First: x\r\nFirst: y\r\nSecond: x\r\nSecond: y\r\n" + final
+    assert reply.code == 250 and not seen and keeper.kept[0][0] == final
+    assert made.intake.signed("a@b.test", final) == b"First: x\r\nFirst: y\r\nSecond: x\r\nSecond: y\r\n" + final
+    assert seen == [("a@b.test", final)] * 2, "neither sees the other's fields"
+
+
+@pytest.mark.parametrize(
+    "sign",
+    [
+        lambda content: crash(),
+        lambda content: [Remove("A")],
+        lambda content: [Prepend("Seal", "a\r\n\r\nb")],
+    ],
+)
+def test_what_cannot_be_signed_does_not_leave(sign):
+    assert gateway(plugin(sign=sign)).intake.signed("", b"\r\n") == UNAVAILABLE
 
 
 def test_nobody_is_asked_to_sign_where_nobody_does(monkeypatch):
     made = gateway()
     monkeypatch.delattr(made.hub, "sign")
-    assert accept(made)[0].code == 250
+    assert made.intake.signed("", b"\r\n") == b"\r\n"
 
 
 class Goes:

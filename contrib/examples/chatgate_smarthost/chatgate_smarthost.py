@@ -1,7 +1,7 @@
 """An example of sending: mail that accounts send to certain other domains goes to one server, which relays it.
 
 It shows what a plugin that delivers elsewhere needs: an answer to `chatgate_recipient`, a worker on the store's queue
-that may die at any time, and a field computed from the final octets by `chatgate_sign`.
+that may die at any time, and a field that `chatgate_sign` computes from the octets that leave.
 """
 
 from __future__ import annotations
@@ -66,8 +66,8 @@ class Smarthost:
         return Outgoing(address, domain) if envelope.origin != "peer" and domain in self._domains else None
 
     @hookimpl
-    def chatgate_sign(self, envelope: Envelope, content: bytes) -> list[Prepend] | None:
-        if not self._options.seal_key or not any(isinstance(d, Outgoing) for d in envelope.destinations.values()):
+    def chatgate_sign(self, content: bytes) -> list[Prepend] | None:
+        if not self._options.seal_key:
             return None
         seal = hmac.new(self._options.seal_key.encode(), content, hashlib.sha256).hexdigest()
         return [Prepend("Relay-Seal", f"v=1; hmac-sha256={seal}")]
@@ -119,10 +119,13 @@ class Smarthost:
         host, _, port = self._options.host.rpartition(":")
         recipients = [row.recipient for row in rows]
         refused: dict[str, tuple[int, bytes | str]]
+        signed = self._gateway.intake.signed(rows[0].sender, content)
+        if isinstance(signed, Reply):
+            return dict.fromkeys(recipients, signed)
         me = self._gateway.domains.first.hostname
         try:
             with smtplib.SMTP(host, int(port), me, timeout=self._options.timeout_seconds) as smtp:
-                refused = {**smtp.sendmail(rows[0].sender, recipients, content)}
+                refused = {**smtp.sendmail(rows[0].sender, recipients, signed)}
         except smtplib.SMTPRecipientsRefused as error:
             refused = {**error.recipients}
         except smtplib.SMTPResponseException as error:

@@ -1,0 +1,25 @@
+"""What an operator can set in conf.d/NN-courier.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatgate.api import Networks, option
+from chatgate_courier.policy import rules
+
+
+@dataclass(frozen=True)
+class CourierOptions:
+    peers: tuple[str, ...] = option(
+        ("[*] verify=no", "_* verify=no", "nauta.cu tls=no"),
+        "How mail goes to which domains, a rule each: a domain, *.domain, an IP address in brackets, [*] for all of "
+        "these, _* or *, and any of deny, deny=TEXT, allow, hold, route=HOST:PORT, proxy=socks5://HOST:PORT, tls=no, "
+        "verify=no, way=https, way=smtp. `chatgate peers` makes further rules, which stand above these.",
+    )
+    private_networks: tuple[str, ...] = option(
+        (), "Addresses or networks that are not on the Internet, such as 10.0.0.0/8, to which mail may go all the same."
+    )
+
+    def __post_init__(self) -> None:
+        rules(self.peers)
+        Networks(self.private_networks)

@@ -1,0 +1,27 @@
+"""The hooks: which addresses are elsewhere; the services that hand mail on."""
+
+from __future__ import annotations
+
+from chatgate.api import Envelope, Gateway, Networks, Outgoing, Reply, hookimpl
+from chatgate_courier.options import CourierOptions
+from chatgate_courier.policy import Policies
+from chatgate_courier.routing import Routing
+
+_FILE = "courier-policy.toml"
+
+
+class Courier:
+    """Mail to other servers: what accounts here send elsewhere is kept in the queue and handed on."""
+
+    Options = CourierOptions
+    order = 70  # after the accounts of this server, and the plugins that refuse recipients
+
+    def __init__(self, gateway: Gateway, options: CourierOptions) -> None:
+        self._gateway, self._options = gateway, options
+        self.policies = Policies(options.peers, gateway.path("data", _FILE))
+        self._routing = Routing(gateway.domains, self.policies, Networks(options.private_networks))
+
+    @hookimpl
+    def chatgate_recipient(self, envelope: Envelope, address: str) -> Outgoing | Reply | None:
+        # Mail from other servers is not relayed: nobody answers for these addresses, and that refuses them.
+        return None if envelope.origin == "peer" else self._routing.destination(address)
