@@ -24,6 +24,16 @@ def reload(gateway: Gateway) -> None:
     log.ANSWERS.info("reload: %s", "; ".join(done))
 
 
+def reload_level(config: confd.Config) -> None:
+    """Reload the log level alone, for the process that looks after others, which report what is wrong. config: what was
+    enabled at the start.
+    """
+    try:
+        log.setup(confd.load(config.folder).core.log_level, config.plugins)
+    except _ANYTHING:
+        pass
+
+
 def _certificate(gateway: Gateway) -> str:
     try:
         return "new certificate" if gateway.certificates.reload() else "the certificate is the same"

@@ -6,13 +6,14 @@ import ctypes
 import gc
 import signal
 import sys
+from functools import partial
 
 import click
 import gevent
 
 from chatgate import __version__
 from chatgate.cli.folder import Folder
-from chatgate.cli.reload import reload
+from chatgate.cli.reload import reload, reload_level
 from chatgate.command import fail
 from chatgate.hosting import confd
 from chatgate.hosting.registry import PluginError
@@ -91,9 +92,9 @@ def _several(folder: Folder) -> Place:
         click.echo("chatgate: ready")
         sd_notify("READY=1")
 
-    silent = watchdog()
-    beat = (lambda: sd_notify("WATCHDOG=1")) if silent else (lambda: None)
-    return Processes(core.processes, core.stop_seconds, ready, beat, silent).run()
+    beat = (lambda: sd_notify("WATCHDOG=1")) if watchdog() else (lambda: None)
+    again = partial(reload_level, folder.config)
+    return Processes(core.processes, core.stop_seconds, core.hang_seconds, ready, beat, again).run()
 
 
 def return_memory() -> None:

@@ -78,6 +78,11 @@ class CoreOptions:
     processes: int = option(
         1, "Processes that serve, each on a core of its own. Limits hold for each: with 2 they add up to twice as much."
     )
+    hang_seconds: float = option(
+        60.0,
+        "Seconds for which one of several processes may stand still or take to begin anew; then it is killed, and "
+        "another begins. 0: never.",
+    )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
     proxy_protocol_from: tuple[str, ...] = option(

@@ -67,28 +67,45 @@ class Place:
 
 @dataclass
 class _Child:
+    """told: what it writes can be read here. ready: it serves. heard: when it was begun, or has last said something.
+    reload: it is to have SIGHUP once it serves; before that it has no handler, and the signal would end it.
+    """
+
     number: int
     told: int
     begun: float = field(default_factory=time.monotonic)
-    heard: float = 0.0  # 0: it is not ready yet
+    heard: float = field(default_factory=time.monotonic)
+    ready: bool = False
+    reload: bool = False
 
 
 class Processes:
-    """count: how many processes. stop_seconds: how long they get to end. ready: called once when all serve. beat:
-    called now and then while all live. silent: seconds without a sign of life after which one is killed, 0 for never.
+    """count: how many processes. stop_seconds: how long they get to end. silent: seconds without a sign of life after
+    which one is killed, 0 for never. Until all have served once, starting may take any time, as what the folder holds
+    may have to be brought to a newer form.
+
+    ready: called once when all serve. beat: called now and then while all live. reload: called at SIGHUP, before the
+    processes get it; what it changes here, those have that begin later.
     """
 
     def __init__(
-        self, count: int, stop_seconds: float, ready: Callable[[], object], beat: Callable[[], object], silent: float
+        self,
+        count: int,
+        stop_seconds: float,
+        silent: float,
+        ready: Callable[[], object],
+        beat: Callable[[], object],
+        reload: Callable[[], object],
     ) -> None:
-        self._count, self._stop_seconds = count, stop_seconds
-        self._ready, self._beat, self._silent = ready, beat, silent
+        self._count, self._stop_seconds, self._silent = count, stop_seconds, silent
+        self._ready, self._beat, self._reload = ready, beat, reload
         self._children: dict[int, _Child] = {}
         self._due: dict[int, float] = {}  # processes to begin, and when
         self._waits: dict[int, float] = {}
         self._all_ready = self._stopping = False
         self._code = 0
         self._kill_at = float("inf")
+        self._looked = time.monotonic()
         self._life, self._own_life = os.pipe()
 
     def run(self) -> Place:
@@ -98,7 +115,7 @@ class Processes:
         while True:
             if (place := self._begin()) is not None:
                 return place
-            busy = self._stopping or self._due or any(not child.heard for child in self._children.values())
+            busy = self._stopping or self._due or any(not child.ready for child in self._children.values())
             got = signal.sigtimedwait(_SIGNALS, _SOON if busy else _LATER)
             if got is not None:
                 self._signalled(got.si_signo)
@@ -113,11 +130,16 @@ class Processes:
         """
         for number, due in list(self._due.items()):
             if not self._stopping and time.monotonic() >= due:
-                del self._due[number]
                 reading, writing = os.pipe()
                 os.set_blocking(reading, False)
                 sys.stdout.flush()
-                pid = gevent.os.fork_gevent()
+                try:
+                    pid = gevent.os.fork_gevent()
+                except OSError as error:  # no memory, or too many processes
+                    os.close(reading)
+                    os.close(writing)
+                    self._again(number, f"process cannot be started process={number}: {error.strerror}")
+                    continue
                 if pid == 0:
                     os.close(reading)
                     os.close(self._own_life)
@@ -125,6 +147,7 @@ class Processes:
                         os.close(child.told)
                     signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
                     return Place(number, self._count, writing, self._life, self._silent)
+                del self._due[number]
                 os.close(writing)
                 self._children[pid] = _Child(number, reading)
         return None
@@ -133,7 +156,9 @@ class Processes:
         if number in (signal.SIGTERM, signal.SIGINT):
             self._stop(0)
         elif number == signal.SIGHUP:
-            self._tell(signal.SIGHUP)
+            self._reload()
+            for child in self._children.values():
+                child.reload = True
 
     def _stop(self, code: int) -> None:
         if not self._stopping:
@@ -163,26 +188,38 @@ class Processes:
         if not self._all_ready:  # it has said why
             self._stop(code if code > 0 else 1)
             return
-        lived = time.monotonic() - child.begun
-        wait = 0.0 if lived >= _LIVED else min(_LONGEST, 2 * self._waits.get(child.number, 0.5))
-        self._waits[child.number] = wait or 0.5
-        self._due[child.number] = time.monotonic() + wait
+        if time.monotonic() - child.begun >= _LIVED:
+            self._waits.pop(child.number, None)
         how = f"signal={-code}" if code < 0 else f"code={code}"
-        log.error("process ended, another begins process=%d pid=%d %s in=%.0fs", child.number, pid, how, wait)
+        self._again(child.number, f"process ended, another begins process={child.number} pid={pid} {how}")
+
+    def _again(self, number: int, why: str) -> None:
+        """Begin this process: at once or, if the last one did not live for long, after a wait."""
+        wait = self._waits.get(number, 0.0)
+        self._waits[number] = min(_LONGEST, max(1.0, 2 * wait))
+        self._due[number] = time.monotonic() + wait
+        log.error("%s in=%.0fs", why, wait)
 
     def _listen(self) -> None:
         """Read what the processes report: that they serve, and that they live."""
         now = time.monotonic()
+        # Whatever kept this process from looking, such as a pause of the whole machine, counts against nobody.
+        paused, self._looked = max(0.0, now - self._looked - _LATER), now
         for pid, child in self._children.items():
+            child.heard += paused
             try:
                 if os.read(child.told, 4096):
-                    child.heard = now
+                    child.heard, child.ready = now, True
             except BlockingIOError:
-                if self._silent and child.heard and now > child.heard + self._silent and not self._stopping:
-                    log.error("process stands still, it is killed process=%d pid=%d", child.number, pid)
-                    child.heard = now
-                    os.kill(pid, signal.SIGKILL)
-        serving = [child for child in self._children.values() if child.heard]
+                pass
+            if child.ready and child.reload:
+                child.reload = False
+                os.kill(pid, signal.SIGHUP)
+            if self._all_ready and self._silent and now > child.heard + self._silent and not self._stopping:
+                log.error("process stands still, it is killed process=%d pid=%d", child.number, pid)
+                child.heard = now
+                os.kill(pid, signal.SIGKILL)
+        serving = [child for child in self._children.values() if child.ready]
         if not self._all_ready and serving and not self._stopping:
             if len(serving) == self._count:
                 self._all_ready = True
