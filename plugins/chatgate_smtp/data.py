@@ -24,7 +24,7 @@ class Data:
     """
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         # One growing block: freeing it returns its memory to the system, unlike freeing thousands of small chunks.
         self._kept = bytearray()
         # The last four octets seen; at first the end of the DATA command, as the first octet may already be the dot.
@@ -65,7 +65,7 @@ class Data:
         self.received += len(window) - old
         if self.refusal is None:
             # Two more, as these octets may include a part of the end of data.
-            if self.received - self._dots > self._limit + 2:
+            if self.received - self._dots > self.limit + 2:
                 self.refuse(TOO_BIG)
             elif chunk:
                 self._kept += chunk
@@ -89,7 +89,7 @@ class Data:
         raw = bytes(self._kept)
         self._kept = bytearray()
         stuffed = self._dots - 1  # the last one was the end of data
-        if len(raw) - stuffed > self._limit:
+        if len(raw) - stuffed > self.limit:
             return TOO_BIG
         if not self._cr == self._lf == self._crlf:
             return BARE

@@ -19,7 +19,6 @@ from chatgate.api import (
     Reply,
     Server,
     Session,
-    Uploads,
     address_literal,
     hookimpl,
     service_records,
@@ -29,6 +28,7 @@ from chatgate_smtp.driver import Stream, run
 from chatgate_smtp.options import SmtpOptions
 from chatgate_smtp.protocol import Protocol
 from chatgate_smtp.rate import Rate
+from chatgate_smtp.receiving import Receiving
 from chatgate_smtp.sizes import Sizes
 
 # The driver uses private members of this version; setup.py pins the same one.
@@ -50,23 +50,14 @@ class Smtp:
     Options = SmtpOptions
     order = 20
 
-    # The reply to RCPT when no plugin answers for the address; the key: is the client logged in to an account of ours?
-    nobody = {
-        True: Reply(550, "5.1.2", "Mail to this domain is not served here"),
-        False: Reply(550, "5.7.1", "Relaying denied"),
-    }
-
     def __init__(self, gateway: Gateway, options: SmtpOptions) -> None:
         self.gateway, self.options = gateway, options
         self.sizes = Sizes(gateway)
         for name in ("max_inflight_bytes", "max_inflight_bytes_mx"):
             if getattr(options, name) < self.sizes.largest:
                 raise ValueError(f"{name}: must be max_message_bytes of 00-chatgate.toml or more")
-        # The key: do accounts send here? Mail from other servers has a budget of its own and cannot use up theirs.
-        self.uploads = {
-            submits: Uploads(octets, options.min_upload_rate, options.data_idle_seconds)
-            for submits, octets in ((True, options.max_inflight_bytes), (False, options.max_inflight_bytes_mx))
-        }
+        # Lent to plugins that take mail by other protocols.
+        self.receiving = Receiving(gateway, options, self.sizes)
         self.rate = Rate(
             options.max_user_send_per_minute,
             options.max_user_send_burst_size,

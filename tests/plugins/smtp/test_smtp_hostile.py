@@ -152,7 +152,7 @@ def test_a_message_that_stalls_times_out(sender, limit):
     client.send("half a message")
     assert client.line() == "421 4.4.2 Timeout, closing connection"
     assert client.ended() and client.fake.mails == []
-    assert client.gateway.hub.plugin("smtp").uploads[True].free == SmtpOptions().max_inflight_bytes
+    assert client.gateway.hub.plugin("smtp").receiving.uploads[True].free == SmtpOptions().max_inflight_bytes
 
 
 def test_a_message_that_trickles_may_take_its_time_but_no_more(sender):

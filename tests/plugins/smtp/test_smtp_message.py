@@ -102,7 +102,7 @@ def test_too_much_is_read_to_its_end_and_refused(sender):
     client.send(b"NOOP\r\nQUIT\r\n.\r\n")
     assert client.reply() == (552, "5.3.4 Message exceeds maximum size")
     assert client.alive() and client.fake.mails == []
-    assert client.gateway.hub.plugin("smtp").uploads[True].free == SmtpOptions().max_inflight_bytes
+    assert client.gateway.hub.plugin("smtp").receiving.uploads[True].free == SmtpOptions().max_inflight_bytes
     client.start_mail()
     assert client.ask("small", ".").startswith("250 ")
 
@@ -179,7 +179,7 @@ def when(so):
 
 def test_unfinished_mail_of_all_connections_is_bounded_and_the_slowest_gives_way(started):
     gateway, fake = started(**SMALL)
-    uploads = gateway.hub.plugin("smtp").uploads[True]
+    uploads = gateway.hub.plugin("smtp").receiving.uploads[True]
     with Wire(gateway).hello().login() as slow, Wire(gateway).hello().login("fast@example.org") as fast:
         slow.start_mail()
         slow.send(lines(70_000))
@@ -201,7 +201,7 @@ def test_unfinished_mail_of_all_connections_is_bounded_and_the_slowest_gives_way
 def test_mail_of_strangers_leaves_room_for_that_of_accounts(started):
     """32 of them with half a message each took it all from everybody for as long as they liked."""
     gateway, _ = started(**SMALL)
-    uploads = gateway.hub.plugin("smtp").uploads
+    uploads = gateway.hub.plugin("smtp").receiving.uploads
     evil = [Wire(gateway, "mx").hello().start_tls() for _ in range(4)]
     for client in evil:
         client.start_mail("evil@example.com").send(lines(24_000))
