@@ -23,6 +23,7 @@ PLUGINS = [
     "ping = chatgate_ping.plugin:Ping",
     "policy = chatgate_policy.plugin:Policy",
     "push = chatgate_push.plugin:Push",
+    "resolver = chatgate_resolver.plugin:ResolverPlugin",
     "selfservice = chatgate_selfservice.plugin:SelfService",
     "site = chatgate_site.plugin:Site",
     "smtp = chatgate_smtp.plugin:Smtp",

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 
-from chatgate.cli.init import PLUGINS, write_core, write_plugin
+from chatgate.cli.init import PLUGINS, WITH_OTHERS, write_core, write_plugin
 from chatgate.hosting import confd
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -11,5 +11,5 @@ ROOT = Path(__file__).resolve().parent.parent
 for old in (ROOT / "conf.d").glob("*.toml"):
     old.unlink()
 write_core(ROOT)
-for name in PLUGINS:
+for name in (*PLUGINS, *WITH_OTHERS):
     write_plugin(ROOT, name, confd.installed()[name][0].load())

@@ -32,6 +32,9 @@ PLUGINS = (
     "ping",
 )
 
+# And what a gateway that exchanges mail with other servers runs besides; one made with --local knows none.
+WITH_OTHERS = ("resolver",)
+
 # --local: the port above 1024 that stands for each standard one.
 LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 993: 2993}
 
@@ -84,7 +87,7 @@ def _given(option: str, form: Callable[[str], str], text: str) -> str:
 
 
 def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | None = None) -> None:
-    """conf.d with a file for the core and each of PLUGINS. Raises FileExistsError, OSError."""
+    """conf.d with a file for the core and each plugin that a new gateway runs. Raises FileExistsError, OSError."""
     known = confd.installed()
     path.mkdir(parents=True, exist_ok=True)
     (path / "conf.d").mkdir(mode=0o700)
@@ -92,7 +95,7 @@ def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | N
         for name in ("data", "tls"):
             (path / name).mkdir(mode=0o700, exist_ok=True)
         write_core(path, core)
-        for name in PLUGINS:
+        for name in PLUGINS if local else (*PLUGINS, *WITH_OTHERS):
             factory = factories.load(known[name][0])
             settings = addresses(factory.Options, local, listen) if local or listen else {}
             write_plugin(path, name, factory, settings)

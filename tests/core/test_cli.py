@@ -15,7 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from chatgate.cli import cli
-from chatgate.cli.init import PLUGINS, summary
+from chatgate.cli.init import PLUGINS, WITH_OTHERS, summary
 from chatgate.hosting import confd
 from chatgate.hosting.options import CoreOptions, option, render, required
 
@@ -47,6 +47,12 @@ def test_init_writes_a_folder_that_check_calls_sound(run):
     assert "127.0.0.1:8443" in next(conf.glob("*-site.toml")).read_text()
     data = json.loads(run("check", "--json"))
     assert data["problems"] == [p for p in data["problems"] if p["level"] == "warning"]
+
+
+def test_a_gateway_that_is_not_for_this_computer_alone_exchanges_mail_with_others(run):
+    run("init", "--domain", "d.test")
+    names = sorted(p.name[3:-5] for p in (run.folder / "conf.d").iterdir())
+    assert names == sorted([*PLUGINS, *WITH_OTHERS, "chatgate"])
 
 
 def test_init_refuses_to_overwrite(run):
@@ -111,7 +117,7 @@ def test_plugins_are_listed_disabled_and_enabled_with_their_settings(run):
 def test_the_shipped_conf_d_is_what_the_code_says():
     files = {p.name: p.read_text() for p in (ROOT / "conf.d").glob("*.toml")}
     wanted = {"00-chatgate.toml": render(CoreOptions, "The gateway itself.")}
-    for name in PLUGINS:
+    for name in (*PLUGINS, *WITH_OTHERS):
         factory = confd.installed()[name][0].load()
         wanted[f"{factory.order:02d}-{name}.toml"] = render(factory.Options, summary(factory))
     assert files == wanted, "run: make conf.d"
@@ -270,7 +276,7 @@ def test_check_warns_of_secrets_that_everybody_can_read(run):
 
 
 def test_check_counts_in_english(run):
-    run("init", "--domain", "_d.test")
+    run("init", "--domain", "_d.test", "--local")
     assert run("check").endswith("12 plugins enabled, no problems\n")
     (run.folder / "no-create").touch()
     assert run("check").endswith("12 plugins enabled, 1 problem\n")
@@ -326,7 +332,7 @@ def commands(group, context, path=()):
 
 def test_help_is_in_whole_sentences_that_fit_the_overview(run):
     run("init", "--domain", "d.test")
-    for name in sorted(set(confd.installed()) - set(PLUGINS)):
+    for name in sorted(set(confd.installed()) - {*PLUGINS, *WITH_OTHERS}):
         run("plugins", "enable", name)
     context = click.Context(cli, info_name="chatgate")
     context.params["dir"] = run.folder
