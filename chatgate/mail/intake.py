@@ -206,7 +206,7 @@ class Intake:
         account_id = session.account.id if partial and session.account is not None else None
         clock = self._limit.start()
         try:
-            stored = self._gateway.store.store(content, goes, partial, envelope.sender, account_id)
+            stored = self._gateway.store.store(content, goes, partial, envelope.sender, account_id, envelope.id)
         except NoSuchMailbox:
             raise
         except OverQuota as error:

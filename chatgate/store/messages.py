@@ -43,6 +43,7 @@ class Messages(Protocol):
         partial: bool = False,
         sender: str = "",
         account_id: int | None = None,
+        trace: str = "",
     ) -> list[Stored | Queued]:
         """Put one message into mailboxes and the queue: one transaction, one body for all. When it returns, all of it
         is on disk and survives a power cut; rows of the queue are due at once.
@@ -50,7 +51,8 @@ class Messages(Protocol):
         content: any octets, or none; kept as it is. destinations: at least one; no mailbox and no address elsewhere
         twice. Flags are brought into their usual form by `normal_flags`. partial: leave out the mailboxes without room,
         if some other destination than the sender's own copy takes the message; otherwise all or none. sender,
-        account_id: for copies that go elsewhere, see `Queued`; kept as they are given. Queued copies do not count
+        account_id, trace: for copies that go elsewhere, see `Queued`; kept as they are given. The trace is the id of
+        the envelope, by which the message is found in the log. Queued copies do not count
         towards what an account keeps (`usage`).
 
         A mailbox has room if, with the message, its account keeps no more octets and messages than it may.

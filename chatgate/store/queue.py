@@ -16,7 +16,7 @@ from typing import Protocol
 
 from chatgate.reply import Reply
 from chatgate.store.messages import Content
-from chatgate.store.records import Destination, Queued, Settled
+from chatgate.store.records import Destination, Queued, Settled, Skip
 
 
 class Queue(Protocol):
@@ -24,18 +24,20 @@ class Queue(Protocol):
     clock. Whatever changes something is on disk when it returns.
     """
 
-    def claim(self, limit: int, seconds: float, now: float) -> list[Queued]:
+    def claim(self, limit: int, seconds: float, now: float, skip: Skip | None = None) -> list[Queued]:
         """Take up to `limit` rows with `due <= now`, the earliest due first, rows of one message next to each other
         where they are due together. Each is the caller's until `now + seconds`, which becomes its `due`, and its
         `attempts` goes up by one. Two workers that claim at once get different rows. [] when nothing is due, and then
-        nothing is written.
+        nothing is written. skip: leave these, which stay as they are; a claim costs little for each that it passes by.
 
         A row is `expired` when `now` has reached its `expires`: it is to be settled with a notice.
         """
         ...
 
-    def next_due(self) -> float | None:
-        """When the next row is due: a time in the past when one is due now; None for an empty queue."""
+    def next_due(self, after: float | None = None) -> float | None:
+        """When the next row is due: a time in the past when one is due now; None for an empty queue. after: of those
+        due later than this.
+        """
         ...
 
     def open_queued(self, queued_id: int) -> Content | None:
@@ -44,13 +46,34 @@ class Queue(Protocol):
         """
         ...
 
-    def postpone(self, row: Queued, until: float, reply: Reply | None = None) -> bool:
-        """Let go of a claimed row, to be offered again at `until`, or at `row.expires` if that comes first (unless
-        `row.expired`: then at `until`). reply: the other server's answer to this attempt; None keeps the one that the
+    def postpone(self, rows: Sequence[Queued], until: float, reply: Reply | None = None) -> list[int]:
+        """Let go of claimed rows, each to be offered again at `until`, or at its `expires` if that comes first (unless
+        it is `expired`: then at `until`). reply: the other server's answer to this attempt; None keeps the one that the
         row has. It is kept as `kept_reply` makes it.
 
-        row: as `claim` returned it. Returns False, and does nothing, when the row is gone or was claimed by somebody
-        else since.
+        rows: as `claim` returned them. Returns the ids of those that were postponed, ascending: nothing is done to
+        those that are gone or were claimed by somebody else since. A row that is held by now stays held.
+        """
+        ...
+
+    def delay(self, domain: str, until: float, now: float) -> int:
+        """Offer all rows of this domain that are due by `now`, and that nobody has claimed, no sooner than at `until`,
+        or at their `expires` if that comes first; for a domain to which nothing can be handed on until then. Rows that
+        have reached their `expires` stay due. Returns how many rows that were. Nothing is written when there are none.
+        """
+        ...
+
+    def hold(self, ids: Collection[int]) -> list[Queued]:
+        """Hold the rows with these ids, claimed ones too: none is offered before `offer` is called for it, or before
+        its `expires`, which becomes its `due`. A worker that is handing one on at that moment is not stopped. Returns
+        those that are there, by ascending id.
+        """
+        ...
+
+    def offer(self, ids: Collection[int], now: float) -> list[Queued]:
+        """Offer the rows with these ids now, held or not. A row that somebody has claimed is offered a second time:
+        whoever claims rows tells by the id that it has it already. Returns those that are there, by ascending id. Posts
+        `QUEUE` when there are any.
         """
         ...
 
@@ -58,9 +81,9 @@ class Queue(Protocol):
         """Remove these rows, whose outcome is known; the content is removed with the last row that refers to it, here
         and in mailboxes. This is done whoever holds the rows now: what was handed on must not be tried again.
 
-        notice: a message for the sender and its destination, stored in the same transaction, with the null sender if it
-        goes elsewhere. It is left out when its mailbox is gone or has no room, and when none of the rows was there, as
-        then somebody else has settled them. The queue's limits do not apply to it.
+        notice: a message for the sender and its destination, stored in the same transaction, with the null sender and
+        the trace of the first row if it goes elsewhere. It is left out when its mailbox is gone or has no room, and
+        when none of the rows was there, as then somebody else has settled them. The queue's limits do not apply to it.
         """
         ...
 

@@ -7,7 +7,7 @@ that any session in any process can ask "what changed since?" and hear everythin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -159,8 +159,9 @@ class Queued(NamedTuple):
     "" for the null sender. recipient, domain: see `Outgoing`. size: octets of the content. came: when it was stored.
     expires: from then on it is not to be tried any more. due: when it is offered next; for a row that somebody holds,
     the end of the lease. attempts: how often it was claimed, this time included; while the number is the same, nobody
-    else has claimed the row. reply: the other server's answer to the last attempt. expired: it was claimed after
-    `expires`; False in lists.
+    else has claimed the row. reply: the other server's answer to the last attempt. trace: names the message in logs,
+    see `Store.store`. held: the operator keeps it from being tried. expired: it was claimed after `expires`; False in
+    lists.
     """
 
     id: int
@@ -175,7 +176,16 @@ class Queued(NamedTuple):
     due: float
     attempts: int = 0
     reply: Reply | None = None
+    trace: str = ""
+    held: bool = False
     expired: bool = False
+
+
+class Skip(NamedTuple):
+    """Rows of the queue that a worker does not want now. domains, accounts: those of these."""
+
+    domains: Collection[str] = ()
+    accounts: Collection[int] = ()
 
 
 class Settled(NamedTuple):

@@ -78,9 +78,20 @@ def _up_4(database: SqliteDatabase) -> None:
         database.execute_sql(sql)
 
 
+def _up_5(database: SqliteDatabase) -> None:
+    """Rows of the queue have a trace and may be held; the index by which they are claimed says what to pass by."""
+    for sql in (
+        "ALTER TABLE outgoing ADD COLUMN trace TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE outgoing ADD COLUMN held INTEGER NOT NULL DEFAULT 0",
+        "DROP INDEX outgoing_due",
+        "CREATE INDEX outgoing_due ON outgoing (due, id, domain, account_id)",
+    ):
+        database.execute_sql(sql)
+
+
 # By the version that each step leads to. Steps are plain SQL of their time: models change, a migration must not.
-MIGRATIONS: Mapping[int, Step] = {2: _up_2, 3: _up_3, 4: _up_4}
-VERSION = 4
+MIGRATIONS: Mapping[int, Step] = {2: _up_2, 3: _up_3, 4: _up_4, 5: _up_5}
+VERSION = 5
 
 
 def version(database: SqliteDatabase) -> int:

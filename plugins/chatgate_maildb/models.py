@@ -121,7 +121,7 @@ class Message(peewee.Model):
 class Outgoing(peewee.Model):
     """A row of the queue: one remote recipient of a message. account_id is not a foreign key: mail that an account has
     sent is delivered even if the account is gone. due: when the row may be claimed, or the end of the lease if it is.
-    code, enhanced, said: the reply to the last attempt.
+    code, enhanced, said: the reply to the last attempt. trace: of the envelope. held: by the operator.
     """
 
     id = AutoIncrementField()
@@ -138,6 +138,8 @@ class Outgoing(peewee.Model):
     code = peewee.IntegerField(null=True)
     enhanced = peewee.TextField(null=True)
     said = peewee.TextField(null=True)
+    trace = peewee.TextField(default="", constraints=[peewee.SQL("DEFAULT ''")])
+    held = peewee.IntegerField(default=0, constraints=[peewee.SQL("DEFAULT 0")])
 
 
 class Expunged(peewee.Model):
@@ -179,7 +181,9 @@ class Annotation(peewee.Model):
 Message.add_index(Message.index(Message.mailbox, Message.modseq, name="message_modseq"))
 _BY_DATE = (Message.date, Message.mailbox, Message.uid)
 Message.add_index(Message.index(*_BY_DATE, name="message_large", where=peewee.SQL(f"size>{LEAST_LARGE}")))
-Outgoing.add_index(Outgoing.index(Outgoing.due, name="outgoing_due"))
+# What a claim passes by, it passes by in this index.
+_CLAIMED = (Outgoing.due, Outgoing.id, Outgoing.domain, Outgoing.account_id)
+Outgoing.add_index(Outgoing.index(*_CLAIMED, name="outgoing_due"))
 Outgoing.add_index(Outgoing.index(Outgoing.account_id, Outgoing.size, name="outgoing_account"))
 Account.add_index(peewee.SQL("CREATE INDEX account_idle ON account (max(last_login, created))"))
 Body.add_index(Body.index(Body.file, name="body_file", unique=True, where=Body.file.is_null(False)))

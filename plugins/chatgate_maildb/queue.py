@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Sequence
 
-from chatgate.api import Content, Destination, Queued, Reply, Settled, kept_reply
+from chatgate.api import Content, Destination, Queued, Reply, Settled, Skip, kept_reply
 from chatgate_maildb import outgoing, rows
 from chatgate_maildb.messages import Messages
 from chatgate_maildb.storing import BODY_ROW
@@ -13,29 +14,43 @@ from chatgate_maildb.writer import Transaction
 _LIST = f"SELECT {outgoing.COLUMNS} FROM outgoing WHERE id>? ORDER BY id LIMIT ?"
 _BODY = """SELECT body.size, body.header_size, body.file, body.data FROM outgoing JOIN body ON body.id=body_id
     WHERE outgoing.id=?"""
-_POSTPONE = """UPDATE outgoing SET due=?, code=ifnull(?, code), enhanced=ifnull(?, enhanced), said=ifnull(?, said)
-    WHERE id=? AND attempts=?"""
 
 
 class Queue(Messages):
-    def claim(self, limit: int, seconds: float, now: float) -> list[Queued]:
-        if limit < 1 or not self.reader.rows("SELECT 1 FROM outgoing WHERE due<=? LIMIT 1", (now,)):
+    def claim(self, limit: int, seconds: float, now: float, skip: Skip | None = None) -> list[Queued]:
+        skip = skip or Skip()
+        if limit < 1 or not self.reader.rows(outgoing.ANY_DUE, outgoing.wanted(now, skip)):
             return []
-        return self.writer.run(lambda tx: outgoing.claim(tx, limit, now + seconds, now))
+        return self.writer.run(lambda tx: outgoing.claim(tx, limit, now + seconds, now, skip))
 
-    def next_due(self) -> float | None:
-        ((due,),) = self.reader.rows("SELECT min(due) FROM outgoing")
+    def next_due(self, after: float | None = None) -> float | None:
+        least = -math.inf if after is None else after
+        ((due,),) = self.reader.rows("SELECT min(due) FROM outgoing WHERE due>?", (least,))
         return due
 
     def open_queued(self, queued_id: int) -> Content | None:
         return self._opened(_BODY, (queued_id,))
 
-    def postpone(self, row: Queued, until: float, reply: Reply | None = None) -> bool:
-        due = until if row.expired else min(until, row.expires)
+    def postpone(self, rows: Sequence[Queued], until: float, reply: Reply | None = None) -> list[int]:
         said = kept_reply(reply) if reply else None
         heard = (said.code, said.enhanced, said.text) if said else (None, None, None)
-        values = (due, *heard, row.id, row.attempts)
-        return self.writer.run(lambda tx: tx.execute(_POSTPONE, values).rowcount) > 0
+        mine = sorted(rows, key=lambda row: row.id)
+
+        def work(tx: Transaction) -> list[int]:
+            return [row.id for row in mine if outgoing.postpone(tx, row, until, heard)]
+
+        return self.writer.run(work) if rows else []
+
+    def delay(self, domain: str, until: float, now: float) -> int:
+        if until <= now or not self.reader.rows(outgoing.ANY_TO_DELAY, (now, domain, now)):
+            return 0
+        return self.writer.run(lambda tx: outgoing.delay(tx, domain, until, now), patient=True)
+
+    def hold(self, ids: Collection[int]) -> list[Queued]:
+        return self.writer.run(lambda tx: outgoing.hold(tx, ids), patient=rows.many(ids))
+
+    def offer(self, ids: Collection[int], now: float) -> list[Queued]:
+        return self.writer.run(lambda tx: outgoing.offer(tx, ids, now), patient=rows.many(ids))
 
     def settle(self, rows: Sequence[Queued], notice: tuple[bytes, Destination] | None = None) -> Settled:
         bodies = [] if notice is None else [self._body(notice[0])]
@@ -45,7 +60,8 @@ class Queue(Messages):
             if not gone or notice is None or not self._takes(tx, len(notice[0]), notice[1]):
                 return Settled(gone)
             body_id = tx.execute(BODY_ROW, bodies[0]).lastrowid
-            ((told,), _) = self._copies(tx, body_id, len(notice[0]), [notice[1]], "", None, limited=False)
+            whose = outgoing.Whose(trace=rows[0].trace)
+            ((told,), _) = self._copies(tx, body_id, len(notice[0]), [notice[1]], whose, limited=False)
             return Settled(gone, told)
 
         settled = self._written(bodies, work, grows=False)

@@ -51,12 +51,13 @@ class Storing(Part):
         partial: bool = False,
         sender: str = "",
         account_id: int | None = None,
+        trace: str = "",
     ) -> list[Stored | Queued]:
-        body = self._body(content)
+        body, whose = self._body(content), outgoing.Whose(sender, account_id, trace)
 
         def work(tx: Transaction) -> list[Stored | Queued]:
             body_id = tx.execute(BODY_ROW, body).lastrowid
-            stored, full = self._copies(tx, body_id, len(content), destinations, sender, account_id)
+            stored, full = self._copies(tx, body_id, len(content), destinations, whose)
             if full and not (partial and any(isinstance(one, Queued) or not one.delivery.own for one in stored)):
                 raise OverQuota(full=full)
             if not stored:
@@ -71,8 +72,7 @@ class Storing(Part):
         body_id: int,
         size: int,
         destinations: Sequence[Destination],
-        sender: str,
-        account_id: int | None,
+        whose: outgoing.Whose,
         limited: bool = True,
     ) -> tuple[list[Stored | Queued], list[Delivery]]:
         """Add all rows that refer to a new body: (what was stored, in order; the deliveries without room). limited: do
@@ -86,9 +86,9 @@ class Storing(Part):
             if isinstance(goes, Outgoing):
                 if times is None:  # the first one
                     elsewhere = sum(isinstance(each, Outgoing) for each in destinations)
-                    outgoing.admit(tx, elsewhere, size, account_id, self._room if limited else None)
+                    outgoing.admit(tx, elsewhere, size, whose.account_id, self._room if limited else None)
                     times = outgoing.Times(now, now + self.options.queue_days * _DAY)
-                stored.append(outgoing.put(tx, body_id, size, goes, sender, account_id, times))
+                stored.append(outgoing.put(tx, body_id, size, goes, whose, times))
             elif not self._has_room(tx, goes, size):
                 full.append(goes)
             else:

@@ -57,7 +57,7 @@ class Keeper:
             return Reply(550, "5.1.1", f"<{address}>: no such user here")
         return Delivery(address, int(address[0]), 1) if address[0].isdigit() else Outgoing(address, "far.test")
 
-    def store(self, content, destinations, partial, sender, account_id):
+    def store(self, content, destinations, partial, sender, account_id, trace):
         if self.says is not None:
             return self.says(destinations, partial)
         self.kept.append((content, list(destinations)))

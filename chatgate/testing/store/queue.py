@@ -18,8 +18,10 @@ from chatgate.store.records import (
     Outgoing,
     OverQuota,
     Queued,
+    Skip,
     Stored,
 )
+from chatgate.store.rules import kept_reply
 from chatgate.testing.store.kit import LARGE, MAIL, NOBODY, Kit, Person, fill, uids
 
 FIRST = Outgoing("Eve@Elsewhere.example", "elsewhere.example")
@@ -65,7 +67,7 @@ class QueueTests(Kit):
         before = time.time() - 1
         posts.clear()
         to: list[Destination] = [FIRST, alice.inbox, SECOND]
-        first, here, second = store.store(mail, to, sender="Bob@example.org", account_id=bob.id)
+        first, here, second = store.store(mail, to, sender="Bob@example.org", account_id=bob.id, trace="a1b2")
         assert set(posts) == {QUEUE, alice.box}
         assert isinstance(here, Stored) and here.delivery == alice.inbox
         assert isinstance(first, Queued) and isinstance(second, Queued)
@@ -73,7 +75,7 @@ class QueueTests(Kit):
         for row, destination in ((first, FIRST), (second, SECOND)):
             assert (row.recipient, row.domain) == (destination.recipient, destination.domain)
             assert (row.sender, row.account_id, row.size) == ("Bob@example.org", bob.id, len(mail))
-            assert (row.attempts, row.reply, row.expired) == (0, None, False)
+            assert (row.attempts, row.reply, row.trace, row.held, row.expired) == (0, None, "a1b2", False, False)
             assert before <= row.came <= row.due <= time.time() + 1 and row.expires > row.came
             assert octets(store, row) == mail
         assert store.usage(bob.id).messages == 0, "what goes elsewhere is no part of what an account keeps"
@@ -112,7 +114,7 @@ class QueueTests(Kit):
         rows = [send(store)[0] for _ in range(3)]
         now = time.time() + 1
         for row, due in zip(store.claim(10, AGO, now), (30, 10, 20), strict=True):
-            assert store.postpone(row, now + due)
+            assert store.postpone([row], now + due)
         assert store.next_due() == now + 10
         assert ids(store.claim(10, AGO, now + 15)) == [rows[1].id] and store.next_due() == now + 20
         assert ids(store.claim(10, AGO, now + 40)) == [rows[2].id, rows[0].id]
@@ -121,26 +123,93 @@ class QueueTests(Kit):
         (kept,) = send(store)
         now = time.time() + 1
         (first,) = store.claim(1, 5, now)
-        assert store.postpone(first, now + 60, LATER)
+        assert store.postpone([first], now + 60, LATER)
         (told,) = store.queue()
         assert told == kept._replace(due=now + 60, attempts=1, reply=Reply(451, "4.3.0", "come again later"))
         (second,) = store.claim(1, 5, now + 60)
         assert second.attempts == 2 and second.reply == told.reply
-        assert not store.postpone(first, now + 999), "somebody else has claimed it since"
-        assert store.postpone(second, now + 120)
+        assert not store.postpone([first], now + 999), "somebody else has claimed it since"
+        assert store.postpone([second], now + 120)
         (told,) = store.queue()
         assert (told.due, told.reply) == (now + 120, second.reply)
         store.drop([kept.id])
-        assert not store.postpone(second, now) and store.count_queue() == 0
+        assert not store.postpone([second], now) and store.count_queue() == 0
+
+    def test_several_are_postponed_at_once(self, store: Store) -> None:
+        rows = send(store, FIRST, SECOND, THIRD)
+        now = time.time() + 1
+        claimed = store.claim(10, AGO, now)
+        store.drop([rows[1].id])
+        assert store.postpone(claimed, now + 60, LATER) == [rows[0].id, rows[2].id] and store.postpone([], now) == []
+        assert [(row.due, row.reply) for row in store.queue()] == [(now + 60, kept_reply(LATER))] * 2
+
+    def test_a_claim_passes_by_what_the_worker_does_not_want(self, store: Store, alice: Person, bob: Person) -> None:
+        (first,) = send(store, FIRST)
+        (second,) = send(store, SECOND)
+        (third,) = (row for row in store.store(MAIL, [FIRST], account_id=bob.id) if isinstance(row, Queued))
+        now = time.time() + 1
+        assert store.claim(10, AGO, now, Skip([FIRST.domain, SECOND.domain])) == []
+        assert store.claim(10, AGO, now, Skip([SECOND.domain], [bob.id, alice.id]))[0].id == first.id
+        assert ids(store.claim(10, AGO, now, Skip(accounts=[bob.id]))) == [second.id]
+        assert store.queue()[2] == third and ids(store.claim(10, AGO, now, Skip(["no.example"]))) == [third.id]
+
+    def test_the_next_after_those_that_are_due(self, store: Store) -> None:
+        rows = send(store, FIRST, SECOND)
+        now = time.time() + 1
+        (claimed,) = store.claim(1, 50, now)
+        assert store.next_due() == rows[1].due and store.next_due(now) == now + 50 == claimed.due
+        assert store.next_due(now + 50) is None
+
+    def test_a_domain_that_is_down_is_delayed_at_once(self, store: Store) -> None:
+        rows = send(store, FIRST, SECOND, THIRD)
+        now = time.time() + 1
+        (claimed,) = store.claim(1, AGO, now)
+        assert store.delay(FIRST.domain, now + 60, rows[0].due - 1) == 0, "none was due then"
+        assert store.delay(FIRST.domain, now + 60, now) == 1, "one is claimed, and one is of another domain"
+        due = {row.id: row.due for row in store.queue()}
+        assert due == {rows[0].id: claimed.due, rows[1].id: rows[1].due, rows[2].id: now + 60}
+        assert store.delay(FIRST.domain, rows[0].expires + 60, now + 60) == 1
+        assert store.queue()[2].due == rows[2].expires
+        assert store.delay(FIRST.domain, rows[0].expires + 60, rows[0].expires) == 0, "what is too old stays due"
+        store.postpone([claimed], now)
+        assert store.delay(FIRST.domain, now - 5, now) == 0, "that is no delay"
+
+    def test_what_is_held_is_not_offered(self, store: Store, posts: list[int]) -> None:
+        rows = send(store, FIRST, SECOND, THIRD)
+        now = time.time() + 1
+        (claimed,) = store.claim(1, AGO, now)
+        posts.clear()
+        held = store.hold([rows[1].id, rows[0].id, NOBODY])
+        assert [(row.id, row.held, row.due) for row in held] == [(row.id, True, row.expires) for row in rows[:2]]
+        assert held == store.queue()[:2] and posts == []
+        assert ids(store.claim(10, AGO, now)) == [rows[2].id] and store.claim(10, AGO, now + 2 * AGO) != []
+        store.postpone([claimed], now, LATER)
+        assert store.queue()[0] == held[0]._replace(reply=kept_reply(LATER)), "who was at it lets go, and it stays held"
+        (first, *_) = store.offer([rows[0].id, NOBODY], now)
+        assert (first.due, first.held, first.attempts) == (now, False, 1) and posts == [QUEUE]
+        assert ids(store.claim(10, AGO, now)) == [rows[0].id]
+        late = {row.id: row.expired for row in store.claim(10, AGO, rows[1].expires)}
+        assert late[rows[1].id], "until it is too old"
+        assert store.offer([], now) == store.hold([]) == []
+
+    def test_what_waits_is_offered_now(self, store: Store) -> None:
+        (row,) = send(store)
+        now = time.time() + 1
+        (claimed,) = store.claim(1, AGO, now)
+        store.postpone([claimed], now + 600, LATER)
+        assert store.claim(1, AGO, now) == []
+        store.offer([row.id], now)
+        (again,) = store.claim(1, AGO, now)
+        assert again.attempts == 2 and again.reply == kept_reply(LATER)
 
     def test_what_is_too_old_comes_as_expired(self, store: Store) -> None:
         (kept,) = send(store)
         (row,) = store.claim(1, 5, kept.due)
-        assert store.postpone(row, kept.expires + 500) and store.next_due() == kept.expires
+        assert store.postpone([row], kept.expires + 500) and store.next_due() == kept.expires
         assert store.claim(1, 5, kept.expires - 1) == []
         (row,) = store.claim(1, 5, kept.expires)
         assert row.expired and not store.queue()[0].expired
-        assert store.postpone(row, kept.expires + 500) and store.next_due() == kept.expires + 500
+        assert store.postpone([row], kept.expires + 500) and store.next_due() == kept.expires + 500
 
     def test_settling(self, store: Store, alice: Person) -> None:
         rows = send(store, FIRST, SECOND, THIRD, alice.inbox)
@@ -161,6 +230,7 @@ class QueueTests(Kit):
         assert store.content(alice.box, told.notice.uid) == b"notice"
         told = store.settle(rows[1:2], (b"notice", SECOND))
         assert isinstance(told.notice, Queued) and told.notice.sender == "" and QUEUE in posts
+        assert told.notice.trace == rows[1].trace
         assert octets(store, told.notice) == b"notice" and told.notice.account_id is None
         for again in (rows[:1], rows[:2]):
             assert settled(store, again, (b"notice", alice.inbox)) == [], "it has been settled before"
@@ -201,7 +271,7 @@ class QueueTests(Kit):
         store = opened()
         rows = send(store, FIRST, SECOND, content=LARGE)
         (claimed,) = store.claim(1, AGO, time.time() + 1)
-        store.postpone(claimed, time.time() + 60, LATER)
+        store.postpone([claimed], time.time() + 60, LATER)
         before = store.queue()
         store.close()
         store = opened()

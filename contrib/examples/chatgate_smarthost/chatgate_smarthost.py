@@ -110,7 +110,7 @@ class Smarthost:
         for row in rows:
             reply = refused.get(row.recipient)
             if reply is not None and reply.temporary:
-                store.postpone(row, until, reply)
+                store.postpone([row], until, reply)
         done = [row for row in rows if row.recipient not in refused or not refused[row.recipient].temporary]
         store.settle(done)
 

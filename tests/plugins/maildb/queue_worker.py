@@ -43,7 +43,7 @@ def work():
             content.close()
             assert row.recipient.startswith(name + "-"), row
             if random.random() < 0.3:
-                store.postpone(row, row.due)
+                store.postpone([row], row.due)
             else:
                 print("got", row.recipient.partition("@")[0], flush=True)
                 store.settle([row])

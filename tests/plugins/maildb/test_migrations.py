@@ -9,7 +9,7 @@ import time
 import pytest
 from chatgate_maildb import database, migrations
 
-from chatgate.api import AddressGone, Delivery, Kept, Message, Outgoing, PluginError
+from chatgate.api import AddressGone, Delivery, Kept, Message, Outgoing, PluginError, Queued, Reply
 
 # Version 1 as it was released. Never change it: whoever changes the models adds a migration, and a version here.
 VERSION_1 = """
@@ -73,6 +73,13 @@ CREATE TABLE "outgoing" ("id" INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, "body_
 CREATE INDEX "outgoing_due" ON "outgoing" ("due");
 CREATE INDEX "outgoing_account" ON "outgoing" ("account_id", "size");
 """
+# What version 5 did, likewise.
+VERSION_5 = """
+ALTER TABLE "outgoing" ADD COLUMN "trace" TEXT NOT NULL DEFAULT '';
+ALTER TABLE "outgoing" ADD COLUMN "held" INTEGER NOT NULL DEFAULT 0;
+DROP INDEX "outgoing_due";
+CREATE INDEX "outgoing_due" ON "outgoing" ("due", "id", "domain", "account_id");
+"""
 MAIL = """
 INSERT INTO meta VALUES ('version', 1), ('uidvalidity', 1700000000);
 INSERT INTO account VALUES (7, 'alice@example.org', 'secret', 1690000000, 19000);
@@ -118,15 +125,15 @@ def schema(path):
 
 
 def test_the_schema_is_the_one_of_its_version(gateway, tmp_path):
-    assert migrations.VERSION == 4, "add the new version's changes and a test"
+    assert migrations.VERSION == 5, "add the new version's changes and a test"
     gateway.store.close()
-    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3 + VERSION_4)
+    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3 + VERSION_4 + VERSION_5)
     assert schema(tmp_path / "data" / "mail.db") == schema(tmp_path / "by-hand.db")
 
 
 def test_a_store_of_version_1_gets_the_schema_of_today(old, open_gateway, tmp_path):
     open_gateway().store.close()
-    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3 + VERSION_4)
+    script(tmp_path / "by-hand.db", VERSION_1 + VERSION_2 + VERSION_3 + VERSION_4 + VERSION_5)
     assert schema(old / "mail.db") == schema(tmp_path / "by-hand.db")
 
 
@@ -252,6 +259,23 @@ def test_a_store_of_version_3_gets_a_queue(tmp_path, open_gateway):
     assert store.count_queue() == 1 and store.content(3, 5) == b"A: b\r\n\r\n" and store.integrity() == []
 
 
+def test_what_waits_in_a_queue_of_version_4_goes_on(tmp_path, open_gateway):
+    (tmp_path / "data").mkdir()
+    queued = """INSERT INTO meta VALUES ('version', 4), ('uidvalidity', 0), ('queued', 1), ('queued_octets', 8);
+    INSERT INTO body VALUES (1, 8, 8, NULL, CAST('A: b' || char(13, 10, 13, 10) AS BLOB));
+    INSERT INTO hashkey VALUES ('tombstone', x'00');
+    INSERT INTO outgoing VALUES (5, 1, 7, 'a@b.test', 'zoe@far.test', 'far.test', 8, 10, 500, 20, 3,
+        451, '4.2.0', 'no');
+    """
+    script(tmp_path / "data" / "mail.db", VERSION_1 + VERSION_2 + VERSION_3 + VERSION_4 + queued)
+    store = open_gateway().store
+    (row,) = store.queue()
+    wanted = Queued(5, 1, 7, "a@b.test", "zoe@far.test", "far.test", 8, 10, 500, 20, 3, Reply(451, "4.2.0", "no"))
+    assert row == wanted and (row.trace, row.held) == ("", False) and store.integrity() == []
+    assert store.claim(1, 60, 30) == [wanted._replace(due=90, attempts=4)]
+    assert [row.held for row in store.hold([5])] == [True] and store.settle([row]).gone == [5]
+
+
 FULL = """
 import resource, sys
 from pathlib import Path
@@ -275,7 +299,7 @@ def test_a_full_disk_is_said_in_one_line_and_changes_nothing(old, open_gateway):
         INSERT INTO message SELECT 3, uid, 1, 9, '', 8, 1700000001 FROM n;""",
     )
     done = subprocess.run([sys.executable, "-c", FULL, str(old)], capture_output=True, text=True)
-    assert re.fullmatch(r"maildb: the database cannot be brought to version [234]: [^\n]*\n[123]\n", done.stdout), done
+    assert re.fullmatch(r"maildb: the database cannot be brought to version [2-5]: [^\n]*\n[1-4]\n", done.stdout), done
     assert open_gateway().store.integrity() == []
 
 
@@ -290,8 +314,8 @@ def test_an_old_database_that_an_older_program_uses_is_left_alone(old, open_gate
 
 
 def test_a_newer_database_is_refused_and_left_alone(old, open_gateway):
-    script(old / "mail.db", "UPDATE meta SET value=5 WHERE key='version'; CREATE TABLE later (x)")
-    with pytest.raises(PluginError, match="schema version 5, this program knows versions up to 4") as error:
+    script(old / "mail.db", "UPDATE meta SET value=6 WHERE key='version'; CREATE TABLE later (x)")
+    with pytest.raises(PluginError, match="schema version 6, this program knows versions up to 5") as error:
         _ = open_gateway().store
     assert "\n" not in str(error.value) and "later" in schema(old / "mail.db")
 

@@ -9,8 +9,9 @@ import time
 from pathlib import Path
 
 import pytest
+from chatgate_maildb import outgoing
 
-from chatgate.api import QUEUE, Delivery, NoSuchMailbox, Outgoing, OverQuota, Queued, QueueFull, Reply, Stored
+from chatgate.api import QUEUE, Delivery, NoSuchMailbox, Outgoing, OverQuota, Queued, QueueFull, Reply, Skip, Stored
 
 SMALL, LARGE = b"Subject: x\r\n\r\nsmall\r\n", b"Subject: x\r\n\r\n" + bytes(100_000)
 
@@ -42,7 +43,7 @@ def test_one_body_goes_with_the_last_that_refers_to_it(store, people, put, conte
     assert isinstance(bob, Stored) and bodies(store) == 1
     assert (zoe.recipient, zoe.domain, zoe.sender) == ("zoe@far.test", "far.test", "alice@example.org")
     assert (zoe.account_id, zoe.size, zoe.attempts, zoe.reply) == (people.alice.id, len(content), 0, None)
-    assert before <= zoe.came == zoe.due <= time.time() and zoe.expires - zoe.came == 5 * 86400
+    assert before <= zoe.came == zoe.due <= time.time() and zoe.expires - zoe.came == 2 * 86400
     assert zoe.message == yan.message and store.queue() == [zoe, yan] and store.count_queue() == 2
     for step in (
         lambda: store.expunge(people.bob.box, None, only_deleted=False),
@@ -125,9 +126,9 @@ def test_a_claim_is_for_some_time(store, put):
     assert store.next_due() == now + 60
     again = store.claim(10, 60, now + 60)
     assert {row.id: row.attempts for row in again} == {zoe.id: 2, yan.id: 2, xin.id: 2}
-    assert not store.postpone(first[0], now + 99), "somebody else has it by now"
+    assert not store.postpone([first[0]], now + 99), "somebody else has it by now"
     assert store.settle(first).gone == [zoe.id, yan.id], "but what was handed on was handed on"
-    assert not store.postpone(again[0], now + 99) and store.count_queue() == 1
+    assert not store.postpone([again[0]], now + 99) and store.count_queue() == 1
 
 
 def test_nothing_is_written_when_nothing_is_due(store, put, monkeypatch):
@@ -140,16 +141,35 @@ def test_postponed(store, put):
     put("zoe")
     (row,) = store.claim(10, 60, time.time())
     later = row.came + 1000
-    assert store.postpone(row, later, Reply(451, "4.7.1", "come\r\n back " + "x" * 600))
+    assert store.postpone([row], later, Reply(451, "4.7.1", "come\r\n back " + "x" * 600))
     (kept,) = store.queue()
     assert (kept.due, kept.reply.code, kept.reply.enhanced) == (later, 451, "4.7.1")
     assert kept.reply.text.startswith("come back x") and len(kept.reply.text) == 500
     (row,) = store.claim(10, 60, later)
     assert row.attempts == 2 and row.reply == kept.reply and not row.expired
-    assert store.postpone(row, row.expires + 1000) and store.next_due() == row.expires
+    assert store.postpone([row], row.expires + 1000) and store.next_due() == row.expires
     (row,) = store.claim(10, 60, row.expires)
     assert row.expired and row.reply == kept.reply
-    assert store.postpone(row, row.expires + 1000) and store.next_due() == row.expires + 1000
+    assert store.postpone([row], row.expires + 1000) and store.next_due() == row.expires + 1000
+
+
+def test_what_is_passed_by_is_not_read(store, put, people):
+    """However much waits for a domain or of an account: a claim looks at the index alone."""
+    put(*(f"zoe{number}" for number in range(50)))
+    now = time.time() + 1
+    for skip in (Skip(domains=["far.test"]), Skip(accounts=[people.alice.id])):
+        (plan,) = store.reader.rows(f"EXPLAIN QUERY PLAN {outgoing.ANY_DUE}", outgoing.wanted(now, skip))[:1]
+        assert "COVERING INDEX outgoing_due" in plan[3]
+        assert store.claim(10, 60, now, skip) == []
+
+
+def test_many_are_delayed_in_one_transaction_that_lets_others_have_turns(store, put, monkeypatch):
+    monkeypatch.setattr(outgoing, "_AT_ONCE", 10)
+    put(*(f"zoe{number}" for number in range(45)))
+    now, run, writes = time.time() + 1, store.writer.run, []
+    monkeypatch.setattr(store.writer, "run", lambda *job, **how: writes.append(how) or run(*job, **how))
+    assert store.delay("far.test", now + 60, now) == 45 and store.delay("far.test", now + 60, now) == 0
+    assert writes == [{"patient": True}]
 
 
 def test_a_notice_and_its_reason_go_together(store, people, put):

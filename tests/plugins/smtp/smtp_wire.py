@@ -38,7 +38,7 @@ class Everybody:
     def account(self, address):
         return self.changed.get(address, Account(sum(address.encode()), address))
 
-    def store(self, content, destinations, partial, sender, account_id):
+    def store(self, content, destinations, partial, sender, account_id, trace):
         self._fake._answer("store", None)
         return [Stored(delivery, 1, 1, 1) for delivery in destinations]
 

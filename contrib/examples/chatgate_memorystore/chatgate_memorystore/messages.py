@@ -45,6 +45,7 @@ class Messages(Queue):
         partial: bool = False,
         sender: str = "",
         account_id: int | None = None,
+        trace: str = "",
     ) -> list[Stored | Queued]:
         if not destinations:
             raise Impossible("No mailbox to store in")
@@ -58,7 +59,7 @@ class Messages(Queue):
         going = [delivery for delivery in deliveries if delivery not in full]
         if full and not (partial and (elsewhere or any(not delivery.own for delivery in going))):
             raise OverQuota(full=full)
-        rows = iter(self.enqueue(content, destinations, sender, account_id))
+        rows = iter(self.enqueue(content, destinations, sender, account_id, trace))
         return [
             self._put(content, one) if isinstance(one, Delivery) else next(rows)
             for one in destinations
@@ -70,7 +71,7 @@ class Messages(Queue):
         told: Stored | Queued | None = None
         if gone and notice is not None:
             with suppress(NoSuchMailbox, OverQuota):
-                (told,) = self.store(notice[0], [notice[1]])
+                (told,) = self.store(notice[0], [notice[1]], trace=rows[0].trace)
         return Settled(gone, told)
 
     def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
