@@ -1,0 +1,76 @@
+"""What an operator can set about the way to other servers; part of conf.d/NN-courier.toml."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from chatgate.api import option
+
+
+@dataclass(frozen=True)
+class TransportOptions:
+    https: bool = option(True, "Try POST /mxdeliv at port 443 of a host before SMTP at port 25.")
+    any_certificate: tuple[str, ...] = option(
+        ("[*]", "_*"),
+        "Domains whose hosts may show any certificate; * stands for anything. Those of test servers and IP addresses.",
+    )
+    without_tls: tuple[str, ...] = option(("nauta.cu",), "Domains to which mail goes unencrypted, by SMTP alone.")
+    ca_file: str = option("", "PEM file of the authorities to trust for other servers. Empty: those of the system.")
+    smtp_port: int = option(25, "Port of other servers for SMTP.")
+    https_port: int = option(443, "Port of other servers for /mxdeliv.")
+    max_hosts: int = option(5, "Hosts of a domain that are tried, the most preferred first.")
+    max_addresses: int = option(6, "IP addresses of a host that are tried.")
+    max_hops: int = option(100, "Received fields a message may have; one with more goes round in circles.")
+    connect_seconds: float = option(20.0, "Seconds for a connection to one host, all of its addresses together.")
+    tls_seconds: float = option(20.0, "Seconds for the TLS handshake.")
+    https_seconds: float = option(60.0, "Seconds to wait for the answer to a POST.")
+    reply_seconds: float = option(300.0, "Seconds to wait for an SMTP reply.")
+    data_reply_seconds: float = option(
+        600.0, "Seconds to wait for the reply to a message. Shorter ones cause messages that arrive twice."
+    )
+    block_seconds: float = option(180.0, "Seconds that 64 KB of a message may take.")
+    try_seconds: float = option(1800.0, "Seconds that one try to hand on a message may take in all.")
+    connections_per_host: int = option(20, "Connections to one host at the same time.")
+    idle_connections: int = option(200, "Unused connections kept open, to all hosts together.")
+    https_idle_seconds: float = option(30.0, "Seconds an unused HTTPS connection is kept open.")
+    smtp_idle_seconds: float = option(10.0, "Seconds an unused SMTP connection is kept open.")
+    messages_per_connection: int = option(1000, "Messages after which a connection is closed.")
+    connection_seconds: float = option(600.0, "Seconds after which a connection is not used any more.")
+    recipients_per_message: int = option(100, "Recipients of one SMTP transaction; a message for more goes in several.")
+    smtp_only_seconds: float = option(
+        1800.0, "Seconds for which a host that took mail by SMTP, but not by /mxdeliv, is not asked for that again."
+    )
+    failures_in_a_row: int = option(3, "Failed connections in a row after which a host is left alone for a while.")
+    pause_seconds: float = option(
+        10.0, "Seconds it is left alone at first, then tried once; each further pause is twice as long."
+    )
+    max_pause_seconds: float = option(900.0, "Seconds of one such pause at most.")
+    max_retry_after_seconds: float = option(3600.0, "Seconds that a host may ask to be left alone, at most.")
+    known_hosts: int = option(20_000, "Hosts and domains whose failures are remembered.")
+
+    def __post_init__(self) -> None:
+        for name in _MORE_THAN_ZERO:
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be more than zero")
+
+
+_MORE_THAN_ZERO = (
+    "smtp_port",
+    "https_port",
+    "max_hosts",
+    "max_addresses",
+    "connect_seconds",
+    "tls_seconds",
+    "https_seconds",
+    "reply_seconds",
+    "data_reply_seconds",
+    "block_seconds",
+    "try_seconds",
+    "connections_per_host",
+    "messages_per_connection",
+    "recipients_per_message",
+    "failures_in_a_row",
+    "pause_seconds",
+    "max_pause_seconds",
+    "known_hosts",
+)

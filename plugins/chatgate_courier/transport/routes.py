@@ -1,0 +1,148 @@
+"""From a destination to the hosts that may take its mail (RFC 5321 §5)."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Collection
+from typing import NamedTuple
+
+from chatgate_resolver import Absent, NoSuchName, Trouble
+
+from chatgate.api import Reply, bare, ip
+from chatgate_courier.transport.contract import Policy, Resolver, Step, Tell, Way, tell_nobody
+from chatgate_courier.transport.options import TransportOptions
+
+_ASK_LATER = "Other servers have this problem, too, unless it is the resolver of this one: see resolver.nameservers"
+_LOOP = "An MX record of this domain names this server, which has no such domain: add it to conf.d, or correct DNS"
+
+
+class Route(NamedTuple):
+    """hosts: to be tried in this order, names in lower case or IP addresses without brackets. way: of the operator.
+    secure: DNSSEC proves these hosts.
+    """
+
+    hosts: tuple[str, ...]
+    way: Way = Way()
+    secure: bool = False
+
+
+class NoRoute(Exception):
+    """There is no host to try. reply: why. trouble: because DNS does not answer."""
+
+    def __init__(self, reply: Reply, advice: str = "", *, trouble: bool = False) -> None:
+        super().__init__(reply.text)
+        self.reply, self.advice, self.trouble = reply, advice, trouble
+
+
+class Loop(NoRoute):
+    """The next host is this server; neither it nor those after it are to be tried."""
+
+
+class Routes:
+    """policy: what the operator set for a domain. ours: the names and IP addresses of this server."""
+
+    def __init__(
+        self, options: TransportOptions, resolver: Resolver, policy: Policy, ours: Callable[[], Collection[str]]
+    ) -> None:
+        self._options, self._resolver, self._policy, self._ours = options, resolver, policy, ours
+
+    def find(self, domain: str, tell: Tell = tell_nobody) -> Route:
+        """Raises NoRoute."""
+        try:
+            route = self._find(domain)
+        except NoRoute as error:
+            tell(Step("resolve", False, error.reply.text, error.advice))
+            raise
+        tell(Step("resolve", True, f"{domain} takes mail at {', '.join(route.hosts)}"))
+        return route
+
+    def addresses(self, host: str, domain: str) -> tuple[tuple[str, ...], bool]:
+        """The IP addresses of a host of this domain, and whether DNSSEC proves them. Raises NoRoute, which is about
+        this host only, and Loop.
+        """
+        if ip(host):
+            return (host,), False
+        try:
+            found = self._resolver.addresses(host)
+        except Absent:
+            if host == domain:  # neither MX nor address records: it takes no mail, RFC 5321 §5.1
+                raise NoRoute(
+                    Reply(550, "5.1.2", f"Domain {domain} has no mail server"), "Its MX or address records are missing"
+                ) from None
+            raise NoRoute(
+                Reply(451, "4.4.4", f"Mail server {host} of {domain} has no IP address"), "Its MX record may be wrong"
+            ) from None
+        except Trouble:
+            raise _trouble(host) from None
+        if not self._own_addresses().isdisjoint(found.values):
+            raise _loop(domain)
+        return tuple(found.values), found.secure
+
+    def _own_addresses(self) -> set[str]:
+        """The IP addresses of this server, as far as DNS knows them: it may be behind others that it has itself."""
+        addresses: set[str] = set()
+        for name in self._ours():
+            try:
+                addresses.update((name,) if ip(name) else self._resolver.addresses(name).values)
+            except (Absent, Trouble):
+                pass
+        return addresses
+
+    def _find(self, domain: str) -> Route:
+        way = self._policy(domain)
+        if way.host:
+            return Route((bare(way.host),), way)
+        if ip(domain):
+            return Route((self._not_ours((bare(domain),), domain)), way)
+        if domain.endswith(".onion"):
+            return Route((domain,), way)  # RFC 7686: not in DNS
+        try:
+            found = self._resolver.mx(domain)
+        except NoSuchName:
+            raise NoRoute(
+                Reply(550, "5.1.2", f"Domain {domain} does not exist"), "The address has a spelling mistake, perhaps"
+            ) from None
+        except Absent:
+            return Route(self._not_ours((domain,), domain), way)
+        except Trouble:
+            raise _trouble(domain) from None
+        hosts = [(preference, host.lower().removesuffix(".")) for preference, host in found.values]
+        if [host for _, host in hosts] == [""]:  # RFC 7505 §3
+            raise NoRoute(
+                Reply(556, "5.1.10", "Permanent failure: Recipient address has null MX"),
+                f"{domain} says in DNS that it takes no mail",
+            )
+        # An empty name beside others is no null MX, RFC 7505 §3. What looks like an IP address is a name that nobody
+        # can have, RFC 5321 §5.1: no certificate could be valid for it.
+        usable = [(preference, host) for preference, host in hosts if host and not ip(host)]
+        if not usable:
+            raise NoRoute(
+                Reply(451, "4.4.4", f"The MX records of {domain} name no host"),
+                "They must be names, not IP addresses",
+            )
+        return Route(self._not_ours(_in_order(usable), domain), way, found.secure)
+
+    def _not_ours(self, hosts: tuple[str, ...], domain: str) -> tuple[str, ...]:
+        """Without this server, and those that are less preferred than it (RFC 5321 §5.1): they would send it here."""
+        ours = self._ours()
+        for place, host in enumerate(hosts):
+            if host in ours:
+                hosts = hosts[:place]
+                break
+        if not hosts:
+            raise _loop(domain)
+        return hosts[: self._options.max_hosts]
+
+
+def _in_order(hosts: list[tuple[int, str]]) -> tuple[str, ...]:
+    """By preference; those that are equal shuffled, to spread the load (RFC 5321 §5.1)."""
+    named = sorted((preference, random.random(), host) for preference, host in hosts)
+    return tuple(dict.fromkeys(host for _, _, host in named))
+
+
+def _loop(domain: str) -> Loop:
+    return Loop(Reply(554, "5.4.6", f"Mail for {domain} would come back to this server"), _LOOP)
+
+
+def _trouble(name: str) -> NoRoute:
+    return NoRoute(Reply(451, "4.4.3", f"DNS does not answer for {name}"), _ASK_LATER, trouble=True)

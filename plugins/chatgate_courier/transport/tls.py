@@ -1,0 +1,127 @@
+"""TLS with other servers: which certificates are good enough for which destination."""
+
+from __future__ import annotations
+
+import os
+import re
+import ssl
+from functools import cached_property
+from typing import Any, Literal
+
+import gevent.ssl
+
+from chatgate.api import Reply, ip
+from chatgate_courier.transport.contract import Failed, Way
+from chatgate_courier.transport.options import TransportOptions
+from chatgate_courier.transport.wire import Broken, Wire, reason
+
+# verify: valid for the host's name, by an authority we trust. any: whatever certificate. none: no TLS.
+# dane: the TLSA records decide.
+Trust = Literal["verify", "any", "none", "dane"]
+
+# By the number of OpenSSL's verification error.
+_EXPIRED, _NOT_YET, _SELF_SIGNED, _UNKNOWN, _WRONG_NAME, _WRONG_IP = 10, 9, {18, 19}, {2, 20, 21, 27}, 62, 64
+
+
+class Tls:
+    """Contexts, made once: loading the authorities takes 20 ms."""
+
+    def __init__(self, options: TransportOptions) -> None:
+        self._options = options
+        self._any = _pattern(options.any_certificate)
+        self._none = _pattern(options.without_tls)
+
+    def trust(self, domain: str, way: Way) -> Trust:
+        """What certificates are good enough for mail to this domain; the operator's word for it goes first."""
+        if way.tls:
+            return way.tls
+        if self._none.fullmatch(domain):
+            return "none"
+        return "any" if self._any.fullmatch(domain) else "verify"
+
+    def prepare(self) -> None:
+        """Load the authorities now. Raises OSError if there are none, or `ca_file` cannot be used."""
+        _ = self._verifying
+
+    def handshake(self, sock: Any, host: str, trust: Trust, session: Any = None) -> Any:
+        """The socket with TLS. session: of an earlier connection to the same host with the same trust. Raises Failed;
+        the socket is closed then, and for whatever else is raised.
+        """
+        try:
+            context = self._verifying if trust == "verify" else self._trusting
+            name = None if ip(host) and trust != "verify" else host  # RFC 6066 §3: no IP address is sent
+            secured = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False, session=session)
+            sock = secured
+            with Wire.within(self._options.tls_seconds):
+                secured.do_handshake()
+            return secured
+        except ssl.SSLCertVerificationError as error:
+            sock.close()
+            said, advice = _certificate(error)
+            raise Failed("TLS", Reply(451, "4.7.5", f"{host} {said}"), advice) from None
+        except ValueError:
+            sock.close()
+            raise Failed("TLS", Reply(451, "4.7.5", f"{host[:100]} is no name that a certificate can have")) from None
+        except (OSError, Broken) as error:
+            sock.close()
+            said = reason(error) if isinstance(error, OSError) else str(error)
+            raise Failed(
+                "TLS", Reply(451, "4.7.5", f"{host} {said} in the TLS handshake"), "It must speak TLS 1.2 or later"
+            ) from None
+        except BaseException:
+            sock.close()
+            raise
+
+    @cached_property
+    def _verifying(self) -> Any:
+        context = _context()
+        if self._options.ca_file:
+            context.load_verify_locations(self._options.ca_file)
+        elif _system_has_authorities():
+            context.load_default_certs()
+        else:
+            import certifi
+
+            context.load_verify_locations(certifi.where())
+        return context
+
+    @cached_property
+    def _trusting(self) -> Any:
+        context = _context()
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+        return context
+
+
+def _context() -> Any:
+    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def _system_has_authorities() -> bool:
+    paths = ssl.get_default_verify_paths()
+    return bool(paths.cafile) or bool(paths.capath and os.listdir(paths.capath))
+
+
+def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
+    return re.compile("|".join(re.escape(name.lower()).replace(r"\*", ".*") for name in names) or r"(?!)")
+
+
+def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
+    """What is wrong with a certificate, and what to do."""
+    code = error.verify_code
+    if code == _EXPIRED:
+        return "has a certificate that is expired", "Its operator must renew the certificate"
+    if code == _NOT_YET:
+        return "has a certificate that is not valid yet", "Compare the clocks of both servers"
+    if code in _SELF_SIGNED:
+        return "has a self-signed certificate", "Its operator must get one that is signed by a known authority"
+    if code in _UNKNOWN:
+        return (
+            "has a certificate of an unknown authority",
+            "Its operator must send the intermediate certificates, too, and use a known authority",
+        )
+    if code in (_WRONG_NAME, _WRONG_IP):
+        return "has a certificate for another name", "The certificate must be for the host named in the MX record"
+    return "has an invalid certificate", "See what `openssl s_client` says about it"
