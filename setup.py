@@ -68,6 +68,7 @@ setup(
         # The SMTP plugin drives aiosmtpd's coroutine by hand through private members: one version only.
         "aiosmtpd==1.4.6",
         "bottle>=0.13,<0.14",
+        "certifi",
         "click>=8.1",
         "cryptography>=42",
         "dnspython>=2.6,<3",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import OrderedDict
 from collections.abc import Callable
+from typing import Any
 
 from chatgate_courier.transport.options import TransportOptions
 
@@ -115,6 +116,6 @@ class Memory:
         self._hosts.move_to_end(domain)
         self._bound(self._hosts)
 
-    def _bound(self, names: OrderedDict[str, object]) -> None:
+    def _bound(self, names: OrderedDict[str, Any]) -> None:
         if len(names) > self._options.known_hosts:
             names.popitem(last=False)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Literal, NamedTuple, Protocol
 
 from chatgate.api import Reply
+from chatgate_courier.policy import Policy
 
 # How mail travels: POST /mxdeliv, or SMTP on port 25. "": not at all.
 How = Literal["https", "smtp", ""]
@@ -106,17 +107,5 @@ class Resolver(Protocol):
     def addresses(self, name: str) -> Addresses: ...
 
 
-class Way(NamedTuple):
-    """What the operator set for a destination. host, port: send all of its mail there, instead of what its MX records
-    say. proxy: "host:port" of a SOCKS5 proxy, with "user:password@" before it where it wants one. tls: "verify",
-    "any" (whatever certificate) or "none".
-    """
-
-    host: str = ""
-    port: int = 0
-    proxy: str = ""
-    tls: Literal["verify", "any", "none", ""] = ""
-
-
-Policy = Callable[[str], Way]
-TlsaRecords = Sequence[tuple[int, int, int, bytes]]
+# What the operator set for a domain.
+Policies = Callable[[str], Policy]

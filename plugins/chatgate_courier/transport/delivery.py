@@ -107,7 +107,8 @@ class Delivery:
             raise
         breaker.succeeded()
         memory.learn_hosts(self._domain, self._route.hosts)
-        self._trust = self._tools.tls.trust(self._domain, self._route.way)
+        policy = self._route.policy
+        self._trust = "none" if not policy.tls else "verify" if policy.verify else "any"
 
     def _hosts(self, recipients: Sequence[str]) -> Answers:
         """What the first host that answers says."""
@@ -185,21 +186,19 @@ class Delivery:
 
     def _speaks(self, way: How, host: str) -> bool:
         """Is this way to be taken to this host?"""
-        port, options = self._route.way.port, self._tools.options
-        if self._only:
-            return way == self._only
+        if chosen := self._only or self._route.policy.way:
+            return way == chosen
         if way == "smtp":
-            return port != options.https_port
-        if self._trust == "none" or port not in (0, options.https_port):
-            return False
-        return bool(port) or (options.https and not self._tools.memory.smtp_only(host))
+            return True
+        https = self._tools.options.https and self._trust != "none" and not self._route.chosen
+        return https and not self._tools.memory.smtp_only(host)
 
     def _over(self, way: How, host: str, recipients: Sequence[str]) -> Answers:
         self.way = way
         pool, options = self._tools.pool, self._tools.options
-        port = self._route.way.port or (options.https_port if way == "https" else options.smtp_port)
+        port = self._route.port or (options.https_port if way == "https" else options.smtp_port)
         name = self._name if way == "smtp" else ""
-        key = (way, host, port, self._trust, self._route.way.proxy, name)
+        key = (way, host, port, self._trust, self._route.policy.proxy, name)
         connection = None if self._only else pool.take(key)
         if connection is not None:
             try:
@@ -245,17 +244,17 @@ class Delivery:
             raise
 
     def _dial(self, host: str, port: int) -> Any:
-        options, proxy = self._tools.options, self._route.way.proxy
-        if proxy:
+        options, route = self._tools.options, self._route
+        if proxy := route.policy.proxy.partition("://")[2]:
             sock = socks.connect(proxy, host, port, options.connect_seconds)
             self._tell(Step("connect", True, f"{host} at port {port} through a proxy"))
             return sock
         try:
-            addresses, _ = self._tools.routes.addresses(host, self._domain)
+            addresses, _ = self._tools.routes.addresses(host, self._domain, chosen=route.chosen)
         except NoRoute as error:
             self._tell(Step("resolve", False, error.reply.text, error.advice))
             raise
-        sock = connect.connect(addresses[: options.max_addresses], port, options.connect_seconds)
+        sock = connect.connect(addresses, port, options.connect_seconds)
         self._tell(Step("connect", True, f"{host} at {sock.getpeername()[0]}, port {port}"))
         return sock
 

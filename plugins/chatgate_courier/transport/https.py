@@ -18,7 +18,7 @@ _LONGEST = 8192  # octets of a line of an answer
 _MOST_FIELDS = 100
 _MOST_INTERIM = 10
 _MOST_BODY = 65536
-_AT_ONCE = 50  # recipients of a request: many servers take 100 fields of a header
+_AT_ONCE = 90  # recipients of a request: many servers take 100 fields of a header
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: .*)?", re.DOTALL)
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,7})[ \t]*(?:;.*)?", re.DOTALL)
 
@@ -86,6 +86,8 @@ class HttpsConnection:
         octets = body.octets if body is not None else b""
         lines = [self._start, f"X-MAIL-FROM: {sender}\r\n" if sender else ""]
         lines += [f"X-MAIL-TO: {one}\r\n" for one in recipients]
+        if len(recipients) > 1:
+            lines.append("X-MAIL-STATUS: each\r\n")
         lines.append(f"Content-Type: application/octet-stream\r\nContent-Length: {len(octets)}\r\n\r\n")
         head = "".join(lines).encode()
         self.sent += 1
@@ -182,13 +184,18 @@ def _chunks(wire: Wire) -> bytes:
 def judge(response: Response, recipients: Sequence[str], most_wait: float) -> Answers | None:
     """What an answer says to each recipient; None if it is none to mail, but that of some other web server.
 
-    Servers differ: an accepted message is answered 200 with "250 OK" or "OK"; a refused one 400, or 503 where it may
-    come again, with the SMTP reply. Some say 400 in any case, so the reply counts, and not the status.
+    Servers differ: chatgate has a line for each recipient where that was asked for. Others answer an accepted message
+    200 with "250 OK" or "OK"; a refused one 400, or 503 where it may come again, with the SMTP reply. Some say 400 in
+    any case, so the reply counts, and not the status.
     """
     status, text = response.status, response.body.strip()
+    if response.fields.get("x-mail-status", "").lower() == "each":
+        each = [replies.parse(line) for line in text.split(b"\r\n")]
+        if len(each) == len(recipients) and all(each):
+            return Answers({one: _final(reply) for one, reply in zip(recipients, each, strict=True) if reply})
     reply = replies.parse(text)
     after = response.fields.get("retry-after", "")
-    wait = min(float(after), most_wait) if after.isdigit() and len(after) < 10 else 0.0
+    wait = min(float(after), most_wait) if after.isascii() and after.isdigit() and len(after) < 10 else 0.0
     if status == 200:
         if reply is None and text.upper() in (b"", b"OK"):
             reply = Reply(250, "2.0.0", "OK")
@@ -199,3 +206,8 @@ def judge(response: Response, recipients: Sequence[str], most_wait: float) -> An
     elif status not in (400, 413, 503) or reply is None or reply.code < 400:
         return None
     return Answers(dict.fromkeys(recipients, reply), tuple(recipients), wait if reply.temporary else 0.0)
+
+
+def _final(reply: Reply) -> Reply:
+    """3xx is no answer to a message."""
+    return Reply(451, "4.5.0", reply.text) if 300 <= reply.code < 400 else reply

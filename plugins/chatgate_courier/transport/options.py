@@ -10,11 +10,6 @@ from chatgate.api import option
 @dataclass(frozen=True)
 class TransportOptions:
     https: bool = option(True, "Try POST /mxdeliv at port 443 of a host before SMTP at port 25.")
-    any_certificate: tuple[str, ...] = option(
-        ("[*]", "_*"),
-        "Domains whose hosts may show any certificate; * stands for anything. Those of test servers and IP addresses.",
-    )
-    without_tls: tuple[str, ...] = option(("nauta.cu",), "Domains to which mail goes unencrypted, by SMTP alone.")
     ca_file: str = option("", "PEM file of the authorities to trust for other servers. Empty: those of the system.")
     smtp_port: int = option(25, "Port of other servers for SMTP.")
     https_port: int = option(443, "Port of other servers for /mxdeliv.")

@@ -9,7 +9,8 @@ from typing import NamedTuple
 from chatgate_resolver import Absent, NoSuchName, Trouble
 
 from chatgate.api import Reply, bare, ip
-from chatgate_courier.transport.contract import Policy, Resolver, Step, Tell, Way, tell_nobody
+from chatgate_courier.policy import PLAIN, Policy
+from chatgate_courier.transport.contract import Policies, Resolver, Step, Tell, tell_nobody
 from chatgate_courier.transport.options import TransportOptions
 
 _ASK_LATER = "Other servers have this problem, too, unless it is the resolver of this one: see resolver.nameservers"
@@ -17,12 +18,14 @@ _LOOP = "An MX record of this domain names this server, which has no such domain
 
 
 class Route(NamedTuple):
-    """hosts: to be tried in this order, names in lower case or IP addresses without brackets. way: of the operator.
-    secure: DNSSEC proves these hosts.
+    """hosts: to be tried in this order, names in lower case or IP addresses without brackets. port: 0 for
+    the usual ones. chosen: by the operator, not by DNS. secure: DNSSEC proves these hosts.
     """
 
     hosts: tuple[str, ...]
-    way: Way = Way()
+    policy: Policy = PLAIN
+    port: int = 0
+    chosen: bool = False
     secure: bool = False
 
 
@@ -39,12 +42,20 @@ class Loop(NoRoute):
 
 
 class Routes:
-    """policy: what the operator set for a domain. ours: the names and IP addresses of this server."""
+    """policies: what the operator set for a domain. ours: the names and IP addresses of this server. reachable: may
+    mail go to this IP address?
+    """
 
     def __init__(
-        self, options: TransportOptions, resolver: Resolver, policy: Policy, ours: Callable[[], Collection[str]]
+        self,
+        options: TransportOptions,
+        resolver: Resolver,
+        policies: Policies,
+        ours: Collection[str],
+        reachable: Callable[[str], bool],
     ) -> None:
-        self._options, self._resolver, self._policy, self._ours = options, resolver, policy, ours
+        self._options, self._resolver, self._policies = options, resolver, policies
+        self._ours, self._reachable = ours, reachable
 
     def find(self, domain: str, tell: Tell = tell_nobody) -> Route:
         """Raises NoRoute."""
@@ -56,12 +67,12 @@ class Routes:
         tell(Step("resolve", True, f"{domain} takes mail at {', '.join(route.hosts)}"))
         return route
 
-    def addresses(self, host: str, domain: str) -> tuple[tuple[str, ...], bool]:
-        """The IP addresses of a host of this domain, and whether DNSSEC proves them. Raises NoRoute, which is about
-        this host only, and Loop.
+    def addresses(self, host: str, domain: str, *, chosen: bool = False) -> tuple[tuple[str, ...], bool]:
+        """The IP addresses of a host of this domain, and whether DNSSEC proves them. chosen: see `Route`. Raises
+        NoRoute, which is about this host only, and Loop.
         """
         if ip(host):
-            return (host,), False
+            return self._allowed((host,), host, chosen), False
         try:
             found = self._resolver.addresses(host)
         except Absent:
@@ -74,14 +85,22 @@ class Routes:
             ) from None
         except Trouble:
             raise _trouble(host) from None
-        if not self._own_addresses().isdisjoint(found.values):
+        if not chosen and not self._own_addresses().isdisjoint(found.values):
             raise _loop(domain)
-        return tuple(found.values), found.secure
+        return self._allowed(found.values, host, chosen), found.secure
+
+    def _allowed(self, addresses: tuple[str, ...], host: str, chosen: bool) -> tuple[str, ...]:
+        """Without those that only this machine or its neighbours are meant to reach."""
+        allowed = addresses if chosen else tuple(one for one in addresses if self._reachable(one))
+        if not allowed:
+            reply = Reply(451, "4.4.4", f"Mail server {host} has no IP address on the Internet")
+            raise NoRoute(reply, "An address that may be used all the same belongs in private_networks")
+        return allowed[: self._options.max_addresses]
 
     def _own_addresses(self) -> set[str]:
         """The IP addresses of this server, as far as DNS knows them: it may be behind others that it has itself."""
         addresses: set[str] = set()
-        for name in self._ours():
+        for name in self._ours:
             try:
                 addresses.update((name,) if ip(name) else self._resolver.addresses(name).values)
             except (Absent, Trouble):
@@ -89,13 +108,18 @@ class Routes:
         return addresses
 
     def _find(self, domain: str) -> Route:
-        way = self._policy(domain)
-        if way.host:
-            return Route((bare(way.host),), way)
+        policy = self._policies(domain)
+        if policy.route:
+            host, _, port = policy.route.rpartition(":")
+            return Route((bare(host),), policy, int(port), chosen=True)
         if ip(domain):
-            return Route((self._not_ours((bare(domain),), domain)), way)
+            return Route((self._not_ours((bare(domain),), domain)), policy)
         if domain.endswith(".onion"):
-            return Route((domain,), way)  # RFC 7686: not in DNS
+            if not policy.proxy:
+                raise NoRoute(
+                    Reply(550, "5.1.2", f"This server has no way to {domain[-60:]}"), "Set a proxy for *.onion"
+                )
+            return Route((domain,), policy)  # RFC 7686 §2: never asked for in DNS
         try:
             found = self._resolver.mx(domain)
         except NoSuchName:
@@ -103,7 +127,7 @@ class Routes:
                 Reply(550, "5.1.2", f"Domain {domain} does not exist"), "The address has a spelling mistake, perhaps"
             ) from None
         except Absent:
-            return Route(self._not_ours((domain,), domain), way)
+            return Route(self._not_ours((domain,), domain), policy)
         except Trouble:
             raise _trouble(domain) from None
         hosts = [(preference, host.lower().removesuffix(".")) for preference, host in found.values]
@@ -120,13 +144,12 @@ class Routes:
                 Reply(451, "4.4.4", f"The MX records of {domain} name no host"),
                 "They must be names, not IP addresses",
             )
-        return Route(self._not_ours(_in_order(usable), domain), way, found.secure)
+        return Route(self._not_ours(_in_order(usable), domain), policy, secure=found.secure)
 
     def _not_ours(self, hosts: tuple[str, ...], domain: str) -> tuple[str, ...]:
         """Without this server, and those that are less preferred than it (RFC 5321 §5.1): they would send it here."""
-        ours = self._ours()
         for place, host in enumerate(hosts):
-            if host in ours:
+            if host in self._ours:
                 hosts = hosts[:place]
                 break
         if not hosts:

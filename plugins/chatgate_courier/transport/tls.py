@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import ssl
 from functools import cached_property
 from typing import Any, Literal
@@ -11,7 +10,7 @@ from typing import Any, Literal
 import gevent.ssl
 
 from chatgate.api import Reply, ip
-from chatgate_courier.transport.contract import Failed, Way
+from chatgate_courier.transport.contract import Failed
 from chatgate_courier.transport.options import TransportOptions
 from chatgate_courier.transport.wire import Broken, Wire, reason
 
@@ -28,16 +27,6 @@ class Tls:
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
-        self._any = _pattern(options.any_certificate)
-        self._none = _pattern(options.without_tls)
-
-    def trust(self, domain: str, way: Way) -> Trust:
-        """What certificates are good enough for mail to this domain; the operator's word for it goes first."""
-        if way.tls:
-            return way.tls
-        if self._none.fullmatch(domain):
-            return "none"
-        return "any" if self._any.fullmatch(domain) else "verify"
 
     def prepare(self) -> None:
         """Load the authorities now. Raises OSError if there are none, or `ca_file` cannot be used."""
@@ -102,10 +91,6 @@ def _context() -> Any:
 def _system_has_authorities() -> bool:
     paths = ssl.get_default_verify_paths()
     return bool(paths.cafile) or bool(paths.capath and os.listdir(paths.capath))
-
-
-def _pattern(names: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile("|".join(re.escape(name.lower()).replace(r"\*", ".*") for name in names) or r"(?!)")
 
 
 def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:

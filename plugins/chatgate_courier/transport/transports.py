@@ -10,7 +10,7 @@ import gevent
 
 from chatgate.api import UNAVAILABLE, Domains, Reply, bare, raised_at, valid_address
 from chatgate_courier.transport.breaker import Memory
-from chatgate_courier.transport.contract import How, Mail, Outcome, Policy, Resolver, Step, Tell, Way
+from chatgate_courier.transport.contract import How, Mail, Outcome, Policies, Resolver, Step, Tell
 from chatgate_courier.transport.delivery import Delivery, Tools, domain_key
 from chatgate_courier.transport.message import Message
 from chatgate_courier.transport.options import TransportOptions
@@ -26,8 +26,8 @@ class _TimeIsOver(Exception):
 
 
 class Transports:
-    """policy: what the operator set for a destination. domains: of this server: their host names are said in EHLO, and
-    mail to them would come back. clock: Unix seconds.
+    """domains: of this server: their host names are said in EHLO, and mail to them would come back. policies: what the
+    operator set for a domain. reachable: may mail go to this IP address? clock: Unix seconds.
     """
 
     def __init__(
@@ -35,7 +35,8 @@ class Transports:
         options: TransportOptions,
         resolver: Resolver,
         domains: Domains,
-        policy: Policy = lambda domain: Way(),
+        policies: Policies,
+        reachable: Callable[[str], bool],
         clock: Callable[[], float] = time.time,
     ) -> None:
         ours = frozenset(name for domain in domains for name in (domain.hostname, bare(domain.name)))
@@ -44,7 +45,7 @@ class Transports:
         self._pool = Pool(options)
         self._tools = Tools(
             options,
-            Routes(options, resolver, policy, lambda: ours),
+            Routes(options, resolver, policies, ours, reachable),
             Tls(options),
             self._pool,
             self._memory,

@@ -12,7 +12,8 @@ from typing import Any, NamedTuple
 
 import gevent
 import gevent.ssl
-from chatgate_courier.transport import Mail, TransportOptions, Transports, Way
+from chatgate_courier.policy import PLAIN, Policy
+from chatgate_courier.transport import Mail, TransportOptions, Transports
 from chatgate_resolver import NoRecords, NoSuchName, Trouble
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
@@ -43,9 +44,7 @@ class Authority:
         """A server's TLS context with a new certificate for these names."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, names[0])])
-        alternatives = [
-            x509.IPAddress(ipaddress.ip_address(n)) if n[-1].isdigit() else x509.DNSName(n) for n in names
-        ]
+        alternatives = [x509.IPAddress(ipaddress.ip_address(n)) if n[-1].isdigit() else x509.DNSName(n) for n in names]
         made = (
             self._builder(subject, key, begins, ends)
             .add_extension(x509.SubjectAlternativeName(alternatives), False)
@@ -285,7 +284,7 @@ class World:
             "https_port": free_port(),
             "smtp_idle_seconds": 60.0,
         }
-        self.ways: dict[str, Way] = {}
+        self.policies: dict[str, Policy] = {}
         self.domains = Domains(Domain("example.org", "mx.example.org"))
         self.now = 1_000_000.0
         self._made: Transports | None = None
@@ -298,7 +297,8 @@ class World:
                 TransportOptions(**self.options),
                 self.dns,
                 self.domains,
-                lambda domain: self.ways.get(domain, Way()),
+                lambda domain: self.policies.get(domain, PLAIN),
+                lambda address: True,
                 clock=lambda: self.now,
             )
         return self._made
@@ -320,7 +320,9 @@ class World:
         self.dns.hosts.setdefault(host, (address,))
         return server
 
-    def deliver(self, *recipients: str, content: bytes = b"Subject: x\r\n\r\nHello\r\n", domain: str = "peer.test") -> Any:
+    def deliver(
+        self, *recipients: str, content: bytes = b"Subject: x\r\n\r\nHello\r\n", domain: str = "peer.test"
+    ) -> Any:
         mail = Mail(domain, "alice@example.org", recipients or (f"bob@{domain}",), content, "trace")
         return self.transports.deliver(mail)
 
