@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 from chatgate.api import Networks, option
 from chatgate_courier.policy import rules
+from chatgate_courier.transport.options import TransportOptions
 
 
 @dataclass(frozen=True)
-class CourierOptions:
+class PolicyOptions:
     peers: tuple[str, ...] = option(
         ("[*] verify=no", "_* verify=no", "nauta.cu tls=no"),
         "How mail goes to which domains, a rule each: a domain, *.domain, an IP address in brackets, [*] for all of "
@@ -20,6 +21,10 @@ class CourierOptions:
         (), "Addresses or networks that are not on the Internet, such as 10.0.0.0/8, to which mail may go all the same."
     )
 
+
+@dataclass(frozen=True)
+class CourierOptions(TransportOptions, PolicyOptions):  # their fields come in the opposite order
     def __post_init__(self) -> None:
+        super().__post_init__()
         rules(self.peers)
         Networks(self.private_networks)
