@@ -251,6 +251,13 @@ def chatgate_account_removed(account: Account) -> None:
     """What happened: an account was deleted with all it had, by any way. Forget what you know of it."""
 
 
+@hookspec
+def chatgate_account_facts(account: Account) -> dict[str, Any] | None:
+    """What do you keep about this account? As data for JSON, by names that nobody else uses. Its owner sees it, and the
+    operator. Asked by `gateway.accounts.facts`, from a page or a command.
+    """
+
+
 # ---------------------------------------------------------------------------------------------- for IMAP
 
 

@@ -51,6 +51,7 @@ class Hub(Registry):
         self.set_password = self.decision(spec.chatgate_set_password)
         self.login_link = self.decision(spec.chatgate_login_link)
         self.logged_in = self.observers(spec.chatgate_logged_in)
+        self.account_facts = self.collection(spec.chatgate_account_facts)
         self.account_removed = self.observers(spec.chatgate_account_removed)
 
         self.capabilities = self.collection(spec.chatgate_capabilities)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal, ParamSpec, TypeVar
 
 from chatgate.hosting.doors import Decision
@@ -61,23 +61,19 @@ class Accounts:
         finally:
             self._hub.account_attempted(request, account)
 
-    def restore(
-        self,
-        address: str,
-        secret: str,
-        returning: bool = False,
-        *,
-        created: int | None = None,
-        last_login: int = 0,
-        disabled: str = "",
-        quota: int | None = None,
-    ) -> Account:
-        """Make an account that existed before, here or elsewhere, without asking any plugin. Arguments and errors are
-        those of `Store.create_account`.
+    def restore(self, was: Account, returning: bool = False) -> Account:
+        """Make an account that existed before, here or elsewhere, without asking any plugin. was: all of it but the id,
+        which will be another one. returning, and the errors: see `Store.create_account`.
         """
-        return self._store().create_account(
-            address, secret, returning, created=created, last_login=last_login, disabled=disabled, quota=quota
-        )
+        facts = asdict(was)
+        del facts["id"]
+        return self._store().create_account(**facts, returning=returning)
+
+    def facts(self, account: Account) -> dict[str, Any]:
+        """What is kept about the account, as data for JSON: all that the plugins say (`chatgate_account_facts`). Raises
+        PluginError when one of them fails, as nothing is to be left out in silence.
+        """
+        return {name: value for facts in self._hub.account_facts.or_raise(account) for name, value in facts.items()}
 
     def set_password(self, account: Account, password: str, operator: bool = False) -> bool | Reply | None:
         """Ask the plugin that changes passwords. True: done. A Reply says why not; None: no enabled plugin does it.

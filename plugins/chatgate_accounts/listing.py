@@ -16,6 +16,9 @@ _PAGE = 1000
 
 
 def facts_of(gateway: Gateway, account: Account) -> dict[str, Any]:
+    """What the store keeps about the account in a few numbers, as data for JSON. Sizes in octets, days as YYYY-MM-DD;
+    None for an unknown day, and if there is no quota.
+    """
     usage = gateway.store.usage(account.id)
     return {
         "address": account.address,
@@ -105,7 +108,7 @@ def list_(
 def show_(gateway: Gateway, address: str, as_json: bool) -> None:
     """Show what is kept about one account."""
     account = account_of(gateway, address)
-    facts = facts_of(gateway, account)
+    facts = gateway.accounts.facts(account)
     facts["mailboxes"] = {
         box.name: gateway.store.status(box.id)._asdict() for box in gateway.store.mailboxes(account.id)
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import click
 import gevent
@@ -26,6 +27,7 @@ from chatgate.api import (
     option,
 )
 from chatgate_accounts import command
+from chatgate_accounts.listing import facts_of
 from chatgate_accounts.toomuch import TooMuch
 
 log = logging.getLogger("chatgate.accounts")
@@ -59,6 +61,13 @@ class Accounts:
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
         return Facts(keeps_days=True)
+
+    @hookimpl
+    def chatgate_account_facts(self, account: Account) -> dict[str, Any]:
+        """mailboxes: the number of messages by name, without empty mailboxes."""
+        store = self.gateway.store
+        boxes = {box.name: store.status(box.id).messages for box in store.mailboxes(account.id)}
+        return facts_of(self.gateway, account) | {"mailboxes": {name: count for name, count in boxes.items() if count}}
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:

@@ -167,15 +167,15 @@ def _take(gateway: Gateway, row: dict[str, Any], replace: bool) -> str:
     """Import one account; returns what became of it. A new account is created with everything the file says of it or
     not at all: an interrupted import does not leave a disabled account in use.
     """
-    facts, store = {name: row[name] for name in _TYPES}, gateway.store
+    was, store = Account(0, **{name: row[name] for name in _TYPES}), gateway.store
     try:
         try:
-            gateway.accounts.restore(**facts)
+            gateway.accounts.restore(was)
             return "made"
         except AddressGone:
             if store.tombstone(row["address"]) != row["secret"]:
                 return "removed here"
-            gateway.accounts.restore(**facts, returning=True)
+            gateway.accounts.restore(was, returning=True)
             return "came back"
         except AccountExists:
             found = store.account(row["address"])

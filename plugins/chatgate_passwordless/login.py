@@ -12,6 +12,8 @@ from chatgate_passwordless.hooks import Invitation
 from chatgate_passwordless.memory import Verified
 from chatgate_passwordless.rules import Rules
 
+_DAY = 86400  # seconds
+
 # The key under which a request carries the answer of the door.
 STASH = "passwordless"
 
@@ -66,7 +68,8 @@ class Login:
         if not self._fits(password, secret):
             return self._wrong(address, password)
         try:
-            account = self._gateway.accounts.restore(address, secret, returning=True)
+            was = Account(0, address, secret, created=self._gateway.store.now() // _DAY)
+            account = self._gateway.accounts.restore(was, returning=True)
         except AccountExists:  # restored by another process a moment ago
             return UNAVAILABLE
         self._verified.add(account, password)

@@ -120,6 +120,10 @@ class Push:
         return Reply(250, "2.0.0", "OK")
 
     @hookimpl
+    def chatgate_account_facts(self, account: Account) -> dict[str, int]:
+        return {"notification_tokens": len(self.kept.of_account(account.id, self._days()))}
+
+    @hookimpl
     def chatgate_stored(self, envelope: Envelope, stored: Sequence[Stored]) -> None:
         """Devices are notified even while one of them is in IDLE: a phone that fell asleep looks the same for many
         minutes. No account is notified of a copy of a message that it sent itself.

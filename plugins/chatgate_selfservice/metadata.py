@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from chatgate.api import Account, Gateway, Reply, Session
-from chatgate_selfservice.account import kept, set_password
+from chatgate_selfservice.password import set_password
 
 OURS = "/private/vendor/chatgate/"  # RFC 5464 §3.2.1: entries below a vendor's name belong to its products alone
 ENTRIES = _ACCOUNT, _PASSWORD = OURS + "account", OURS + "password"
@@ -16,7 +16,7 @@ def get(gateway: Gateway, session: Session, mailbox: str, entry: str) -> bytes |
     if (mailbox, entry) != ("", _ACCOUNT):
         return None
     account = _account(gateway, session)
-    return json.dumps(kept(gateway, account)).encode() if isinstance(account, Account) else None
+    return json.dumps(gateway.accounts.facts(account)).encode() if isinstance(account, Account) else None
 
 
 def set_(gateway: Gateway, session: Session, mailbox: str, entry: str, value: bytes | None) -> Reply:

@@ -9,7 +9,7 @@ import bottle
 import gevent
 
 from chatgate.api import Account, Credentials, Gateway, Session, login_refusal
-from chatgate_selfservice.account import kept, set_password
+from chatgate_selfservice.password import set_password
 
 _TEMPLATE = Path(__file__).with_name("account.html")
 _WRONG = "Wrong address or password."
@@ -74,5 +74,5 @@ class Page:
     def _page(self, status: int = 200, account: Account | None = None, **facts: Any) -> bottle.HTTPResponse:
         shown = {"account": account, "address": "", "problem": "", "done": "", "gone": ""} | facts
         if account is not None:
-            shown |= {"address": account.address, "kept": kept(self._gateway, account)}
+            shown |= {"address": account.address, "kept": self._gateway.accounts.facts(account)}
         return self._site.page(_TEMPLATE, status=status, forms=True, **shown)

@@ -25,6 +25,7 @@ class SelfService:
 
     Options = SelfServiceOptions
     order = 75
+    requires = ("accounts",)  # which says what the store keeps
 
     def __init__(self, gateway: Gateway, options: SelfServiceOptions) -> None:
         self.gateway, self.options = gateway, options

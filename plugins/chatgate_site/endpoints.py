@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
@@ -89,10 +91,15 @@ class Endpoints:
 
     def listens(self, service: str) -> tuple[str, ...]:
         """The addresses that a service such as "mx" is set to."""
-        return self.gateway.facts(self._domain).listens.get(service, ())
+        return self._listens.get(service, ())
+
+    @cached_property
+    def _listens(self) -> Mapping[str, tuple[str, ...]]:
+        """Asked once, as all plugins are asked and their settings stay the same."""
+        return self.gateway.facts(self._domain).listens
 
     def _ports(self, service: str) -> list[int]:
-        """The ports a running service listens on, else those it is configured for; finding these takes much longer."""
+        """The ports a running service listens on, else those it is configured for."""
         running = (one.listening for one in self.gateway.services if one.name == service)
         addresses = next(filter(None, running), None) or self.listens(service)
         return ports(addresses)

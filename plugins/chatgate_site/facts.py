@@ -10,11 +10,11 @@ from chatgate_site.languages import Texts
 
 class Told:
     """The `Facts` of one domain for templates, each by its name, and conclusions from several. Made for each page, as
-    some of them change while the gateway runs.
+    some of them change while the gateway runs. texts: in the page's language.
     """
 
-    def __init__(self, gateway: Gateway, domain: Domain, texts: Texts) -> None:
-        self._gateway, self._texts = gateway, texts
+    def __init__(self, gateway: Gateway, domain: Domain, texts: Texts, language: str) -> None:
+        self._gateway, self.texts, self.language = gateway, texts, language
         self.stated: Facts = gateway.facts(domain)
 
     def __getattr__(self, name: str) -> Any:
@@ -43,7 +43,7 @@ class Told:
         """What newcomers are told if they cannot simply make an account; "" if they can."""
         if not self.stated.closed:
             return ""
-        return self._texts("shut_frozen" if self.frozen else "shut_invites" if self.stated.invites else "shut_closed")
+        return self.texts("shut_frozen" if self.frozen else "shut_invites" if self.stated.invites else "shut_closed")
 
     @property
     def shut_by(self) -> str:

@@ -11,6 +11,7 @@ from bottle import HTTPError, HTTPResponse
 
 from chatgate.api import Gateway, StoreError, normal_address
 from chatgate_site import autoconfig, invite, languages
+from chatgate_site.facts import Told
 from chatgate_site.places import SHIPPED, Place, Places
 
 _HEALTH_SECONDS = 5.0
@@ -36,13 +37,16 @@ class Pages:
         app.get("/.well-known/mta-sts.txt", callback=self.mta_sts)
         app.get("/healthz", callback=self.healthz, plain_http=True)
 
-    def render(self, name: str, folder: Path = SHIPPED, place: Place | None = None, **facts: Any) -> str:
-        """A page from a template in this folder or among ours; the operator's own comes first. place: if not `here`."""
+    def render(
+        self, name: str, folder: Path = SHIPPED, place: Place | None = None, told: Told | None = None, **facts: Any
+    ) -> str:
+        """A page from a template in this folder or among ours; the operator's own comes first. place: if not `here`.
+        told: what `_told` said of it, if it was asked already.
+        """
         place = place or self._places.here()
-        language = languages.best(bottle.request.get_header("Accept-Language", ""), place.languages)
-        texts = place.texts(language)
+        told = told or _told(place)
         folders = dict.fromkeys((*place.folders[:-1], folder, SHIPPED))
-        lookup = [str(where) for where in languages.lookup(folders, language)]
+        lookup = [str(where) for where in languages.lookup(folders, told.language)]
         key = (name, *lookup)
         if key not in self._templates:
             self._templates[key] = bottle.SimpleTemplate(name=name, lookup=lookup)
@@ -51,12 +55,12 @@ class Pages:
             contact=place.options.contact,
             about=place.options.about,
             domain=place.domain.name,
-            facts=place.facts(language),
+            facts=told,
             endpoints=place.endpoints,
-            days=texts.days,
-            size=texts.size,
-            texts=texts,
-            language=language,
+            days=told.texts.days,
+            size=told.texts.size,
+            texts=told.texts,
+            language=told.language,
             **facts,
         )
 
@@ -71,10 +75,12 @@ class Pages:
     def landing(self) -> HTTPResponse:
         """The first page, with a link for newcomers if they need no invitation."""
         place = self._places.here()
+        told = _told(place)
         personal, inviter = place.personal, place.inviter
-        link = "" if place.facts().shut else inviter.link()
+        link = "" if told.shut else inviter.link()
         page = self.render(
             "landing.html",
+            told=told,
             link=link,
             personal=personal,
             short=inviter.plain if not personal and link != inviter.plain else "",
@@ -130,6 +136,11 @@ class Pages:
             path = next(folder / name for folder in place.folders if (folder / name).is_file())
             texts[place.domain] = path.read_text("utf-8")
         return lambda: _answer(texts[self._places.here().domain], kind)
+
+
+def _told(place: Place) -> Told:
+    """The facts of a site, in the language of the current request."""
+    return place.facts(languages.best(bottle.request.get_header("Accept-Language", ""), place.languages))
 
 
 def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:

@@ -34,7 +34,7 @@ class Place:
 
     def facts(self, language: str = languages.SHIPPED) -> Told:
         """The current facts, in one of `languages`."""
-        return Told(self._gateway, self.domain, self._texts[language])
+        return Told(self._gateway, self.domain, self._texts[language], language)
 
     def texts(self, language: str) -> languages.Texts:
         """The texts in one of `languages`."""

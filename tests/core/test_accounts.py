@@ -5,6 +5,7 @@ import smtplib
 import urllib.error
 import urllib.parse
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,12 @@ class Watch:
     @hookimpl
     def chatgate_account_removed(self, account):
         self._note(("removed", account.address))
+
+    @hookimpl
+    def chatgate_account_facts(self, account):
+        notes = len(self.seen)
+        self._note("facts")
+        return {"notes": notes}
 
     @hookimpl
     def chatgate_set_password(self, account, password):
@@ -111,12 +118,28 @@ def test_everybody_is_told_of_a_removal(gateway, watch):
     gateway.accounts.delete(account, final=True)
     assert gateway.store.account(account.address) is None and gateway.store.tombstone(account.address) == ""
     assert watch.seen[-1] == ("removed", account.address)
-    gateway.accounts.delete(gateway.accounts.restore("bob@example.org", "s"), tombstone=False)
+    gateway.accounts.delete(gateway.accounts.restore(Account(0, "bob@example.org", "s")), tombstone=False)
     assert gateway.store.tombstone("bob@example.org") is None
 
 
+def test_what_is_kept_about_an_account_is_said_by_all_or_not_at_all(gateway, watch):
+    account = gateway.accounts.create(wanted())
+    facts = gateway.accounts.facts(account)
+    assert facts["notes"] == 3 and facts["address"] == account.address and "a secret" not in facts.values()
+    watch.trouble = "facts"
+    with pytest.raises(PluginError, match="watch"):
+        gateway.accounts.facts(account)
+
+
+def test_who_is_restored_has_all_he_had(gateway, watch):
+    was = Account(77, "bob@example.org", "s", 20000, 19000, "Too many complaints", 5)
+    now = gateway.accounts.restore(was)
+    assert now == gateway.store.account(was.address) and now == replace(was, id=now.id)
+    assert watch.seen == []
+
+
 def test_disabling_wants_a_reason_that_can_be_told(gateway):
-    account = gateway.accounts.restore("bob@example.org", "s", quota=5)
+    account = gateway.accounts.restore(Account(0, "bob@example.org", "s", quota=5))
     for reason in ("", "two\nlines", "Authentication failed"):
         with pytest.raises(ValueError):
             gateway.accounts.disable(account, reason)
@@ -127,7 +150,7 @@ def test_disabling_wants_a_reason_that_can_be_told(gateway):
 
 
 def test_passwords_and_secrets(gateway, watch):
-    account = gateway.accounts.restore("bob@example.org", "s")
+    account = gateway.accounts.restore(Account(0, "bob@example.org", "s"))
     assert gateway.accounts.set_password(account, "another") is True and watch.seen == ["password"]
     gateway.accounts.set_secret(account, "t")
     assert gateway.store.account(account.address).secret == "t"

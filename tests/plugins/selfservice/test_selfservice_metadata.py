@@ -208,7 +208,7 @@ def test_what_is_kept_in_one_line(stage):
     client, account, store = stage["1"], noted(stage), stage.gateway.store
     fresh = {
         "address": stage.login[0], "created": day, "last_login": day, "messages": 0, "octets": 0,
-        "quota_octets": 500_000_000, "mailboxes": {}, "notification_tokens": 0,
+        "quota_octets": 500_000_000, "own_quota": False, "disabled": None, "mailboxes": {}, "notification_tokens": 0,
     }  # fmt: skip
     assert told(client) == fresh
     client.do("CREATE Gel&APY-scht")
@@ -219,7 +219,7 @@ def test_what_is_kept_in_one_line(stage):
     store.writer.run(lambda tx: tx.execute("UPDATE account SET last_login=0"))
     usage = store.usage(account.id)
     assert told(client) == fresh | {
-        "last_login": None, "messages": 3, "octets": usage.octets, "quota_octets": None,
+        "last_login": None, "messages": 3, "octets": usage.octets, "quota_octets": None, "own_quota": True,
         "mailboxes": {"INBOX": 2, "Gelöscht": 1}, "notification_tokens": 1,
     }  # fmt: skip
     assert usage.octets > 9000
@@ -228,9 +228,6 @@ def test_what_is_kept_in_one_line(stage):
 
 def test_the_page_tells_the_same(stage):
     """Each value by itself, and so the page and the line come from one place."""
-    from chatgate_selfservice import account, metadata, page
-
-    assert metadata.kept is account.kept is page.kept
     client, number, store = stage["1"], noted(stage).id, stage.gateway.store
     client.do('SETMETADATA INBOX (/private/devicetoken "abc")')
     for _ in range(3):

@@ -77,6 +77,21 @@ def test_the_landing_page_has_code_button_and_link(site):
     assert site.ask("/qr.svg").text in answer.text
 
 
+def test_a_page_asks_once_for_the_facts(start):
+    asked = []
+
+    class Counts(Silent):
+        @hookimpl
+        def chatgate_facts(self):
+            asked.append(1)
+
+    site = start("chat.example.org", Enabled("counts", Counts, None), signed=True, url="https://chat.example.org")
+    for path, times in (("/", 1), ("/info", 1), ("/privacy", 1), ("/qr.svg", 0)):
+        site.ask(path)
+        asked.clear()
+        assert site.ask(path).status == 200 and len(asked) == times, path
+
+
 def test_a_page_with_a_password_is_never_kept(start):
     running = start("[127.0.0.1]")
     for path in ("/", "/qr.svg", "/qr.png"):
