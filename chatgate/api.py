@@ -12,7 +12,7 @@ See docs/writing-plugins.md.
 """
 
 from chatgate.addresses import address_literal, normal_address, shown_address, valid_address
-from chatgate.command import domain_option, fail, json_option, new_file, show
+from chatgate.command import Interrupts, domain_option, fail, json_option, new_file, show
 from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
 from chatgate.hosting.dnsrecords import DnsRecord, service_records
@@ -122,6 +122,7 @@ __all__ = [
     "FolderBoard",
     "Gateway",
     "Impossible",
+    "Interrupts",
     "Kept",
     "Lease",
     "Leased",

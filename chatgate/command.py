@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NoReturn, TextIO
+from typing import Any, NoReturn, Self, TextIO
 
 import click
+import gevent
 
 from chatgate import names
 from chatgate.domains import Domain, Domains
@@ -48,6 +50,33 @@ def new_file(path: str | Path) -> Iterator[TextIO]:
 def show(data: Any, as_json: bool, lines: list[str]) -> None:
     """Print a command's result: for programs as one JSON document, otherwise as lines for people."""
     click.echo(json.dumps(data, indent=2, ensure_ascii=False) if as_json else "\n".join(lines))
+
+
+class Interrupts:
+    """While it is entered, Ctrl-C and SIGTERM raise KeyboardInterrupt in this greenlet, which then cleans up; during
+    that they are `ignored`. Python's own handler would raise it in gevent's hub, which logs it as a failure.
+    """
+
+    def __init__(self) -> None:
+        self.ignored = False
+        self._here = gevent.getcurrent()
+
+    def __enter__(self) -> Self:
+        """Must be called in the greenlet that is to be interrupted."""
+        numbers = (signal.SIGINT, signal.SIGTERM)
+        self._before = [(number, signal.getsignal(number)) for number in numbers]
+        self._watchers = [gevent.signal_handler(number, self._interrupt) for number in numbers]
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        for watcher in self._watchers:
+            watcher.cancel()
+        for number, handler in self._before:  # which libev has forgotten
+            signal.signal(number, handler)
+
+    def _interrupt(self) -> None:
+        if not self.ignored:
+            gevent.kill(self._here, KeyboardInterrupt)
 
 
 class _DomainType(click.ParamType):

@@ -5,19 +5,16 @@ from __future__ import annotations
 import itertools
 import os
 import secrets
-import signal
 import string
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Self
 
 import click
-import gevent
 
-from chatgate.api import Account, Domain, Gateway, NewAccount, PluginError, Reply
+from chatgate.api import Account, Domain, Gateway, Interrupts, NewAccount, PluginError, Reply
 from chatgate_ping import message, places
 from chatgate_ping.clients import Lost, Submitter, Waiter
 from chatgate_ping.pgp import Keyring
@@ -52,7 +49,7 @@ def run(gateway: Gateway, program: str, plan: Plan, show: Callable[[str], None])
     sender, recipient = (
         _given(gateway, given, which, domain) for given, which in ((plan.sender, "FROM"), (plan.recipient, "TO"))
     )
-    with _Interrupts() as interrupts, ExitStack() as stack:
+    with Interrupts() as interrupts, ExitStack() as stack:
         sender = sender or stack.enter_context(_new_account(gateway, domain, interrupts))
         recipient = recipient or stack.enter_context(_new_account(gateway, domain, interrupts))
         course = _Course(sender, recipient, keys, plan)  # connects: a gateway that is not running is noticed first
@@ -139,7 +136,7 @@ def _given(gateway: Gateway, account: str | None, which: str, first: Domain) -> 
 
 
 @contextmanager
-def _new_account(gateway: Gateway, domain: Domain, interrupts: _Interrupts) -> Iterator[Login]:
+def _new_account(gateway: Gateway, domain: Domain, interrupts: Interrupts) -> Iterator[Login]:
     server = places.own(gateway, domain)
     address = f"ping{_random(_NAME, 5)}@{domain.name}"  # 9 characters, as most gateways ask for
     password = _random(_PASSWORD, 22)
@@ -152,32 +149,6 @@ def _new_account(gateway: Gateway, domain: Domain, interrupts: _Interrupts) -> I
     finally:
         interrupts.ignored = True
         gateway.accounts.delete(account, tombstone=False)
-
-
-class _Interrupts:
-    """While it is entered, Ctrl-C and SIGTERM raise KeyboardInterrupt in this greenlet, which then cleans up; during
-    that they are `ignored`. Python's own handler would raise it in gevent's hub, which logs it as a failure.
-    """
-
-    def __init__(self) -> None:
-        self.ignored = False
-        self._here = gevent.getcurrent()
-
-    def __enter__(self) -> Self:
-        numbers = (signal.SIGINT, signal.SIGTERM)
-        self._before = [(number, signal.getsignal(number)) for number in numbers]
-        self._watchers = [gevent.signal_handler(number, self._interrupt) for number in numbers]
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        for watcher in self._watchers:
-            watcher.cancel()
-        for number, handler in self._before:  # which libev has forgotten
-            signal.signal(number, handler)
-
-    def _interrupt(self) -> None:
-        if not self.ignored:
-            gevent.kill(self._here, KeyboardInterrupt)
 
 
 def _random(alphabet: str, length: int) -> str:
