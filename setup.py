@@ -14,6 +14,7 @@ PLUGINS = [
     "accounts = chatgate_accounts.plugin:Accounts",
     "appversions = chatgate_appversions.plugin:AppVersions",
     "courier = chatgate_courier.plugin:Courier",
+    "doctor = chatgate_doctor.plugin:Doctor",
     "gate = chatgate_gate.plugin:Gate",
     "imap = chatgate_imap.plugin:Imap",
     "invite = chatgate_invite.plugin:Invite",

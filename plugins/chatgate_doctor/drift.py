@@ -1,0 +1,62 @@
+"""The look at the DNS that a serving gateway takes now and then."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+
+import gevent
+
+from chatgate.api import DnsRecord, Gateway, Leased, PluginError
+from chatgate_doctor.check import Finding
+
+log = logging.getLogger("chatgate.doctor")
+
+# Seconds until the first look: a starting gateway has other things to do.
+_FIRST = 60.0
+
+Known = frozenset[tuple[str, str, str, str]]
+
+
+class Drift(Leased):
+    """Tells the log of records that are missing or wrong, once for each change. look: compares all domains; may raise
+    PluginError. hours: between two looks. It runs in one process at a time.
+    """
+
+    def __init__(self, gateway: Gateway, look: Callable[[], Iterable[Finding]], hours: float) -> None:
+        super().__init__("dns", self._watch, store=lambda: gateway.store)
+        self._look, self._seconds_between = look, hours * 3600
+        self._known: Known = frozenset()
+
+    def _watch(self) -> None:
+        gevent.sleep(min(_FIRST, self._seconds_between))
+        while True:
+            try:
+                self.note(self._look())
+            except PluginError as error:
+                log.warning("the records in the DNS cannot be compared: %s", error)
+            except Exception as error:  # the next look may go better
+                log.error("the look at the DNS failed error=%s", type(error).__name__)
+            gevent.sleep(self._seconds_between)
+
+    def note(self, found: Iterable[Finding]) -> None:
+        """Log what is new. Silence is none: what nameservers did not say now they may say tomorrow."""
+        found = list(found)
+        now: Known = frozenset(_key(finding, finding.record) for finding in found if finding.record is not None)
+        silent = [finding for finding in found if finding.record is None]
+        for finding in silent:
+            log.info("the DNS tells nothing: %s", finding.title)
+        new = now - self._known
+        for finding in found:
+            if finding.record is not None and _key(finding, finding.record) in new:
+                log.warning("DNS record %s; 'chatgate dns --check' says what to type", finding.title)
+        if silent:
+            self._known |= now
+            return
+        if self._known and not now:
+            log.info("the records in the DNS are as they should be again")
+        self._known = now
+
+
+def _key(finding: Finding, record: DnsRecord) -> tuple[str, str, str, str]:
+    return finding.kind, record.name, record.type, record.value

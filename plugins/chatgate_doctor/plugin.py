@@ -1,0 +1,58 @@
+"""The plugin: the records of the hosts, the commands, and the look at the DNS while the gateway serves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from chatgate.api import DnsRecord, Domain, Gateway, Service, hookimpl
+from chatgate_doctor import addresses, dns_command, wanted
+from chatgate_doctor.check import Check, Finding
+from chatgate_doctor.drift import Drift
+from chatgate_doctor.options import DoctorOptions
+
+if TYPE_CHECKING:
+    from chatgate_doctor.authority import Resolver
+
+
+class Doctor:
+    """`chatgate dns` and `chatgate doctor`: the DNS records of each domain, and why mail does not arrive."""
+
+    Options = DoctorOptions
+    order = 90
+    requires = ("resolver",)
+    nameserver_port = 53
+
+    def __init__(self, gateway: Gateway, options: DoctorOptions) -> None:
+        self.gateway, self.options = gateway, options
+
+    def resolver(self) -> Resolver:
+        found: Resolver = self.gateway.hub.plugin("resolver").resolver
+        return found
+
+    def addresses(self, domain: Domain) -> tuple[str, ...]:
+        """The public addresses of this server, as far as it knows them."""
+        own = domain.options(self.options)
+        return addresses.public(own.addresses, self.gateway.facts(domain), domain)
+
+    @hookimpl
+    def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
+        return wanted.host_records(domain, self.addresses(domain))
+
+    @hookimpl
+    def chatgate_services(self) -> list[Service]:
+        hours = self.options.check_hours
+        return [Drift(self.gateway, self._look, hours)] if hours and self._zones() else []
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group) -> None:
+        domains = self.gateway.domains
+        cli.add_command(dns_command.make(domains, self._zones, self.resolver, self.nameserver_port))
+
+    def _zones(self) -> dict[Domain, list[DnsRecord]]:
+        return wanted.wanted(self.gateway)
+
+    def _look(self) -> list[Finding]:
+        check = Check(self.resolver(), self.nameserver_port)
+        return [finding for records in self._zones().values() for finding in check.run(records)]
