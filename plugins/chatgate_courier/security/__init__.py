@@ -1,0 +1,1 @@
+"""What other domains say about how mail to them is to be secured: MTA-STS (`sts`) and DANE (`dane`)."""
