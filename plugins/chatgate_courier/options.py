@@ -17,6 +17,9 @@ class PolicyOptions:
         "these, _* or *, and any of deny, deny=TEXT, allow, hold, route=HOST:PORT, proxy=socks5://HOST:PORT, tls=no, "
         "verify=no, way=https, way=smtp. `chatgate peers` makes further rules, which stand above these.",
     )
+    mxdeliv: bool = option(
+        True, "Other servers may deliver mail by HTTPS too, at /mxdeliv of the site, with the limits of 20-smtp.toml."
+    )
     private_networks: tuple[str, ...] = option(
         (), "Addresses or networks that are not on the Internet, such as 10.0.0.0/8, to which mail may go all the same."
     )

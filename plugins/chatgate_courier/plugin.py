@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from chatgate.api import Envelope, Gateway, Networks, Outgoing, Reply, hookimpl
+from chatgate_courier.inbound import Inbound
 from chatgate_courier.options import CourierOptions
 from chatgate_courier.policy import Policies
 from chatgate_courier.routing import Routing
+
+if TYPE_CHECKING:
+    import bottle
 
 _FILE = "courier-policy.toml"
 
@@ -25,3 +31,8 @@ class Courier:
     def chatgate_recipient(self, envelope: Envelope, address: str) -> Outgoing | Reply | None:
         # Mail from other servers is not relayed: nobody answers for these addresses, and that refuses them.
         return None if envelope.origin == "peer" else self._routing.destination(address)
+
+    @hookimpl(optionalhook=True)
+    def chatgate_site_routes(self, app: bottle.Bottle) -> None:
+        if self._options.mxdeliv:
+            Inbound(self._gateway).add_to(app)

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 # length after it for the body, which a proxy may not do (RFC 9112 §5.1: no blank before the colon; §5.2: no folding).
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*+([^\0\r\n]*+)\r?\n")
 
-_MOST = 100
+_MOST = 500  # /mxdeliv has one for each recipient
 
 
 class Fields:

@@ -6,7 +6,6 @@ and logs without addresses or anything a client sent.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 import gevent
@@ -18,6 +17,7 @@ from chatgate_site.fields import Fields
 from chatgate_site.forwarded import Forwarded
 from chatgate_site.options import SiteOptions
 from chatgate_site.places import host_of
+from chatgate_site.wsgi import Site
 
 log = logging.getLogger("chatgate.site")
 
@@ -25,9 +25,7 @@ log = logging.getLogger("chatgate.site")
 _DISCARD = 262144
 
 
-def server(
-    gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Callable[..., Any]
-) -> Server:
+def server(gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Site) -> Server:
     """A service that answers with this WSGI application; name: "https" or "http"."""
     # Not used for listening: it holds what all connections have in common.
     common = WSGIServer(
@@ -42,7 +40,7 @@ def server(
     requests = Limiter(options.requests_per_minute, 60, _REQUESTS_PER_MINUTE)
 
     def handle(session: Session, sock: Any) -> None:
-        _Connection(common, options, gateway.domains, session, sock, forwarded, requests).handle()
+        _Connection(common, options, gateway.domains, session, sock, forwarded, requests, app.uncounted).handle()
 
     return gateway.server(
         name,
@@ -80,13 +78,14 @@ class _Connection(WSGIHandler):
         sock: Any,
         forwarded: Forwarded,
         requests: Limiter,
+        uncounted: frozenset[str],
     ) -> None:
         # No client address: it would become REMOTE_ADDR and appear in pywsgi's logs.
         nobody: Any = None
         super().__init__(sock, nobody, common)
         self._options, self._session, self._domains = options, session, domains
         self._server_name = session.server_name
-        self._forwarded, self._requests = forwarded, requests
+        self._forwarded, self._requests, self._uncounted = forwarded, requests, uncounted
         self._work = Work()
         self._idle, self._stopping = False, False
         session.on_stop = self._stop
@@ -152,7 +151,8 @@ class _Connection(WSGIHandler):
         # pywsgi joins fields of the same name in their order.
         peer = self._forwarded.client(session.peer, environ.get("HTTP_X_FORWARDED_FOR", ""))
         if peer != session.peer:  # a proxy's connection carries requests of many clients
-            session = Session(session.service, peer, tls=session.tls)
+            tls = session.tls or environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip() == "https"
+            session = Session(session.service, peer, tls=tls)
         # The Host field says which site is meant; if a proxy has replaced it, the server name of TLS does.
         host = host_of(environ.get("HTTP_HOST", ""))
         session.server_name = host if self._domains.at(host) else self._server_name
@@ -164,7 +164,8 @@ class _Connection(WSGIHandler):
         self._timer = gevent.Timeout.start_new(self._options.request_seconds, TimeoutError())
         self._work.begin()
         self._work.turn()  # a client may send many requests at once, and reading the next ones never yields
-        if self._requests.take(self.environ["chatgate.session"].client) is not None:
+        counted = self.environ["PATH_INFO"] not in self._uncounted
+        if not counted or self._requests.take(self.environ["chatgate.session"].client) is not None:
             super().handle_one_response()
         else:
             self.close_connection = True
@@ -175,10 +176,14 @@ class _Connection(WSGIHandler):
             super().run_application()
         finally:
             body = self.wsgi_input
-            if body.chunked_input or (body.content_length or 0) - body.position > _DISCARD:
+            left = (body.content_length or 0) - body.position
+            # Nobody may be sending it: the time for the request is over, or the client waits for 100 Continue (RFC
+            # 9110 §10.1.1).
+            silent = left > 0 and (self.close_connection or not self._timer.pending or body.socket is not None)
+            if body.chunked_input or left > _DISCARD or silent:
                 # pywsgi would read all the rest, however long it is.
                 self.close_connection = True
-                rest = 0 if body.chunked_input else body.position + _DISCARD
+                rest = 0 if body.chunked_input or silent else body.position + _DISCARD
                 body.chunked_input, body.content_length = False, rest
 
     def _handle_client_error(self, ex: Exception) -> tuple[str, bytes]:

@@ -47,6 +47,8 @@ class Site:
         pages.add_to(self.app)
         new.add_to(self.app)
         gateway.hub.observers(hooks.chatgate_site_routes).or_raise(self.app, lender)
+        # Paths whose requests do not count towards the limit for a client.
+        self.uncounted = frozenset(route.rule for route in self.app.routes if not route.config.get("counted", True))
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         hsts = environ["wsgi.url_scheme"] == "https" and not self._places.asked(environ).endpoints.self_signed

@@ -17,6 +17,7 @@ from chatgate.api import (
     valid_address,
 )
 from chatgate_smtp.data import TOO_BIG, Data
+from chatgate_smtp.dialogue import line
 from chatgate_smtp.options import SmtpOptions
 from chatgate_smtp.sizes import Sizes
 
@@ -92,6 +93,10 @@ class Receiving:
         if address.lower() == "postmaster":
             return f"{address}@{self._gateway.domains.of_session(session).name}"
         return normal_address(address)
+
+    def line(self, reply: Reply) -> str:
+        """The reply as SMTP writes it, without the line end."""
+        return line(reply)
 
     def most(self, session: Session, submits: bool = False) -> int:
         """Octets that a message from this client may have."""
