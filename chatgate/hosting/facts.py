@@ -17,11 +17,11 @@ class Facts:
     an account that fills up loses messages before their time. tombstone_days: for how many days a deleted address is
     not given away. keeps_hash: a hash of each password is kept. keeps_days: the days on which an account was made and
     last logged in to are kept. pushes: the host of the service that wakes phones; token_days: for how many days it is
-    told about a phone that stays away. cleartext: unencrypted mail from elsewhere passes for some addresses. closed:
-    who may have an account: "" anybody, "closed" nobody without an invitation, "frozen" nobody at the moment;
-    closed_by: why, for the operator. invites: there are invitations. name_lengths: fewest and most characters of a new
-    account's name. account_page: the path of the page where people see and delete their account. keeps: what else is
-    kept, a sentence each, for the privacy page.
+    told about a phone that stays away. cleartext: unencrypted mail from elsewhere passes for accounts that the operator
+    has opened for it. closed: who may have an account: "" anybody, "closed" nobody without an invitation, "frozen"
+    nobody at the moment; closed_by: why, for the operator. invites: there are invitations. name_lengths: fewest and
+    most characters of a new account's name. account_page: the path of the page where people see and delete their
+    account. keeps: what else is kept, a sentence each, for the privacy page.
     """
 
     listens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)

@@ -11,6 +11,7 @@ import click
 from chatgate.api import Account, Domain, Gateway, NewAccount, Reply, domain_option, fail, json_option, show
 from chatgate_accounts import listing, transfer
 from chatgate_accounts.arguments import Quota, account_of
+from chatgate_accounts.cleartext import cleartext
 from chatgate_accounts.listing import facts_of
 
 _REASON = "This account was disabled by the operator of the server"
@@ -181,6 +182,7 @@ _COMMANDS = (
     disable,
     enable,
     quota,
+    cleartext,
     delete,
     transfer.export,
     transfer.import_,

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from chatgate.api import Account, Domain, Gateway, domain_option, iso_day, json_option, show
+from chatgate_accounts import cleartext
 from chatgate_accounts.arguments import Size, account_of
 
 _PAGE = 1000
@@ -29,6 +30,7 @@ def facts_of(gateway: Gateway, account: Account) -> dict[str, Any]:
         "quota_octets": usage.limit or None,
         "own_quota": account.quota is not None,
         "disabled": account.disabled or None,
+        "cleartext": cleartext.allowed(gateway, account),
     }
 
 
@@ -97,8 +99,8 @@ def list_(
     form = "{:<40} {:<10} {:>6} {:>12} {}".format
     click.echo(form("address", "login", "mails", "octets", "").rstrip())
     for r in rows:  # printed as they are found: there may be very many
-        disabled_too = "disabled" if r["disabled"] else ""
-        click.echo(form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], disabled_too).rstrip())
+        marks = " ".join(mark for mark in ("disabled", "cleartext") if r[mark])
+        click.echo(form(r["address"], r["last_login"] or "never", r["messages"], r["octets"], marks).rstrip())
 
 
 @click.command("show")

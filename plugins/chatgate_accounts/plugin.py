@@ -27,6 +27,7 @@ from chatgate.api import (
     option,
 )
 from chatgate_accounts import command
+from chatgate_accounts.guesses import Guesses
 from chatgate_accounts.listing import facts_of
 from chatgate_accounts.toomuch import TooMuch
 
@@ -46,6 +47,19 @@ class AccountsOptions:
         "Minutes for which mail from other servers that do not say its size is refused for a mailbox alone that had no "
         "room for a message to several, so that the others get it with the next try.",
     )
+    unknown_per_sender: int = option(
+        100,
+        "Different unknown addresses that one sender at one other server may name in an hour; then it is told nothing "
+        "more until that is over.",
+    )
+    unknown_per_client: int = option(
+        500, "The same for one IPv4 address or IPv6 /64, whoever sends there; its neighbourhood has four times this."
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("unknown_per_sender", "unknown_per_client"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be 1 or more")
 
 
 class Accounts:
@@ -57,6 +71,7 @@ class Accounts:
     def __init__(self, gateway: Gateway, options: AccountsOptions) -> None:
         self.gateway, self.options = gateway, options
         self._too_much = TooMuch(options.full_minutes * 60)
+        self._guesses = Guesses(options.unknown_per_sender, options.unknown_per_client)
 
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
@@ -109,14 +124,19 @@ class Accounts:
         """
         if self.gateway.domains.of(address) is None:
             return None
+        peer = envelope.origin == "peer"
+        if peer and (unheard := self._guesses.refusal(session, envelope.sender)):
+            return unheard
         found = self._recipient(address)
         shown = f"<{address}>: " if address.isascii() and address.isprintable() else ""
         if found is None:
+            if peer:
+                self._guesses.note(session, envelope.sender, address)
             return Reply(550, "5.1.1", f"{shown}no such user here")
         account = found.account
         if account.disabled:  # the reason is for its owner alone
             return Reply(550, "5.2.1", f"{shown}this account is disabled")
-        if envelope.origin == "peer":
+        if peer:
             octets = envelope.size or self._too_much.octets(account.id)
             if not found.usage.has_room(max(octets, 1)):
                 return Reply(452, "4.2.2", f"{shown}mailbox is full, try again later", imap="OVERQUOTA")

@@ -226,27 +226,29 @@ def _forwarded(envelope: Envelope, author: str) -> list[Edit | ReversePath]:
     return [ReversePath("")] if foreign else []
 
 
-def cleartext(envelope: Envelope, max_header: int) -> list[Edit | ReversePath]:
-    """Like `edits`, for a message that may be unencrypted."""
-    try:
-        author = mime.address(mime.split(envelope.content, max_header)[0].get(b"from") or b"")
-    except Malformed:
-        author = None
-    return [*_CLEARTEXT, *_forwarded(envelope, author or "")]
-
-
-def edits(envelope: Envelope, keep: Collection[bytes], max_header: int) -> list[Edit | ReversePath]:
+def edits(
+    envelope: Envelope, keep: Collection[bytes], max_header: int, may_be_cleartext: Callable[[Envelope], bool]
+) -> list[Edit | ReversePath]:
     """The edits that leave only those fields in the header. None for a message that the gate's filter refuses anyway.
 
-    keep: lower-case names of further fields to leave unchanged.
+    keep: lower-case names of further fields to leave unchanged. may_be_cleartext: asked about mail from elsewhere that
+    does not call itself encrypted; of that, the fields stay but for those meant for servers on the way.
     """
     try:
         header, _ = mime.split(envelope.content, max_header)
-        forms = _KINDS.get((header.get(b"content-type") or b"").partition(b";")[0].strip(b" \t").lower())
         sender = mime.address(header.get(b"from") or b"")
     except Malformed:
         return []
-    if forms is None or sender is None:
+    if sender is None:
+        return []
+    try:
+        kind = (header.get(b"content-type") or b"").partition(b";")[0].strip(b" \t").lower()
+    except Malformed:
+        kind = b""
+    if kind != b"multipart/encrypted" and envelope.origin != "account" and may_be_cleartext(envelope):
+        return [*_CLEARTEXT, *_forwarded(envelope, sender)]
+    forms = _KINDS.get(kind)
+    if forms is None:
         return []
     mail = _Mail(sender.encode(), envelope.origin == "account", {address.lower() for address in envelope.recipients})
     found = _forwarded(envelope, sender)

@@ -8,18 +8,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import ClassVar
 
 from chatgate.api import (
     UNAVAILABLE,
+    Delivery,
     Edit,
     Envelope,
     Facts,
     Gateway,
+    Limiter,
     Problem,
     Reply,
     ReversePath,
     Session,
     hookimpl,
+    in_turns,
     option,
 )
 from chatgate_gate import outer
@@ -32,14 +36,23 @@ log = logging.getLogger("chatgate.gate")
 ENCRYPTION_NEEDED = Reply(523, "", "Encryption Needed: Invalid Unencrypted Mail")
 # Our accounts log in to send, so from elsewhere their addresses can only be forged.
 FORGED = Reply(550, "5.7.1", "Mail from this domain is only taken after a login")
+# Unencrypted, and only some of its recipients may get that: of these two, the first is said of the message, the second
+# at the next try of those who then must wait for a transaction of their own.
+TRY_AGAIN = Reply(451, "4.7.1", "Not encrypted, and some recipients may only get encrypted mail: try again")
+APART = Reply(452, "4.5.3", "Send to this recipient in a transaction of its own")
+
+# The account's note that it may get unencrypted mail, as the command `accounts cleartext` sets it.
+NOTE, ON = "/private/vendor/chatgate/cleartext", b"on"
+
+# For so long the recipients of an unencrypted message are told apart. Other servers try again within an hour or so.
+_APART_SECONDS = 7200.0
 
 
 @dataclass(frozen=True)
 class GateOptions:
+    moved: ClassVar = {"cleartext_recipients": "`chatgate accounts cleartext ADDRESS on` for each of these accounts"}
+
     max_header: int = option(MAX_HEADER, "Octets the header of a message may have.")
-    cleartext_recipients: tuple[str, ...] = option(
-        (), "Addresses that may get unencrypted mail from other servers, if all recipients of a message are among them."
-    )
     keep_headers: tuple[str, ...] = option(
         (),
         "Names of header fields that stay on encrypted mail, besides those that clients need. Anybody can read them.",
@@ -56,6 +69,9 @@ class Gate:
     It decides by the content (see `chatgate_gate.inspect`) and the sender's address alone.
     It does not check that a message from elsewhere comes from the domain in its From field: that is the job of a DKIM
     filter, without which anyone can write a bounce that passes.
+
+    `envelope.results`: "gate" is the `Kind`; "cleartext", only for mail from elsewhere that does not call itself
+    encrypted, the recipients that may get it.
     """
 
     Options = GateOptions
@@ -65,18 +81,31 @@ class Gate:
     def __init__(self, gateway: Gateway, options: GateOptions) -> None:
         self._gateway = gateway
         self._options = options
-        self._cleartext = frozenset(map(outer.spelling, options.cleartext_recipients))
+        # By sender and recipient: who must get only encrypted mail, and was among others that need not.
+        self._strict = Limiter(0, _APART_SECONDS)
         self._keep = frozenset(name.lower().encode() for name in options.keep_headers)
 
     @hookimpl
     def chatgate_facts(self) -> Facts:
-        return Facts(cleartext=bool(self._cleartext))
+        return Facts(cleartext=True)
+
+    @hookimpl
+    def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
+        """Tells apart the recipients of a sender who has tried to send them something unencrypted, of which only some
+        may get that: SMTP has one reply for a message, so those with different answers need different transactions.
+        """
+        if not len(self._strict) or envelope.origin != "peer" or not envelope.recipients:
+            return None
+        first = envelope.recipients[0]
+        same = self._is_strict(session, envelope, first) == self._is_strict(session, envelope, address)
+        return None if same else APART
+
+    def _is_strict(self, session: Session, envelope: Envelope, address: str) -> bool:
+        return self._strict.over(_pair(session, envelope, address))
 
     @hookimpl
     def chatgate_receive(self, envelope: Envelope) -> Sequence[Edit | ReversePath]:
-        if envelope.origin != "account" and self._may_get_cleartext(envelope):
-            return outer.cleartext(envelope, self._options.max_header)
-        return outer.edits(envelope, self._keep, self._options.max_header)
+        return outer.edits(envelope, self._keep, self._options.max_header, self._may_be_cleartext)
 
     @hookimpl
     def chatgate_filter(self, session: Session, envelope: Envelope) -> Reply | None:
@@ -88,14 +117,14 @@ class Gate:
             spelling=outer.spelling,
         )
         envelope.results["gate"] = verdict.kind
-        refusal = self._refusal(verdict, envelope)
+        refusal = self._refusal(verdict, session, envelope)
         if refusal is None and verdict.kind is Kind.ENCRYPTED and self._options.second_opinion:
             refusal = self._asked_twice(envelope)
         if refusal is not None:
             log.info("refused id=%s code=%d kind=%s: %s", envelope.id, refusal.code, verdict.kind, verdict.reason)
         return refusal
 
-    def _refusal(self, verdict: Verdict, envelope: Envelope) -> Reply | None:
+    def _refusal(self, verdict: Verdict, session: Session, envelope: Envelope) -> Reply | None:
         if verdict.kind is Kind.MALFORMED:
             return Reply(554, "5.6.0", f"Failed to parse message: {verdict.reason}")
         if verdict.sender is None:
@@ -107,12 +136,33 @@ class Gate:
         if account and sender != envelope.sender.lower():
             for_whom = _printable(envelope.sender.encode())
             return Reply(550, "5.7.1", f"Invalid FROM <{verdict.sender}> for <{for_whom}>")
-        if verdict.admitted or (not account and self._may_get_cleartext(envelope)):
+        if verdict.admitted:
             return None
-        return ENCRYPTION_NEEDED
+        allowed = self._allowed(envelope) if not account else frozenset()
+        if not allowed:
+            return ENCRYPTION_NEEDED
+        strict = [address for address in envelope.recipients if address not in allowed]
+        if not strict:
+            return None
+        for address in strict:
+            self._strict.add(_pair(session, envelope, address))
+        return TRY_AGAIN
 
-    def _may_get_cleartext(self, envelope: Envelope) -> bool:
-        return bool(self._cleartext) and all(address.lower() in self._cleartext for address in envelope.recipients)
+    def _may_be_cleartext(self, envelope: Envelope) -> bool:
+        return self._allowed(envelope).issuperset(envelope.recipients)
+
+    def _allowed(self, envelope: Envelope) -> frozenset[str]:
+        """The recipients that may get unencrypted mail. It is asked about such mail only: it takes a query for each."""
+        found: frozenset[str] | None = envelope.results.get("cleartext")
+        if found is None:
+            store, goes = self._gateway.store, envelope.destinations
+            of = {one: goes.get(one) for one in envelope.recipients}
+            found = envelope.results["cleartext"] = frozenset(
+                recipient
+                for recipient, to in in_turns(of.items())
+                if isinstance(to, Delivery) and store.annotations(to.account_id, "").get(NOTE) == ON
+            )
+        return found
 
     @cached_property
     def _second_opinion(self) -> SecondOpinion:
@@ -147,6 +197,11 @@ class Gate:
             text = f"gate: second_opinion is on, but {error}: all encrypted mail is refused. Install gnupg"
             return [Problem("error", text)]
         return []
+
+
+def _pair(session: Session, envelope: Envelope, address: str) -> str:
+    """A key that says nothing about the addresses. With the client's network in it, nobody brings this on others."""
+    return f"{session.network}{hash((envelope.sender.lower(), address.lower())):x}"
 
 
 def _printable(raw: bytes) -> str:

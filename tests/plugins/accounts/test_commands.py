@@ -448,3 +448,27 @@ def test_check_tells_of_accounts_of_another_domain(run):
 def test_no_limit_reads_well(run):
     run("accounts", "create", "annanames")
     assert run("accounts", "quota", "annanames", "none") == "annanames@d.test: 0 octets, no limit\n"
+
+
+def test_cleartext_is_allowed_for_an_account_and_taken_back(run, beside):
+    run("accounts", "create", "annanames")
+    account = beside.store.account("annanames@d.test")
+    assert run("accounts", "cleartext", "annanames") == "annanames@d.test gets encrypted mail only.\n"
+    told = "annanames@d.test may get unencrypted mail from other servers.\n"
+    assert run("accounts", "cleartext", "annanames", "on") == told == run("accounts", "cleartext", "annanames", "show")
+    assert beside.store.annotations(account.id, "") == {"/private/vendor/chatgate/cleartext": b"on"}
+    assert json.loads(run("accounts", "list", "--json"))[0]["cleartext"] is True
+    assert "cleartext: True" in run("accounts", "show", "annanames").splitlines()
+    assert run("accounts", "list").splitlines()[1].endswith(" cleartext")
+    shown = json.loads(run("accounts", "cleartext", "annanames", "off", "--json"))
+    assert shown == {"address": "annanames@d.test", "cleartext": False}
+    assert beside.store.annotations(account.id, "") == {}
+    run("accounts", "cleartext", "othername", "on", code=1)
+    run("accounts", "cleartext", "annanames", "maybe", code=2)
+
+
+def test_the_list_of_the_gate_says_where_it_has_gone(run):
+    (file,) = run.folder.glob("conf.d/*-gate.toml")
+    file.write_text('cleartext_recipients = ["postmaster@d.test"]\n')
+    told = CliRunner().invoke(cli, ["--dir", str(run.folder), "check"]).output
+    assert "cleartext_recipients: has moved: it is `chatgate accounts cleartext ADDRESS on` for each" in told

@@ -99,7 +99,7 @@ def test_an_ip_address_without_its_brackets_is_the_same(tmp_path, typed):
 
 
 def test_a_setup_message_and_a_key_of_an_ip_address_without_its_brackets(tmp_path):
-    gate = Asked(tmp_path, cleartext_recipients=("postmaster@127.0.0.4",))
+    gate = Asked(tmp_path, opened=["postmaster@[127.0.0.4]"])
     gate.gate._gateway.domains = Domains(Domain("[127.0.0.4]"))
     alice = "alice@[127.0.0.4]"
     for typed in (b"alice@127.0.0.4", b"Alice@[127.0.0.4]"):
@@ -134,13 +134,46 @@ def test_a_bounce_stays_one_whatever_follows_the_word(gate, more):
     assert b"\r\nAuto-Submitted: auto-replied\r\n" in gate.stored
 
 
-def test_cleartext_recipients(tmp_path):
-    gate = Asked(tmp_path, cleartext_recipients=("Postmaster@example.org", "abuse@example.org"))
-    assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org"]) is None
-    assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org", "ABUSE@example.org"]) is None
-    assert gate(CLEARTEXT, submitted=False, recipients=["postmaster@example.org", BOB]) == ENCRYPTION_NEEDED
-    assert gate(CLEARTEXT, submitted=True, recipients=["postmaster@example.org"]) == ENCRYPTION_NEEDED
-    assert gate(b"no header\r\n\r\n", submitted=False, recipients=["postmaster@example.org"]).startswith("554 5.6.0 ")
+OPEN = "postmaster@example.org"
+
+
+def test_who_may_get_cleartext(tmp_path):
+    gate = Asked(tmp_path, opened=[OPEN, "abuse@example.org"])
+    assert gate(CLEARTEXT, submitted=False, recipients=[OPEN]) is None
+    assert gate(CLEARTEXT, submitted=False, recipients=["Postmaster@example.org", "abuse@EXAMPLE.org"]) is None
+    assert gate.envelope.results["cleartext"] == set(gate.envelope.recipients)
+    assert gate(CLEARTEXT, submitted=False, recipients=[BOB]) == ENCRYPTION_NEEDED
+    assert gate(CLEARTEXT, submitted=True, recipients=[OPEN]) == ENCRYPTION_NEEDED
+    assert gate(b"no header\r\n\r\n", submitted=False, recipients=[OPEN]).startswith("554 5.6.0 ")
+    assert gate(b"To: x\r\n\r\n", submitted=False, recipients=[OPEN]) == "554 5.6.0 Invalid FROM header: "
+    twice = b"From: a@b.test\r\nContent-Type: text/plain\r\nContent-Type: text/html\r\nReceived: x\r\n\r\n"
+    assert gate(twice, submitted=False, recipients=[OPEN]) is None
+    assert gate.bounces_to == "" and b"Received" not in gate.stored
+
+
+@pytest.mark.parametrize("submitted", [True, False])
+def test_nobody_is_looked_up_for_encrypted_mail_nor_for_that_of_accounts(tmp_path, submitted):
+    gate = Asked(tmp_path, opened=[OPEN])
+    assert gate(mail(), submitted=submitted, recipients=[OPEN, BOB]) is None
+    assert gate(CLEARTEXT, submitted=True, recipients=[OPEN]) == ENCRYPTION_NEEDED
+    assert gate.looked_up == 0
+    assert gate(CLEARTEXT, submitted=False, recipients=[OPEN, BOB]).startswith("451 ")
+    assert gate.looked_up == 2, "each once"
+
+
+def test_a_strict_recipient_does_not_sink_the_others(tmp_path):
+    gate = Asked(tmp_path, opened=[OPEN])
+    assert gate.rcpt(OPEN, BOB) == [None, None], "as long as nobody has tried"
+    again = "451 4.7.1 Not encrypted, and some recipients may only get encrypted mail: try again"
+    assert gate(CLEARTEXT, submitted=False, recipients=[OPEN, BOB]) == again
+    apart = "452 4.5.3 Send to this recipient in a transaction of its own"
+    assert gate.rcpt(OPEN, BOB, "carol@example.org") == [None, apart, None]
+    assert gate.rcpt(BOB, OPEN) == [None, apart]
+    assert gate(CLEARTEXT, submitted=False, recipients=[OPEN]) is None
+    assert gate(CLEARTEXT, submitted=False, recipients=[BOB]) == ENCRYPTION_NEEDED
+    assert gate(mail(), submitted=False, recipients=[OPEN, BOB]) is None
+    for other in ({"sender": "x@example.net"}, {"peer": "198.51.100.1"}):
+        assert gate.rcpt(OPEN, BOB, **other) == [None, None], "nobody brings this on others"
 
 
 def test_header_limit(tmp_path):
@@ -187,11 +220,13 @@ def test_keep_headers(tmp_path):
 
 
 def test_people_who_may_get_cleartext_get_all_but_trace_fields(tmp_path):
-    gate = Asked(tmp_path, cleartext_recipients=("postmaster@example.org",))
-    for content in (NOISE + CLEARTEXT, NOISE + mail()):
-        assert gate(content, submitted=False, recipients=["postmaster@example.org"]) is None
-        assert gate.stored.startswith(b"X-Originating-IP: [192.0.2.7]\r\nX-Mailer: Mutt\r\nuser-agent: Mutt\r\n")
-        assert b"DKIM-Signature" not in gate.stored and b"eceived" not in gate.stored[:300]
+    gate = Asked(tmp_path, opened=[OPEN])
+    assert gate(NOISE + CLEARTEXT, submitted=False, recipients=[OPEN]) is None
+    assert gate.stored.startswith(b"X-Originating-IP: [192.0.2.7]\r\nX-Mailer: Mutt\r\nuser-agent: Mutt\r\n")
+    for gone in (b"dkim-signature", b"authentication-results", b"received"):
+        assert gone not in gate.stored[: gate.stored.index(b"\r\n\r\n")].lower()
+    assert gate(NOISE + mail(), submitted=False, recipients=[OPEN]) is None
+    assert gate.stored == mail(), "what is encrypted is the same for everybody"
 
 
 def test_logs_hold_neither_addresses_nor_content(gate, caplog):
