@@ -208,7 +208,8 @@ def test_what_is_kept_in_one_line(stage):
     client, account, store = stage["1"], noted(stage), stage.gateway.store
     fresh = {
         "address": stage.login[0], "created": day, "last_login": day, "messages": 0, "octets": 0,
-        "quota_octets": 500_000_000, "own_quota": False, "disabled": None, "mailboxes": {}, "notification_tokens": 0,
+        "quota_octets": 500_000_000, "own_quota": False, "disabled": None, "cleartext": False,
+        "mailboxes": {}, "notification_tokens": 0,
     }  # fmt: skip
     assert told(client) == fresh
     client.do("CREATE Gel&APY-scht")
