@@ -21,11 +21,11 @@ from chatgate.api import (
     new_address,
 )
 from chatgate_maildb import mailboxes, models
-from chatgate_maildb.part import Part
+from chatgate_maildb.clock import Clock
+from chatgate_maildb.database import Reader
 from chatgate_maildb.purging import purge
-from chatgate_maildb.writer import Transaction
-
-DAY = 86400
+from chatgate_maildb.rows import Quota
+from chatgate_maildb.writer import Transaction, Writer
 
 _COLUMNS = "id, address, secret, last_login, created, disabled, quota"
 _OF_ACCOUNT = ", ".join(f"account.{column}" for column in _COLUMNS.split(", "))
@@ -51,19 +51,22 @@ _WITH_USAGE = f"""SELECT {_COLUMNS},
     FROM account WHERE id>? ORDER BY id LIMIT {_WINDOW}"""
 
 
-class Accounts(Part):
+class Accounts:
+    def __init__(self, reader: Reader, writer: Writer, clock: Clock, quota: Quota) -> None:
+        self._reader, self._writer, self._clock, self._quota = reader, writer, clock, quota
+
     def account(self, address: str) -> Account | None:
         """Addresses are compared in lower case, with IP addresses in normalised form."""
-        for row in self.reader.rows(_SELECT + "WHERE address=?", (address_key(address),)):
+        for row in self._reader.rows(_SELECT + "WHERE address=?", (address_key(address),)):
             return Account(*row)
         return None
 
     def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
         """Called with the possible addresses of one recipient, mostly one or two: with its tag and without."""
         keys = {address: address_key(address) for address in addresses}
-        found, general = {}, self.quota
+        found, general = {}, self._quota
         wanted = json.dumps(list(keys.values()))
-        for key, inbox, octets, messages, *columns in self.reader.rows(_RECIPIENTS, (wanted,)):
+        for key, inbox, octets, messages, *columns in self._reader.rows(_RECIPIENTS, (wanted,)):
             account = Account(*columns)
             quota = general.at(account.address)
             usage = Usage(octets, messages, quota.of(account.quota), quota.messages)
@@ -72,7 +75,7 @@ class Accounts(Part):
 
     def accounts(self, after: str = "", limit: int = 1000) -> list[Account]:
         sql = _SELECT + "WHERE address>? ORDER BY address LIMIT ?"
-        return [Account(*row) for row in self.reader.rows(sql, (after, limit))]
+        return [Account(*row) for row in self._reader.rows(sql, (after, limit))]
 
     def create_account(
         self,
@@ -85,7 +88,7 @@ class Accounts(Part):
         disabled: str = "",
         quota: int | None = None,
     ) -> Account:
-        address, day = new_address(address, returning), self._today if created is None else created
+        address, day = new_address(address, returning), self._clock.today() if created is None else created
 
         def work(tx: Transaction) -> Account:
             hashed = (self._hash(address),)
@@ -103,11 +106,7 @@ class Accounts(Part):
                 tx.execute("INSERT INTO subscription (account_id, name) VALUES (?, ?)", (cursor.lastrowid, name))
             return Account(cursor.lastrowid, *columns)
 
-        return self.writer.run(work, grows=True)
-
-    @property
-    def _today(self) -> int:
-        return self.now() // DAY
+        return self._writer.run(work, grows=True)
 
     def set_secret(self, account_id: int, secret: str) -> None:
         self._update(account_id, {"secret": secret}, tell=True)
@@ -116,7 +115,7 @@ class Accounts(Part):
         self.note_present([account_id], day)
 
     def note_present(self, account_ids: Collection[int], day: int) -> None:
-        self.writer.run(lambda tx: tx.execute(_PRESENT, (day, json.dumps(list(account_ids)))).rowcount)
+        self._writer.run(lambda tx: tx.execute(_PRESENT, (day, json.dumps(list(account_ids)))).rowcount)
 
     def set_disabled(self, account_id: int, reason: str) -> None:
         self._update(account_id, {"disabled": reason}, tell=True)
@@ -133,7 +132,7 @@ class Accounts(Part):
             if tell:
                 tx.changed.add(account_key(account_id))
 
-        self.writer.run(work)
+        self._writer.run(work)
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
         """The first transaction makes the account disappear; then its mail is removed piece by piece."""
@@ -145,25 +144,25 @@ class Accounts(Part):
             for address, secret in tx.execute(sql, (account_id,)).fetchall():
                 if tombstone:
                     sql = "INSERT OR REPLACE INTO tombstone (hash, secret, day) VALUES (?, ?, ?)"
-                    tx.execute(sql, (self._hash(address), "" if final else secret, self._today))
+                    tx.execute(sql, (self._hash(address), "" if final else secret, self._clock.today()))
             tx.changed.update(ids, [account_key(account_id)])
             return ids
 
-        purge(self.writer, self.writer.run(work))
+        purge(self._writer, self._writer.run(work))
 
     def tombstone(self, address: str) -> str | None:
         hashed = (self._hash(address_key(address)),)
-        for (secret,) in self.reader.rows("SELECT secret FROM tombstone WHERE hash=?", hashed):
+        for (secret,) in self._reader.rows("SELECT secret FROM tombstone WHERE hash=?", hashed):
             return secret
         return None
 
     def forget_tombstone(self, address: str) -> None:
         hashed = (self._hash(address_key(address)),)
-        self.writer.run(lambda tx: tx.execute("DELETE FROM tombstone WHERE hash=?", hashed).rowcount)
+        self._writer.run(lambda tx: tx.execute("DELETE FROM tombstone WHERE hash=?", hashed).rowcount)
 
     @cached_property
     def _key(self) -> bytes:
-        ((key,),) = self.reader.rows("SELECT value FROM hashkey WHERE name='tombstone'")
+        ((key,),) = self._reader.rows("SELECT value FROM hashkey WHERE name='tombstone'")
         return key
 
     def _hash(self, address: str) -> bytes:
@@ -174,18 +173,18 @@ class Accounts(Part):
         # The last_login of an account is 0 until the first login.
         where, parameters = _where(before, only)
         sql = f"{_SELECT}{where} ORDER BY max(last_login, created) LIMIT ?"
-        return [Account(*row) for row in self.reader.rows(sql, (*parameters, limit))]
+        return [Account(*row) for row in self._reader.rows(sql, (*parameters, limit))]
 
     def count_accounts(self, idle_before: int | None = None, only: OfDomains | None = None) -> int:
         where, parameters = _where(idle_before, only)
-        ((count,),) = self.reader.rows(f"SELECT count(*) FROM account {where}", parameters)
+        ((count,),) = self._reader.rows(f"SELECT count(*) FROM account {where}", parameters)
         return count
 
     def crowded_accounts(self, share: float, after: int = 0, limit: int = 100) -> list[Account]:
         found: list[Account] = []
         for *columns, octets, messages in self._with_usage(after):
             account = Account(*columns)
-            quota = self.quota.at(account.address)
+            quota = self._quota.at(account.address)
             room, most = quota.of(account.quota), quota.messages
             if (room and octets >= share * room) or (most and messages >= share * most):
                 found.append(account)
@@ -194,7 +193,7 @@ class Accounts(Part):
         return found
 
     def _with_usage(self, after: int) -> Iterator[tuple]:
-        while rows := self.reader.rows(_WITH_USAGE, (after,)):
+        while rows := self._reader.rows(_WITH_USAGE, (after,)):
             yield from rows
             after = rows[-1][0]
             give_turn()
@@ -202,8 +201,8 @@ class Accounts(Part):
     def usage(self, account_id: int) -> Usage:
         sql = """SELECT ifnull(sum(octets), 0), ifnull(sum(messages), 0), (SELECT quota FROM account WHERE id=?1),
             (SELECT address FROM account WHERE id=?1) FROM mailbox WHERE account_id=?1"""
-        ((octets, messages, own, address),) = self.reader.rows(sql, (account_id,))
-        quota = self.quota.at(address or "")
+        ((octets, messages, own, address),) = self._reader.rows(sql, (account_id,))
+        quota = self._quota.at(address or "")
         return Usage(octets, messages, quota.of(own), quota.messages)
 
 

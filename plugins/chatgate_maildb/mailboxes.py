@@ -23,9 +23,11 @@ from chatgate.api import (
     new_mailbox_name,
 )
 from chatgate_maildb import models, rows
-from chatgate_maildb.part import Part
+from chatgate_maildb.database import Reader
+from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.purging import purge
-from chatgate_maildb.writer import Transaction
+from chatgate_maildb.rows import Quota
+from chatgate_maildb.writer import Transaction, Writer
 
 _COLUMNS = "id, account_id, name, uidvalidity, uidnext, modseq, special_use"
 # Not through the model: a new account takes five of these, and hundreds of accounts may be made in a second.
@@ -49,16 +51,19 @@ def insert(tx: Transaction, account_id: int, name: str, uidvalidity: int, specia
     return Mailbox(mailbox_id, account_id, name, uidvalidity, 1, 1, special_use)
 
 
-class Mailboxes(Part):
+class Mailboxes:
+    def __init__(self, reader: Reader, writer: Writer, quota: Quota, options: MailDbOptions) -> None:
+        self._reader, self._writer, self._quota, self._options = reader, writer, quota, options
+
     def mailbox(self, account_id: int, name: str) -> Mailbox | None:
         sql = f"SELECT {_COLUMNS} FROM mailbox WHERE account_id=? AND name=?"
-        for row in self.reader.rows(sql, (account_id, mailbox_name(name))):
+        for row in self._reader.rows(sql, (account_id, mailbox_name(name))):
             return Mailbox(*row)
         return None
 
     def mailboxes(self, account_id: int) -> list[Mailbox]:
         sql = f"SELECT {_COLUMNS} FROM mailbox WHERE account_id=? ORDER BY name<>'INBOX', name"
-        return [Mailbox(*row) for row in self.reader.rows(sql, (account_id,))]
+        return [Mailbox(*row) for row in self._reader.rows(sql, (account_id,))]
 
     def create_mailbox(self, account_id: int, name: str, special_use: str = "") -> Mailbox:
         name = new_mailbox_name(name)
@@ -69,12 +74,12 @@ class Mailboxes(Part):
                 raise MailboxExists()
             if not known:
                 raise NoSuchAccount()
-            if len(known) >= self.options.max_mailboxes:
+            if len(known) >= self._options.max_mailboxes:
                 raise LimitReached("Too many mailboxes")
             use = special_use or _free_use(tx, account_id, FIRST_MAILBOXES.get(name, ""))
             return insert(tx, account_id, name, next_uidvalidity(tx), use)
 
-        return self.writer.run(work, grows=True)
+        return self._writer.run(work, grows=True)
 
     def rename_mailbox(self, account_id: int, old: str, new: str) -> None:
         """Raises NoSuchMailbox, MailboxExists, StoreError."""
@@ -87,10 +92,10 @@ class Mailboxes(Part):
             if new in known:
                 raise MailboxExists()
             if old == "INBOX":
-                if len(known) >= self.options.max_mailboxes:
+                if len(known) >= self._options.max_mailboxes:
                     raise LimitReached("Too many mailboxes")
                 target = insert(tx, account_id, new, next_uidvalidity(tx))
-                rows.copy(tx, known[old], None, target.id, True, self.quota)
+                rows.copy(tx, known[old], None, target.id, True, self._quota)
                 return
             if inside(new, old):
                 raise Impossible("A mailbox cannot become its own child")
@@ -98,7 +103,7 @@ class Mailboxes(Part):
                 if name == old or inside(name, old):
                     _rename(tx, account_id, known, name, new_mailbox_name(new + name[len(old) :]))
 
-        self.writer.run(work, patient=old == "INBOX")
+        self._writer.run(work, patient=old == "INBOX")
 
     def delete_mailbox(self, mailbox_id: int) -> None:
         """The children of the mailbox stay. Raises NoSuchMailbox, and Impossible for INBOX."""
@@ -115,12 +120,12 @@ class Mailboxes(Part):
             tx.execute("DELETE FROM annotation WHERE account_id=? AND mailbox=?", (account_id, name))
             tx.changed.add(mailbox_id)
 
-        self.writer.run(work)
-        purge(self.writer, [mailbox_id])
+        self._writer.run(work)
+        purge(self._writer, [mailbox_id])
 
     def subscriptions(self, account_id: int) -> list[str]:
         query = models.Subscription.select(models.Subscription.name).where(models.Subscription.account == account_id)
-        return sorted((name for (name,) in self.reader.query(query)), key=mailbox_order)
+        return sorted((name for (name,) in self._reader.query(query)), key=mailbox_order)
 
     def subscribe(self, account_id: int, name: str, wanted: bool) -> None:
         name = new_mailbox_name(name) if wanted else mailbox_name(name)
@@ -133,22 +138,22 @@ class Mailboxes(Part):
             if not _names(tx, account_id):
                 raise NoSuchAccount()
             others = table.select(fn.COUNT(table.name)).where(table.account == account_id, table.name != name)
-            if others.scalar(tx.database) >= self.options.max_mailboxes:
+            if others.scalar(tx.database) >= self._options.max_mailboxes:
                 raise LimitReached("Too many subscriptions")
             table.insert(account=account_id, name=name).on_conflict_ignore().execute(tx.database)
 
-        self.writer.run(work, grows=wanted)
+        self._writer.run(work, grows=wanted)
 
     def annotations(self, account_id: int, mailbox: str) -> dict[str, bytes]:
         sql = "SELECT entry, value FROM annotation WHERE account_id=? AND mailbox=?"
-        return dict(self.reader.rows(sql, (account_id, mailbox_name(mailbox))))
+        return dict(self._reader.rows(sql, (account_id, mailbox_name(mailbox))))
 
     def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
         mailbox, table = mailbox_name(mailbox), models.Annotation
         kept = {entry: value for entry, value in entries.items() if value is not None}
-        if any(len(entry) > LONGEST_NAME or len(kept[entry]) > self.options.max_annotation_bytes for entry in kept):
+        if any(len(entry) > LONGEST_NAME or len(kept[entry]) > self._options.max_annotation_bytes for entry in kept):
             raise LimitReached("Annotation is too long")
-        most = self.options.max_annotations_bytes
+        most = self._options.max_annotations_bytes
         place = (table.account == account_id, table.mailbox == mailbox)
 
         def work(tx: Transaction) -> None:
@@ -161,7 +166,7 @@ class Mailboxes(Part):
             if mailbox and mailbox not in names:
                 raise NoSuchMailbox()
             others = table.select(fn.COUNT(table.entry)).where(*place).scalar(tx.database)
-            if others + len(kept) > self.options.max_annotations:
+            if others + len(kept) > self._options.max_annotations:
                 raise LimitReached("Too many annotations")
             ((octets,),) = tx.execute(_ANNOTATED, (account_id,)).fetchall()
             if octets + sum(len(entry) + len(value) for entry, value in kept.items()) > most:
@@ -169,7 +174,7 @@ class Mailboxes(Part):
             for entry, value in kept.items():
                 table.insert(account=account_id, mailbox=mailbox, entry=entry, value=value).execute(tx.database)
 
-        self.writer.run(work, grows=bool(kept))
+        self._writer.run(work, grows=bool(kept))
 
 
 def _names(tx: Transaction, account_id: int) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Messages: arriving, listed, read, flagged, removed, copied."""
+"""Messages: listed, flagged, removed, copied. How they arrive is in storing.py, their content in contents.py."""
 
 from __future__ import annotations
 
@@ -10,22 +10,19 @@ from typing import Literal
 
 from chatgate.api import (
     Changes,
-    Content,
     Copied,
     FlagsChanged,
     Message,
     NoSuchMailbox,
     Status,
-    StoreUnavailable,
     Work,
     normal_flags,
 )
 from chatgate_maildb import rows
-from chatgate_maildb.contents import InFile, InRow
+from chatgate_maildb.database import Reader
 from chatgate_maildb.flags import DELETED, SEEN, has, parsed, text
-from chatgate_maildb.rows import many
-from chatgate_maildb.storing import Storing
-from chatgate_maildb.writer import Transaction
+from chatgate_maildb.rows import Quota, many
+from chatgate_maildb.writer import Transaction, Writer
 
 _LIST = "SELECT uid, modseq, flags, size, date FROM message "
 _PIECE = _LIST + "WHERE mailbox_id=? AND uid>? AND uid<? ORDER BY uid LIMIT ?"
@@ -36,8 +33,6 @@ _AT_ONCE = 1000  # rows read before others get a turn
 _UIDS = "SELECT uid FROM message WHERE mailbox_id=? AND uid>? AND uid<? ORDER BY uid LIMIT ?"
 _GONE = """SELECT modseq, uid FROM expunged WHERE mailbox_id=? AND (modseq, uid)>(?, ?) AND modseq<=?
     ORDER BY modseq, uid LIMIT ?"""
-_BODY = """SELECT body.size, body.header_size, body.file, body.data FROM message JOIN body ON body.id=message.body_id
-    WHERE mailbox_id=? AND uid=?"""
 
 _STEP = """UPDATE mailbox SET modseq=modseq+?, unseen=unseen-? WHERE id=? AND account_id IS NOT NULL
     RETURNING modseq"""
@@ -53,7 +48,10 @@ def _message(row: tuple) -> Message:
 _new = tuple.__new__
 
 
-class Messages(Storing):
+class Messages:
+    def __init__(self, reader: Reader, writer: Writer, quota: Quota) -> None:
+        self._reader, self._writer, self._quota = reader, writer, quota
+
     def status(self, mailbox_id: int) -> Status:
         return Status._make(self._mailbox(mailbox_id, "messages, unseen, uidnext, uidvalidity, modseq, octets"))
 
@@ -68,7 +66,7 @@ class Messages(Storing):
         if since <= 0 or since < history:
             return Changes(modseq, uidnext, self._window(mailbox_id, -1, uidnext), None)
         gone = self._expunged(mailbox_id, since, modseq)
-        found = self.reader.rows(_SINCE, (mailbox_id, since, _AT_ONCE))
+        found = self._reader.rows(_SINCE, (mailbox_id, since, _AT_ONCE))
         if len(found) < _AT_ONCE:
             messages = [message for message in sorted(map(_message, found)) if message.uid < uidnext]
             return Changes(modseq, uidnext, messages, gone)
@@ -92,7 +90,7 @@ class Messages(Storing):
         `before`, the key of the last row read, `behind` and a limit. The key is the first columns of each row.
         """
         work = None
-        while found := self.reader.rows(sql, (*before, *key, *behind, _AT_ONCE)):
+        while found := self._reader.rows(sql, (*before, *key, *behind, _AT_ONCE)):
             yield found
             if len(found) < _AT_ONCE:
                 return
@@ -101,7 +99,7 @@ class Messages(Storing):
             work.turn()
 
     def _mailbox(self, mailbox_id: int, columns: str) -> tuple:
-        found = self.reader.rows(f"SELECT {columns} FROM mailbox WHERE id=? AND account_id IS NOT NULL", (mailbox_id,))
+        found = self._reader.rows(f"SELECT {columns} FROM mailbox WHERE id=? AND account_id IS NOT NULL", (mailbox_id,))
         if not found:
             raise NoSuchMailbox()
         return found[0]
@@ -109,44 +107,6 @@ class Messages(Storing):
     def _expunged(self, mailbox_id: int, since: int, until: int) -> list[int]:
         pages = self._rows(_GONE, (mailbox_id,), (since, _LARGEST), (until,))
         return sorted(uid for page in pages for _, uid in page)
-
-    def content(self, mailbox_id: int, uid: int) -> bytes | None:
-        for size, _, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
-            return data if file is None else self._file(mailbox_id, uid, file, size)
-        return None
-
-    def open(self, mailbox_id: int, uid: int) -> Content | None:
-        return self._opened(_BODY, (mailbox_id, uid))
-
-    def _opened(self, sql: str, key: tuple) -> Content | None:
-        """The body found by this statement."""
-        for size, _, file, data in self.reader.rows(sql, key):
-            if file is None:
-                return InRow(data)
-            opened = self.blobs.open(file)
-            if opened is not None and opened[2] == size:
-                return InFile(self.blobs, size, *opened[:2])
-            if opened is not None:
-                self.blobs.release(opened[0])
-            self._missing_file(sql, key)
-        return None
-
-    def header(self, mailbox_id: int, uid: int) -> bytes | None:
-        for _, size, file, data in self.reader.rows(_BODY, (mailbox_id, uid)):
-            return data[:size] if file is None else self._file(mailbox_id, uid, file, size)
-        return None
-
-    def _file(self, mailbox_id: int, uid: int, file: str, size: int) -> bytes | None:
-        content = self.blobs.read(file, size)
-        if content is None or len(content) != size:
-            self._missing_file(_BODY, (mailbox_id, uid))
-            return None
-        return content
-
-    def _missing_file(self, sql: str, key: tuple) -> None:
-        """Raises StoreError if the message still exists; that it was removed meanwhile is no error."""
-        if self.reader.rows(sql, key):
-            raise StoreUnavailable()  # `check` tells the operator which file is damaged
 
     def set_flags(
         self,
@@ -176,7 +136,7 @@ class Messages(Storing):
             modseqs = self._set(tx, mailbox_id, updates, seen)
             return FlagsChanged(modseqs, sorted(uid for uids in updates.values() for uid in uids), refused)
 
-        done = [self.writer.run(partial(work, piece=piece), patient=many(uids)) for piece in _split(uids) or [[]]]
+        done = [self._writer.run(partial(work, piece=piece), patient=many(uids)) for piece in _split(uids) or [[]]]
         return FlagsChanged(*(list(itertools.chain.from_iterable(each)) for each in zip(*done, strict=True)))
 
     def _set(self, tx: Transaction, mailbox_id: int, updates: dict[str, list[int]], seen: int) -> list[int]:
@@ -206,19 +166,19 @@ class Messages(Storing):
             return gone
 
         if uids is None:
-            found = self.reader.rows("SELECT messages, uidnext FROM mailbox WHERE id=?", (mailbox_id,))
+            found = self._reader.rows("SELECT messages, uidnext FROM mailbox WHERE id=?", (mailbox_id,))
             if not found or not many(range(found[0][0])):
-                return self.writer.run(partial(work, piece=None))
+                return self._writer.run(partial(work, piece=None))
             pages = self._rows(_UIDS, (mailbox_id,), (0,), (found[0][1],))
             uids = [uid for page in pages for (uid,) in page]
         gone: list[int] = []
         for piece in _split(uids):
-            gone += self.writer.run(partial(work, piece=piece), patient=many(uids))
+            gone += self._writer.run(partial(work, piece=piece), patient=many(uids))
         return gone
 
     def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
-        work = partial(rows.copy, source_id=mailbox_id, uids=uids, target_id=target_id, move=move, quota=self.quota)
-        return self.writer.run(work, patient=many(uids), grows=not move)
+        work = partial(rows.copy, source_id=mailbox_id, uids=uids, target_id=target_id, move=move, quota=self._quota)
+        return self._writer.run(work, patient=many(uids), grows=not move)
 
 
 def _split(uids: Collection[int]) -> list[list[int]]:

@@ -14,8 +14,9 @@ from typing import Any
 
 from chatgate.api import give_turn, in_order
 from chatgate_maildb import rows
-from chatgate_maildb.part import Part
-from chatgate_maildb.writer import Transaction
+from chatgate_maildb.checkpoints import Checkpoints
+from chatgate_maildb.database import Reader
+from chatgate_maildb.writer import Transaction, Writer
 
 # Messages, or notes of released bodies, in one transaction. The number is adapted to the time that statements take.
 _LEAST, _MOST = 20, 500
@@ -27,7 +28,10 @@ _NOTES, _READ = 20_000, 500
 _NOTED = f"SELECT id, body_id FROM released WHERE id>? ORDER BY id LIMIT {_READ}"
 
 
-class Removal(Part):
+class Removal:
+    def __init__(self, reader: Reader, writer: Writer, checkpoints: Checkpoints) -> None:
+        self._reader, self._writer, self._checkpoints = reader, writer, checkpoints
+
     def remove(self, messages: Iterable[tuple[int, int]], tell: Callable[[int], object] | None = None) -> int:
         """Removal is fastest in the order of mailbox and UID. The bodies are removed when this returns, unless it is
         interrupted: then the next `expire` removes them.
@@ -56,7 +60,7 @@ class Removal(Part):
         """The next notes, each with its body."""
         notes: list[tuple[int, int]] = []
         last = 0
-        while len(notes) < _NOTES and (found := self.reader.rows(_NOTED, (last,))):
+        while len(notes) < _NOTES and (found := self._reader.rows(_NOTED, (last,))):
             notes += found
             last = found[-1][0]
             give_turn()
@@ -64,8 +68,8 @@ class Removal(Part):
 
     def _run(self, pace: _Pace, work: Callable[[Transaction, list[Any]], int], batch: list[Any]) -> int:
         # Not concurrently with a checkpoint: deliveries would find both cores of a small machine busy.
-        self.checkpoints.wait()
-        return self.writer.run(lambda tx: pace.timed(work, tx, batch), patient=True)
+        self._checkpoints.wait()
+        return self._writer.run(lambda tx: pace.timed(work, tx, batch), patient=True)
 
 
 def _release(tx: Transaction, pairs: list[tuple[int, int]]) -> int:

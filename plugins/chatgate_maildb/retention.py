@@ -6,7 +6,8 @@ import json
 from collections.abc import Collection, Iterator
 
 from chatgate.api import LEAST_LARGE, Kept, OfDomains, give_turn
-from chatgate_maildb.part import Part
+from chatgate_maildb.database import Reader
+from chatgate_maildb.fetched import Fetched
 
 # Rows read before other greenlets get a turn. Each row may be on a different page, still to be read from the disk.
 _WINDOW = 250
@@ -28,22 +29,25 @@ _OWNERS = """SELECT mailbox.id, address FROM json_each(?) list CROSS JOIN mailbo
     CROSS JOIN account ON account.id=account_id"""
 
 
-class Retention(Part):
+class Retention:
+    def __init__(self, reader: Reader, fetched: Fetched) -> None:
+        self._reader, self._fetched = reader, fetched
+
     def note_fetched(self, mailbox_id: int, uids: Collection[int]) -> None:
-        self.fetched.note(mailbox_id, uids)
+        self._fetched.note(mailbox_id, uids)
 
     def old(self, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
         """Examines all messages, which takes some 150 ms for a million. An index by date would slow down deliveries."""
-        self.fetched.flush()
+        self._fetched.flush()
         behind, end = (0, 0), (1 << 62, 0)
         while behind != end:
-            last = next(iter(self.reader.rows(_LAST, behind)), end)
+            last = next(iter(self._reader.rows(_LAST, behind)), end)
             yield from self._of(only, self._read(_OLD, (*behind, *last, before)))
             behind = last
             give_turn()
 
     def large(self, larger: int, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
-        self.fetched.flush()
+        self._fetched.flush()
         behind = (-(1 << 62), 0, 0)  # APPEND may give dates long before 1970
         while found := self._read(_LARGE, (*behind, before)):
             yield from (kept for kept in self._of(only, found) if kept.size > larger)
@@ -51,9 +55,9 @@ class Retention(Part):
             give_turn()
 
     def kept(self, account_id: int) -> list[Kept]:
-        self.fetched.flush()
+        self._fetched.flush()
         kept: list[Kept] = []
-        for (mailbox_id,) in self.reader.rows("SELECT id FROM mailbox WHERE account_id=?", (account_id,)):
+        for (mailbox_id,) in self._reader.rows("SELECT id FROM mailbox WHERE account_id=?", (account_id,)):
             uid = 0
             while found := self._read(_OF_MAILBOX, (mailbox_id, uid)):
                 kept += found
@@ -62,12 +66,12 @@ class Retention(Part):
         return kept
 
     def _read(self, sql: str, parameters: tuple[int, ...]) -> list[Kept]:
-        return list(map(Kept._make, self.reader.rows(sql, parameters)))
+        return list(map(Kept._make, self._reader.rows(sql, parameters)))
 
     def _of(self, only: OfDomains | None, found: list[Kept]) -> list[Kept]:
         """Those of these accounts. One query more, whose size is that of the piece that was read."""
         if only is None or not found:
             return found
         boxes = json.dumps(sorted({kept.mailbox_id for kept in found}))
-        theirs = {mailbox_id for mailbox_id, address in self.reader.rows(_OWNERS, (boxes,)) if only.has(address)}
+        theirs = {mailbox_id for mailbox_id, address in self._reader.rows(_OWNERS, (boxes,)) if only.has(address)}
         return [kept for kept in found if kept.mailbox_id in theirs]

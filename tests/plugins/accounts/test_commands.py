@@ -7,6 +7,7 @@ import time
 
 import pytest
 from chatgate_accounts import transfer
+from chatgate_maildb.accounts import Accounts as StoredAccounts
 from click.testing import CliRunner
 
 from chatgate.api import Account, Credentials, NewAccount, Session, StoreError
@@ -151,8 +152,8 @@ def test_a_page_may_begin_behind_a_name(run, beside):
 def test_a_list_is_shown_while_it_is_read(run, beside, monkeypatch):
     for name in ("anna", "bert"):
         beside.create(f"{name}@d.test", way="operator")
-    usage, shown = type(beside.store).usage, []
-    monkeypatch.setattr(type(beside.store), "usage", lambda *a: shown.append(len(printed)) or usage(*a))
+    usage, shown = StoredAccounts.usage, []
+    monkeypatch.setattr(StoredAccounts, "usage", lambda *a: shown.append(len(printed)) or usage(*a))
     printed = []
     monkeypatch.setattr("click.echo", printed.append)
     run("accounts", "list")
@@ -422,7 +423,7 @@ def test_why_an_account_could_not_be_made(run, monkeypatch):
     def full(*_, **__):
         raise StoreError("the disk is full")
 
-    monkeypatch.setattr("chatgate_maildb.store.MailStore.create_account", full)
+    monkeypatch.setattr("chatgate_maildb.accounts.Accounts.create_account", full)
     assert run("accounts", "create", "othername", code=1) == "chatgate: the disk is full\n"
 
 

@@ -149,7 +149,7 @@ def test_a_leap_of_the_clock_does_not_make_a_leftover_of_what_is_just_coming(sto
     def late(work, **how):
         monkeypatch.setattr(store.writer, "run", run)
         os.utime(files(tmp_path)[0], (time.time() - 7200,) * 2)
-        swept.append(store.blobs.sweep(store._wanted, 3600.0))
+        swept.append(store.blobs.sweep(store.upkeep.wanted, 3600.0))
         return run(work, **how)
 
     monkeypatch.setattr(store.writer, "run", late)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import gevent
 import pytest
-from chatgate_maildb import store as store_module
+from chatgate_maildb import upkeep
 
 from chatgate.api import Changes, Delivery, NoSuchMailbox, StoreError
 from chatgate.store import rules
@@ -80,7 +80,7 @@ def test_forgotten_expunges_are_told_by_what_is_left(open_gateway):
 
 
 def test_expunges_of_many_mailboxes_are_forgotten(open_gateway, monkeypatch):
-    monkeypatch.setattr(store_module, "_LAST", store_module._LAST.replace("OFFSET 1000", "OFFSET 2"))
+    monkeypatch.setattr(upkeep, "_LAST", upkeep._LAST.replace("OFFSET 1000", "OFFSET 2"))
     store = open_gateway(expunged_kept=2).store
     accounts = [store.create_account(f"{n}@example.org", "") for n in range(6)]
     for n, account in enumerate(accounts):

@@ -74,7 +74,7 @@ def test_messages_moved_and_removed_amid_it_keep_their_bodies(store, people, sha
     store.copy(bob.box, [3, 4], trash, move=True)
     store.expunge(bob.box, [1, 5], only_deleted=False)
     assert store.integrity() == [] and released(store) == 10
-    store.drop_released()
+    store.removal.drop_released()
     assert [store.content(trash, uid) for uid in range(1, 5)] == [MAIL] * 4
     assert bodies(store) == 9 and store.integrity() == []
 
