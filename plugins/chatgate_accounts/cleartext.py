@@ -21,7 +21,7 @@ def allowed(gateway: Gateway, account: Account) -> bool:
 @json_option
 @click.pass_obj
 def cleartext(gateway: Gateway, address: str, what: str, as_json: bool) -> None:
-    """Allow an account unencrypted mail from other servers, or show whether it is.
+    """Allow an account unencrypted mail from elsewhere, or show it.
 
     For addresses such as postmaster, or to sign up somewhere. Nobody on this server can send unencrypted mail, and
     apps may hide it, as Delta Chat does unless it is told otherwise.
