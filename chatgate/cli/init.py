@@ -33,7 +33,7 @@ PLUGINS = (
 )
 
 # And what a gateway that exchanges mail with other servers runs besides; one made with --local knows none.
-WITH_OTHERS = ("resolver", "doctor")
+WITH_OTHERS = ("resolver", "dkim", "doctor")
 
 # --local: the port above 1024 that stands for each standard one.
 LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 993: 2993}
@@ -70,6 +70,8 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
     try:
         write(folder.path, settings, local, listen)
         folder.gateway.certificate()
+        if not names.ip(domain):  # plugins make the keys that they then want in the DNS
+            folder.gateway.hub.dns_records(folder.gateway.domains.first)
     except factories.Unusable as error:
         fail(str(error), 1)
     except FileExistsError:

@@ -111,9 +111,9 @@ def chatgate_facts(domain: Domain) -> Facts | None:
 
 @hookspec
 def chatgate_dns_records(domain: Domain) -> Sequence[DnsRecord] | None:
-    """What do you add to the records that this domain should have in the DNS? Asked by commands that print or compare
-    them, and now and then by a gateway that watches over them. Not asked for a domain that is an IP address: it has no
-    zone.
+    """What do you add to the records that this domain should have in the DNS? Asked by `init`, by commands that print
+    or compare them, and now and then by a gateway that watches over them. A key that is missing may be made, but not
+    while `gateway.read_only` is set. Not asked for a domain that is an IP address: it has no zone.
     """
 
 

@@ -49,9 +49,9 @@ class Resolver:
         self._asking: dict[_Question, gevent.Greenlet[..., Found]] = {}
         self._seats = gevent.lock.BoundedSemaphore(self.options.max_questions)
 
-    def txt(self, name: str) -> Answer[bytes]:
-        """The character-strings of each TXT record joined."""
-        return self._look_up(name, RdataType.TXT, readers.txt)
+    def txt(self, name: str, fresh: bool = False) -> Answer[bytes]:
+        """The character-strings of each TXT record joined. fresh: asked anew, whatever is remembered."""
+        return self._look_up(name, RdataType.TXT, readers.txt, fresh)
 
     def mx(self, name: str) -> Answer[tuple[int, str]]:
         """(preference, host) of each; host in lower case, without the final dot. A null MX (RFC 7505) is (0, "")."""
@@ -95,13 +95,14 @@ class Resolver:
         found = self._asker.ask(names.normal(name), kind, readers.text, asked, self.nameservers())
         return found.answer(self._clock())
 
-    def _look_up(self, name: str, rdtype: RdataType, read: Callable[[Any], Any]) -> Answer[Any]:
-        (found,) = self._find(_Question(names.normal(name), rdtype, read))
+    def _look_up(self, name: str, rdtype: RdataType, read: Callable[[Any], Any], fresh: bool = False) -> Answer[Any]:
+        (found,) = self._find(_Question(names.normal(name), rdtype, read), fresh=fresh)
         return found.answer(self._clock())
 
-    def _find(self, *questions: _Question) -> list[Found]:
+    def _find(self, *questions: _Question, fresh: bool = False) -> list[Found]:
         """At the same time."""
-        found = [self._cache.get(question, self._clock()) or self._being_asked(question) for question in questions]
+        known = [None if fresh else self._cache.get(question, self._clock()) for question in questions]
+        found = [one or self._being_asked(question) for one, question in zip(known, questions, strict=True)]
         return [one if isinstance(one, Found) else one.get() for one in found]
 
     def _being_asked(self, question: _Question) -> gevent.Greenlet[..., Found]:

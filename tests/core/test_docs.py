@@ -53,7 +53,7 @@ def test_links_lead_somewhere(page):
 def test_commands_named_in_the_pages_exist(page):
     from chatgate.cli import cli
 
-    of_plugins = {"accounts", "dns", "doctor", "ping", "push", "qr", "sweep", "invite", "turn"}
+    of_plugins = {"accounts", "dkim", "dns", "doctor", "ping", "push", "qr", "sweep", "invite", "turn"}
     for name in re.findall(r"^    (?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
         assert name in cli.commands or name in of_plugins, name
 

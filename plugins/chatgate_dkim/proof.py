@@ -1,0 +1,131 @@
+"""Does a message come from the domain of its author? The signatures of that domain are tried with its keys."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+import gevent
+from chatgate_resolver import Absent, NoSuchName, Trouble
+
+from chatgate_dkim import record, signature
+from chatgate_dkim.message import Message
+from chatgate_dkim.options import DkimOptions
+from chatgate_dkim.signature import Signature
+from chatgate_dkim.tags import Malformed
+from chatgate_dkim.verifying import body_is_signed, header_is_signed, key_problem
+
+_MOST_FIELDS = 50  # DKIM-Signature fields of which the domain is read
+_MOST_RECORDS = 3  # at one name; there should be one
+_MOST_REMEMBERED = 10_000
+
+
+class Resolver(Protocol):
+    """What is asked of the resolver."""
+
+    def txt(self, name: str, fresh: bool = False) -> Any: ...
+
+
+class Proof(NamedTuple):
+    """proven: a signature of the author's domain is valid. Else `why` has a line for each that was tried, or for what
+    there is in place of one; `signed` says whether there is any signature, and `unsure` that a signature may be valid,
+    but its key could not be had for now.
+    """
+
+    proven: bool
+    why: tuple[str, ...] = ()
+    signed: bool = True
+    unsure: bool = False
+
+
+class Prover:
+    """May be asked by many greenlets at once."""
+
+    def __init__(
+        self,
+        options: DkimOptions,
+        resolver: Resolver,
+        clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """clock: Unix seconds, which signatures name. steady: seconds without jumps."""
+        self._options, self._resolver, self._clock, self._steady = options, resolver, clock, steady
+        self._asked_again: OrderedDict[str, float] = OrderedDict()  # when, by domain
+
+    def prove(self, message: Message, author: str) -> Proof:
+        """author: the domain in From. Asks the DNS, and waits for it as long as `dns_seconds`."""
+        fields = message.named(b"dkim-signature")
+        if not fields:
+            return Proof(False, (f"{author} did not sign this message",), signed=False)
+        signers = [signature.signer_of(raw) for raw in fields[:_MOST_FIELDS]]
+        own = [raw for raw, signer in zip(fields, signers, strict=False) if signer == author]
+        if not own:
+            others = ", ".join(dict.fromkeys(filter(None, signers))) or "nobody"
+            return Proof(False, (f"From is at {author}, but it is signed by {others[:100]}",))
+        why: list[str] = []
+        unsure: list[str] = []
+        try:
+            with gevent.Timeout(self._options.dns_seconds, _TooSlow):
+                for raw in own[: self._options.max_signatures]:
+                    try:
+                        problem = self._problem(message, raw)
+                    except Trouble as error:
+                        unsure.append(str(error))
+                        continue
+                    if not problem:
+                        return Proof(True)
+                    why.append(problem)
+        except _TooSlow:
+            unsure.append(f"the DNS of {author} did not answer in time")
+        return Proof(False, tuple(unsure or why), unsure=bool(unsure))
+
+    def _problem(self, message: Message, raw: bytes) -> str:
+        """Why this signature is not valid, "" if it is. What needs no key comes first. Raises Trouble."""
+        try:
+            claim = signature.parse(raw)
+            if stale := claim.stale(self._clock(), self._options.clock_skew_seconds):
+                return f"{claim.record}: {stale}"
+            if not body_is_signed(message, claim):
+                return f"{claim.record}: the body was changed after it was signed"
+        except Malformed as error:
+            return f"the signature: {error}"
+        problem = self._with_key(message, claim, fresh=False)
+        if problem and self._may_ask_again(claim.domain):
+            problem = self._with_key(message, claim, fresh=True)  # the domain may have a new key under the old name
+        return problem
+
+    def _with_key(self, message: Message, claim: Signature, fresh: bool) -> str:
+        try:
+            texts = self._resolver.txt(claim.record, fresh).values
+        except Absent as error:
+            missing = "does not exist in the DNS" if isinstance(error, NoSuchName) else "has no TXT record"
+            return f"{claim.record} {missing}"
+        problem = ""
+        for text in texts[:_MOST_RECORDS]:
+            try:
+                key = record.parse(text)
+            except Malformed as error:
+                problem = problem or f"{claim.record} {error}"
+                continue
+            unfit = key_problem(key, claim, self._options.min_rsa_bits)
+            if not unfit and header_is_signed(message, claim, key):
+                return ""
+            problem = f"{claim.record} {unfit}" if unfit else f"{claim.record}: the signature does not match this key"
+        return problem
+
+    def _may_ask_again(self, domain: str) -> bool:
+        """Once in a while for each domain, so that nobody can make us ask as often as they send."""
+        now, asked = self._steady(), self._asked_again
+        if now - asked.get(domain, -1e9) < self._options.refresh_seconds:
+            return False
+        asked[domain] = now
+        asked.move_to_end(domain)
+        if len(asked) > _MOST_REMEMBERED:
+            asked.popitem(last=False)
+        return True
+
+
+class _TooSlow(Exception):
+    pass
