@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from chatgate.api import DnsRecord, Domain, Gateway, Service, hookimpl
-from chatgate_doctor import addresses, dns_command, wanted
+from chatgate_doctor import addresses, dns_command, doctor_command, wanted
 from chatgate_doctor.check import Check, Finding
 from chatgate_doctor.drift import Drift
 from chatgate_doctor.options import DoctorOptions
 
 if TYPE_CHECKING:
     from chatgate_doctor.authority import Resolver
+    from chatgate_doctor.peer import Transports
 
 
 class Doctor:
@@ -22,13 +23,17 @@ class Doctor:
     Options = DoctorOptions
     order = 90
     requires = ("resolver",)
-    nameserver_port = 53
+    nameserver_port, https_port = 53, 443  # of others
 
     def __init__(self, gateway: Gateway, options: DoctorOptions) -> None:
         self.gateway, self.options = gateway, options
 
     def resolver(self) -> Resolver:
         found: Resolver = self.gateway.hub.plugin("resolver").resolver
+        return found
+
+    def transports(self) -> Transports:
+        found: Transports = self.gateway.hub.plugin("courier").transports
         return found
 
     def addresses(self, domain: Domain) -> tuple[str, ...]:
@@ -43,16 +48,18 @@ class Doctor:
     @hookimpl
     def chatgate_services(self) -> list[Service]:
         hours = self.options.check_hours
-        return [Drift(self.gateway, self._look, hours)] if hours and self._zones() else []
+        return [Drift(self.gateway, self._look, hours)] if hours and self.zones() else []
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
         domains = self.gateway.domains
-        cli.add_command(dns_command.make(domains, self._zones, self.resolver, self.nameserver_port))
+        cli.add_command(dns_command.make(domains, self.zones, self.resolver, self.nameserver_port))
+        cli.add_command(doctor_command.make(self))
 
-    def _zones(self) -> dict[Domain, list[DnsRecord]]:
+    def zones(self) -> dict[Domain, list[DnsRecord]]:
+        """The records that each domain should have. Raises PluginError."""
         return wanted.wanted(self.gateway)
 
     def _look(self) -> list[Finding]:
         check = Check(self.resolver(), self.nameserver_port)
-        return [finding for records in self._zones().values() for finding in check.run(records)]
+        return [finding for records in self.zones().values() for finding in check.run(records)]

@@ -1,17 +1,21 @@
 """`chatgate dns`, and the look at the DNS while the gateway serves."""
 
+import dataclasses
 import io
 import json
 import logging
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import dns.zone
 import pytest
 from chatgate_doctor import addresses
-from chatgate_doctor.check import Check
+from chatgate_doctor.check import _ADVICE, Check
 from chatgate_doctor.drift import Drift
+from chatgate_doctor.options import DoctorOptions
 from chatgate_doctor.progress import Progress
 from chatgate_doctor.wanted import wanted
 from click.testing import CliRunner
@@ -240,3 +244,10 @@ def test_the_command_of_an_installed_gateway(tmp_path):
     done = chatgate("dns", "--bind")
     assert done.returncode == 0 and "chat.example.org. 3600 IN MX 10 chat.example.org." in done.stdout
     assert "nameserver of each domain is asked" in " ".join(chatgate("dns", "--help").stdout.split())
+
+
+def test_the_page_names_each_kind_of_finding_and_only_settings_that_exist():
+    page = (Path(__file__).parents[3] / "docs/federation.md").read_text().partition("\n## DNS records\n")[2]
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.M)) == set(_ADVICE)
+    settings = {field.name for field in dataclasses.fields(DoctorOptions)}
+    assert {"addresses", "check_hours", "disk_bytes", "port_25_hosts"} <= {n for n in settings if f"`{n}`" in page}
