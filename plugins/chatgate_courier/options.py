@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from chatgate.api import Networks, option
 from chatgate_courier.policy import rules
+from chatgate_courier.security.options import SecurityOptions
 from chatgate_courier.transport.options import TransportOptions
 
 
@@ -26,8 +27,9 @@ class PolicyOptions:
 
 
 @dataclass(frozen=True)
-class CourierOptions(TransportOptions, PolicyOptions):  # their fields come in the opposite order
+class CourierOptions(TransportOptions, SecurityOptions, PolicyOptions):  # their fields come in the opposite order
     def __post_init__(self) -> None:
         super().__post_init__()
+        SecurityOptions.__post_init__(self)
         rules(self.peers)
         Networks(self.private_networks)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from chatgate.api import Envelope, Gateway, Networks, Outgoing, Reply, hookimpl
+from chatgate.api import DnsRecord, Domain, Envelope, Gateway, Networks, Outgoing, Reply, hookimpl
 from chatgate_courier.inbound import Inbound
+from chatgate_courier.mta_sts_page import Published
 from chatgate_courier.options import CourierOptions
 from chatgate_courier.policy import Policies
 from chatgate_courier.routing import Routing
@@ -25,7 +26,12 @@ class Courier:
     def __init__(self, gateway: Gateway, options: CourierOptions) -> None:
         self._gateway, self._options = gateway, options
         self.policies = Policies(options.peers, gateway.path("data", _FILE))
+        self._published = Published(gateway, options)
         self._routing = Routing(gateway.domains, self.policies, Networks(options.private_networks))
+
+    @hookimpl
+    def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
+        return self._published.records(domain)
 
     @hookimpl
     def chatgate_recipient(self, envelope: Envelope, address: str) -> Outgoing | Reply | None:
@@ -33,6 +39,7 @@ class Courier:
         return None if envelope.origin == "peer" else self._routing.destination(address)
 
     @hookimpl(optionalhook=True)
-    def chatgate_site_routes(self, app: bottle.Bottle) -> None:
+    def chatgate_site_routes(self, app: bottle.Bottle, site: Any) -> None:
+        self._published.add_to(app, site)
         if self._options.mxdeliv:
             Inbound(self._gateway).add_to(app)

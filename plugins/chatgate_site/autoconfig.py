@@ -35,8 +35,3 @@ def _server(element: str, kind: str, host: str, endpoint: Endpoint) -> str:
       <username>%EMAILADDRESS%</username>
     </{element}>
 """
-
-
-def mta_sts(host: str) -> str:
-    """The policy that other servers must use TLS with a valid certificate (RFC 8461 §3.2), valid for four weeks."""
-    return f"version: STSv1\r\nmode: enforce\r\nmx: {host}\r\nmax_age: 2419200\r\n"

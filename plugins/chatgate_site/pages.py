@@ -7,7 +7,7 @@ from typing import Any
 
 import bottle
 import gevent
-from bottle import HTTPError, HTTPResponse
+from bottle import HTTPResponse
 
 from chatgate.api import Gateway, StoreError, normal_address
 from chatgate_site import autoconfig, invite, languages
@@ -34,7 +34,6 @@ class Pages:
         for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
             app.get("/" + name, callback=self._constant(name, kind))
         app.get(["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"], callback=self.autoconfig)
-        app.get("/.well-known/mta-sts.txt", callback=self.mta_sts)
         app.get("/healthz", callback=self.healthz, plain_http=True)
 
     def render(
@@ -107,13 +106,6 @@ class Pages:
         domain = self._gateway.domains.of(normal_address(bottle.request.query.emailaddress))
         place = self._places.here() if domain is None else self._places.of(domain)
         return _answer(autoconfig.config_xml(place.domain.name, place.title, place.endpoints), _XML)
-
-    def mta_sts(self) -> HTTPResponse:
-        """The policy is only offered if other servers can reach us with a certificate that they accept."""
-        endpoints = self._places.here().endpoints
-        if not endpoints.listens("mx") or endpoints.self_signed:
-            raise HTTPError(404)
-        return _answer(autoconfig.mta_sts(endpoints.host), _TEXT)
 
     def healthz(self) -> HTTPResponse:
         """For monitors and containers: 200 while the store answers and the gateway is not stopping."""

@@ -52,6 +52,11 @@ class Place:
         """Does each invitation contain an account of its own, so that it is for one person?"""
         return self.inviter.personal
 
+    @property
+    def self_signed(self) -> bool:
+        """Is the certificate one that no authority has signed? Raises PluginError when there is none."""
+        return self.endpoints.self_signed
+
     def invitation(self, token: str) -> str:
         """A link that makes Delta Chat create an account here and present this token: as the parameter of POST /new,
         or, in a link for one person, at the beginning of the password.

@@ -9,7 +9,7 @@ import gevent
 import pytest
 from chatgate_site.languages import Texts
 from chatgate_site.places import SHIPPED
-from site_fakes import ImapOptions, Silent, SmtpOptions, make
+from site_fakes import ImapOptions, Silent, make
 
 from chatgate.api import Facts, Problem, Session, hookimpl
 from chatgate.hosting.confd import Enabled
@@ -191,14 +191,6 @@ def test_autoconfig(start):
             ("mx.example.org", "587", "STARTTLS", *rest),
         ]
         assert ET.fromstring(answer.body).findtext("emailProvider/domain") == "example.org"
-
-
-def test_mta_sts_only_where_it_is_true(start):
-    policy = "/.well-known/mta-sts.txt"
-    text = start("example.org", hostname="mx.example.org", signed=True).ask(policy).text
-    assert text.splitlines() == ["version: STSv1", "mode: enforce", "mx: mx.example.org", "max_age: 2419200"]
-    assert start("example.org").ask(policy).status == 404
-    assert start("example.org", signed=True, smtp=SmtpOptions(mx=())).ask(policy).status == 404
 
 
 def test_healthz(site):

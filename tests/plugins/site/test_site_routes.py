@@ -14,7 +14,7 @@ PAGE = Path(__file__).parents[3] / "docs/site.md"
 
 
 def test_the_page_names_each_route_with_the_body_it_takes(gateway_factory):
-    gateway = gateway_factory(*SHIPPED, SelfService, Invite, site={"http": ("127.0.0.1:0",), "https": ()})
+    gateway = gateway_factory(*SHIPPED, SelfService, Invite, "courier", site={"http": ("127.0.0.1:0",), "https": ()})
     site = gateway.hub.plugin("site")
     app = Application(gateway, site._places, site._pages, New(gateway, site.options, site._places), site).app
     there = {(route.method, route.rule, route.config.get("max_body", 0)) for route in app.routes}

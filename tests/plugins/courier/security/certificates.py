@@ -18,7 +18,9 @@ DAY = datetime.timedelta(days=1)
 class Made:
     """A certificate with its key. pem, der, spki: its forms. issuer: None for one that has signed itself."""
 
-    def __init__(self, name: str, issuer: Made | None = None, *, ca: bool = False, days: int = 1) -> None:
+    def __init__(
+        self, name: str, issuer: Made | None = None, *, ca: bool = False, days: int = 1, also: tuple[str, ...] = ()
+    ) -> None:
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self.issuer, above = issuer, issuer or self
@@ -41,17 +43,21 @@ class Made:
             .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(above.key.public_key()), False)
         )
         if not ca:
-            builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), False)
+            builder = builder.add_extension(x509.SubjectAlternativeName([*map(x509.DNSName, (name, *also))]), False)
             builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)
         made = builder.sign(above.key, hashes.SHA256())
         self.pem, self.der = made.public_bytes(Encoding.PEM), made.public_bytes(Encoding.DER)
         self.spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
-    def context(self, folder: Any, *above: Made) -> Any:
-        """For a server that presents it and those above it."""
+    def write(self, folder: Any, *above: Made) -> Any:
+        """(chain, key): files with it and those above it, and with its key."""
         chain, key = folder / "chain.pem", folder / "key.pem"
         chain.write_bytes(self.pem + b"".join(one.pem for one in above))
         key.write_bytes(self.key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+        return chain, key
+
+    def context(self, folder: Any, *above: Made) -> Any:
+        """For a server that presents it and those above it."""
         context = gevent.ssl.SSLContext(gevent.ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(chain, key)
+        context.load_cert_chain(*self.write(folder, *above))
         return context
