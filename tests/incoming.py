@@ -38,7 +38,7 @@ class Port25:
 
     def __call__(self, sender: str, recipients: Sequence[str], stuffed: bytes) -> list[str]:
         """What each recipient is answered at last. stuffed: the content in wire form, without the final dot."""
-        begun = self.say(f"MAIL FROM:<{sender}>")
+        begun = self.say(f"MAIL FROM:<{sender}> SIZE={len(stuffed)}")
         if not begun.startswith("250"):
             return [begun] * len(recipients)
         answers = [self.say(f"RCPT TO:<{recipient}>") for recipient in recipients]
