@@ -24,6 +24,7 @@ TIME = {
     "submission": 80,
     "messages from elsewhere": 1800,
     "messages of accounts": 1000,
+    "dkim": 800,
     "addresses": 400,
     "proxy": 2000,
     "packets": 400,
@@ -34,7 +35,7 @@ TIME = {
     "http": 250,
     "threads": 30,
 }
-MEMORY = {"messages from elsewhere": 50, "imap lists": 60, "imap searches": 40, "smtp": 12, "http": 20}
+MEMORY = {"dkim": 40, "messages from elsewhere": 50, "imap lists": 60, "imap searches": 40, "smtp": 12, "http": 20}
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,9 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+from chatgate_dkim import record, signature, verifying
+from chatgate_dkim.message import Message
+from chatgate_dkim.tags import Malformed
 from chatgate_gate import openpgp
 from chatgate_imap.queries import threads
 from chatgate_imap.session.connection import Connection
@@ -145,6 +148,26 @@ def proxy(data: bytes) -> None:
         pass
 
 
+KEY = b"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # of RFC 8463
+
+
+def dkim(data: bytes) -> None:
+    """A message with signatures, and a record."""
+    for work in (lambda: _verified(data), lambda: record.parse(data)):
+        try:
+            work()
+        except Malformed:
+            pass
+
+
+def _verified(data: bytes) -> None:
+    message = Message(data, max_header=1 << 30)
+    _ = message.author
+    for raw in message.named(b"dkim-signature")[:5]:
+        verifying.verify(message, signature.parse(raw), KEY)
+        verifying.header_is_signed(message, signature.parse(raw), record.parse(KEY))
+
+
 def addresses(data: bytes) -> None:
     text = data.decode("latin-1")
     valid_address(text), normal_address(text), address_literal(text)
@@ -251,6 +274,18 @@ OTHERS = (
 PACKETS = [
     b"\xc1\x0e\x03" + bytes(8) + b"\x12abcd", b"\xd2\xe9\x01" + bytes(511) + b"\xe0a\x00", b"\xc6\x01\x06\xcd\x01a",
 ]  # fmt: skip
+DKIM_SEEDS = [
+    (b"DKIM-Signature: v=1; a=ed25519-sha256; c=relaxed/relaxed; d=b.c; s=a; h=from:to:from;\r\n"
+     b" bh=2jUSOH9NhtVGCQWNr9BrIAPreKQjO6Sn7XIkfJVOzv8=; t=1; x=2; i=@a.b.c; b=AAAA\r\n"
+     b'From: "B" (x) <a@b.c>\r\nTo: a\r\n\r\na b \r\n\r\n'),
+    (b"DKIM-Signature: v=1; a=rsa-sha256; c=simple; d=b.c; s=a; h=to:from; bh=AA; b=AA;\r\n"
+     b"From: a@b.c\r\n\r\n \r\n\r\n"),
+    KEY,
+]  # fmt: skip
+DKIM_WORDS = [
+    b" ", b"\t", b"\r\n", b"\r\n ", b"\r\n\r\n", b"\r", b"\n", b";", b"; a=b", b"=", b":", b"from:", b"to:", b"a",
+    b"@", b'"', b"(", b")", b"<", b"\\", b"\xc3\xa4", b"\r\nTo: a", b"\r\nFrom: a@b.c", b" \r\n", b"AAAA", b"v=DKIM1;",
+]  # fmt: skip
 HTTP_SEEDS = [
     (b"GET /?a=b&c=%20d HTTP/1.1\r\nHost: example.org\r\n"
      b"X-Forwarded-For: 192.0.2.1, [::1]:1, a\r\nCookie: a=b; c=d\r\n\r\n"),
@@ -312,6 +347,7 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "submission": Prey(smtp(gateway, "submission"), [login], SMTP_WORDS),
         "messages from elsewhere": Prey(messages(gateway, False), [incoming, incoming, join, bounce], MAIL_WORDS),
         "messages of accounts": Prey(messages(gateway, True), [outgoing, join], MAIL_WORDS),
+        "dkim": Prey(dkim, DKIM_SEEDS, DKIM_WORDS),
         "addresses": Prey(addresses, spelled, MAIL_WORDS, 8000),
         "proxy": Prey(proxy, [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"], [b" ", b"PROXY ", b"1", b".", b"\r", b"\n"]),
         "packets": Prey(
