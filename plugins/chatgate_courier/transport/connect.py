@@ -11,7 +11,7 @@ import gevent
 import gevent.queue
 import gevent.socket
 
-from chatgate_courier.transport.wire import Broken, Slow, reason
+from chatgate_courier.transport.wire import Broken, reason, slow
 
 _STAGGER = 0.25  # seconds that an address has before the next one is tried too, RFC 8305 §5
 
@@ -20,7 +20,7 @@ def connect(addresses: Sequence[str], port: int, seconds: float) -> Any:
     """A connected socket to the first of these addresses that answers. Raises Broken after this many seconds, or when
     all have failed.
     """
-    limit = gevent.Timeout.start_new(seconds, Slow(f"does not answer within {seconds:g} seconds"))
+    limit = gevent.Timeout.start_new(seconds, slow(seconds))
     try:
         return _one(addresses[0], port) if len(addresses) == 1 else _race(in_turn(addresses), port)
     except OSError as error:

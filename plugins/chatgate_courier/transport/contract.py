@@ -53,10 +53,6 @@ class Step(NamedTuple):
 Tell = Callable[[Step], None]
 
 
-def tell_nobody(step: Step) -> None:
-    """Deliveries tell nobody of their steps."""
-
-
 class Failed(Exception):
     """A host could not be used, which says nothing about the message: the next host may be tried.
 

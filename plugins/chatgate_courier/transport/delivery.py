@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from chatgate.api import Domains, Reply
 from chatgate_courier.transport import connect, socks
 from chatgate_courier.transport.breaker import Memory
-from chatgate_courier.transport.contract import Answers, Failed, How, Outcome, Step, Tell, tell_nobody
+from chatgate_courier.transport.contract import Answers, Failed, How, Outcome, Step, Tell
 from chatgate_courier.transport.https import HttpsConnection
 from chatgate_courier.transport.message import Message
 from chatgate_courier.transport.options import TransportOptions
@@ -45,7 +45,7 @@ class Delivery:
         self,
         tools: Tools,
         message: Message,
-        tell: Tell = tell_nobody,
+        tell: Tell | None = None,
         only: How = "",
         *,
         ends_at_rcpt: bool = False,
@@ -228,34 +228,38 @@ class Delivery:
             sock = self._dial(host, port)
         except Broken as error:
             failed = Failed("connect", Reply(451, "4.4.1", f"{host} {error} at port {port}"), _unreachable(port))
-            self._tell(Step("connect", False, failed.reply.text, failed.advice))
+            self._say(Step("connect", False, failed.reply.text, failed.advice))
             raise failed from None
         session = self._tools.pool.session(key)
         try:
             if way == "https":
                 sock = self._tools.tls.handshake(sock, host, self._trust, session)
-                self._tell(Step("TLS", True, f"{sock.version()} with {host}"))
+                self._say(Step("TLS", True, f"{sock.version()} with {host}"))
                 return HttpsConnection(self._tools.options, sock, host, port)
             return SmtpConnection.open(
                 self._tools.options, self._tools.tls, sock, host, self._trust, self._name, session, self._tell
             )
         except Failed as failed:
-            self._tell(Step(failed.step, False, failed.reply.text, failed.advice))
+            self._say(Step(failed.step, False, failed.reply.text, failed.advice))
             raise
+
+    def _say(self, step: Step) -> None:
+        if self._tell is not None:
+            self._tell(step)
 
     def _dial(self, host: str, port: int) -> Any:
         options, route = self._tools.options, self._route
         if proxy := route.policy.proxy.partition("://")[2]:
             sock = socks.connect(proxy, host, port, options.connect_seconds)
-            self._tell(Step("connect", True, f"{host} at port {port} through a proxy"))
+            self._say(Step("connect", True, f"{host} at port {port} through a proxy"))
             return sock
         try:
             addresses, _ = self._tools.routes.addresses(host, self._domain, chosen=route.chosen)
         except NoRoute as error:
-            self._tell(Step("resolve", False, error.reply.text, error.advice))
+            self._say(Step("resolve", False, error.reply.text, error.advice))
             raise
         sock = connect.connect(addresses, port, options.connect_seconds)
-        self._tell(Step("connect", True, f"{host} at {sock.getpeername()[0]}, port {port}"))
+        self._say(Step("connect", True, f"{host} at {sock.getpeername()[0]}, port {port}"))
         return sock
 
 

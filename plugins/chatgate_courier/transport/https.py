@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 
 from chatgate.api import Reply
 from chatgate_courier.transport import replies
-from chatgate_courier.transport.contract import Answers, Failed, Step, Tell, tell_nobody
+from chatgate_courier.transport.contract import Answers, Failed, Step, Tell
 from chatgate_courier.transport.message import Body
 from chatgate_courier.transport.options import TransportOptions
+from chatgate_courier.transport.transaction import advice
 from chatgate_courier.transport.wire import Broken, Slow, Wire
 
 _LONGEST = 8192  # octets of a line of an answer
@@ -52,7 +53,7 @@ class HttpsConnection:
             and time.monotonic() - self.since < self._options.connection_seconds
         )
 
-    def send(self, sender: str, recipients: Sequence[str], body: Body | None, tell: Tell = tell_nobody) -> Answers:
+    def send(self, sender: str, recipients: Sequence[str], body: Body | None, tell: Tell | None = None) -> Answers:
         """Hand on one message. body: None asks only whether such requests are understood. Raises Failed if they are
         not, or no answer came: then the mail may go by SMTP.
         """
@@ -67,8 +68,10 @@ class HttpsConnection:
                     raise
                 rest = dict.fromkeys(recipients[start:], error.reply)
                 return Answers(answers.replies | rest, answers.shared, answers.wait, error.fault)
-            for one, reply in answer.replies.items():
-                tell(Step("POST", reply.accepts or body is None, f"{self.host} says to {one}: {reply}"))
+            if tell is not None:
+                for reply in dict.fromkeys(answer.replies.values()):
+                    ok = reply.accepts or body is None  # without a message a refusal shows that it is understood
+                    tell(Step("POST", ok, f"{self.host} says: {reply.code} {reply}", "" if ok else advice(reply)))
             answers = Answers(
                 answers.replies | answer.replies, answers.shared + answer.shared, max(answers.wait, answer.wait)
             )
@@ -97,8 +100,8 @@ class HttpsConnection:
             else:
                 self.wire.send(head)
                 self.wire.send(octets)
-            with self.wire.within(self._options.https_seconds):
-                response = read(self.wire)
+            self.wire.wait(self._options.https_seconds)
+            response = read(self.wire)
         except Broken as error:
             reply = Reply(451, "4.4.2", f"{self.host} {error} at POST")
             raise Failed(

@@ -10,7 +10,7 @@ from chatgate_resolver import Absent, NoSuchName, Trouble
 
 from chatgate.api import Reply, bare, ip
 from chatgate_courier.policy import PLAIN, Policy
-from chatgate_courier.transport.contract import Policies, Resolver, Step, Tell, tell_nobody
+from chatgate_courier.transport.contract import Policies, Resolver, Step, Tell
 from chatgate_courier.transport.options import TransportOptions
 
 _ASK_LATER = "Other servers have this problem, too, unless it is the resolver of this one: see resolver.nameservers"
@@ -57,14 +57,16 @@ class Routes:
         self._options, self._resolver, self._policies = options, resolver, policies
         self._ours, self._reachable = ours, reachable
 
-    def find(self, domain: str, tell: Tell = tell_nobody) -> Route:
+    def find(self, domain: str, tell: Tell | None = None) -> Route:
         """Raises NoRoute."""
         try:
             route = self._find(domain)
         except NoRoute as error:
-            tell(Step("resolve", False, error.reply.text, error.advice))
+            if tell is not None:
+                tell(Step("resolve", False, error.reply.text, error.advice))
             raise
-        tell(Step("resolve", True, f"{domain} takes mail at {', '.join(route.hosts)}"))
+        if tell is not None:
+            tell(Step("resolve", True, f"{domain} takes mail at {', '.join(route.hosts)}"))
         return route
 
     def addresses(self, host: str, domain: str, *, chosen: bool = False) -> tuple[tuple[str, ...], bool]:
@@ -112,7 +114,7 @@ class Routes:
         if policy.route:
             host, _, port = policy.route.rpartition(":")
             return Route((bare(host),), policy, int(port), chosen=True)
-        if ip(domain):
+        if domain.startswith("["):
             return Route((self._not_ours((bare(domain),), domain)), policy)
         if domain.endswith(".onion"):
             if not policy.proxy:
@@ -130,15 +132,14 @@ class Routes:
             return Route(self._not_ours((domain,), domain), policy)
         except Trouble:
             raise _trouble(domain) from None
-        hosts = [(preference, host.lower().removesuffix(".")) for preference, host in found.values]
-        if [host for _, host in hosts] == [""]:  # RFC 7505 §3
+        if [host for _, host in found.values] == [""]:  # RFC 7505 §3
             raise NoRoute(
                 Reply(556, "5.1.10", "Permanent failure: Recipient address has null MX"),
                 f"{domain} says in DNS that it takes no mail",
             )
         # An empty name beside others is no null MX, RFC 7505 §3. What looks like an IP address is a name that nobody
         # can have, RFC 5321 §5.1: no certificate could be valid for it.
-        usable = [(preference, host) for preference, host in hosts if host and not ip(host)]
+        usable = [(preference, host) for preference, host in found.values if host and not host[-1:].isdigit()]
         if not usable:
             raise NoRoute(
                 Reply(451, "4.4.4", f"The MX records of {domain} name no host"),
@@ -159,6 +160,8 @@ class Routes:
 
 def _in_order(hosts: list[tuple[int, str]]) -> tuple[str, ...]:
     """By preference; those that are equal shuffled, to spread the load (RFC 5321 §5.1)."""
+    if len(hosts) == 1:
+        return (hosts[0][1],)
     named = sorted((preference, random.random(), host) for preference, host in hosts)
     return tuple(dict.fromkeys(host for _, _, host in named))
 

@@ -7,7 +7,7 @@ from typing import Any
 import gevent.socket
 
 from chatgate.api import ip
-from chatgate_courier.transport.wire import Broken, Wire, reason
+from chatgate_courier.transport.wire import Broken, Wire, reason, within
 
 _NO_LOGIN, _PASSWORD, _NOTHING = 0, 2, 255
 _ADDRESS_OCTETS = {1: 4, 4: 16}
@@ -25,7 +25,7 @@ def connect(proxy: str, host: str, port: int, seconds: float) -> Any:
     """A socket connected to a host through the proxy "[user:password@]host:port". Raises Broken."""
     login, _, where = proxy.rpartition("@")
     proxy_host, _, proxy_port = where.rpartition(":")
-    with Wire.within(seconds):
+    with within(seconds):
         try:
             sock = gevent.socket.create_connection((proxy_host.strip("[]"), int(proxy_port)))
         except OSError as error:

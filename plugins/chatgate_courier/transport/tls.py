@@ -12,7 +12,7 @@ import gevent.ssl
 from chatgate.api import Reply, ip
 from chatgate_courier.transport.contract import Failed
 from chatgate_courier.transport.options import TransportOptions
-from chatgate_courier.transport.wire import Broken, Wire, reason
+from chatgate_courier.transport.wire import Broken, reason, within
 
 # verify: valid for the host's name, by an authority we trust. any: whatever certificate. none: no TLS.
 # dane: the TLSA records decide.
@@ -41,7 +41,7 @@ class Tls:
             name = None if ip(host) and trust != "verify" else host  # RFC 6066 §3: no IP address is sent
             secured = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False, session=session)
             sock = secured
-            with Wire.within(self._options.tls_seconds):
+            with within(self._options.tls_seconds):
                 secured.do_handshake()
             return secured
         except ssl.SSLCertVerificationError as error:

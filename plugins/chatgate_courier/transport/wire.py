@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ssl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -22,28 +23,37 @@ class Slow(Broken):
     """It may still serve, but there is no time to wait for it."""
 
 
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    """Raise Slow if what is in this context takes longer."""
+    limit = gevent.Timeout.start_new(seconds, slow(seconds))
+    try:
+        yield
+    finally:
+        limit.close()
+
+
+def slow(seconds: float) -> Slow:
+    return Slow(f"does not answer within {seconds:g} seconds")
+
+
 class Wire:
     """sock: a connected gevent socket. block_seconds: that sending `_BLOCK` octets may take.
 
-    Everything raises Broken for a connection that ended, for an answer that has too much in it, and for one that is too
-    slow. The limit is set by `within`; reading and sending outside of it wait for ever.
+    Everything raises Broken for a connection that ended and for an answer that has too much in it, and Slow when time
+    is up: what is read has the time that `wait` was told last.
     """
 
-    __slots__ = ("sock", "_buffer", "_block_seconds")
+    __slots__ = ("sock", "_buffer", "_block_seconds", "_seconds", "_until")
 
     def __init__(self, sock: Any, block_seconds: float) -> None:
         self.sock, self._block_seconds = sock, block_seconds
         self._buffer = b""
+        self.wait(block_seconds)
 
-    @staticmethod
-    @contextmanager
-    def within(seconds: float) -> Iterator[None]:
-        """Raise Broken if what is in this context takes longer."""
-        limit = gevent.Timeout.start_new(seconds, Slow(f"does not answer within {seconds:g} seconds"))
-        try:
-            yield
-        finally:
-            limit.close()
+    def wait(self, seconds: float) -> None:
+        """An answer is to be read, all of which must have come after so many seconds, however it is sent."""
+        self._seconds, self._until = seconds, time.monotonic() + seconds
 
     @property
     def buffered(self) -> bool:
@@ -53,16 +63,15 @@ class Wire:
     def send(self, data: bytes) -> None:
         """Send it all, each block in its own time."""
         try:
+            self.sock.settimeout(self._block_seconds)
             if len(data) <= _BLOCK:
-                with self.within(self._block_seconds):
-                    self.sock.sendall(data)
+                self.sock.sendall(data)
                 return
             view = memoryview(data)
             for start in range(0, len(data), _BLOCK):
-                with self.within(self._block_seconds):
-                    self.sock.sendall(view[start : start + _BLOCK])
+                self.sock.sendall(view[start : start + _BLOCK])
         except OSError as error:
-            raise Broken(reason(error)) from None
+            raise broken(error, self._block_seconds) from None
 
     def line(self, most: int) -> bytes:
         """The next line without its end, CRLF or LF. most: octets it may have."""
@@ -114,13 +123,24 @@ class Wire:
         self.sock.close()
 
     def _receive(self, *, ends: bool = False) -> bytes:
+        left = self._until - time.monotonic()
+        if left <= 0:
+            raise slow(self._seconds)
         try:
+            self.sock.settimeout(left)
             piece: bytes = self.sock.recv(_READ)
         except OSError as error:
-            raise Broken(reason(error)) from None
+            raise broken(error, self._seconds) from None
         if not piece and not ends:
             raise Broken("closed the connection")
         return piece
+
+
+def broken(error: OSError, seconds: float) -> Broken:
+    """What is wrong with the connection. seconds: that it had."""
+    if isinstance(error, TimeoutError) and error.errno is None:
+        return slow(seconds)
+    return Broken(reason(error))
 
 
 def reason(error: OSError) -> str:

@@ -109,7 +109,7 @@ class Mx:
         self.now += 1
         self.most = max(self.most, self.now)
         try:
-            self._talk(SimpleNamespace(sock=sock, buffer=b"", tls=False))
+            self._talk(SimpleNamespace(sock=sock, buffer=b"", out=b"", tls=False))
         except (Gone, OSError):
             pass
         finally:
@@ -121,11 +121,19 @@ class Mx:
         if callable(said):
             said = said(c.sock)
         if said is None:
+            self._flush(c)
             gevent.sleep(600)
-        c.sock.sendall(said)
+        c.out += said
+
+    def _flush(self, c: Any) -> None:
+        """Answers to commands that came together go together."""
+        if c.out:
+            c.sock.sendall(c.out)
+            c.out = b""
 
     def _line(self, c: Any) -> str:
         while b"\r\n" not in c.buffer:
+            self._flush(c)
             more = c.sock.recv(65536)
             if not more:
                 raise Gone
@@ -147,6 +155,7 @@ class Mx:
                 self._answer(c, "EHLO", text.encode())
             elif word == "STARTTLS":
                 self._answer(c, "STARTTLS", b"220 go\r\n")
+                self._flush(c)
                 c.sock = self.context.wrap_socket(c.sock, server_side=True)
                 self.tls_sessions_reused += bool(c.sock.session_reused)
                 c.tls, c.buffer = True, b""
@@ -163,7 +172,7 @@ class Mx:
                 self._answer(c, key, b"250 2.1.5 recipient\r\n")
             elif word == "DATA":
                 if not recipients and "DATA" not in self.says:
-                    c.sock.sendall(b"503 5.5.1 no recipients\r\n")
+                    c.out += b"503 5.5.1 no recipients\r\n"
                     continue
                 self._answer(c, "DATA", b"354 go\r\n")
                 if self.says.get("DATA", b"354")[:3] != b"354":
@@ -177,13 +186,15 @@ class Mx:
                 recipients = []
                 self._answer(c, "RSET", b"250 2.0.0 ok\r\n")
             elif word == "QUIT":
-                c.sock.sendall(b"221 2.0.0 bye\r\n")
+                c.out += b"221 2.0.0 bye\r\n"
+                self._flush(c)
                 raise Gone
             else:
-                c.sock.sendall(b"500 5.5.1 what?\r\n")
+                c.out += b"500 5.5.1 what?\r\n"
 
     def _content(self, c: Any) -> bytes:
         while not (c.buffer.startswith(b".\r\n") or b"\r\n.\r\n" in c.buffer):
+            self._flush(c)
             more = c.sock.recv(65536)
             if not more:
                 raise Gone
