@@ -19,7 +19,7 @@ from chatgate_courier.transport.wire import Broken, reason, within
 Trust = Literal["verify", "any", "none", "dane"]
 
 # By the number of OpenSSL's verification error.
-_EXPIRED, _NOT_YET, _SELF_SIGNED, _UNKNOWN, _WRONG_NAME, _WRONG_IP = 10, 9, {18, 19}, {2, 20, 21, 27}, 62, 64
+_EXPIRED, _NOT_YET, _SELF_SIGNED, _UNKNOWN, _WRONG_NAME, _WRONG_IP = 10, 9, 18, {2, 19, 20, 21, 27}, 62, 64
 
 
 class Tls:
@@ -100,7 +100,7 @@ def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:
         return "has a certificate that is expired", "Its operator must renew the certificate"
     if code == _NOT_YET:
         return "has a certificate that is not valid yet", "Compare the clocks of both servers"
-    if code in _SELF_SIGNED:
+    if code == _SELF_SIGNED:
         return "has a self-signed certificate", "Its operator must get one that is signed by a known authority"
     if code in _UNKNOWN:
         return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime
 import ipaddress
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
@@ -31,9 +30,9 @@ DAY = datetime.timedelta(days=1)
 class Authority:
     """Makes certificates; `file` is what a client must trust for them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, name: str = "Test CA") -> None:
         self._folder, self._key = folder, ec.generate_private_key(ec.SECP256R1())
-        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Test CA")])
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
         self._made = 0
         root = self._builder(self._name, self._key, -DAY, DAY).add_extension(x509.BasicConstraints(True, None), True)
         self.root = root.sign(self._key, hashes.SHA256())
@@ -84,8 +83,8 @@ class Gone(Exception):
 
 class Mx:
     """An SMTP server. Its `says` has what it answers to a command, by its first word, "RCPT TO:<…>" in whole for one
-    recipient, "greeting" and "." for the message: octets, or a function that is given the connection's socket and
-    returns octets, None for silence. `offers` are the lines of EHLO.
+    recipient, "greeting" and "." for the message: octets, or a function of the connection (`sock`, `line`,
+    `recipients`) that returns octets, or None for silence. `offers` are the lines of EHLO.
     """
 
     def __init__(self, context: Any, address: str = "127.0.0.1", port: int = 0) -> None:
@@ -108,22 +107,26 @@ class Mx:
         self.connections += 1
         self.now += 1
         self.most = max(self.most, self.now)
+        c = SimpleNamespace(sock=sock, buffer=b"", out=b"", tls=False, line="", recipients=[])
         try:
-            self._talk(SimpleNamespace(sock=sock, buffer=b"", out=b"", tls=False))
+            self._talk(c)
         except (Gone, OSError):
             pass
         finally:
             self.now -= 1
-            sock.close()
+            c.sock.close()
 
-    def _answer(self, c: Any, key: str, default: bytes) -> None:
+    def _answer(self, c: Any, key: str, default: bytes) -> bytes:
         said = self.says.get(key, default)
         if callable(said):
-            said = said(c.sock)
+            said = said(c)
         if said is None:
             self._flush(c)
-            gevent.sleep(600)
+            while c.sock.recv(65536):
+                pass
+            raise Gone
         c.out += said
+        return said
 
     def _flush(self, c: Any) -> None:
         """Answers to commands that came together go together."""
@@ -131,59 +134,51 @@ class Mx:
             c.sock.sendall(c.out)
             c.out = b""
 
-    def _line(self, c: Any) -> str:
-        while b"\r\n" not in c.buffer:
-            self._flush(c)
-            more = c.sock.recv(65536)
-            if not more:
-                raise Gone
-            c.buffer += more
-        line, _, c.buffer = c.buffer.partition(b"\r\n")
-        return line.decode()
+    def _more(self, c: Any) -> None:
+        self._flush(c)
+        more = c.sock.recv(65536)
+        if not more:
+            raise Gone
+        c.buffer += more
 
     def _talk(self, c: Any) -> None:
         self._answer(c, "greeting", b"220 mx ESMTP\r\n")
-        sender, recipients = "", []
+        sender = ""
         while True:
-            line = self._line(c)
-            self.lines.append(line)
-            word = line.partition(" ")[0].upper()
+            while b"\r\n" not in c.buffer:
+                self._more(c)
+            line, _, c.buffer = c.buffer.partition(b"\r\n")
+            c.line = line.decode()
+            self.lines.append(c.line)
+            word = c.line.partition(" ")[0].upper()
+            inside = c.line.partition("<")[2].partition(">")[0]
             if word == "EHLO":
-                offers = [*self.offers] + ([] if c.tls or self.context is None else ["STARTTLS"])
-                lines = ["mx", *offers]
+                lines = ["mx", *self.offers] + ([] if c.tls or self.context is None else ["STARTTLS"])
                 text = "".join(f"250{'-' if i < len(lines) - 1 else ' '}{one}\r\n" for i, one in enumerate(lines))
                 self._answer(c, "EHLO", text.encode())
             elif word == "STARTTLS":
-                self._answer(c, "STARTTLS", b"220 go\r\n")
+                said = self._answer(c, "STARTTLS", b"220 go\r\n")
                 self._flush(c)
-                c.sock = self.context.wrap_socket(c.sock, server_side=True)
-                self.tls_sessions_reused += bool(c.sock.session_reused)
-                c.tls, c.buffer = True, b""
+                if said[:3] == b"220":
+                    c.sock = self.context.wrap_socket(c.sock, server_side=True)
+                    self.tls_sessions_reused += bool(c.sock.session_reused)
+                    c.tls, c.buffer = True, b""
             elif word == "MAIL":
-                sender = line.partition("<")[2].partition(">")[0]
-                recipients = []
+                sender, c.recipients = inside, []
                 self._answer(c, "MAIL", b"250 2.1.0 sender\r\n")
             elif word == "RCPT":
-                who = line.partition("<")[2].partition(">")[0]
-                key = line if line in self.says else "RCPT"
-                said = self.says.get(key, b"250 2.1.5 recipient\r\n")
-                if said[:1] == b"2":
-                    recipients.append(who)
-                self._answer(c, key, b"250 2.1.5 recipient\r\n")
+                key = c.line if c.line in self.says else "RCPT"
+                if self._answer(c, key, b"250 2.1.5 recipient\r\n")[:1] == b"2":
+                    c.recipients.append(inside)
             elif word == "DATA":
-                if not recipients and "DATA" not in self.says:
-                    c.out += b"503 5.5.1 no recipients\r\n"
-                    continue
-                self._answer(c, "DATA", b"354 go\r\n")
-                if self.says.get("DATA", b"354")[:3] != b"354":
-                    continue
-                content = self._content(c)
-                self._answer(c, ".", b"250 2.0.0 queued\r\n")
-                if self.says.get(".", b"2")[:1] == b"2" and recipients:
-                    self.mails.append(Received(sender, recipients, content))
-                recipients = []
+                default = b"354 go\r\n" if c.recipients else b"503 5.5.1 no recipients\r\n"
+                if self._answer(c, "DATA", default)[:3] == b"354":
+                    content = self._content(c)
+                    if self._answer(c, ".", b"250 2.0.0 queued\r\n")[:1] == b"2" and c.recipients:
+                        self.mails.append(Received(sender, c.recipients, content))
+                    c.recipients = []
             elif word == "RSET":
-                recipients = []
+                c.recipients = []
                 self._answer(c, "RSET", b"250 2.0.0 ok\r\n")
             elif word == "QUIT":
                 c.out += b"221 2.0.0 bye\r\n"
@@ -193,18 +188,13 @@ class Mx:
                 c.out += b"500 5.5.1 what?\r\n"
 
     def _content(self, c: Any) -> bytes:
-        while not (c.buffer.startswith(b".\r\n") or b"\r\n.\r\n" in c.buffer):
-            self._flush(c)
-            more = c.sock.recv(65536)
-            if not more:
-                raise Gone
-            c.buffer += more
-        if c.buffer.startswith(b".\r\n"):
-            c.buffer = c.buffer[3:]
-            return b""
-        content, _, c.buffer = c.buffer.partition(b"\r\n.\r\n")
-        content = b"\r\n" + content + b"\r\n"
-        return content.replace(b"\r\n..", b"\r\n.")[2:]
+        pieces = [b"\r\n", c.buffer]
+        while not (b"".join(pieces[-3:]) if len(pieces) > 2 else b"".join(pieces)).endswith(b"\r\n.\r\n"):
+            c.buffer = b""
+            self._more(c)
+            pieces.append(c.buffer)
+        c.buffer = b""
+        return b"".join(pieces)[:-3].replace(b"\r\n..", b"\r\n.")[2:]
 
 
 class Web:
@@ -337,6 +327,9 @@ class World:
         mail = Mail(domain, "alice@example.org", recipients or (f"bob@{domain}",), content, "trace")
         return self.transports.deliver(mail)
 
+    def mail(self) -> Mail:
+        return Mail("peer.test", "alice@example.org", ("bob@peer.test",), b"Subject: x\r\n\r\nHello\r\n", "trace")
+
     def stop(self) -> None:
         if self._made is not None:
             self._made.close()
@@ -345,4 +338,12 @@ class World:
 
 
 TROUBLE = Trouble("no answer")
-Hook = Callable[[Any], bytes | None]
+
+
+def codes(outcome: Any) -> dict[str, tuple[int, str]]:
+    return {one.partition("@")[0]: (reply.code, reply.enhanced) for one, reply in outcome.replies.items()}
+
+
+def text(outcome: Any) -> str:
+    (reply,) = set(outcome.replies.values())
+    return reply.text
