@@ -10,8 +10,8 @@ from chatgate_courier.security.sts import Unfetched
 from chatgate_courier.transport.connect import connect
 from chatgate_courier.transport.contract import Failed
 from chatgate_courier.transport.https import read
-from chatgate_courier.transport.tls import Tls
-from chatgate_courier.transport.wire import Broken, Wire
+from chatgate_courier.transport.tls import VERIFIED, Tls
+from chatgate_courier.transport.wire import Broken, Wire, within
 
 _PATH = "/.well-known/mta-sts.txt"
 
@@ -39,7 +39,7 @@ class Fetcher:
     def __call__(self, domain: str) -> bytes:
         host = f"mta-sts.{domain}"
         try:
-            with Wire.within(self._seconds):
+            with within(self._seconds):
                 return self._document(host)
         except Problem as problem:
             raise Unfetched(str(problem)) from None
@@ -53,7 +53,7 @@ class Fetcher:
         if not addresses:
             raise Unfetched(f"{host} has no address that is on the Internet")
         sock = connect(addresses, self._port, self._seconds)
-        wire = Wire(self._tls.handshake(sock, host, "verify"), self._seconds)
+        wire = Wire(self._tls.handshake(sock, host, VERIFIED), self._seconds)
         try:
             wire.send(
                 f"GET {_PATH} HTTP/1.1\r\nHost: {host}\r\nAccept: text/plain\r\nConnection: close\r\n\r\n".encode()

@@ -7,6 +7,8 @@ from typing import Literal, NamedTuple, Protocol
 
 from chatgate.api import Reply
 from chatgate_courier.policy import Policy
+from chatgate_courier.security.dane import Tlsa
+from chatgate_courier.security.sts_policy import StsPolicy
 
 # How mail travels: POST /mxdeliv, or SMTP on port 25. "": not at all.
 How = Literal["https", "smtp", ""]
@@ -105,3 +107,15 @@ class Resolver(Protocol):
 
 # What the operator set for a domain.
 Policies = Callable[[str], Policy]
+
+
+class Sts(Protocol):
+    """See `chatgate_courier.security.sts`."""
+
+    def policy(self, domain: str) -> StsPolicy | None: ...
+
+
+class TlsaRecords(Protocol):
+    """See `chatgate_courier.security.dane`."""
+
+    def records(self, host: str, port: int) -> tuple[Tlsa, ...]: ...

@@ -6,17 +6,19 @@ import logging
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, NamedTuple
 
-from chatgate.api import Domains, Reply
+from chatgate_resolver import Trouble
+
+from chatgate.api import Domains, Reply, ip
 from chatgate_courier.transport import connect, socks
 from chatgate_courier.transport.breaker import Memory
-from chatgate_courier.transport.contract import Answers, Failed, How, Outcome, Step, Tell
+from chatgate_courier.transport.contract import Answers, Failed, How, Outcome, Step, Tell, TlsaRecords
 from chatgate_courier.transport.https import HttpsConnection
 from chatgate_courier.transport.message import Message
 from chatgate_courier.transport.options import TransportOptions
 from chatgate_courier.transport.pool import Connection, Pool
 from chatgate_courier.transport.routes import Loop, NoRoute, Route, Routes
 from chatgate_courier.transport.smtp import SmtpConnection
-from chatgate_courier.transport.tls import Tls, Trust
+from chatgate_courier.transport.tls import ANY, PLAIN, VERIFIED, Tls, Trust
 from chatgate_courier.transport.wire import Broken
 
 log = logging.getLogger("chatgate.courier")
@@ -29,6 +31,7 @@ class Tools(NamedTuple):
 
     options: TransportOptions
     routes: Routes
+    dane: TlsaRecords | None
     tls: Tls
     pool: Pool
     memory: Memory
@@ -58,7 +61,6 @@ class Delivery:
         domain = tools.domains.of(message.mail.sender) or tools.domains.first
         self._name = domain.hostname
         self._route: Route = Route(())
-        self._trust: Trust = "verify"
 
     def run(self) -> None:
         """Fills `replies`, and says in `host`, `way` and `until` what `Outcome` says."""
@@ -107,8 +109,6 @@ class Delivery:
             raise
         breaker.succeeded()
         memory.learn_hosts(self._domain, self._route.hosts)
-        policy = self._route.policy
-        self._trust = "none" if not policy.tls else "verify" if policy.verify else "any"
 
     def _hosts(self, recipients: Sequence[str]) -> Answers:
         """What the first host that answers says."""
@@ -164,15 +164,16 @@ class Delivery:
 
     def _ways(self, host: str, recipients: Sequence[str]) -> Answers:
         memory, failed = self._tools.memory, None
+        trust = self._trust(host)
         if self._speaks("https", host):
             try:
-                return self._over("https", host, recipients)
+                return self._over("https", host, trust, recipients)
             except Failed as error:
                 failed = error
             if not self._speaks("smtp", host):
                 raise failed
         try:
-            answers = self._over("smtp", host, recipients)
+            answers = self._over("smtp", host, trust, recipients)
         except Failed as error:
             if error.step == "connect":
                 memory.unmark(host)
@@ -190,15 +191,34 @@ class Delivery:
             return way == chosen
         if way == "smtp":
             return True
-        https = self._tools.options.https and self._trust != "none" and not self._route.chosen
+        https = self._tools.options.https and self._route.policy.tls and not self._route.chosen
         return https and not self._tools.memory.smtp_only(host)
 
-    def _over(self, way: How, host: str, recipients: Sequence[str]) -> Answers:
+    def _trust(self, host: str) -> Trust:
+        """What this host has to prove. DANE for HTTPS, too: by whatever way it comes, a forged certificate of a known
+        authority is what those who publish TLSA records do not want to be taken in by.
+        """
+        route, dane = self._route, self._tools.dane
+        if not route.policy.tls:
+            return PLAIN
+        if not route.policy.verify:
+            return ANY
+        if dane is None or not route.secure or ip(host):
+            return VERIFIED
+        try:
+            records = dane.records(host, self._tools.options.smtp_port)
+        except Trouble:
+            reply = Reply(451, "4.7.5", f"DNS does not answer whether {host} has TLSA records")
+            self._say(Step("resolve", False, reply.text, "Its DNSSEC may be broken"))
+            raise NoRoute(reply, trouble=True) from None
+        return Trust("dane", records, (host, self._domain)) if records else VERIFIED
+
+    def _over(self, way: How, host: str, trust: Trust, recipients: Sequence[str]) -> Answers:
         self.way = way
         pool, options = self._tools.pool, self._tools.options
         port = self._route.port or (options.https_port if way == "https" else options.smtp_port)
         name = self._name if way == "smtp" else ""
-        key = (way, host, port, self._trust, self._route.policy.proxy, name)
+        key = (way, host, port, trust, self._route.policy.proxy, name)
         connection = None if self._only else pool.take(key)
         if connection is not None:
             try:
@@ -214,7 +234,7 @@ class Delivery:
             else:
                 pool.give(key, connection)
                 return answers
-        connection = self._open(way, host, port, key)
+        connection = self._open(way, host, port, trust, key)
         try:
             answers = connection.send(self._message.mail.sender, recipients, self._body, self._tell)
         except BaseException:
@@ -223,21 +243,21 @@ class Delivery:
         pool.give(key, connection)
         return answers
 
-    def _open(self, way: How, host: str, port: int, key: Hashable) -> Connection:
+    def _open(self, way: How, host: str, port: int, trust: Trust, key: Hashable) -> Connection:
         try:
             sock = self._dial(host, port)
         except Broken as error:
             failed = Failed("connect", Reply(451, "4.4.1", f"{host} {error} at port {port}"), _unreachable(port))
             self._say(Step("connect", False, failed.reply.text, failed.advice))
             raise failed from None
-        session = self._tools.pool.session(key)
+        session = None if trust.kind == "dane" else self._tools.pool.session(key)
         try:
             if way == "https":
-                sock = self._tools.tls.handshake(sock, host, self._trust, session)
+                sock = self._tools.tls.handshake(sock, host, trust, session)
                 self._say(Step("TLS", True, f"{sock.version()} with {host}"))
                 return HttpsConnection(self._tools.options, sock, host, port)
             return SmtpConnection.open(
-                self._tools.options, self._tools.tls, sock, host, self._trust, self._name, session, self._tell
+                self._tools.options, self._tools.tls, sock, host, trust, self._name, session, self._tell
             )
         except Failed as failed:
             self._say(Step(failed.step, False, failed.reply.text, failed.advice))

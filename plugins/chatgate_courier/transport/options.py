@@ -11,6 +11,13 @@ from chatgate.api import option
 class TransportOptions:
     https: bool = option(True, "Try POST /mxdeliv at port 443 of a host before SMTP at port 25.")
     ca_file: str = option("", "PEM file of the authorities to trust for other servers. Empty: those of the system.")
+    mta_sts: bool = option(
+        True, "Keep to what other domains demand by MTA-STS: mail goes to hosts only that they name."
+    )
+    mta_sts_domains: int = option(10_000, "Domains whose MTA-STS policy is remembered over a restart.")
+    mta_sts_seconds: float = option(60.0, "Seconds to fetch such a policy.")
+    mta_sts_octets: int = option(65536, "Octets such a policy may have.")
+    dane: bool = option(True, "Where DNSSEC proves TLSA records of a host, its certificate must be the one they name.")
     smtp_port: int = option(25, "Port of other servers for SMTP.")
     https_port: int = option(443, "Port of other servers for /mxdeliv.")
     max_hosts: int = option(5, "Hosts of a domain that are tried, the most preferred first.")
@@ -54,6 +61,8 @@ _MORE_THAN_ZERO = (
     "https_port",
     "max_hosts",
     "max_addresses",
+    "mta_sts_domains",
+    "mta_sts_seconds",
     "connect_seconds",
     "tls_seconds",
     "https_seconds",

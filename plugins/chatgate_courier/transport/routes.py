@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -10,8 +11,10 @@ from chatgate_resolver import Absent, NoSuchName, Trouble
 
 from chatgate.api import Reply, bare, ip
 from chatgate_courier.policy import PLAIN, Policy
-from chatgate_courier.transport.contract import Policies, Resolver, Step, Tell
+from chatgate_courier.transport.contract import Policies, Resolver, Step, Sts, Tell
 from chatgate_courier.transport.options import TransportOptions
+
+log = logging.getLogger("chatgate.courier")
 
 _ASK_LATER = "Other servers have this problem, too, unless it is the resolver of this one: see resolver.nameservers"
 _LOOP = "An MX record of this domain names this server, which has no such domain: add it to conf.d, or correct DNS"
@@ -42,8 +45,8 @@ class Loop(NoRoute):
 
 
 class Routes:
-    """policies: what the operator set for a domain. ours: the names and IP addresses of this server. reachable: may
-    mail go to this IP address?
+    """policies: what the operator set for a domain. sts: what domains demand by MTA-STS. ours: the names and IP
+    addresses of this server. reachable: may mail go to this IP address?
     """
 
     def __init__(
@@ -51,16 +54,17 @@ class Routes:
         options: TransportOptions,
         resolver: Resolver,
         policies: Policies,
+        sts: Sts | None,
         ours: Collection[str],
         reachable: Callable[[str], bool],
     ) -> None:
-        self._options, self._resolver, self._policies = options, resolver, policies
+        self._options, self._resolver, self._policies, self._sts = options, resolver, policies, sts
         self._ours, self._reachable = ours, reachable
 
     def find(self, domain: str, tell: Tell | None = None) -> Route:
         """Raises NoRoute."""
         try:
-            route = self._find(domain)
+            route = self._demanded(self._find(domain), domain)
         except NoRoute as error:
             if tell is not None:
                 tell(Step("resolve", False, error.reply.text, error.advice))
@@ -128,8 +132,8 @@ class Routes:
             raise NoRoute(
                 Reply(550, "5.1.2", f"Domain {domain} does not exist"), "The address has a spelling mistake, perhaps"
             ) from None
-        except Absent:
-            return Route(self._not_ours((domain,), domain), policy)
+        except Absent as absent:
+            return Route(self._not_ours((domain,), domain), policy, secure=absent.secure)
         except Trouble:
             raise _trouble(domain) from None
         if [host for _, host in found.values] == [""]:  # RFC 7505 §3
@@ -146,6 +150,26 @@ class Routes:
                 "They must be names, not IP addresses",
             )
         return Route(self._not_ours(_in_order(usable), domain), policy, secure=found.secure)
+
+    def _demanded(self, route: Route, domain: str) -> Route:
+        """With those hosts only that the domain's MTA-STS policy allows (RFC 8461 §5.1), unless the operator says
+        otherwise.
+        """
+        wanted = route.policy.verify and route.policy.tls and not route.chosen
+        policy = self._sts.policy(domain) if self._sts is not None and wanted else None
+        if policy is None:
+            return route
+        allowed = tuple(host for host in route.hosts if policy.allows(host))
+        if len(allowed) < len(route.hosts):
+            log.info("mta-sts domain=%s mode=%s its policy does not name all of its hosts", domain, policy.mode)
+        if not policy.enforced:
+            return route
+        if not allowed:
+            raise NoRoute(
+                Reply(451, "4.7.5", f"The MTA-STS policy of {domain} names none of its mail servers"),
+                "Its operator must correct the policy or the MX records; somebody may be forging the latter",
+            )
+        return route._replace(hosts=allowed)
 
     def _not_ours(self, hosts: tuple[str, ...], domain: str) -> tuple[str, ...]:
         """Without this server, and those that are less preferred than it (RFC 5321 §5.1): they would send it here."""

@@ -48,7 +48,7 @@ class SmtpConnection:
         try:
             self._greeting(tell)
             offered = self._hello(name)
-            if trust != "none":
+            if trust.kind != "none":
                 self._starttls(offered)
                 self.wire.sock = tls.handshake(self.wire.sock, host, trust, session)
                 if tell is not None:

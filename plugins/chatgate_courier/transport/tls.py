@@ -5,18 +5,30 @@ from __future__ import annotations
 import os
 import ssl
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import gevent.ssl
 
 from chatgate.api import Reply, ip
+from chatgate_courier.security.dane import Tlsa, authenticates, presented_chain
 from chatgate_courier.transport.contract import Failed
 from chatgate_courier.transport.options import TransportOptions
 from chatgate_courier.transport.wire import Broken, reason, within
 
-# verify: valid for the host's name, by an authority we trust. any: whatever certificate. none: no TLS.
-# dane: the TLSA records decide.
-Trust = Literal["verify", "any", "none", "dane"]
+
+class Trust(NamedTuple):
+    """What a host has to prove. verify: a certificate that is valid for its name, by an authority we trust. dane: the
+    certificate that its TLSA records name, see `Dane`. any: whatever certificate. none: no TLS.
+
+    records, names: for dane.
+    """
+
+    kind: Literal["verify", "dane", "any", "none"]
+    records: tuple[Tlsa, ...] = ()
+    names: tuple[str, ...] = ()
+
+
+VERIFIED, ANY, PLAIN = Trust("verify"), Trust("any"), Trust("none")
 
 # By the number of OpenSSL's verification error.
 _EXPIRED, _NOT_YET, _SELF_SIGNED, _UNKNOWN, _WRONG_NAME, _WRONG_IP = 10, 9, 18, {2, 19, 20, 21, 27}, 62, 64
@@ -37,12 +49,15 @@ class Tls:
         the socket is closed then, and for whatever else is raised.
         """
         try:
-            context = self._verifying if trust == "verify" else self._trusting
-            name = None if ip(host) and trust != "verify" else host  # RFC 6066 §3: no IP address is sent
+            context = self._verifying if trust.kind == "verify" else self._trusting
+            name = None if ip(host) and trust.kind != "verify" else host  # RFC 6066 §3: no IP address is sent
             secured = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False, session=session)
             sock = secured
             with within(self._options.tls_seconds):
                 secured.do_handshake()
+            if trust.kind == "dane" and not authenticates(trust.records, presented_chain(secured), trust.names):
+                reply = Reply(451, "4.7.5", f"{host} has a certificate that its TLSA records do not name")
+                raise Failed("TLS", reply, "Its operator must publish a TLSA record for the new certificate (DANE)")
             return secured
         except ssl.SSLCertVerificationError as error:
             sock.close()

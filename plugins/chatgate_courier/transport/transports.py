@@ -10,7 +10,7 @@ import gevent
 
 from chatgate.api import UNAVAILABLE, Domains, Reply, bare, raised_at, valid_address
 from chatgate_courier.transport.breaker import Memory
-from chatgate_courier.transport.contract import How, Mail, Outcome, Policies, Resolver, Step, Tell
+from chatgate_courier.transport.contract import How, Mail, Outcome, Policies, Resolver, Step, Sts, Tell, TlsaRecords
 from chatgate_courier.transport.delivery import Delivery, Tools, domain_key
 from chatgate_courier.transport.message import Message
 from chatgate_courier.transport.options import TransportOptions
@@ -27,7 +27,8 @@ class _TimeIsOver(Exception):
 
 class Transports:
     """domains: of this server: their host names are said in EHLO, and mail to them would come back. policies: what the
-    operator set for a domain. reachable: may mail go to this IP address? clock: Unix seconds.
+    operator set for a domain. reachable: may mail go to this IP address? sts, dane: see `chatgate_courier.security`;
+    None: not used. clock: Unix seconds.
     """
 
     def __init__(
@@ -37,6 +38,9 @@ class Transports:
         domains: Domains,
         policies: Policies,
         reachable: Callable[[str], bool],
+        tls: Tls | None = None,
+        sts: Sts | None = None,
+        dane: TlsaRecords | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         ours = frozenset(name for domain in domains for name in (domain.hostname, bare(domain.name)))
@@ -45,8 +49,9 @@ class Transports:
         self._pool = Pool(options)
         self._tools = Tools(
             options,
-            Routes(options, resolver, policies, ours, reachable),
-            Tls(options),
+            Routes(options, resolver, policies, sts, ours, reachable),
+            dane,
+            tls or Tls(options),
             self._pool,
             self._memory,
             domains,
