@@ -23,6 +23,7 @@ from chatgate.api import (
 )
 from chatgate_dkim import command
 from chatgate_dkim.arriving import Arriving
+from chatgate_dkim.demands import demands
 from chatgate_dkim.leaving import Leaving
 from chatgate_dkim.options import DkimOptions
 from chatgate_dkim.proof import Resolver
@@ -71,7 +72,8 @@ class Dkim:
 
     @hookimpl
     def chatgate_dns_records(self, domain: Domain) -> Sequence[DnsRecord]:
-        return self.leaving.records(domain)
+        keys = self.leaving.records(domain)
+        return [*keys, *demands(domain)] if keys else keys  # what is not signed would be refused
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Background]:

@@ -59,3 +59,9 @@ def test_a_self_signed_certificate_wants_no_authority(tmp_path):
     gateway = Gateway(config(tmp_path, "tls"))
     assert gateway.certificate().self_signed
     assert gateway.hub.dns_records(gateway.domains.first) == [[]]
+
+
+def test_who_signs_demands_that_what_is_not_signed_be_refused(tmp_path):
+    found = {(name, kind): required for (name, kind, _), required in wanted(tmp_path, "dkim").items()}
+    assert found.pop(("_dmarc.example.org", "TXT")) is found.pop(("_adsp._domainkey.example.org", "TXT")) is False
+    assert {name.partition(".")[2] for name, _ in found} == {"_domainkey.example.org"} and any(found.values())
