@@ -54,13 +54,15 @@ class Accounts(Protocol):
 
     def set_secret(self, account_id: int, secret: str) -> None:
         """secret: the text that the plugin which checks passwords compares them with, such as a hash; never a password.
-        Any text of up to 1000 characters. Posts the account (`account_key`): its sessions are ended.
+        Any text of up to 1000 characters. Posts the account (`account_key`) if it had another one: its sessions are
+        ended.
         """
         ...
 
     def set_disabled(self, account_id: int, reason: str) -> None:
         """reason: one line of ASCII that the owner is told; "" enables the account again. The store itself goes on
-        serving a disabled account. Posts the account (`account_key`): its sessions are ended.
+        serving a disabled account. Posts the account (`account_key`) if its reason was another one: its sessions are
+        ended.
         """
         ...
 
@@ -80,7 +82,7 @@ class Accounts(Protocol):
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
         """Delete the account with everything it has. It is invisible at once, though its mail may be removed piece by
-        piece.
+        piece. Its rows of the queue stay, and are handed on: what it sent was accepted.
 
         tombstone: keep a keyed hash of the address with the secret, so that nobody but the owner can have it again (see
         `create_account`); the address itself is kept nowhere. final: keep the hash without the secret, so that not even

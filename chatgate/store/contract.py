@@ -54,7 +54,11 @@ class Store(Accounts, Mailboxes, Messages, Queue, Retention, Leases, Upkeep, Pro
     is kept, compared and returned. Lists are ordered by code points.
 
     **Errors** are the StoreErrors of `chatgate.api`. Any method may raise StoreUnavailable, and any method that takes
-    up space may raise StoreFull. A driver's own exceptions never reach the caller. Accounts are
+    up space may raise StoreFull; one that only removes something never does, as deleting is how a full disk gets room.
+    A driver's own exceptions never reach the caller. Where several errors apply, the first of these is raised: what is
+    wrong with the arguments themselves (Impossible, LimitReached for something too long or too many flags); what is
+    missing (NoSuchAccount, NoSuchMailbox); what is there or was (AddressGone, AccountExists, MailboxExists); what a
+    change would make of it (Impossible, LimitReached); what there is no room for (OverQuota, QueueFull). Accounts are
     free, so there must be an end to the mailboxes, subscriptions and annotations of one: a store raises LimitReached
     at a number of its own, of at least 100 mailboxes and subscriptions of an account and 100 annotations of each
     place.

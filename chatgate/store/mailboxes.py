@@ -45,10 +45,10 @@ class Mailboxes(Protocol):
         UIDVALIDITY and special uses stay with the mailboxes, subscriptions stay with the names.
 
         Renaming INBOX moves its messages to a new mailbox with the new name (RFC 3501 §6.3.5), as `copy` with move
-        does; INBOX stays, and so do its children and annotations.
+        does; INBOX stays, and so do its children and annotations. The new mailbox may be one inside INBOX.
         Raises NoSuchMailbox; MailboxExists if a new name, a child's included, is taken; Impossible for a bad name, a
-        child's included, and for a name inside the mailbox itself; LimitReached when INBOX is renamed and there are too
-        many mailboxes. Posts what `copy` posts.
+        child's included, and for a name inside the mailbox itself (unless that is INBOX); LimitReached when INBOX is
+        renamed and there are too many mailboxes. Posts what `copy` posts.
         """
         ...
 
@@ -79,8 +79,8 @@ class Mailboxes(Protocol):
     def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
         """Set all of these entries or none; None removes one, and removing one that does not exist is no error. Values
         are any octets, and a store must take values of 16384 octets at least; the name of an entry is ASCII of up to
-        LONGEST_NAME octets, compared as it is. Raises NoSuchMailbox when values are set for a mailbox that does not
-        exist, NoSuchAccount; LimitReached when there are too many entries or one is too long; OverQuota when those of
-        the account take up too much; there must be such a bound, of 100 000 octets at least.
+        LONGEST_NAME octets, compared as it is. Raises, when values are set, NoSuchAccount, and NoSuchMailbox for a
+        mailbox that does not exist; LimitReached when there are too many entries or one is too long; OverQuota when
+        those of the account take up too much; there must be such a bound, of 100 000 octets at least.
         """
         ...

@@ -121,7 +121,8 @@ class Messages(Protocol):
         return which.
 
         flags: brought into their usual form by `normal_flags`. Many UIDs, from about a hundred on, may be flagged in
-        several transactions, each with a modseq of its own: `modseqs` has all of those. The UIDs may be given in any
+        several transactions by ascending UID, each with a modseq of its own: `modseqs` has all of those. When one of
+        them raises, what the earlier ones changed stays changed, and is posted. The UIDs may be given in any
         order. Raises Impossible, LimitReached (`few_flags` of what a message would have), NoSuchMailbox. Posts the
         mailbox, if something changed.
         """
@@ -129,8 +130,8 @@ class Messages(Protocol):
 
     def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:
         """Remove the messages (None: all there are) that carry \\Deleted or, with only_deleted=False, all of them;
-        unknown UIDs are skipped. Many may be removed in several transactions. Returns the removed UIDs, ascending; none
-        for a mailbox that does not exist. Posts the mailbox, if any were removed.
+        unknown UIDs are skipped. Many may be removed in several transactions, as with `set_flags`. Returns the removed
+        UIDs, ascending; none for a mailbox that does not exist. Posts the mailbox, if any were removed.
         """
         ...
 

@@ -5,6 +5,8 @@ copies for mailboxes here. A *worker* claims rows that are due, tries to hand th
 settled (it was handed on, or given up) or postponed. Until then it holds the row by a lease. A worker that dies reports
 nothing, and its rows are offered again when the lease is over: a row may be tried twice, and none is lost.
 
+A row outlives the account that sent it: `Queued.account_id` is then the id of nobody, and is never given again.
+
 Workers may be several greenlets, processes or machines. The store posts `QUEUE` on the gateway's board when rows are
 added.
 """

@@ -20,7 +20,7 @@ from chatgate.api import (
     give_turn,
     new_address,
 )
-from chatgate_maildb import mailboxes, models
+from chatgate_maildb import mailboxes
 from chatgate_maildb.clock import Clock
 from chatgate_maildb.database import Reader
 from chatgate_maildb.purging import purge
@@ -109,7 +109,7 @@ class Accounts:
         return self._writer.run(work, grows=True)
 
     def set_secret(self, account_id: int, secret: str) -> None:
-        self._update(account_id, {"secret": secret}, tell=True)
+        self._update(account_id, "secret", secret, tell=True)
 
     def set_last_login(self, account_id: int, day: int) -> None:
         self.note_present([account_id], day)
@@ -118,18 +118,17 @@ class Accounts:
         self._writer.run(lambda tx: tx.execute(_PRESENT, (day, json.dumps(list(account_ids)))).rowcount)
 
     def set_disabled(self, account_id: int, reason: str) -> None:
-        self._update(account_id, {"disabled": reason}, tell=True)
+        self._update(account_id, "disabled", reason, tell=True)
 
     def set_quota(self, account_id: int, octets: int | None) -> None:
-        self._update(account_id, {"quota": octets})
+        self._update(account_id, "quota", octets)
 
-    def _update(self, account_id: int, columns: dict[str, str | int | None], tell: bool = False) -> None:
-        """tell: the account's sessions may have to end."""
-        query = models.Account.update(columns).where(models.Account.id == account_id)
+    def _update(self, account_id: int, column: str, value: str | int | None, tell: bool = False) -> None:
+        """tell: the account's sessions may have to end, if it is a change."""
+        sql = f"UPDATE account SET {column}=?1 WHERE id=?2 AND {column} IS NOT ?1"
 
         def work(tx: Transaction) -> None:
-            query.execute(tx.database)
-            if tell:
+            if tx.execute(sql, (value, account_id)).rowcount and tell:
                 tx.changed.add(account_key(account_id))
 
         self._writer.run(work)
@@ -145,7 +144,7 @@ class Accounts:
                 if tombstone:
                     sql = "INSERT OR REPLACE INTO tombstone (hash, secret, day) VALUES (?, ?, ?)"
                     tx.execute(sql, (self._hash(address), "" if final else secret, self._clock.today()))
-            tx.changed.update(ids, [account_key(account_id)])
+                tx.changed.update(ids, [account_key(account_id)])
             return ids
 
         purge(self._writer, self._writer.run(work))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from chatgate.api import Delivery, Destination, NoSuchMailbox, Outgoing, Queued, Stored, normal_flags
+from chatgate.api import Delivery, Destination, NoSuchMailbox, Outgoing, Queued, QueueFull, Stored, normal_flags
 from chatgate_maildb import outgoing, rows
 from chatgate_maildb.clock import DAY, Clock
 from chatgate_maildb.flags import SEEN, text
@@ -39,12 +39,16 @@ class Copies:
         now = time.time()
         times: outgoing.Times | None = None
         stored: list[Stored | Queued] = []
-        full, gone = [], []
+        full, gone = list[Delivery](), False
         for goes in destinations:
             if isinstance(goes, Outgoing):
                 if times is None:  # the first one
                     elsewhere = sum(isinstance(each, Outgoing) for each in destinations)
-                    outgoing.admit(tx, elsewhere, size, whose.account_id, self._room if limited else None)
+                    try:
+                        outgoing.admit(tx, elsewhere, size, whose.account_id, self._room if limited else None)
+                    except QueueFull:
+                        missing(tx, destinations)
+                        raise
                     times = outgoing.Times(now, now + self._seconds)
                 stored.append(outgoing.put(tx, body_id, size, goes, whose, times))
             elif not self.has_room(tx, goes, size):
@@ -53,9 +57,9 @@ class Copies:
                 try:
                     stored.append(row(tx, body_id, size, goes, self._clock.now()))
                 except NoSuchMailbox:
-                    gone.append(goes)
-        if gone:
-            raise NoSuchMailbox(gone=gone)
+                    gone = True
+        if gone or full:
+            missing(tx, destinations)
         rows.share(tx, body_id, len(stored))
         return stored, full
 
@@ -63,13 +67,30 @@ class Copies:
         """Is the destination elsewhere, or a mailbox that exists and has room?"""
         if isinstance(goes, Outgoing):
             return True
-        there = tx.execute("SELECT 1 FROM mailbox WHERE id=? AND account_id IS NOT NULL", (goes.mailbox_id,)).fetchall()
-        return bool(there) and self.has_room(tx, goes, size)
+        return _there(tx, goes) and self.has_room(tx, goes, size)
 
     def has_room(self, tx: Transaction, delivery: Delivery, size: int) -> bool:
         """Is there room? A delivery that may exceed the quota by some octets may also exceed it by one message."""
         messages = 0 if delivery.beyond else 1
         return rows.has_room(tx, delivery.account_id, messages, size - delivery.beyond, self._quota)
+
+
+def normal(destinations: Sequence[Destination]) -> None:
+    """Raises Impossible or LimitReached for flags that no message can have."""
+    for goes in destinations:
+        if isinstance(goes, Delivery) and goes.flags:
+            normal_flags(goes.flags)
+
+
+def missing(tx: Transaction, destinations: Sequence[Destination]) -> None:
+    """Raises NoSuchMailbox if one of the mailboxes does not exist: that is told before the lack of room."""
+    if gone := [one for one in destinations if isinstance(one, Delivery) and not _there(tx, one)]:
+        raise NoSuchMailbox(gone=gone)
+
+
+def _there(tx: Transaction, delivery: Delivery) -> bool:
+    sql = "SELECT 1 FROM mailbox WHERE id=? AND account_id IS NOT NULL"
+    return bool(tx.execute(sql, (delivery.mailbox_id,)).fetchall())
 
 
 def row(tx: Transaction, body_id: int, size: int, delivery: Delivery, now: int) -> Stored:

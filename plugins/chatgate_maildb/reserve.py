@@ -24,7 +24,7 @@ def is_full(error: BaseException) -> bool:
     """Was the disk full? SQLite says so, or reports a failed write if it is the log that cannot grow."""
     if isinstance(error, OSError):
         return error.errno in _FULL
-    code = getattr(error, "sqlite_errorcode", 0)
+    code = getattr(getattr(error, "orig", None) or error, "sqlite_errorcode", 0)  # orig: peewee's errors have it inside
     return code == sqlite3.SQLITE_FULL or code in (sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_SHMSIZE)
 
 

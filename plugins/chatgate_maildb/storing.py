@@ -8,7 +8,7 @@ from chatgate.api import Delivery, Destination, Impossible, OverQuota, Queued, S
 from chatgate_maildb import bodies, outgoing
 from chatgate_maildb.bodies import Bodies
 from chatgate_maildb.clock import Clock
-from chatgate_maildb.copies import Copies, row
+from chatgate_maildb.copies import Copies, missing, normal, row
 from chatgate_maildb.rows import many
 from chatgate_maildb.writer import Transaction
 
@@ -26,6 +26,9 @@ class Storing:
         account_id: int | None = None,
         trace: str = "",
     ) -> list[Stored | Queued]:
+        normal(destinations)
+        if not destinations:
+            raise Impossible("No mailbox to store in")
         body, whose = self._bodies.columns(content), outgoing.Whose(sender, account_id, trace)
 
         def work(tx: Transaction) -> list[Stored | Queued]:
@@ -33,8 +36,6 @@ class Storing:
             stored, full = self._copies.add(tx, body_id, len(content), destinations, whose)
             if full and not (partial and any(isinstance(one, Queued) or not one.delivery.own for one in stored)):
                 raise OverQuota(full=full)
-            if not stored:
-                raise Impossible("No mailbox to store in")
             return stored
 
         return self._bodies.written([body], work)
@@ -47,12 +48,14 @@ class Storing:
             stored = []
             for body, (content, delivery) in zip(columns, messages, strict=True):
                 if not self._copies.has_room(tx, delivery, len(content)):
+                    missing(tx, [one for _, one in messages])
                     raise OverQuota(full=[delivery])
                 body_id = bodies.insert(tx, body)
                 stored.append(row(tx, body_id, len(content), delivery, now))
                 tx.breathe()
             return stored
 
+        normal([delivery for _, delivery in messages])
         try:
             for content, _ in messages:
                 columns.append(self._bodies.columns(content))

@@ -14,6 +14,7 @@ from chatgate.testing.store.accounts import AccountTests
 from chatgate.testing.store.changes import ChangesTests, FlagTests
 from chatgate.testing.store.concurrency import ConcurrencyTests, SharingTests
 from chatgate.testing.store.crash import CrashTests
+from chatgate.testing.store.disk import DiskTests
 from chatgate.testing.store.kit import Kit, Person, person
 from chatgate.testing.store.leases import LeaseTests
 from chatgate.testing.store.mailboxes import MailboxTests
@@ -22,12 +23,14 @@ from chatgate.testing.store.model import ModelTests
 from chatgate.testing.store.queue import QueueTests
 from chatgate.testing.store.quota import QuotaTests
 from chatgate.testing.store.retention import RetentionTests
+from chatgate.testing.store.waiting import WaitingTests
 
 __all__ = [
     "AccountTests",
     "ChangesTests",
     "ConcurrencyTests",
     "CrashTests",
+    "DiskTests",
     "FlagTests",
     "Kit",
     "LeaseTests",
@@ -40,6 +43,7 @@ __all__ = [
     "RetentionTests",
     "SharingTests",
     "StoreKit",
+    "WaitingTests",
     "person",
 ]
 
@@ -56,6 +60,8 @@ class StoreKit(
     LeaseTests,
     ConcurrencyTests,
     SharingTests,
+    WaitingTests,
+    DiskTests,
     ModelTests,
     CrashTests,
 ):

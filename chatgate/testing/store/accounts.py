@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import gevent
 import pytest
@@ -154,6 +157,38 @@ class AccountTests(Kit):
             change()
             assert account_key(alice.id) in posts
         assert {alice.box, trash} <= set(posts), "of a deleted account the mailboxes are posted, too"
+
+    def test_what_is_no_change_is_not_posted(self, store: Store, alice: Person, posts: list[int]) -> None:
+        store.set_disabled(alice.id, "no")
+        posts.clear()
+        store.set_disabled(alice.id, "no")
+        store.set_secret(alice.id, "secret")
+        store.set_quota(alice.id, 7)
+        store.set_last_login(alice.id, 20000)
+        for change in (store.set_secret, store.set_disabled):
+            change(NOBODY, "x")
+        store.delete_account(NOBODY)
+        assert posts == []
+
+    def test_a_tombstone_does_not_tell_the_address(self, opened: Callable[..., Store], folder: Path) -> None:
+        """Neither as it was nor as a hash that anybody can make: only one with a key."""
+        self.needs(persistent=True)
+        store, name = opened(), "zyxwv98765"
+        gone = person(store, name)
+        person(store, "stays")
+        store.delete_account(gone.id)
+        store.expire(time.time())
+        store.close()
+        telling = [name.encode(), name.encode("utf-16-le"), name.encode("utf-16-be")]
+        for text in (gone.address, name):
+            for kind in ("md5", "sha1", "sha224", "sha256", "sha384", "sha512", "blake2b", "blake2s", "sha3_256"):
+                digest = hashlib.new(kind, text.encode()).digest()
+                telling += [digest, digest.hex().encode(), base64.b64encode(digest).rstrip(b"=")]
+        for path in (path for path in folder.rglob("*") if path.is_file()):
+            kept = path.read_bytes().lower()
+            assert not any(form.lower() in kept for form in telling), f"{path.name} tells who had an account"
+        store = opened()
+        assert store.tombstone(gone.address) == "secret"
 
     def test_a_deleted_account_leaves_nothing(self, store: Store, alice: Person, bob: Person) -> None:
         store.store(MAIL, [alice.inbox, bob.inbox])

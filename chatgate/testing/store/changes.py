@@ -13,6 +13,8 @@ from chatgate.testing.store.kit import MAIL, NOBODY, Kit, Person, box, fill, fla
 
 
 class ChangesTests(Kit):
+    """What changed since: modseqs, changes, pages."""
+
     def test_an_empty_mailbox(self, store: Store, alice: Person) -> None:
         told = store.changes(alice.box)
         assert (told.modseq, told.uidnext, list(told.messages), told.expunged) == (1, 1, [], None)
@@ -108,6 +110,8 @@ class ChangesTests(Kit):
 
 
 class FlagTests(Kit):
+    """Flags: added, removed, replaced, refused."""
+
     def test_add_remove_and_replace(self, store: Store, alice: Person, posts: list[int]) -> None:
         inbox = fill(store, alice, 3)
         before = store.status(inbox).modseq
@@ -170,3 +174,14 @@ class FlagTests(Kit):
         with pytest.raises(LimitReached):
             store.store(MAIL, [replace(alice.inbox, flags=frozenset(words))])
         assert flags(store, inbox) == {1: set(words[:50]), 2: set()}, "for one of them none is changed"
+
+    def test_of_many_the_first_may_be_flagged_before_one_refuses(self, store: Store, alice: Person) -> None:
+        inbox, most = fill(store, alice, 1100), [f"$k{number}" for number in range(50)]
+        store.set_flags(inbox, [1050], "replace", most)
+        since = store.status(inbox).modseq
+        with pytest.raises(LimitReached):
+            store.set_flags(inbox, range(1, 1101), "add", ["$more"])
+        flagged = [uid for uid, kinds in flags(store, inbox).items() if "$more" in kinds]
+        assert flagged == list(range(1, len(flagged) + 1)) and len(flagged) < 1050, "the first ones or none"
+        assert [message.uid for message in store.changes(inbox, since).messages] == flagged, "and clients are told"
+        assert flags(store, inbox)[1050] == set(most)

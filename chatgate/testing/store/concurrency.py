@@ -33,6 +33,8 @@ class Client:
 
 
 class ConcurrencyTests(Kit):
+    """Many greenlets at once, and callers that are interrupted."""
+
     def test_many_greenlets_store_at_once(self, store: Store, alice: Person, bob: Person, posts: list[int]) -> None:
         def work(number: int) -> list[int]:
             stored = store.store(MAIL + b"%d" % number, [alice.inbox, bob.inbox])

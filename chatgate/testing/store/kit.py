@@ -92,6 +92,16 @@ class Kit:
         do much, which compare everything that the contract tells. Raises AssertionError.
         """
 
+    def full_disk(self, store: Store, folder: Path) -> AbstractContextManager[Any] | None:
+        """While this is entered, there is no room on the disk of the open store. None: the tests of it are skipped."""
+        return None
+
+    def broken_disk(self, store: Store, folder: Path) -> AbstractContextManager[Any] | None:
+        """While this is entered, nothing can be written to the disk of the open store. None: the tests of it are
+        skipped.
+        """
+        return None
+
     def small(self) -> AbstractContextManager[Any]:
         """While this is entered, work that is done in pieces should be done in very small ones, so that a handful of
         messages takes several. For the model and, never left there, in the process that is killed.

@@ -169,6 +169,31 @@ class MailboxTests(Kit):
         assert inbox.id == alice.box and inbox.uidnext == 4 and store.status(inbox.id).messages == 0
         assert "INBOX/child" in names(store, alice) and store.annotations(alice.id, "INBOX") == {"/private/x": b"1"}
 
+    def test_inbox_may_be_moved_into_a_mailbox_inside_it(self, store: Store, alice: Person) -> None:
+        fill(store, alice, 2)
+        store.rename_mailbox(alice.id, "INBOX", "INBOX/old")
+        assert uids(store, box(store, alice, "INBOX/old")) == [1, 2] and uids(store, alice.box) == []
+        with pytest.raises(MailboxExists):
+            store.rename_mailbox(alice.id, "INBOX", "inbox/old")
+
+    def test_of_several_errors_the_first_in_order_is_raised(self, store: Store, alice: Person) -> None:
+        """What is wrong in itself, what is missing, what is there, what would come of it."""
+        store.create_mailbox(alice.id, "a")
+        store.create_mailbox(alice.id, "a/b")
+        for error, change in (
+            (Impossible, lambda: store.create_mailbox(NOBODY, "a//b")),
+            (Impossible, lambda: store.rename_mailbox(alice.id, "nope", "a//b")),
+            (NoSuchMailbox, lambda: store.rename_mailbox(alice.id, "nope", "Sent")),
+            (MailboxExists, lambda: store.rename_mailbox(alice.id, "a", "a/b")),
+            (Impossible, lambda: store.subscribe(NOBODY, "a//b", True)),
+            (LimitReached, lambda: store.annotate(NOBODY, "nope", {"/private/" + "a" * 247: b""})),
+            (NoSuchAccount, lambda: store.annotate(NOBODY, "nope", {"/private/a": b""})),
+        ):
+            with pytest.raises(error):
+                change()
+        store.annotate(NOBODY, "", {"/private/a": None})
+        store.annotate(NOBODY, "nope", {"/private/a": None})
+
     def test_an_account_may_have_at_least_100_mailboxes(self, store: Store, alice: Person) -> None:
         for number in range(95):
             store.create_mailbox(alice.id, f"box {number}")

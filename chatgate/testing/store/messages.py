@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from chatgate.store.contract import Store
-from chatgate.store.records import Delivery, Impossible, NoSuchMailbox, Status, Stored
+from chatgate.store.records import Delivery, Impossible, NoSuchMailbox, OverQuota, Status, Stored
 from chatgate.testing.store.kit import HEADER, LARGE, MAIL, NOBODY, Kit, Person, box, fill, flags, listed, person, uids
 
 
@@ -84,6 +84,32 @@ class MessageTests(Kit):
         with pytest.raises(Impossible):
             store.store(MAIL, [])
         assert store.mailbox(alice.id, "INBOX") == before and store.usage(alice.id).messages == 0
+
+    def test_of_several_errors_the_first_in_order_is_raised(self, store: Store, alice: Person) -> None:
+        """A flag that is none, a mailbox that is missing, no room."""
+        missing = Delivery("x@example.org", NOBODY, NOBODY)
+        bad = replace(alice.inbox, flags=frozenset(["a b"]))
+        store.set_quota(alice.id, 1)
+        for deliveries in ([missing, bad], [bad, missing], [alice.inbox, missing, bad]):
+            with pytest.raises(Impossible):
+                store.store(MAIL, deliveries)
+            with pytest.raises(Impossible):
+                store.store_all([(MAIL, delivery) for delivery in deliveries])
+        for deliveries in ([missing, alice.inbox], [alice.inbox, missing]):
+            with pytest.raises(NoSuchMailbox) as error:
+                store.store(MAIL, deliveries)
+            assert error.value.gone == [missing]
+            with pytest.raises(NoSuchMailbox):
+                store.store_all([(MAIL, delivery) for delivery in deliveries])
+        with pytest.raises(OverQuota):
+            store.store(MAIL, [alice.inbox])
+        store.set_quota(alice.id, None)
+        store.store(MAIL, [alice.inbox])
+        with pytest.raises(Impossible):
+            store.set_flags(NOBODY, [1], "add", ["a b"])
+        store.set_quota(alice.id, 1)
+        with pytest.raises(NoSuchMailbox):
+            store.copy(alice.box, [1], NOBODY)
 
     def test_several_messages_at_once_come_in_their_order(self, store: Store, alice: Person, bob: Person) -> None:
         contents = [MAIL + b"%d" % number for number in range(6)]

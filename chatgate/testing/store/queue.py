@@ -119,6 +119,27 @@ class QueueTests(Kit):
         assert ids(store.claim(10, AGO, now + 15)) == [rows[1].id] and store.next_due() == now + 20
         assert ids(store.claim(10, AGO, now + 40)) == [rows[2].id, rows[0].id]
 
+    def test_rows_of_a_message_that_are_due_together_come_together(self, store: Store) -> None:
+        first, second = send(store, FIRST, SECOND, THIRD), send(store, FIRST, SECOND, THIRD)
+        now = time.time() + 1
+        claimed = {row.id: row for row in store.claim(10, AGO, now)}
+        for pair in zip(first, second, strict=True):
+            for row in pair:
+                store.postpone([claimed[row.id]], now + 60)
+        messages = [row.message for row in store.claim(10, AGO, now + 60)]
+        assert len(messages) == 6 and messages[:3] == [messages[0]] * 3 and messages[3:] == [messages[3]] * 3
+
+    def test_a_row_outlives_its_account(self, store: Store, alice: Person) -> None:
+        """What was accepted is handed on; there is only nobody any more to tell of it."""
+        rows = store.store(MAIL, [FIRST, SECOND], sender=alice.address, account_id=alice.id)
+        store.delete_account(alice.id)
+        store.expire(time.time())
+        claimed = store.claim(10, AGO, time.time() + 1)
+        assert ids(claimed) == [row.id for row in rows if isinstance(row, Queued)]
+        assert {row.account_id for row in claimed} == {alice.id} and octets(store, claimed[0]) == MAIL
+        assert settled(store, claimed[:1], (b"notice", alice.inbox)) == ids(claimed[:1])
+        assert octets(store, claimed[1]) == MAIL
+
     def test_postponing(self, store: Store) -> None:
         (kept,) = send(store)
         now = time.time() + 1

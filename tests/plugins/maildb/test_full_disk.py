@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import peewee
 import pytest
 from chatgate_maildb.reserve import Reserve, is_full
 
@@ -57,6 +58,10 @@ def test_what_counts_as_full():
     with pytest.raises(sqlite3.Error) as error:
         connection.execute("CREATE TABLE a AS SELECT zeroblob(100000)")
     assert is_full(error.value)
+    database = peewee.SqliteDatabase(":memory:", pragmas={"max_page_count": 2})
+    with pytest.raises(peewee.OperationalError) as wrapped:
+        database.execute_sql("CREATE TABLE a AS SELECT zeroblob(100000)")
+    assert is_full(wrapped.value)
 
 
 def test_others_in_the_same_commit_are_tried_again(store, people, monkeypatch):

@@ -76,12 +76,12 @@ class Accounts(Data):
         return account
 
     def set_secret(self, account_id: int, secret: str) -> None:
-        self._change(account_id, secret=secret)
-        self.post(account_key(account_id))
+        if self._change(account_id, secret=secret):
+            self.post(account_key(account_id))
 
     def set_disabled(self, account_id: int, reason: str) -> None:
-        self._change(account_id, disabled=reason)
-        self.post(account_key(account_id))
+        if self._change(account_id, disabled=reason):
+            self.post(account_key(account_id))
 
     def set_last_login(self, account_id: int, day: int) -> None:
         if account_id in self.people:
@@ -94,9 +94,13 @@ class Accounts(Data):
     def set_quota(self, account_id: int, octets: int | None) -> None:
         self._change(account_id, quota=octets)
 
-    def _change(self, account_id: int, **facts: str | int | None) -> None:
-        if person := self.people.get(account_id):
-            person.account = replace(person.account, **facts)  # type: ignore[arg-type]
+    def _change(self, account_id: int, **facts: str | int | None) -> bool:
+        """Is it a change?"""
+        person = self.people.get(account_id)
+        if person is None:
+            return False
+        before, person.account = person.account, replace(person.account, **facts)  # type: ignore[arg-type]
+        return person.account != before
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
         person = self.people.pop(account_id, None)

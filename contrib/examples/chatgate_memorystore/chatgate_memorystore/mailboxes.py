@@ -127,12 +127,14 @@ class Mailboxes(Data):
         return dict(person.annotations.get(mailbox_name(mailbox), {})) if person else {}
 
     def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
-        mailbox, person = mailbox_name(mailbox), self._person(account_id)
-        kept = {entry: value for entry, value in entries.items() if value is not None}
-        if kept and mailbox and mailbox not in person.boxes:
-            raise NoSuchMailbox()
+        mailbox, kept = mailbox_name(mailbox), {entry: value for entry, value in entries.items() if value is not None}
         if any(len(entry) > LONGEST_NAME or len(value) > LONGEST_NOTE for entry, value in kept.items()):
             raise LimitReached("Annotation is too long")
+        if not kept and account_id not in self.people:
+            return
+        person = self._person(account_id)
+        if kept and mailbox and mailbox not in person.boxes:
+            raise NoSuchMailbox()
         others = {e: value for e, value in person.annotations.get(mailbox, {}).items() if e not in entries}
         if len(others) + len(kept) > MOST_NOTES:
             raise LimitReached("Too many annotations")

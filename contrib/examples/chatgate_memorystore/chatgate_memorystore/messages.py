@@ -76,8 +76,9 @@ class Messages(Queue):
 
     def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
         for _, delivery in messages:
-            self.box(delivery.mailbox_id)
             normal_flags(delivery.flags)
+        if gone := [delivery for _, delivery in messages if delivery.mailbox_id not in self.boxes]:
+            raise NoSuchMailbox(gone=gone)
         if full := self._without_room(messages):
             raise OverQuota(full=full)
         return [self._put(content, delivery) for content, delivery in messages]
