@@ -205,3 +205,26 @@ def test_a_new_key_signs_once_its_record_is_in_the_dns(gateway_factory, dns, cap
     leaving.clock = lambda: time.time() + 8 * 86400
     until(lambda: len(ring.keys()) == 3)
     assert not (ring.folder / "chatgate.rsa.pem").exists()
+
+
+def test_from_one_gateway_to_another(gateway, dns, tmp_path):
+    """The other has the records of our keys as `chatgate dkim show` prints them, or only one of them."""
+    forgets = {"nameservers": (dns.address,), "longest_ttl": 0.0, "negative_seconds": 0.0}
+    (tmp_path / "other").mkdir()
+    other = Gateway(config(tmp_path / "other", *PLUGINS, domain="other.example", resolver=forgets))
+    other.start()
+    try:
+        login = new_login(other)
+        imap_client(other, login).logout()
+        content = gateway.intake.signed("alice@example.org", pgp_message("alice@example.org", login[0]))
+        rsa, ed25519 = gateway.hub.plugin("dkim").leaving.records(gateway.domains.first)
+        for present in ([rsa, ed25519], [rsa], [ed25519]):
+            dns.zone = {record.name: {"TXT": [record.value]} for record in present}
+            assert sent(other, content, login[0]) == "250"
+        dns.zone = {}
+        assert sent(other, content, login[0]) == (
+            "554 5.7.1 No valid DKIM signature found: chatgate._domainkey.example.org does not exist in the DNS; "
+            "chatgate-ed25519._domainkey.example.org does not exist in the DNS"
+        )
+    finally:
+        other.stop()
