@@ -55,9 +55,11 @@ def parsed(text: str) -> Peer | None:
 
 
 class Trial:
-    """mail: to be handed on, too; None: the dialogue ends at RCPT."""
+    """mail: makes a message to be handed on, too; None: the dialogue ends at RCPT."""
 
-    def __init__(self, transports: Transports, report: Report, peer: Peer, mail: Any = None) -> None:
+    def __init__(
+        self, transports: Transports, report: Report, peer: Peer, mail: Callable[[], Any] | None = None
+    ) -> None:
         self._transports, self._report, self._peer, self._mail = transports, report, peer, mail
 
     def run(self) -> None:
@@ -88,7 +90,8 @@ class Trial:
             steps.append(Line(step.name, "ok" if step.ok else bad, step.detail, "" if step.ok else step.advice))
             self._report.add(steps[-1]._replace(state="ok" if step.ok else "note"))
 
-        self._transports.probe(self._peer.domain, self._peer.recipient, way, tell, self._mail)
+        mail = self._mail() if self._mail else None
+        self._transports.probe(self._peer.domain, self._peer.recipient, way, tell, mail)
         return steps
 
 

@@ -1,6 +1,7 @@
 """`chatgate doctor PEER` names the step at which mail ends, and why: real servers that go wrong in each way."""
 
 import datetime
+import email
 import json
 import os
 import signal
@@ -14,7 +15,7 @@ from chatgate_courier.transport import TransportOptions, Transports
 from click.testing import CliRunner
 from gevent import socket
 
-from chatgate.api import DnsRecord, hookimpl
+from chatgate.api import DnsRecord, Prepend, hookimpl
 from chatgate.running.gateway import Gateway
 from chatgate.testing import config
 from tests.dnsserver import NXDOMAIN, SILENT
@@ -48,6 +49,14 @@ class Elsewhere:
                     transports, dns.resolver, gateway.domains, lambda domain: PLAIN, lambda address: True
                 )
 
+                self.broken = False
+
+            @hookimpl
+            def chatgate_sign(self, content):
+                if self.broken:
+                    raise RuntimeError
+                return [Prepend("X-Signature", "of this")]
+
             @hookimpl
             def chatgate_dns_records(self, domain):
                 return [DnsRecord(f"chatgate._domainkey.{domain.name}", "TXT", KEY, True, "signatures")]
@@ -75,9 +84,9 @@ class Elsewhere:
         self.gateway.hub.commands.or_raise(cli=group, gateway=self.gateway)
         return CliRunner().invoke(group, ["doctor", *arguments])
 
-    def end(self, peer="zoe@peer.test"):
+    def end(self, peer="zoe@peer.test", *options):
         """The last line that was found about the peer, and those of each part by its title."""
-        data = json.loads(self.run(peer, "--json").stdout)
+        data = json.loads(self.run(peer, "--json", *options).stdout)
         parts = {part["part"]: part["lines"] for part in data["parts"]}
         return data["parts"][-1]["lines"][-1], parts
 
@@ -180,6 +189,40 @@ def test_the_step_at_which_it_ends_is_named_with_the_reason_and_what_to_do(elsew
     assert done.exit_code == 1
     assert f"  BAD   {step}: " in done.output and "        do: " in done.output
     assert "keep" in done.output.splitlines()[-1]
+
+
+def test_a_message_is_sent_if_that_is_wanted(elsewhere):
+    mx, web = elsewhere.mx(), elsewhere.web()
+    last, parts = elsewhere.end("zoe@peer.test", "--send")
+    assert last["state"] == "ok"
+    assert names(parts["peer.test by SMTP"])[-2:] == ["RCPT", "DATA"]
+    (mail,) = mx.mails
+    (_, head, body) = web.requests[-1]
+    assert (mail.sender, mail.recipients) == ("", ["zoe@peer.test"]) and "X-MAIL-TO: zoe@peer.test" in head
+    for content in (mail.content, body):
+        assert content.startswith(b"X-Signature: of this")
+        report = email.message_from_bytes(content)
+        assert report["From"] == "Mail delivery <mailer-daemon@example.org>" and report["Auto-Submitted"]
+        assert report.get_content_type() == "multipart/report"
+        assert report.get_payload()[1].get_payload()[1]["Action"] == "delayed"
+
+
+def test_what_the_other_server_says_of_the_message_is_told(elsewhere):
+    elsewhere.mx().says["."] = b"554 5.7.1 No valid DKIM signature found\r\n"
+    last, _ = elsewhere.end("zoe@peer.test", "--send")
+    assert (last["name"], last["state"]) == ("DATA", "bad") and "No valid DKIM signature" in last["detail"]
+
+
+def test_a_message_that_cannot_be_signed_is_not_sent(elsewhere):
+    mx = elsewhere.mx()
+    elsewhere.gateway.hub.plugin("courier").broken = True
+    last, _ = elsewhere.end("zoe@peer.test", "--send")
+    assert (last["name"], last["state"]) == ("sign", "bad") and not mx.mails
+
+
+def test_sending_needs_an_address(elsewhere):
+    assert "needs an address" in elsewhere.run("peer.test", "--send").output
+    assert elsewhere.run("--send").exit_code == 2
 
 
 @pytest.mark.parametrize(
