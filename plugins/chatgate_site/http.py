@@ -24,6 +24,9 @@ log = logging.getLogger("chatgate.site")
 # Octets read of an unwanted body before the connection is cut, so that the client gets to see the answer.
 _DISCARD = 262144
 
+# Octets of a body that go out together with the header.
+_TOGETHER = 16384
+
 
 def server(gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Site) -> Server:
     """A service that answers with this WSGI application; name: "https" or "http"."""
@@ -88,6 +91,7 @@ class _Connection(WSGIHandler):
         self._forwarded, self._requests, self._uncounted = forwarded, requests, uncounted
         self._work = Work()
         self._idle, self._stopping = False, False
+        self._held: bytearray | None = None
         session.on_stop = self._stop
 
     def _stop(self) -> None:
@@ -170,6 +174,25 @@ class _Connection(WSGIHandler):
         else:
             self.close_connection = True
             self.socket.sendall(_TOO_MANY)
+
+    def _write_with_headers(self, data: bytes) -> None:
+        """pywsgi writes the header and the body one after the other: two TLS records, two packets, two wake-ups of the
+        client, and for a short answer that costs more than all else.
+        """
+        self._held = bytearray()
+        super()._write_with_headers(data)  # type: ignore[misc]
+        held, self._held = self._held, None
+        if held:
+            super()._sendall(held)  # type: ignore[misc]
+
+    def _sendall(self, data: bytes) -> None:
+        if self._held is not None and len(data) <= _TOGETHER:
+            self._held += data
+            return
+        if self._held:
+            held, self._held = self._held, bytearray()
+            super()._sendall(held)  # type: ignore[misc]
+        super()._sendall(data)  # type: ignore[misc]
 
     def run_application(self) -> None:
         try:

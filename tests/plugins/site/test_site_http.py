@@ -247,3 +247,20 @@ def test_the_end_of_tls_is_said_to_browsers_too(site):
             sock.sendall(b"GET /healthz HTTP/1.0\r\n\r\n")
             while sock.recv(65536):  # raises SSLEOFError where it is not
                 pass
+
+
+@pytest.mark.parametrize(("octets", "writes"), [(0, 1), (10, 1), (16384, 1), (16385, 2), (500_000, 2)])
+def test_a_short_answer_goes_out_in_one_piece(tmp_path, monkeypatch, octets, writes):
+    from chatgate_site.http import _Connection
+    from gevent.pywsgi import WSGIHandler
+
+    written = []
+    monkeypatch.setattr(WSGIHandler, "_sendall", lambda self, data: written.append(bytes(data)))
+    answer = _Connection.__new__(_Connection)
+    answer._held, answer.status, answer.response_headers, answer.headers_sent = None, b"200 OK", [(b"A", b"b")], False
+    answer.finalize_headers = lambda: None
+    answer.response_use_chunked = False
+    answer._write_with_headers(b"x" * octets)
+    answer._write(b"more")
+    assert b"".join(written) == b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n" + b"x" * octets + b"more"
+    assert len(written) == writes + 1
