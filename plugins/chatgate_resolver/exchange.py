@@ -37,7 +37,7 @@ def exchange(server: Nameserver, query: dns.message.Message, seconds: float, max
         raise Trouble("no answer in time") from None
     except OSError as error:
         raise Trouble(f"cannot be asked: {error.strerror or type(error).__name__}") from None
-    return _parsed(answer, query, max_records)
+    return parsed(answer, query, max_records)
 
 
 def _left(until: float) -> float:
@@ -85,7 +85,7 @@ def _exactly(sock: socket.socket, octets: int, until: float) -> bytes:
     return bytes(found)
 
 
-def _parsed(wire: bytes, query: dns.message.Message, max_records: int) -> dns.message.Message:
+def parsed(wire: bytes, query: dns.message.Message, max_records: int) -> dns.message.Message:
     # Looked at before all of them are read, which may be some thousands.
     if len(wire) < 12 or sum(struct.unpack("!HHH", wire[6:12])) > max_records:
         raise Trouble(f"more than {max_records} records" if len(wire) >= 12 else "a malformed answer")
