@@ -32,6 +32,8 @@ TIME = {
     "imap lists": 80,
     "imap searches": 180,
     "imap others": 90,
+    "policies of MTA-STS": 400,
+    "answers of nameservers": 60,
     "http": 250,
     "threads": 30,
 }

@@ -7,12 +7,17 @@ import io
 from collections.abc import Callable
 from typing import Any
 
+import dns.message
+import dns.rrset
+from chatgate_courier.security import sts_policy
 from chatgate_dkim import record, signature, verifying
 from chatgate_dkim.message import Message
 from chatgate_dkim.tags import Malformed
 from chatgate_gate import openpgp
 from chatgate_imap.queries import threads
 from chatgate_imap.session.connection import Connection
+from chatgate_resolver import Trouble
+from chatgate_resolver.exchange import parsed
 from growing import Prey
 
 from chatgate.api import (
@@ -173,6 +178,35 @@ def addresses(data: bytes) -> None:
     valid_address(text), normal_address(text), address_literal(text)
 
 
+def sts(data: bytes) -> None:
+    """A policy of another domain, and the records that lead to it."""
+    sts_policy.record_id([data, *data.split(b"\n")])
+    try:
+        sts_policy.parse(data).allows("a.example")
+    except ValueError:
+        pass
+
+
+QUESTION = dns.message.make_query("example.org", "MX", use_edns=0, id=1)
+
+
+def answers(data: bytes) -> None:
+    """Of a nameserver. It may have any number of records: there is no other limit to them here."""
+    try:
+        parsed(data, QUESTION, 1 << 20)
+    except Trouble:
+        pass
+
+
+def dns_answer() -> bytes:
+    made = dns.message.make_response(QUESTION)
+    made.answer.append(dns.rrset.from_text("example.org.", 60, "IN", "MX", "10 a.example.org.", "20 b.example.org."))
+    made.answer.append(dns.rrset.from_text("example.org.", 60, "IN", "TXT", '"a" "b"'))
+    wire = bytearray(made.to_wire())
+    wire[6:8] = b"\xff\xff"  # as many as follow
+    return bytes(wire)
+
+
 def threading(data: bytes) -> None:
     """Each letter is a message, with references or a subject as it says."""
     items: list[threads.Item] = []
@@ -270,6 +304,18 @@ OTHERS = (
         b"]",
     ],
 )  # fmt: skip
+STS_SEEDS = [
+    b"version: STSv1\nmode: enforce\nmx: *.a.example\nmx: b.example\nmax_age: 86400\n",
+    b"v=STSv1; id=2026; a = b;",
+]  # fmt: skip
+STS_WORDS = [
+    b" ", b"\t", b"\r", b"\n", b":", b"mx: a.example\n", b"*.", b".", b"a", b";", b"=", b"id=1;", b"v=STSv1",
+    b"\xc3\xa4",
+]  # fmt: skip
+DNS_WORDS = [
+    b"\0", b"\xc0\x0c", b"\x01a", b"\x3f", b"\xff", b"\xc0\x0c\0\x0f\0\x01\0\0\0\x3c\0\x04\0\x0a\xc0\x0c",
+    b"\xc0\x0c\0\x10\0\x01\0\0\0\x3c\0\x02\x01a",
+]  # fmt: skip
 # A session key (RFC 9580 §5.1.1), encrypted data in chunks (§4.2.1.4), the beginning of a public key.
 PACKETS = [
     b"\xc1\x0e\x03" + bytes(8) + b"\x12abcd", b"\xd2\xe9\x01" + bytes(511) + b"\xe0a\x00", b"\xc6\x01\x06\xcd\x01a",
@@ -357,6 +403,8 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "imap lists": Prey(imap(gateway), *LISTS, 8000),
         "imap searches": Prey(imap(gateway), *SEARCHES, 8000),
         "imap others": Prey(imap(gateway), *OTHERS, 8000),
+        "policies of MTA-STS": Prey(sts, STS_SEEDS, STS_WORDS),
+        "answers of nameservers": Prey(answers, [dns_answer()], DNS_WORDS),
         "http": Prey(http(gateway), HTTP_SEEDS, HTTP_WORDS, 3500),
         "threads": Prey(threading, [b"clrsuv"], [b"c", b"l", b"r", b"s", b"t", b"u", b"v", b"x", b"y", b"n"], 250),
     }

@@ -12,7 +12,7 @@ _MOST_PATTERNS = 200
 # §3.1: version first, then fields; blanks around "=" and ";".
 _RECORD = re.compile(rb"v[ \t]*=[ \t]*STSv1[ \t]*(;.*)\Z", re.DOTALL)
 _ID = re.compile(rb"[ \t]*id[ \t]*=[ \t]*([A-Za-z0-9]{1,32})[ \t]*")
-_LINE = re.compile(r"([A-Za-z0-9][A-Za-z0-9_.-]{0,31})[ \t]*:[ \t]*(.*?)[ \t]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}")
 _AGE = re.compile(r"[0-9]{1,10}")
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _PATTERN = re.compile(rf"(?=.{{1,253}}\Z)(\*\.)?{_LABEL}(\.{_LABEL})*")
@@ -57,10 +57,9 @@ def parse(document: bytes) -> StsPolicy:
     found: dict[str, str] = {}
     patterns: list[str] = []
     for line in lines:
-        parts = _LINE.fullmatch(line)
-        if parts is None:
+        name, colon, value = (part.strip(" \t") for part in line.partition(":"))
+        if not colon or not _NAME.fullmatch(name):
             raise ValueError("a line has not the form 'name: value'")
-        name, value = parts[1], parts[2]
         if name == "mx":
             patterns.append(_pattern(value))
         else:
