@@ -109,10 +109,19 @@ class Keyring:
     # ------------------------------------------------------------------------------------------ changing
 
     def make(self, selector: str) -> None:
-        """A key of each kind, which sign at once; nothing if there are keys already."""
+        """A key of each kind, which sign at once; nothing if there are keys already. Files with keys that are there
+        without keys.json, as from a backup, are not replaced: their records may be in the DNS.
+        """
         with self._change() as keys:
-            if not keys:
-                keys += [self._new(kind, _named(selector, kind), "signs") for kind in KINDS]
+            for kind in KINDS if not keys else ():
+                found = sorted(path.name.removesuffix(f".{kind}.pem") for path in self.folder.glob(f"*.{kind}.pem"))
+                wanted = _named(selector, kind)
+                if not found:
+                    keys.append(self._new(kind, wanted, "signs"))
+                else:
+                    first = wanted if wanted in found else found[-1]
+                    now = int(self._clock())
+                    keys += [Key(kind, one, "signs" if one == first else "leaves", now) for one in found]
 
     def rotate(self, selector: str) -> list[Key]:
         """Add a new key of each kind, which waits. Raises PluginError if others wait already."""

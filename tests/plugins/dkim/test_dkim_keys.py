@@ -195,3 +195,22 @@ def test_the_oracle_takes_our_keys(ring):
     made = dkim.sign(content, b"chatgate", b"example.org", (ring.folder / "chatgate.rsa.pem").read_bytes())
     assert dkim.verify(made + content, dnsfunc=lambda name, timeout=5: texts[name])
     assert os.path.exists(ring.path(ring.keys()[0]))
+
+
+def test_keys_without_a_state_are_kept(ring, tmp_path, clock):
+    """As from a backup that left keys.json out, or put there from another server."""
+    records = [ring.record(key) for key in ring.keys()]
+    (ring.folder / "keys.json").unlink()
+    pem.save(ring.folder / "zzz.rsa.pem", RSA.private)
+    ring.make("chatgate")
+    assert states(ring) == [
+        ("rsa", "chatgate", "signs"),
+        ("rsa", "zzz", "leaves"),
+        ("ed25519", "chatgate-ed25519", "signs"),
+    ]
+    assert [ring.record(key) for key in ring.keys() if key.state == "signs"] == records
+    other = Keyring(tmp_path / "other", "example.org", clock)
+    other.folder.mkdir()
+    pem.save(other.folder / "opendkim.rsa.pem", RSA.private)
+    other.make("chatgate")
+    assert states(other) == [("rsa", "opendkim", "signs"), ("ed25519", "chatgate-ed25519", "signs")]
