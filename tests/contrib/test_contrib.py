@@ -43,9 +43,10 @@ def test_an_installed_plugin_is_enabled_by_name_and_its_options_are_explained(tm
         return subprocess.run(command, env=environment(tmp_path / "site"), check=True, capture_output=True, timeout=60)
 
     chatgate("init", "--domain", "d.test")
+    before = len(list((tmp_path / "gw/conf.d").glob("*.toml"))) - 1  # one is the core's
     chatgate("plugins", "enable", "example")
     assert "# max_recipients = 20" in (tmp_path / "gw/conf.d/45-example.toml").read_text()
-    assert b"13 plugins enabled" in chatgate("check").stdout
+    assert f"{before + 1} plugins enabled" in chatgate("check").stdout.decode()
 
 
 @pytest.fixture

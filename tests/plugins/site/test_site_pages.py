@@ -151,7 +151,7 @@ def test_privacy_and_info_tell_the_settings(start):
         and "no app has set it for 77 days" in privacy
     )
     assert "Bodies lie in a warehouse." in privacy
-    assert "are refused" in privacy and "addresses that the operator has named" in privacy
+    assert "are refused" in privacy and "accounts that the operator has opened for such mail" in privacy
     assert "no addresses" in privacy
 
 
