@@ -21,6 +21,7 @@ from chatgate.hosting.hookspecs import hookimpl, hookspec
 from chatgate.hosting.options import Secret, option, required
 from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem, Service
+from chatgate.mail.dsn import DELAYED, GIVEN_UP, Failure
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath, fields, split
 from chatgate.names import bare, ip
@@ -93,6 +94,8 @@ from chatgate.units import MOST, free_octets, iso_day, octets
 
 __all__ = [
     "FIRST_MAILBOXES",
+    "DELAYED",
+    "GIVEN_UP",
     "LEAST_LARGE",
     "LONGEST_NAME",
     "MOST",
@@ -118,6 +121,7 @@ __all__ = [
     "Edit",
     "Envelope",
     "Facts",
+    "Failure",
     "FlagsChanged",
     "FolderBoard",
     "Gateway",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
+from typing import NamedTuple
 
 from chatgate.mail.headers import fields, split
 from chatgate.reply import Reply
@@ -21,23 +22,65 @@ _LOOKED_AT = 1000  # fields of a header, which may be as long as the message
 @dataclass(frozen=True, slots=True)
 class Failure:
     """One recipient who did not get the message. status: an enhanced status code (RFC 3463). reason: a few words for a
-    person, printed after a colon. code: an SMTP reply code.
+    person, printed after a colon. code: an SMTP reply code. host: the other server that refused it, or was tried last;
+    "" if none was.
     """
 
     recipient: str
     status: str
     reason: str
     code: int = 550
+    host: str = ""
 
     @classmethod
-    def refused(cls, recipient: str, why: Reply) -> Failure:
+    def refused(cls, recipient: str, why: Reply, host: str = "") -> Failure:
         """From the Reply that refused this recipient. A reply's text often begins with the recipient, who is named
         before the colon anyway.
         """
-        return cls(recipient, why.status, why.text.removeprefix(f"<{recipient}>: "), why.code)
+        return cls(recipient, why.status, why.text.removeprefix(f"<{recipient}>: "), why.code, host)
 
 
-def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]) -> bytes:
+class Occasion(NamedTuple):
+    """What a notice is about. action: of RFC 3464 §2.3.3. opening: before the recipients. closing: behind them; "" for
+    advice that fits why each of them failed.
+    """
+
+    subject: str
+    action: str
+    opening: str
+    closing: str = ""
+
+
+# Some were refused, or had no room, when the message came; the others have got it.
+LEFT_OUT = Occasion(
+    "Not delivered to everybody", "failed", "These have not got your message:", "All others you sent it to have."
+)
+# Delivery elsewhere was tried, and given up.
+GIVEN_UP = Occasion("Not delivered", "failed", "Your message was not delivered to:")
+# It is still tried.
+DELAYED = Occasion(
+    "Not delivered yet",
+    "delayed",
+    "Your message has not been delivered yet to:",
+    "It is still being tried. There is no need to send it again: you will be told if it is given up.",
+)
+
+# What a person can do, by how the status of a failure begins (RFC 3463); the first that fits.
+_ADVICE = (
+    ("5.1.1", "Check that the address is right. The person may have left that server."),
+    ("5.1.", "Check that the address is right, above all what is behind the @."),
+    ("5.2.2", "The person has to make room first. Then send it again."),
+    ("5.2.3", "Send something smaller."),
+    ("5.3.4", "Send something smaller."),
+    ("5.4.7", "Send it again later, or reach the person in another way."),
+    ("5.7.", "That server, or this one, does not want such a message. Its operator can tell why."),
+    ("", "Reach the person in another way. The operators of the two servers can tell more."),
+)
+
+
+def notice(
+    domain: str, sender: str, content: bytes, failures: Sequence[Failure], occasion: Occasion = LEFT_OUT
+) -> bytes:
     """The notification to the sender of a message. domain: the mail domain that the notification is from. content: the
     message, of which only some header fields are quoted, among them the Message-ID, by which Delta Chat finds the
     message and marks it as failed.
@@ -49,7 +92,7 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
     lines = [
         f"From: Mail delivery <mailer-daemon@{domain}>",
         f"To: <{sender}>",
-        "Subject: Not delivered to everybody",
+        f"Subject: {occasion.subject}",
         time.strftime("Date: %a, %d %b %Y %H:%M:%S +0000", time.gmtime()),
         f"Message-ID: <{secrets.token_hex(16)}@{domain}>",
         "Auto-Submitted: auto-replied",
@@ -59,7 +102,7 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
         f"--{boundary}",
         "Content-Type: text/plain; charset=us-ascii",
         "",
-        *_words(failures),
+        *_words(failures, occasion),
         "",
         f"--{boundary}",
         "Content-Type: message/delivery-status",
@@ -70,8 +113,9 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
     for failure in failures:
         lines += [
             f"Final-Recipient: rfc822; {_ascii(failure.recipient)}",
-            "Action: failed",
+            f"Action: {occasion.action}",
             f"Status: {failure.status}",
+            *([f"Remote-MTA: dns; {_ascii(failure.host)}"] if failure.host else []),
             f"Diagnostic-Code: smtp; {failure.code} {failure.status} {_ascii(failure.reason)}",
             "",
         ]
@@ -80,10 +124,18 @@ def notice(domain: str, sender: str, content: bytes, failures: Sequence[Failure]
     return head + _quoted(content) + f"\r\n--{boundary}--\r\n".encode()
 
 
-def _words(failures: Sequence[Failure]) -> list[str]:
-    lines = ["These have not got your message:", ""]
-    lines += [f"{_ascii(failure.recipient)}: {_ascii(failure.reason)}" for failure in failures]
-    return [*lines, "", "All others you sent it to have."]
+def _words(failures: Sequence[Failure], occasion: Occasion) -> list[str]:
+    lines = [occasion.opening, ""]
+    for failure in failures:
+        reason = _ascii(failure.reason)
+        # Many a reason names the host itself.
+        if failure.host and failure.host.lower() not in reason.lower():
+            reason = f"the server {_ascii(failure.host)} says: {reason}"
+        lines.append(f"{_ascii(failure.recipient)}: {reason}")
+    if occasion.closing:
+        return [*lines, "", occasion.closing]
+    advice = dict.fromkeys(next(text for begins, text in _ADVICE if one.status.startswith(begins)) for one in failures)
+    return [*lines, "", *advice]
 
 
 def _ascii(text: str) -> str:

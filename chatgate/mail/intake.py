@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from chatgate import faults
 from chatgate.addresses import valid_address
@@ -49,6 +49,14 @@ class Refused(Exception):
     def __init__(self, reply: Reply) -> None:
         super().__init__(reply.code)
         self.reply = reply
+
+
+class Notice(NamedTuple):
+    """A notice of non-delivery that is ready to be stored, for its reader's INBOX. content: signed."""
+
+    envelope: Envelope
+    content: bytes
+    destination: Delivery
 
 
 class Intake:
@@ -235,18 +243,37 @@ class Intake:
         possible: then the sender must be told by the Reply, although its next try then reaches the others a second time
         (clients recognise a message they have by its Message-ID).
         """
-        domains = self._gateway.domains
-        domain = domains.of(envelope.sender) or domains.first
-        notice = dsn.notice(domain.name, envelope.sender, content, left_out)
-        own = Envelope("", [envelope.sender], notice, "gateway")
-        inbox = self.resolve(session, own, envelope.sender)
-        if isinstance(inbox, Delivery):
-            own.destinations[envelope.sender] = replace(inbox, beyond=_BEYOND)
-        signed = self.signed("", notice)
-        if isinstance(signed, Reply):
-            raise Refused(signed)
-        self._keep(session, own, signed)
+        notice = self.notice(envelope.sender, content, left_out, dsn.LEFT_OUT, session)
+        if isinstance(notice, Reply) or notice is None:
+            raise Refused(notice or _NOBODY)
+        own = notice.envelope
+        own.destinations[envelope.sender] = notice.destination
+        self._keep(session, own, notice.content)
         log.info("left out id=%s recipients=%d notice=%s", envelope.id, len(left_out), own.id)
+
+    def notice(
+        self,
+        sender: str,
+        content: bytes,
+        failures: Sequence[dsn.Failure],
+        occasion: dsn.Occasion = dsn.GIVEN_UP,
+        session: Session | None = None,
+    ) -> Notice | Reply | None:
+        """A notice for the account that has sent a message, to be stored by `Store.store` or `Store.settle`. content:
+        the message, or its beginning with the whole header. None: the sender has no account here any more. A Reply: a
+        plugin failed, and it has to be tried again.
+        """
+        domains = self._gateway.domains
+        domain = domains.of(sender) or domains.first
+        text = dsn.notice(domain.name, sender, content, failures, occasion)
+        own = Envelope("", [sender], text, "gateway")
+        inbox = self.resolve(session or Session("notice", ""), own, sender)
+        if isinstance(inbox, Reply) and inbox.temporary:
+            return inbox
+        if not isinstance(inbox, Delivery):
+            return None
+        signed = self.signed("", text)
+        return signed if isinstance(signed, Reply) else Notice(own, signed, replace(inbox, beyond=_BEYOND))
 
 
 def _forget(envelope: Envelope, mailboxes: set[int]) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from chatgate.api import Networks, option
 from chatgate_courier.policy import rules
 from chatgate_courier.security.options import SecurityOptions
+from chatgate_courier.sending.options import SendingOptions
 from chatgate_courier.transport.options import TransportOptions
 
 
@@ -27,9 +28,12 @@ class PolicyOptions:
 
 
 @dataclass(frozen=True)
-class CourierOptions(TransportOptions, SecurityOptions, PolicyOptions):  # their fields come in the opposite order
+class CourierOptions(TransportOptions, SecurityOptions, SendingOptions, PolicyOptions):
+    """Their fields come in the opposite order."""
+
     def __post_init__(self) -> None:
-        super().__post_init__()
+        TransportOptions.__post_init__(self)
         SecurityOptions.__post_init__(self)
+        SendingOptions.__post_init__(self)
         rules(self.peers)
         Networks(self.private_networks)

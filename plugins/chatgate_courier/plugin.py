@@ -1,20 +1,41 @@
-"""The hooks: which addresses are elsewhere; the services that hand mail on."""
+"""The hooks: which addresses are elsewhere; the services that hand mail on; upkeep and commands."""
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from chatgate.api import DnsRecord, Domain, Envelope, Gateway, Networks, Outgoing, Reply, hookimpl
+import click
+
+from chatgate.api import (
+    DnsRecord,
+    Domain,
+    Envelope,
+    Gateway,
+    Leased,
+    Networks,
+    Outgoing,
+    Problem,
+    Reply,
+    Service,
+    hookimpl,
+)
+from chatgate_courier import command, peers
 from chatgate_courier.inbound import Inbound
 from chatgate_courier.mta_sts_page import Published
 from chatgate_courier.options import CourierOptions
-from chatgate_courier.policy import Policies
+from chatgate_courier.outcomes import Outcomes
+from chatgate_courier.policy import Policies, read
 from chatgate_courier.routing import Routing
+from chatgate_courier.sending.dispatcher import Dispatcher
+from chatgate_courier.sending.handing import Handing, Ways
+from chatgate_courier.sending.schedule import Schedule
+from chatgate_courier.transport import Transports
 
 if TYPE_CHECKING:
     import bottle
-
-_FILE = "courier-policy.toml"
 
 
 class Courier:
@@ -22,12 +43,37 @@ class Courier:
 
     Options = CourierOptions
     order = 70  # after the accounts of this server, and the plugins that refuse recipients
+    requires = ("resolver",)
 
-    def __init__(self, gateway: Gateway, options: CourierOptions) -> None:
-        self._gateway, self._options = gateway, options
-        self.policies = Policies(options.peers, gateway.path("data", _FILE))
+    def __init__(
+        self,
+        gateway: Gateway,
+        options: CourierOptions,
+        clock: Callable[[], float] = time.time,
+        ways: Ways | None = None,
+    ) -> None:
+        """clock: Unix seconds. ways: what hands mail on, if not the transports."""
+        self._gateway, self._options, self._clock, self._given = gateway, options, clock, ways
+        self.policies = Policies(options.peers, gateway.path("data", "courier-policy.toml"))
+        self.outcomes = Outcomes(gateway.path("data", "courier.db"), options.outcome_days, options.outcomes, clock)
         self._published = Published(gateway, options)
-        self._routing = Routing(gateway.domains, self.policies, Networks(options.private_networks))
+        self.routing = Routing(gateway.domains, self.policies, Networks(options.private_networks))
+
+    @cached_property
+    def transports(self) -> Ways:
+        """First used when all plugins are made."""
+        if self._given is not None:
+            return self._given
+        resolver, domains = self._gateway.hub.plugin("resolver").resolver, self._gateway.domains
+        return Transports(self._options, resolver, domains, self.policies.of, self.routing.reachable, self._clock)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        options = self._options
+        schedule = Schedule([float(seconds) for seconds in options.retry_seconds])
+        most = options.octets_at_once
+        handing = Handing(self._gateway, self.transports, self.outcomes, schedule, most, self._clock)
+        return Dispatcher(self._gateway, options, self.policies, self.transports, handing, self._clock)
 
     @hookimpl
     def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
@@ -36,10 +82,38 @@ class Courier:
     @hookimpl
     def chatgate_recipient(self, envelope: Envelope, address: str) -> Outgoing | Reply | None:
         # Mail from other servers is not relayed: nobody answers for these addresses, and that refuses them.
-        return None if envelope.origin == "peer" else self._routing.destination(address)
+        return None if envelope.origin == "peer" else self.routing.destination(address)
 
     @hookimpl(optionalhook=True)
     def chatgate_site_routes(self, app: bottle.Bottle, site: Any) -> None:
         self._published.add_to(app, site)
         if self._options.mxdeliv:
             Inbound(self._gateway).add_to(app)
+
+    @hookimpl
+    def chatgate_services(self) -> Sequence[Service]:
+        self.policies.load()
+        courier = Leased("courier", self._run, self.dispatcher.end, store=lambda: self._gateway.store)
+        return [self.outcomes.database, self.outcomes.service, courier]
+
+    def _run(self) -> None:
+        try:
+            self.dispatcher.run()
+        finally:
+            self.transports.close()
+        self.outcomes.save()
+
+    @hookimpl
+    def chatgate_expire(self, now: float) -> dict[str, int]:
+        return {"outcomes": self.outcomes.expire(now)}
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        read(self.policies.path)
+        return []
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
+        for one in (command.queue(gateway, self.policies, self.outcomes), command.trace(gateway, self.outcomes)):
+            cli.add_command(one)
+        cli.add_command(peers.make(self.policies))

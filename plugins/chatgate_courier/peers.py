@@ -1,0 +1,101 @@
+"""`chatgate peers`: how mail goes to which domain."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import click
+
+from chatgate.api import fail, json_option, show
+from chatgate_courier import policy
+from chatgate_courier.policy import Policies, Settings
+
+
+def change(policies: Policies, whom: str, said: Settings | None) -> None:
+    """Add these settings to the file's rule; None: remove the rule. Ends the command if that fails."""
+    found = policy.read(policies.path)
+    if said is None:
+        found.pop(whom, None)
+    else:
+        found[whom] = {**found.get(whom, {}), **said}
+    try:
+        policy.write(policies.path, found)
+    except OSError as error:
+        fail(f"{policies.path} cannot be written: {error.strerror}", 1)
+
+
+def words(said: Settings) -> str:
+    """The settings as they are typed."""
+    texts = {name: value if isinstance(value, str) else "yes" if value else "no" for name, value in said.items()}
+    ordered = sorted(texts.items(), key=lambda item: item[0] == "deny")  # its text may hold blanks
+    return " ".join("allow" if item == ("deny", "") else f"{item[0]}={item[1]}" for item in ordered)
+
+
+def make(policies: Policies) -> click.Group:
+    """The command group `peers`."""
+
+    @click.group("peers")
+    def peers() -> None:
+        """Rules for mail to other domains: deny, hold, route, proxy.
+
+        A rule is for a domain, *.domain, an IP address in brackets, [*] for all of these, _* or *. A running gateway
+        heeds a change within a second.
+        """
+
+    @peers.command("list")
+    @json_option
+    def list_(as_json: bool) -> None:
+        """Show all rules, those of conf.d and those made by `peers set`."""
+        policies.load()
+        rules = policies.rules()
+        lines = [f"{whom}  {words(said)}" for whom, said in sorted(rules.items())]
+        show(rules, as_json, lines or ["no rules: mail goes to all domains"])
+
+    @peers.command("show")
+    @click.argument("domain")
+    @json_option
+    def show_(domain: str, as_json: bool) -> None:
+        """Show what holds for a domain."""
+        policies.load()
+        found = dataclasses.asdict(policies.of(_pattern(domain)))
+        show({"domain": domain, **found}, as_json, [f"{name}: {_shown(value)}" for name, value in found.items()])
+
+    @peers.command("set")
+    @click.argument("whom", metavar="DOMAIN")
+    @click.argument("settings", metavar="SETTING...", nargs=-1, required=True)
+    def set_(whom: str, settings: tuple[str, ...]) -> None:
+        """Make or change a rule.
+
+        Settings: deny, deny=TEXT, allow, hold, hold=no, route=HOST:PORT, proxy=socks5://HOST:PORT, tls=no, verify=no,
+        way=https, way=smtp.
+        """
+        name = _pattern(whom)
+        try:
+            said = policy.settings(settings)
+        except ValueError as error:
+            fail(str(error), 2)
+        change(policies, name, said)
+        click.echo(f"{name}  {words(policy.read(policies.path)[name])}")
+
+    @peers.command("unset")
+    @click.argument("whom", metavar="DOMAIN")
+    def unset(whom: str) -> None:
+        """Remove the rule that `peers set` made; one of conf.d stays."""
+        name = _pattern(whom)
+        if name not in policy.read(policies.path):
+            fail(f"there is no rule for {name} in {policies.path}", 1)
+        change(policies, name, None)
+        click.echo(f"removed {name}")
+
+    return peers
+
+
+def _pattern(text: str) -> str:
+    try:
+        return policy.pattern(text)
+    except ValueError as error:
+        fail(str(error), 2)
+
+
+def _shown(value: object) -> str:
+    return {True: "yes", False: "no", "": "-"}.get(value, str(value)) if isinstance(value, bool | str) else str(value)

@@ -1,0 +1,1 @@
+"""The queue's worker: what is tried when, in which order, and what becomes of it."""

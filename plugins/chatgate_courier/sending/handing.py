@@ -1,0 +1,120 @@
+"""One try: a message, its recipients at one domain, and what became of each."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import NamedTuple, Protocol
+
+import gevent.event
+
+from chatgate.api import Failure, Gateway, Queued, Reply
+from chatgate_courier.outcomes import Outcomes
+from chatgate_courier.sending.schedule import Schedule
+from chatgate_courier.transport import Mail, Outcome
+
+log = logging.getLogger("chatgate.courier")
+
+_NOTHING_SAID = Reply(451, "4.4.2", "The other server has said nothing about this recipient")
+
+
+class Ways(Protocol):
+    """What hands messages on: `chatgate_courier.transport.Transports`."""
+
+    def deliver(self, mail: Mail) -> Outcome: ...
+    def down_until(self, domain: str) -> float: ...
+    def close(self) -> None: ...
+
+
+class Tried(NamedTuple):
+    """taken: has anybody got it? until: Unix seconds before which nothing can be handed on to the domain; 0: not known.
+    failed: rows that are to be settled with a notice.
+    """
+
+    taken: bool
+    until: float = 0.0
+    failed: Sequence[tuple[Queued, Failure]] = ()
+
+
+class Memory:
+    """Keeps the messages that are in memory below a number of octets; a larger one comes alone."""
+
+    def __init__(self, most: int) -> None:
+        self._most, self._used = most, 0
+        self._freed = gevent.event.Event()
+
+    @contextlib.contextmanager
+    def holds(self, octets: int) -> Iterator[None]:
+        while self._used and self._used + octets > self._most:
+            self._freed.clear()
+            self._freed.wait()
+        self._used += octets
+        try:
+            yield
+        finally:
+            self._used -= octets
+            self._freed.set()
+
+
+class Handing:
+    def __init__(
+        self,
+        gateway: Gateway,
+        ways: Ways,
+        outcomes: Outcomes,
+        schedule: Schedule,
+        most_octets: int,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._gateway, self._ways, self._outcomes, self._schedule = gateway, ways, outcomes, schedule
+        self._memory, self._clock = Memory(most_octets), clock
+
+    def hand_on(self, domain: str, rows: Sequence[Queued], latest: Callable[[Sequence[Queued]], list[Queued]]) -> Tried:
+        """Try once. latest: the rows as they were claimed last; a try may take longer than the lease. Raises
+        StoreError: then the rows are tried again when their lease is over.
+        """
+        first, store = rows[0], self._gateway.store
+        trace, recipients = first.trace or "-", tuple(row.recipient for row in rows)
+        with self._memory.holds(first.size):
+            opened = store.open_queued(first.id)
+            if opened is None:  # dropped by the operator, or settled by whoever had it before
+                return Tried(False)
+            try:
+                content = opened.read(0, opened.size)
+            finally:
+                opened.close()
+            facts = trace, domain, len(rows), len(content), first.attempts
+            log.info("attempt id=%s domain=%s recipients=%d octets=%d attempt=%d", *facts)
+            signed = self._gateway.intake.signed(first.sender, content)
+            del content
+            if isinstance(signed, Reply):
+                outcome = Outcome(dict.fromkeys(recipients, signed), "", "", 0.0)
+            else:
+                outcome = self._ways.deliver(Mail(domain, first.sender, recipients, signed, trace))
+        by_reply: dict[Reply, list[Queued]] = {}
+        for row in latest(rows):
+            by_reply.setdefault(outcome.replies.get(row.recipient, _NOTHING_SAID), []).append(row)
+        taken, failed = False, list[tuple[Queued, Failure]]()
+        for reply, these in by_reply.items():
+            if reply.accepts:
+                taken = True
+                store.settle(these)
+                facts_done = trace, domain, outcome.host, outcome.way, len(these)
+                log.info("delivered id=%s domain=%s host=%s way=%s recipients=%d", *facts_done)
+            elif reply.temporary:
+                self._put_off(domain, these, reply, outcome)
+            else:
+                failed += [(row, Failure.refused(row.recipient, reply, outcome.host)) for row in these]
+            what = "delivered" if reply.accepts else "put off" if reply.temporary else "failed"
+            self._outcomes.note(trace, domain, outcome.host, outcome.way, what, len(these), reply)
+        return Tried(taken, outcome.until, failed)
+
+    def _put_off(self, domain: str, rows: Sequence[Queued], reply: Reply, outcome: Outcome) -> None:
+        now = self._clock()
+        until = max(now + self._schedule.wait(max(row.attempts for row in rows)), outcome.until)
+        self._gateway.store.postpone(rows, until, reply)
+        facts = rows[0].trace or "-", domain, outcome.host, len(rows), reply.code, reply.status, until - now
+        log.info("put off id=%s domain=%s host=%s recipients=%d code=%d status=%s again_in=%.0fs", *facts)
+        log.debug("put off id=%s said=%s", rows[0].trace or "-", reply.text)

@@ -1,0 +1,339 @@
+"""The queue's worker: what is tried when, and in whose turn."""
+
+import email
+import time
+
+import gevent
+import pytest
+from chatgate_courier.sending.schedule import Schedule
+from chatgate_courier.sending.taken import Job, Line, Taken
+from courier_fakes import LATER, NOBODY, Ways, plugin
+from gevent.event import Event
+
+from chatgate.api import Prepend, Queued, Reply, StoreUnavailable, hookimpl
+from chatgate.testing import until
+
+
+def test_a_message_goes_once_to_each_domain(world, ways):
+    here = world()
+    here.send("zoe@far.test", "yan@far.test", "xi@other.test")
+    here.idle()
+    got = sorted((mail.domain, mail.sender, mail.recipients, mail.trace) for mail in ways.got)
+    assert got == [
+        ("far.test", "alice@example.org", ("zoe@far.test", "yan@far.test"), "t1"),
+        ("other.test", "alice@example.org", ("xi@other.test",), "t1"),
+    ]
+    assert here.inbox() == [] and not len(here.courier.dispatcher.taken) and not here.courier.dispatcher.lines
+
+
+def test_each_attempt_is_signed_anew(world, ways):
+    class Seal:
+        count = 0
+
+        def __init__(self, gateway, options):
+            pass
+
+        @hookimpl
+        def chatgate_sign(self, sender):
+            Seal.count += 1
+            return [Prepend("Seal", f"{Seal.count} {sender}")] if Seal.count != 2 else 1 / 0
+
+    here = world(Seal)
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test", content=b"A: b\r\n\r\nx")
+    here.idle()
+    del ways.replies["far.test"]
+    here.forward(10)
+    until(lambda: Seal.count == 2)
+    here.idle()
+    assert ways.got == [], "what cannot be signed does not leave"
+    here.forward(40)
+    here.empty()
+    assert ways.got[0].content == b"Seal: 3 alice@example.org\r\nA: b\r\n\r\nx"
+
+
+def test_refused_for_now_it_is_tried_again_for_those_alone_and_later_each_time(world, ways, clock):
+    here = world(retry_seconds=("5", "20", "60"))
+    ways.replies["zoe@far.test"] = LATER
+    here.send("zoe@far.test", "yan@far.test")
+    waits = []
+    for _ in range(5):
+        here.idle()
+        (row,) = here.store.queue()
+        assert row.recipient == "zoe@far.test" and row.reply == LATER
+        waits.append(row.due - clock())
+        here.forward(waits[-1] + 0.01)
+        until(lambda before=row: here.store.queue()[0].attempts > before.attempts)
+    for wait, wanted in zip(waits, (5, 20, 60, 60, 60), strict=True):
+        assert 0.8 * wanted - 0.1 <= wait <= 1.2 * wanted
+    assert len(set(waits)) == 5, "by chance a little more or less"
+    del ways.replies["zoe@far.test"]
+    here.forward(80)
+    here.empty()
+    assert ways.recipients == ["yan@far.test", "zoe@far.test"]
+
+
+def test_a_schedule():
+    assert [Schedule([5, 20], lambda: 0.5).wait(n) for n in (0, 1, 2, 3, 99)] == [5, 5, 20, 20, 20]
+    assert Schedule([10], lambda: 0.0).wait(1) == 8 and 11.9 < Schedule([10], lambda: 1.0).wait(1) < 12.1
+
+
+def notices(here, name="alice"):
+    found = [email.message_from_bytes(content) for content in here.inbox(name)]
+    for one in found:
+        assert one.get_content_type() == "multipart/report" and one["From"].endswith("<mailer-daemon@example.org>")
+    return found
+
+
+def told(notice):
+    """(what is said to people, the blocks for programs, the header that is quoted)."""
+    words, status, original = notice.get_payload()
+    blocks = [dict(block.items()) for block in status.get_payload() if block.keys()]
+    return words.get_payload(), blocks[1:], email.message_from_string(original.get_payload())
+
+
+def test_refused_for_good_the_sender_hears_it_in_one_notice_for_all(world, ways):
+    here = world()
+    ways.replies["zoe@far.test"] = NOBODY
+    ways.replies["other.test"] = Reply(550, "5.7.1", "we do not like you")
+    here.send("zoe@far.test", "yan@far.test", "xi@other.test", "wu@other.test")
+    here.empty()
+    (notice,) = notices(here)
+    words, blocks, original = told(notice)
+    assert original["Message-ID"] == "<1@x>" and ways.recipients == ["yan@far.test"]
+    assert "zoe@far.test: mx.far.test: nobody" in words and "Check that the address is right." in words
+    assert "xi@other.test: the server mx.other.test says: we do not like you" in words
+    assert "yan" not in words and "All others" not in words
+    by = {block["Final-Recipient"]: block for block in blocks}
+    assert by.keys() == {"rfc822; zoe@far.test", "rfc822; xi@other.test", "rfc822; wu@other.test"}
+    assert by["rfc822; wu@other.test"] | {"Final-Recipient": ""} == {
+        "Final-Recipient": "",
+        "Action": "failed",
+        "Status": "5.7.1",
+        "Remote-MTA": "dns; mx.other.test",
+        "Diagnostic-Code": "smtp; 550 5.7.1 we do not like you",
+    }
+
+
+def test_of_a_notice_nobody_is_told_that_it_did_not_arrive(world, ways):
+    here = world()
+    ways.replies["far.test"] = NOBODY
+    here.send("zoe@far.test", sender="")
+    here.empty()
+    assert here.inbox() == []
+
+
+def test_a_sender_that_is_gone_is_not_told(world, ways):
+    here = world()
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test")
+    here.idle()
+    here.store.delete_account(here.account().id)
+    ways.replies["far.test"] = NOBODY
+    here.forward(10)
+    here.empty()
+
+
+def test_a_full_mailbox_gets_the_notice(world, ways):
+    here = world(maildb={"quota_messages": 1})
+    ways.replies["far.test"] = NOBODY
+    box = here.store.mailbox(here.account().id, "INBOX").id
+    from chatgate.api import Delivery
+
+    here.store.store(b"x", [Delivery("", box, here.account().id)])
+    here.send("zoe@far.test")
+    here.empty()
+    assert len(here.inbox()) == 2
+
+
+def test_too_old_it_is_given_up_with_the_last_answer(world, ways, clock):
+    here = world(maildb={"queue_days": 2.0})
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test")
+    here.idle()
+    tries = 0
+    while here.store.count_queue() and tries < 500:  # 4xx for two days
+        tries += 1
+        here.forward(max(0.0, here.store.next_due() - clock()) + 0.01)
+        until(lambda before=ways.tried["far.test"]: ways.tried["far.test"] > before or not here.store.count_queue())
+        here.idle() if here.store.count_queue() else None
+    assert 40 < ways.tried["far.test"] < 70
+    words, (block,), _ = told(notices(here)[0])
+    assert block["Status"] == "5.4.7" and "2.0 days: mx.far.test: come again" in words
+
+
+def test_what_is_denied_or_held_by_now(world, ways, tmp_path):
+    here = world(peers=("bad.test deny=not there", "slow.test hold"))
+    here.send("zoe@bad.test", "yan@slow.test", "xi@far.test")
+    until(lambda: here.store.count_queue() == 1 and here.inbox())
+    assert ways.recipients == ["xi@far.test"] and "not there" in told(notices(here)[0])[0]
+    here.idle()
+    here.forward(301)
+    until(lambda: here.store.queue()[0].attempts == 2)
+    assert ways.recipients == ["xi@far.test"]
+
+
+def test_a_dead_domain_is_not_claimed_again_and_again_and_the_living_do_not_wait(world, ways, clock):
+    """Ten thousand for a dead domain, then one for each of five hundred living ones."""
+    here = world(maildb={"queue_rows_per_account": 20_000})
+    ways.down["dead.test"] = clock() + 600
+    gate = ways.gates["dead.test"] = Event()
+    for number in range(10):
+        here.send(*(f"{number}-{n}@dead.test" for n in range(1000)), trace=f"dead{number}")
+    here.send(*(f"zoe@living{n}.test" for n in range(500)), sender="bob")
+    claims = []
+    claim = here.store.claim
+    here.store.claim = lambda *args: claims.append(claim(*args)) or claims[-1]
+    until(lambda: len(ways.got) == 500)
+    assert ways.tried["dead.test"] == 1, "one slot"
+    assert len(here.courier.dispatcher.taken) <= 500
+    gate.set()
+    here.idle()
+    assert here.store.count_queue() == 10_000 and {row.due for row in here.store.queue()} == {ways.down["dead.test"]}
+    assert ways.tried["dead.test"] <= 2
+    assert sum(row.domain == "dead.test" for rows in claims for row in rows) < 1000, "the rest was put off unclaimed"
+    here.forward(601)
+    here.empty()
+    assert len(ways.recipients) == 10_500 and here.inbox() == []
+
+
+def test_who_has_sent_much_holds_up_nobody_else(world, ways, clock):
+    here = world(waiting_per_account=20, waiting_per_domain=10, messages_per_domain=1)
+    gate = ways.gates["far.test"] = Event()
+    for number in range(100):
+        here.send(f"zoe{number}@far.test")
+    until(lambda: len(here.courier.dispatcher.taken) >= 10)
+    here.send("bob1@far.test", "bob2@other.test", sender="bob")
+    gate.set()
+    here.empty()
+    order = ways.recipients
+    assert order.index("bob2@other.test") < 25 and order.index("bob1@far.test") < 25
+    assert len(order) == 102
+
+
+def test_senders_take_turns_at_a_domain():
+    line = Line("far.test", 3)
+
+    def job(number, account):
+        fields = (number, number, account, "", f"{number}@far.test", "far.test", 1, 0.0, 9.0, 0.0)
+        return Job("far.test", (Queued(*fields),))
+
+    for number in range(4):
+        line.put(job(number, 1))
+    line.put(job(10, 2))
+    line.put(job(11, None))
+    assert line.full and [line.take().rows[0].id for _ in range(5)] == [0, 10, 11, 1, 2]
+    assert line.waiting == 1 and line.eased() and not line.eased() and line.take().rows[0].id == 3
+    assert line.take() is None
+
+
+def test_of_an_account_no_more_is_wanted_until_half_is_done():
+    eased = []
+    taken = Taken(4, lambda: eased.append(1))
+    rows = [Queued(n, n, 7, "", "z@far.test", "far.test", 1, 0.0, 9.0, 0.0) for n in range(4)]
+    assert all(taken.add(row) for row in rows) and taken.enough == {7} and not taken.add(rows[0]._replace(attempts=2))
+    assert taken.latest(rows[:1])[0].attempts == 2
+    taken.done(rows[:1])
+    assert taken.enough == {7} and not eased
+    taken.done(rows[:2])
+    assert taken.enough == set() and len(taken) == 2 and eased == [1]
+
+
+def test_domains_and_messages_at_once_are_bounded(world, ways, clock):
+    here = world(domains_at_once=3, messages_per_domain=2)
+    gates = [ways.gates.setdefault(f"d{n}.test", Event()) for n in range(6)]
+    for number in range(5):
+        here.send(*(f"z{number}@d{n}.test" for n in range(6)))
+    until(lambda: ways.now == 3)
+    for gate in gates:
+        gate.set()
+    while here.store.count_queue():
+        here.forward(3)
+        gevent.sleep(0.01)
+    assert 3 <= ways.most <= 6 and len(ways.recipients) == 30
+
+
+def test_a_lease_that_ends_while_it_is_handed_on_is_renewed(world, ways, clock):
+    here = world(lease_seconds=60)
+    gate = ways.gates["far.test"] = Event()
+    here.send("zoe@far.test")
+    until(lambda: ways.tried["far.test"])
+    for number in (2, 3):
+        here.forward(61)
+        until(lambda number=number: here.store.queue()[0].attempts == number)
+    ways.replies["far.test"] = LATER
+    gate.set()
+    here.idle()
+    (row,) = here.store.queue()
+    assert ways.tried["far.test"] == 1 and row.reply == LATER and row.due > clock()
+
+
+def test_a_store_that_fails_for_a_moment_loses_nothing(world, ways, clock, monkeypatch):
+    here = world(lease_seconds=60)
+    settle, fail = here.store.settle, [True]
+
+    def failing(rows, notice=None):
+        if fail:
+            fail.pop()
+            raise StoreUnavailable()
+        return settle(rows, notice)
+
+    monkeypatch.setattr(here.store, "settle", failing)
+    here.send("zoe@far.test")
+    until(lambda: not fail and not len(here.courier.dispatcher.taken))
+    assert here.store.count_queue() == 1
+    here.forward(61)
+    here.empty()
+    assert ways.recipients == ["zoe@far.test"] * 2, "SMTP leaves no choice: it was taken, and nobody could note it"
+
+
+def test_at_the_stop_what_is_under_way_ends_and_what_waits_is_let_go_of(world, ways, clock, gateway_factory):
+    here = world(messages_per_domain=1)
+    gate = ways.gates["far.test"] = Event()
+    for number in range(3):
+        here.send(f"zoe{number}@far.test")
+    until(lambda: len(here.courier.dispatcher.taken) == 3)
+    gevent.spawn_later(0.3, gate.set)
+    here.gateway.stop()
+    assert ways.recipients == ["zoe0@far.test"] and ways.closed
+    ways.gates.clear()
+    again = gateway_factory("tls", "maildb", plugin(clock, ways))
+    until(lambda: not again.store.count_queue())
+    assert sorted(ways.recipients) == ["zoe0@far.test", "zoe1@far.test", "zoe2@far.test"]
+
+
+def test_a_stop_does_not_wait_for_ever(world, ways):
+    here = world(core={"stop_seconds": 0.2})
+    ways.gates["far.test"] = Event()
+    here.send("zoe@far.test")
+    until(lambda: ways.tried["far.test"])
+    began = time.monotonic()
+    here.gateway.stop()
+    assert time.monotonic() - began < 60 and ways.now == 0, "cut off; its lease brings it back"
+
+
+def test_large_messages_are_in_memory_one_at_a_time(world, ways):
+    here = world(octets_at_once=1000)
+    gates = [ways.gates.setdefault(f"d{n}.test", Event()) for n in range(2)]
+    for n in range(2):
+        here.send(f"zoe@d{n}.test", content=b"A: b\r\n\r\n" + bytes(900))
+    until(lambda: ways.now == 1)
+    gevent.sleep(0.05)
+    assert ways.most == 1
+    for gate in gates:
+        gate.set()
+    here.empty()
+
+
+@pytest.mark.parametrize("bad", [("x",), (), ("0",), ("5", "-1")])
+def test_a_schedule_that_is_none_is_refused(bad):
+    from chatgate_courier.options import CourierOptions
+
+    with pytest.raises(ValueError, match="retry_seconds"):
+        CourierOptions(retry_seconds=bad)
+
+
+def test_the_fake_ways_are_ways(clock):
+    from chatgate_courier.sending.handing import Ways as Wanted
+
+    assert all(hasattr(Ways(clock), name) for name in ("deliver", "down_until", "close")) and Wanted
