@@ -33,7 +33,7 @@ PLUGINS = (
 )
 
 # And what a gateway that exchanges mail with other servers runs besides; one made with --local knows none.
-WITH_OTHERS = ("resolver", "dkim", "doctor")
+WITH_OTHERS = ("resolver", "dkim", "courier", "doctor")
 
 # --local: the port above 1024 that stands for each standard one.
 LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 993: 2993}
