@@ -178,7 +178,8 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
     def freeze(which: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, as_json: bool) -> None:
         """Keep rows from being tried until `thaw`.
 
-        With --domain alone, all mail for that domain waits, later mail too. What is too old is given up all the same, and its sender told.
+        With --domain alone, all mail for that domain waits, later mail too. What is too old is given up all the same,
+        and its sender told.
         """
         if domain and not (which or sender or everything):
             change(policies, _domain(domain), {"hold": True})
