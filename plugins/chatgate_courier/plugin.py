@@ -32,7 +32,7 @@ from chatgate_courier.routing import Routing
 from chatgate_courier.sending.dispatcher import Dispatcher
 from chatgate_courier.sending.handing import Handing, Ways
 from chatgate_courier.sending.schedule import Schedule
-from chatgate_courier.transport import Transports
+from chatgate_courier.transport import making
 
 if TYPE_CHECKING:
     import bottle
@@ -60,12 +60,15 @@ class Courier:
         self.routing = Routing(gateway.domains, self.policies, Networks(options.private_networks))
 
     @cached_property
-    def transports(self) -> Ways:
-        """First used when all plugins are made."""
+    def _made(self) -> tuple[Ways, list[Service]]:
+        """What hands mail on, and its services. First used when all plugins are made."""
         if self._given is not None:
-            return self._given
-        resolver, domains = self._gateway.hub.plugin("resolver").resolver, self._gateway.domains
-        return Transports(self._options, resolver, domains, self.policies.of, self.routing.reachable, self._clock)
+            return self._given, []
+        return making.make(self._gateway, self._options, self.policies.of, self.routing.reachable)
+
+    @property
+    def transports(self) -> Ways:
+        return self._made[0]
 
     @cached_property
     def dispatcher(self) -> Dispatcher:
@@ -94,7 +97,7 @@ class Courier:
     def chatgate_services(self) -> Sequence[Service]:
         self.policies.load()
         courier = Leased("courier", self._run, self.dispatcher.end, store=lambda: self._gateway.store)
-        return [self.outcomes.database, self.outcomes.service, courier]
+        return [*self._made[1], self.outcomes.database, self.outcomes.service, courier]
 
     def _run(self) -> None:
         try:
