@@ -54,6 +54,7 @@ def test_commands_named_in_the_pages_exist(page):
     from chatgate.cli import cli
 
     of_plugins = {"accounts", "dkim", "dns", "doctor", "ping", "push", "qr", "sweep", "invite", "turn"}
+    of_plugins |= {"peers", "queue", "trace"}
     for name in re.findall(r"^    (?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
         assert name in cli.commands or name in of_plugins, name
 
