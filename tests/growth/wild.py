@@ -10,6 +10,8 @@ from typing import Any
 import dns.message
 import dns.rrset
 from chatgate_courier.security import sts_policy
+from chatgate_courier.transport import https, replies
+from chatgate_courier.transport.wire import Broken, Wire
 from chatgate_dkim import record, signature, verifying
 from chatgate_dkim.message import Message
 from chatgate_dkim.tags import Malformed
@@ -346,6 +348,15 @@ HTTP_WORDS = [
     b"X-Forwarded-For: 192.0.2.1\r\n", b"GET /healthz HTTP/1.1\r\n\r\n", b"HTTP/1.1", b"POST /new ", b"0\r\n", b"\0",
     b"[::1],",
 ]  # fmt: skip
+OTHER_SEEDS = [
+    b"220 mx ESMTP\r\n250-mx\r\n250-SIZE 1\r\n250 STARTTLS\r\n354 go\r\n250 2.0.0 OK\r\n",
+    b"HTTP/1.1 207 Multi\r\nContent-Length: 14\r\nX-MAIL-STATUS: each\r\n\r\n250 OK\r\n550 no",
+    b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\n250\r\n0\r\nA: b\r\n\r\n",
+]
+OTHER_WORDS = [
+    b"250-a\r\n", b"250 a\r\n", b"2.0.0 ", b" ", b"\r\n", b"\n", b"\r", b"a", b"-", b"HTTP/1.1 100 a\r\n\r\n",
+    b"a: b\r\n", b"1\r\na\r\n", b"0", b";", b":", b"\0", b"\xff", b"Content-Length: 9\r\n",
+]  # fmt: skip
 
 
 def populate(gateway: Gateway) -> None:
@@ -362,6 +373,22 @@ def populate(gateway: Gateway) -> None:
             number - 1,
         )
         gateway.store.store(header, [Delivery(ALICE, inbox.id, account.id)])
+
+
+def other_servers(data: bytes) -> None:
+    """All that it says, as replies of SMTP and as answers to a POST."""
+    for most in (7, 1 << 30):
+        for reading in (replies.read, https.read):
+            wire = Wire(Line(data, most), 60.0)
+            try:
+                while True:
+                    said = reading(wire)
+                    if isinstance(said, https.Response):
+                        https.judge(said, ["a@b.c", "d@b.c"], 60.0)
+                    else:
+                        said.reply()
+            except Broken:
+                pass
 
 
 def prey(gateway: Gateway) -> dict[str, Prey]:
@@ -406,5 +433,6 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "policies of MTA-STS": Prey(sts, STS_SEEDS, STS_WORDS),
         "answers of nameservers": Prey(answers, [dns_answer()], DNS_WORDS),
         "http": Prey(http(gateway), HTTP_SEEDS, HTTP_WORDS, 3500),
+        "other servers": Prey(other_servers, OTHER_SEEDS, OTHER_WORDS),
         "threads": Prey(threading, [b"clrsuv"], [b"c", b"l", b"r", b"s", b"t", b"u", b"v", b"x", b"y", b"n"], 250),
     }

@@ -237,6 +237,10 @@ class Delivery:
         connection = self._open(way, host, port, trust, key)
         try:
             answers = connection.send(self._message.mail.sender, recipients, self._body, self._tell)
+        except Failed as error:
+            connection.close()
+            self._say(Step(error.step, False, error.reply.text, error.advice))
+            raise
         except BaseException:
             connection.close()
             raise

@@ -19,6 +19,8 @@ _LONGEST = 8192  # octets of a line of an answer
 _MOST_FIELDS = 100
 _MOST_INTERIM = 10
 _MOST_BODY = 65536
+_SMALL = 16384  # octets of a body that is sent together with the header
+_LAST_WORDS = 5.0  # seconds for what a server had to say that closed the connection while it got a message
 _AT_ONCE = 90  # recipients of a request: many servers take 100 fields of a header
 _STATUS = re.compile(rb"HTTP/1\.([01]) ([1-5][0-9][0-9])(?: .*)?", re.DOTALL)
 _CHUNK = re.compile(rb"([0-9a-fA-F]{1,7})[ \t]*(?:;.*)?", re.DOTALL)
@@ -95,13 +97,7 @@ class HttpsConnection:
         head = "".join(lines).encode()
         self.sent += 1
         try:
-            if len(octets) < 16384:
-                self.wire.send(head + octets)
-            else:
-                self.wire.send(head)
-                self.wire.send(octets)
-            self.wire.wait(self._options.https_seconds)
-            response = read(self.wire)
+            response = self._ask(head, octets)
         except Broken as error:
             reply = Reply(451, "4.4.2", f"{self.host} {error} at POST")
             raise Failed(
@@ -118,6 +114,21 @@ class HttpsConnection:
                 fault=False,
             )
         return answers
+
+    def _ask(self, head: bytes, octets: bytes) -> Response:
+        try:
+            if len(octets) < _SMALL:
+                self.wire.send(head + octets)
+            else:
+                self.wire.send(head)
+                self.wire.send(octets)
+        except Broken:
+            # Many servers refuse what is too large as soon as they see its length, and close the connection.
+            self._leaving = True
+            self.wire.wait(_LAST_WORDS)
+            return read(self.wire)
+        self.wire.wait(self._options.https_seconds)
+        return read(self.wire)
 
 
 def read(wire: Wire) -> Response:

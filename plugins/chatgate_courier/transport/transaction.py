@@ -46,7 +46,7 @@ class Transaction:
         said = self._next("MAIL")
         if said.code != 250:
             if said.code == 421:
-                raise Failed("MAIL", said.reply(), fault=False)
+                raise Failed("MAIL", said.reply(), advice(said.reply()), fault=False)
             self._told("MAIL", said)
             refusal = self._dialogue.refusal(said)
             if self._dialogue.pipelining:
@@ -80,7 +80,8 @@ class Transaction:
         else:
             self._commands = [*reset, *commands]
         if reset and (said := self._next("MAIL")).code != 250:
-            raise Failed("MAIL", dialogue.refusal(said), fault=False)
+            refusal = dialogue.refusal(said)
+            raise Failed("MAIL", refusal, advice(refusal), fault=False)
         dialogue.begun = True
 
     def _next(self, step: str) -> Said:
@@ -138,7 +139,9 @@ class Transaction:
             if (last := self._last_words()) is not None:
                 return last, False
             reply = Reply(451, "4.4.2", f"{dialogue.host} {error} while it got the message")
-            raise Failed("DATA", reply, slow=isinstance(error, Slow)) from None
+            raise Failed(
+                "DATA", reply, "It may be overloaded, or no mail server", slow=isinstance(error, Slow)
+            ) from None
         return (said.reply() if 200 <= said.code < 300 else dialogue.refusal(said)), False
 
     def _last_words(self) -> Reply | None:

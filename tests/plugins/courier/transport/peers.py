@@ -199,8 +199,10 @@ class Mx:
 
 class Web:
     """An HTTPS server. requests: (connection, head, body) of each. `answer`: octets for each request, or a function of
-    (socket, head, body) that returns octets, None for silence.
+    (socket, head, body) that returns octets, None for silence. early: said as soon as the head is there, then it ends.
     """
+
+    early = b""
 
     def __init__(self, context: Any, address: str = "127.0.0.1", port: int = 0) -> None:
         self.context, self.requests, self.connections = context, list[tuple[int, str, bytes]](), 0
@@ -226,6 +228,9 @@ class Web:
                     buffer += more
                 head, _, buffer = buffer.partition(b"\r\n\r\n")
                 text = head.decode()
+                if self.early:
+                    sock.sendall(self.early)
+                    return
                 length = int(text.partition("Content-Length: ")[2].partition("\r\n")[0])
                 while len(buffer) < length:
                     more = sock.recv(65536)
@@ -288,6 +293,8 @@ class World:
         self.policies: dict[str, Policy] = {}
         self.domains = Domains(Domain("example.org", "mx.example.org"))
         self.now = 1_000_000.0
+        self.sts: Any = None
+        self.dane: Any = None
         self._made: Transports | None = None
         self._servers: list[Mx | Web] = []
 
@@ -300,6 +307,8 @@ class World:
                 self.domains,
                 lambda domain: self.policies.get(domain, PLAIN),
                 lambda address: True,
+                sts=self.sts,
+                dane=self.dane,
                 clock=lambda: self.now,
             )
         return self._made
