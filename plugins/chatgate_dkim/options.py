@@ -16,7 +16,8 @@ class DkimOptions:
     min_rsa_bits: int = option(1024, "Bits an RSA key of another domain must have, 1024 at least.")
     clock_skew_seconds: float = option(300.0, "Seconds that the clock of another server may be wrong.")
     max_signatures: int = option(
-        5, "Signatures of the author's domain that are looked at in one message. Each may cost a question to the DNS."
+        5,
+        "Signatures of the author's domain that are looked at in one message. Each may cost two questions to the DNS.",
     )
     max_header: int = option(MAX_HEADER, "Octets the header of a message from another server may have.")
     dns_seconds: float = option(30.0, "Seconds the DNS may take for the keys of a message; then it is refused for now.")

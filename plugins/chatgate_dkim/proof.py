@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, Protocol
 
 import gevent
-from chatgate_resolver import Absent, NoSuchName, Trouble
+from chatgate_resolver import Absent, Answer, NoSuchName, Trouble
 
 from chatgate_dkim import record, signature
 from chatgate_dkim.message import Message
@@ -25,7 +25,7 @@ _MOST_REMEMBERED = 10_000
 class Resolver(Protocol):
     """What is asked of the resolver."""
 
-    def txt(self, name: str, fresh: bool = False) -> Any: ...
+    def txt(self, name: str, fresh: bool = False) -> Answer[bytes]: ...
 
 
 class Proof(NamedTuple):
@@ -53,6 +53,7 @@ class Prover:
         """clock: Unix seconds, which signatures name. steady: seconds without jumps."""
         self._options, self._resolver, self._clock, self._steady = options, resolver, clock, steady
         self._asked_again: OrderedDict[str, float] = OrderedDict()  # when, by domain
+        self._asking: set[str] = set()
 
     def prove(self, message: Message, author: str) -> Proof:
         """author: the domain in From. Asks the DNS, and waits for it as long as `dns_seconds`."""
@@ -91,17 +92,18 @@ class Prover:
                 return f"{claim.record}: the body was changed after it was signed"
         except Malformed as error:
             return f"the signature: {error}"
-        problem = self._with_key(message, claim, fresh=False)
-        if problem and self._may_ask_again(claim.domain):
-            problem = self._with_key(message, claim, fresh=True)  # the domain may have a new key under the old name
-        return problem
-
-    def _with_key(self, message: Message, claim: Signature, fresh: bool) -> str:
         try:
-            texts = self._resolver.txt(claim.record, fresh).values
+            texts = self._resolver.txt(claim.record).values
+            problem = self._unlike(message, claim, texts)
+            if problem and (anew := self._anew(claim)) != texts:
+                problem = self._unlike(message, claim, anew)
         except Absent as error:
             missing = "does not exist in the DNS" if isinstance(error, NoSuchName) else "has no TXT record"
             return f"{claim.record} {missing}"
+        return problem
+
+    def _unlike(self, message: Message, claim: Signature, texts: Sequence[bytes]) -> str:
+        """Why the signature is not made with the key in these records; "" if it is."""
         problem = ""
         for text in texts[:_MOST_RECORDS]:
             try:
@@ -114,6 +116,19 @@ class Prover:
                 return ""
             problem = f"{claim.record} {unfit}" if unfit else f"{claim.record}: the signature does not match this key"
         return problem
+
+    def _anew(self, claim: Signature) -> Sequence[bytes]:
+        """The records as they are now, as the domain may have a new key under the old name. Who comes while they are
+        asked for waits for the same answer; who comes later has it from the resolver's memory.
+        """
+        name = claim.record
+        if name not in self._asking and not self._may_ask_again(claim.domain):
+            return self._resolver.txt(name).values
+        self._asking.add(name)
+        try:
+            return self._resolver.txt(name, True).values
+        finally:
+            self._asking.discard(name)
 
     def _may_ask_again(self, domain: str) -> bool:
         """Once in a while for each domain, so that nobody can make us ask as often as they send."""
