@@ -1,15 +1,19 @@
-"""aiosmtpd's command loop on a Stream: replies, limits, greeting, STARTTLS and the commands without mail data."""
+"""aiosmtpd's command loop on a Stream: replies, limits, greeting, STARTTLS. AUTH and mail have parts of their own."""
 
 from __future__ import annotations
 
 import logging
 import re
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from aiosmtpd import smtp
 
 from chatgate.api import UNAVAILABLE, Domain, Reply, Session, raised_at
 from chatgate_smtp.driver import BadLine, Goodbye, Stream
+from chatgate_smtp.login import Login
+from chatgate_smtp.replies import ENHANCED, line
+from chatgate_smtp.transaction import Transaction
 
 if TYPE_CHECKING:
     from chatgate_smtp.plugin import Smtp
@@ -18,25 +22,6 @@ log = logging.getLogger("chatgate.smtp")
 
 # aiosmtpd writes peers, addresses, passwords and message lines to its log.
 logging.getLogger("mail.log").disabled = True
-
-# Its own replies, with enhanced status codes (RFC 2034).
-_ENHANCED = {
-    "250 OK": "250 2.0.0 OK",
-    "500 Error: bad syntax": "500 5.5.2 Syntax error",
-    "500 Error: command 'AUTH' not recognized": "503 5.5.1 Send EHLO first",
-    "501 Not enough value": "501 5.5.4 Syntax: AUTH mechanism",
-    "501 Too many values": "501 5.5.4 Syntax: AUTH mechanism [initial-response]",
-    "502 EXPN not implemented": "502 5.5.1 EXPN not implemented",
-    "501 Syntax: RSET": "501 5.5.4 Syntax: RSET",
-    "503 Already authenticated": "503 5.5.1 Already logged in",
-    "503 Error: send EHLO first": "503 5.5.1 Send EHLO first",
-    "503 Error: send HELO first": "503 5.5.1 Send HELO or EHLO first",
-    "530 Must issue a STARTTLS command first": "530 5.7.0 Must issue a STARTTLS command first",
-    "530 5.7.0 Authentication required": "530 5.7.0 Log in first",
-}
-
-# Delta Chat's servers have all said "523 Encryption Needed: Invalid Unencrypted Mail", word for word.
-_BARE = frozenset({523})
 
 _CLIENT_NAME = re.compile(r"[!-~]{1,255}")
 
@@ -76,7 +61,7 @@ class _Commands:
             protocol.commands += 1
             if protocol.commands > protocol.options.max_commands_per_message:
                 raise Goodbye("421 4.7.0 Too many commands without a message")
-        return getattr(protocol, protocol.methods.get(command, "unknown"))
+        return _METHODS.get(command, _UNKNOWN)(protocol)
 
 
 class Dialogue(smtp.SMTP):
@@ -85,6 +70,9 @@ class Dialogue(smtp.SMTP):
 
     The attributes of this class are what the constructor would have set; `_handle_client`, the command loop, uses
     them. Read the source of a new version of aiosmtpd before moving the pin.
+
+    One object for each connection. login, transaction: the parts that carry out AUTH, and MAIL, RCPT and DATA.
+    commands, errors: how many since the last message.
     """
 
     __ident__ = "ESMTP"
@@ -94,17 +82,16 @@ class Dialogue(smtp.SMTP):
     command_size_limits = _CommandSizes()
     command_size_limit = _ANY_SIZE
     require_starttls = True
-    # The commands, with the names of the methods that carry them out.
-    methods: dict[str, str] = {}
+    envelope = None  # that of a message is the transaction's
+    # The prompts of LOGIN that every client knows.
+    AuthLoginUsernameChallenge = "Username:"
+    AuthLoginPasswordChallenge = "Password:"
     _proxy_timeout = None
     _tls_handshake_okay = True
     _enforce_call_limit = False
     _decode_data = False
     _auth_require_tls = True
     _handle_hooks: dict[str, Any] = {}
-
-    def __init_subclass__(cls) -> None:
-        cls.methods = {name[5:]: name for name in dir(cls) if name.startswith("smtp_")}
 
     def __init__(self, plugin: Smtp, session: Session, stream: Stream) -> None:
         self.plugin, self.options, self.hub = plugin, plugin.options, plugin.gateway.hub
@@ -118,8 +105,15 @@ class Dialogue(smtp.SMTP):
         self._auth_required = self.submits
         self.commands = 0
         self.errors = 0
-        self.login_failures = 0
-        self.recipients_asked = 0
+        self.login = Login(self)
+        self.transaction = Transaction(self, plugin.receiving, plugin.rate)
+
+    def end(self) -> None:
+        """The connection is over. Its memory is freed now, not when Python's garbage collector finds that the parts
+        know the dialogue.
+        """
+        self.transaction.end()
+        del self.login, self.transaction
 
     @property
     def domain(self) -> Domain:
@@ -138,12 +132,26 @@ class Dialogue(smtp.SMTP):
     def _smtp_methods(self) -> Any:  # type: ignore[override]
         return _Commands(self)
 
+    @property
+    def _auth_methods(self) -> Any:  # type: ignore[override]  # aiosmtpd makes a table for each session
+        return {
+            "PLAIN": smtp._AuthMechAttr(self.login.plain, True),
+            "LOGIN": smtp._AuthMechAttr(self.auth_LOGIN, True),
+        }
+
+    def _authenticate(self, mechanism: str, auth_data: Any) -> smtp.AuthResult:
+        return self.login.authenticate(mechanism, auth_data)
+
+    def _create_envelope(self) -> Any:
+        """aiosmtpd calls this when a transaction ends without a message."""
+        self.transaction.end()
+
     # ------------------------------------------------------------------------------------------ replies
 
     async def push(self, status: str | bytes, counts: bool = True) -> None:
         """Every reply goes through here. The client is cut off after too many refusals that count as errors."""
         if isinstance(status, str):
-            status = _ENHANCED.get(status, status).encode("ascii", "replace")
+            status = ENHANCED.get(status, status).encode("ascii", "replace")
         self._writer.write(status + b"\r\n")
         if counts and status[:1] >= b"4" and self.transport is not None:
             self.errors += 1
@@ -206,7 +214,7 @@ class Dialogue(smtp.SMTP):
         await self.push("252 2.0.0 Cannot verify, but will take mail and try to deliver it")
 
     async def smtp_HELP(self, arg: str | None) -> None:
-        await self.push("214 2.0.0 Commands: " + " ".join(sorted(self.methods)))
+        await self.push("214 2.0.0 Commands: " + " ".join(sorted(_METHODS)))
 
     async def smtp_QUIT(self, arg: str | None) -> None:
         if arg:
@@ -216,11 +224,11 @@ class Dialogue(smtp.SMTP):
         self.transport = None
 
 
-def line(reply: Reply) -> str:
-    """A Reply as one line of SMTP. A text that is not printable ASCII is left out: it could break out of its line."""
-    text = reply.text
-    if not text.isascii() or not text.isprintable():
-        text = ""
-    if reply.code in _BARE:
-        return f"{reply.code} {text[:500]}"
-    return f"{reply.code} {reply.status} {text[:500]}".rstrip()
+# The commands, and where the methods are that carry them out.
+_METHODS = {name[5:]: attrgetter(name) for name in dir(Dialogue) if name.startswith("smtp_")} | {
+    "AUTH": attrgetter("login.begin"),
+    "MAIL": attrgetter("transaction.mail"),
+    "RCPT": attrgetter("transaction.rcpt"),
+    "DATA": attrgetter("transaction.data"),
+}
+_UNKNOWN = attrgetter("unknown")

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import binascii
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aiosmtpd import smtp
 
 from chatgate.api import Account, Credentials, Reply, login_refusal, shown_address
-from chatgate_smtp.dialogue import Dialogue, line
 from chatgate_smtp.driver import Goodbye
+from chatgate_smtp.replies import line
+
+if TYPE_CHECKING:
+    from chatgate_smtp.dialogue import Dialogue
 
 log = logging.getLogger("chatgate.smtp")
 
@@ -19,81 +22,76 @@ WRONG_PASSWORD = Reply(535, "5.7.8", "Wrong address or password")
 FOR_ANOTHER = Reply(535, "5.7.8", "Acting for another account is not possible")
 
 
-class Login(Dialogue):
-    """aiosmtpd parses the mechanisms; the plugins decide who may log in."""
+class Login:
+    """aiosmtpd parses the mechanisms; the plugins decide who may log in. failures: on this connection."""
 
-    # The prompts of LOGIN that every client knows.
-    AuthLoginUsernameChallenge = "Username:"
-    AuthLoginPasswordChallenge = "Password:"
+    def __init__(self, dialogue: Dialogue) -> None:
+        self._dialogue = dialogue
+        self.failures = 0
 
-    @property
-    def _auth_methods(self) -> Any:  # type: ignore[override]  # aiosmtpd makes a table for each session
-        return {
-            "PLAIN": smtp._AuthMechAttr(self.auth_PLAIN, True),
-            "LOGIN": smtp._AuthMechAttr(self.auth_LOGIN, True),
-        }
-
-    async def smtp_AUTH(self, arg: str | None) -> None:
+    async def begin(self, arg: str | None) -> None:
         """PLAIN and LOGIN, parsed by aiosmtpd, which only recognises mechanisms in capitals."""
-        if not self.submits:
-            await self.push("502 5.5.1 No logins here, use port 465 or 587")
+        dialogue = self._dialogue
+        if not dialogue.submits:
+            await dialogue.push("502 5.5.1 No logins here, use port 465 or 587")
             return
-        if self.login_failures >= self.options.max_login_failures:
+        if self.failures >= dialogue.options.max_login_failures:
             raise Goodbye("421 4.7.0 Too many failed logins")
         mechanism, blank, initial = (arg or "").partition(" ")
-        await super().smtp_AUTH(mechanism.upper() + blank + initial)
+        await dialogue.smtp_AUTH(mechanism.upper() + blank + initial)
 
-    async def auth_PLAIN(self, _: Any, args: list[str]) -> smtp.AuthResult:
+    async def plain(self, _: Any, args: list[str]) -> smtp.AuthResult:
         """aiosmtpd's own method drops the authorization identity: a client that asks to act for somebody else would
         act for itself without knowing it (RFC 4616 §2).
         """
         done = smtp.AuthResult(success=False)  # the client has had its reply
-        response: Any = await self.challenge_auth("") if len(args) == 1 else _decoded(args[1])
+        dialogue = self._dialogue
+        response: Any = await dialogue.challenge_auth("") if len(args) == 1 else _decoded(args[1])
         if response is smtp.MISSING:
             return done
         if response is None:
-            await self.push("501 5.5.2 Can't decode base64")
+            await dialogue.push("501 5.5.2 Can't decode base64")
             return done
         try:
             identity, login, password = response.split(b"\0")
         except ValueError:
-            await self.push("501 5.5.2 Can't split auth value")
+            await dialogue.push("501 5.5.2 Can't split auth value")
             return done
         if identity and identity.lower() != login.lower():
-            self.login_failures += 1
-            await self.say(FOR_ANOTHER)
+            self.failures += 1
+            await dialogue.say(FOR_ANOTHER)
             return done
-        return self._authenticate("PLAIN", smtp.LoginPassword(login, password))
+        return self.authenticate("PLAIN", smtp.LoginPassword(login, password))
 
-    def _authenticate(self, mechanism: str, auth_data: Any) -> smtp.AuthResult:
+    def authenticate(self, mechanism: str, auth_data: Any) -> smtp.AuthResult:
         reply = self._log_in(mechanism, auth_data)
         if reply is None:
             return smtp.AuthResult(success=True, message="235 2.7.0 Logged in")
-        log.info("login refused session=%s code=%d", self.client.id, reply.code)
-        log.debug(
-            "login refused session=%s address=%s", self.client.id, shown_address(auth_data.login.decode("latin-1"))
-        )
+        session = self._dialogue.client.id
+        log.info("login refused session=%s code=%d", session, reply.code)
+        log.debug("login refused session=%s address=%s", session, shown_address(auth_data.login.decode("latin-1")))
         return smtp.AuthResult(success=False, handled=False, message=line(reply))
 
     def _log_in(self, mechanism: str, login: smtp.LoginPassword) -> Reply | None:
         """None when logged in. A temporary failure does not count as a failed login, and gets the code of RFC 4954."""
         answer: Any = None
+        session, stream, hub = self._dialogue.client, self._dialogue.stream, self._dialogue.hub
         try:
             credentials = Credentials(login.login.decode(), login.password.decode(), mechanism)
         except UnicodeDecodeError:
             pass
         else:
-            self.stream.flush()
-            answer = self.hub.authenticate(session=self.client, credentials=credentials)
+            stream.flush()
+            answer = hub.authenticate(session=session, credentials=credentials)
         if isinstance(answer, Account):
-            self.client.account = answer
-            self.stream.login_deadline = None
-            self.hub.logged_in(session=self.client, account=answer)
+            session.account = answer
+            stream.login_deadline = None
+            hub.logged_in(session=session, account=answer)
             return None
         refusal = login_refusal(answer)
         if refusal is not None and refusal.temporary:
             return Reply(454, "4.7.0", refusal.text)
-        self.login_failures += 1
+        self.failures += 1
         return Reply(535, refusal.enhanced or "5.7.8", refusal.text) if refusal is not None else WRONG_PASSWORD
 
 

@@ -23,12 +23,12 @@ from chatgate.api import (
     hookimpl,
     service_records,
 )
-from chatgate_smtp.dialogue import line
+from chatgate_smtp.dialogue import Dialogue
 from chatgate_smtp.driver import Stream, run
 from chatgate_smtp.options import SmtpOptions
-from chatgate_smtp.protocol import Protocol
 from chatgate_smtp.rate import Rate
 from chatgate_smtp.receiving import Receiving
+from chatgate_smtp.replies import line
 from chatgate_smtp.sizes import Sizes
 
 # The driver uses private members of this version; setup.py pins the same one.
@@ -105,11 +105,11 @@ class Smtp:
                 stream.write(line(Reply(421 if answer.temporary else 554, answer.enhanced, answer.text)).encode())
                 stream.write(b"\r\n")
             else:
-                protocol = Protocol(self, session, stream)
+                dialogue = Dialogue(self, session, stream)
                 try:
-                    run(protocol._handle_client())
+                    run(dialogue._handle_client())
                 finally:
-                    protocol.end_transaction()
+                    dialogue.end()
             stream.flush()
         except ConnectionResetError:
             pass

@@ -17,8 +17,8 @@ from chatgate.api import (
     valid_address,
 )
 from chatgate_smtp.data import TOO_BIG, Data
-from chatgate_smtp.dialogue import line
 from chatgate_smtp.options import SmtpOptions
+from chatgate_smtp.replies import line
 from chatgate_smtp.sizes import Sizes
 
 log = logging.getLogger("chatgate.smtp")

@@ -4,7 +4,7 @@ import base64
 import re
 
 import pytest
-from chatgate_smtp.dialogue import line
+from chatgate_smtp.replies import line
 from smtp_wire import ALICE, BOB, PASSWORD, Wire, plain
 
 from chatgate.api import Reply
