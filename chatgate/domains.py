@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_LONGEST_HOST = 255  # characters of a name in the DNS (RFC 1035 §2.3.4); a client may send kilobytes of dots
+
 
 class Domain:
     """One mail domain, with the options that are set for it alone.
@@ -80,6 +82,8 @@ class Domains:
         """The domain that clients mean when they connect to this host: its name, a name below that (such as www. or
         mta-sts.), or an IP address. None if there is none.
         """
+        if len(host) > _LONGEST_HOST:
+            return None
         name = host.lower().removesuffix(".")
         if found := self._hosts.get(name):
             return found

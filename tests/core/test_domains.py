@@ -139,6 +139,7 @@ DOMAINS = Domains(
         (".", None),
         ("..", None),
         ("\0" * 300, None),
+        ("." * 300 + "b.example", None),
     ],
 )
 def test_the_domain_of_a_host(host, name):

@@ -16,7 +16,7 @@ from chatgate.testing import config  # noqa: E402
 
 @pytest.fixture(scope="module")
 def gateway(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Gateway]:
-    plugins = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site")
+    plugins = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "courier")
     made = Gateway(config(tmp_path_factory.mktemp("growth"), *plugins, **wild.SETTINGS))
     made.start()
     wild.populate(made)

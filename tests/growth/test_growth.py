@@ -35,6 +35,7 @@ TIME = {
     "policies of MTA-STS": 400,
     "answers of nameservers": 60,
     "http": 250,
+    "mxdeliv": 250,
     "threads": 30,
 }
 MEMORY = {"dkim": 40, "messages from elsewhere": 50, "imap lists": 60, "imap searches": 40, "smtp": 12, "http": 20}

@@ -148,6 +148,12 @@ def http(gateway: Gateway) -> Callable[[bytes], None]:
     return lambda data: handle(Session("http", "", tls=False), Line(data))
 
 
+def mxdeliv(gateway: Gateway) -> Callable[[bytes], None]:
+    """As if it came by HTTPS. A growing header must not be too long for the fields that are read from it."""
+    handle = next(service for service in gateway.services if service.name == "http")._handle
+    return lambda data: handle(Session("http", "", tls=True), Line(data))
+
+
 def proxy(data: bytes) -> None:
     try:
         read_proxy_header(Line(data))
@@ -357,6 +363,14 @@ OTHER_WORDS = [
     b"250-a\r\n", b"250 a\r\n", b"2.0.0 ", b" ", b"\r\n", b"\n", b"\r", b"a", b"-", b"HTTP/1.1 100 a\r\n\r\n",
     b"a: b\r\n", b"1\r\na\r\n", b"0", b";", b":", b"\0", b"\xff", b"Content-Length: 9\r\n",
 ]  # fmt: skip
+MXDELIV_SEEDS = [
+    (b"POST /mxdeliv HTTP/1.1\r\nHost: a\r\nX-MAIL-FROM: <a@b.c>\r\nX-MAIL-TO: alice@example.org, b@c.d\r\n"
+     b"X-MAIL-TO: <a@example.org>\r\nX-MAIL-STATUS: each\r\nContent-Length: 14\r\n\r\nA: b\r\n\r\n..x\r\n"),
+]  # fmt: skip
+MXDELIV_WORDS = [
+    b"X-MAIL-TO: a@example.org\r\n", b",a@example.org", b",", b"<", b">", b"@", b".", b" ", b"a", b"\r\n", b"\r\n.",
+    b"[", b"]", b"X-MAIL-FROM: a@b.c\r\n", b"\xff", b"+",
+]  # fmt: skip
 
 
 def populate(gateway: Gateway) -> None:
@@ -434,5 +448,6 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "answers of nameservers": Prey(answers, [dns_answer()], DNS_WORDS),
         "http": Prey(http(gateway), HTTP_SEEDS, HTTP_WORDS, 3500),
         "other servers": Prey(other_servers, OTHER_SEEDS, OTHER_WORDS),
+        "mxdeliv": Prey(mxdeliv(gateway), MXDELIV_SEEDS, MXDELIV_WORDS, 3500),
         "threads": Prey(threading, [b"clrsuv"], [b"c", b"l", b"r", b"s", b"t", b"u", b"v", b"x", b"y", b"n"], 250),
     }

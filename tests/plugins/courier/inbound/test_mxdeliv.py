@@ -4,6 +4,9 @@ import http.client
 
 import gevent
 import pytest
+from chatgate_courier.transport.https import HttpsConnection
+from chatgate_courier.transport.message import body
+from chatgate_courier.transport.options import TransportOptions
 
 from chatgate.api import NewAccount, Reply, hookimpl
 from chatgate.testing import SHIPPED, client_tls, imap_client, new_login, pgp_message, port, until
@@ -317,3 +320,24 @@ def test_a_hundred_recipients_fit_into_one_request(gateway):
     door = Mxdeliv(gateway)
     to = [f"nobody{number:03}@example.org" for number in range(200)]
     assert all(answer.startswith("550 5.1.1 ") for answer in door(ALICE, to, b"x\r\n"))
+
+
+@pytest.mark.parametrize("address", ["bob@[127.0.0.4]", "bob@127.0.0.4", "<Bob@[127.0.0.4]>"])
+def test_a_domain_that_is_an_ip_address(gateway_factory, address):
+    gateway = gateway_factory(*SHIPPED, "courier", domain="[127.0.0.4]")
+    gateway.store.create_account("bob@[127.0.0.4]", "")
+    assert Mxdeliv(gateway)(ALICE, [address], pgp_message(ALICE, "bob@[127.0.0.4]"))[0][:4] == "250 "
+
+
+def test_our_own_sender_understands_every_answer(gateway):
+    bob, carol = names(gateway)
+    sock = client_tls().wrap_socket(connected(gateway, "https"))
+    connection = HttpsConnection(TransportOptions(), sock, "127.0.0.1", 443)
+    content = body(pgp_message(ALICE, bob))
+    to = [bob, "nobody@example.org", carol, *(f"gone{number}@example.org" for number in range(95))]
+    answers = connection.send(ALICE, to, content)
+    assert [answers.replies[one].code for one in to] == [250, 550, 250] + [550] * 95
+    assert str(answers.replies["nobody@example.org"]) == "5.1.1 <nobody@example.org>: no such user here"
+    assert connection.send(ALICE, [bob], body(b"From: <a@b.test>\r\n\r\nclear\r\n")).replies[bob].code == 523
+    assert connection.send("", [bob, carol], content).replies[carol].accepts and connection.reusable
+    assert len(inbox(gateway, 0)) == 2
