@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from chatgate.api import DnsRecord, Domain, Gateway, PluginError, ip
-from chatgate_courier.security.options import SecurityOptions
-from chatgate_courier.security.sts_policy import StsPolicy
+from chatgate.api import DnsRecord, Domain, Gateway, PluginError, ip, option
+from chatgate_courier.security.sts_policy import LONGEST_AGE, StsPolicy
 
 if TYPE_CHECKING:
     import bottle
@@ -15,12 +15,31 @@ if TYPE_CHECKING:
 PATH = "/.well-known/mta-sts.txt"
 
 
+@dataclass(frozen=True)
+class PublishingOptions:
+    mta_sts_mode: str = option(
+        "enforce",
+        "What the policy that we publish demands of other servers: enforce (a valid certificate, or no mail), testing "
+        "(to report what would have failed), or off (nothing is published).",
+        per_domain=True,
+    )
+    mta_sts_max_age: int = option(
+        2419200, "Seconds for which other servers remember that policy; so long they go on after it was changed."
+    )
+
+    def __post_init__(self) -> None:
+        if self.mta_sts_mode not in ("enforce", "testing", "off"):
+            raise ValueError("mta_sts_mode: must be enforce, testing or off")
+        if self.mta_sts_max_age > LONGEST_AGE:
+            raise ValueError(f"mta_sts_max_age: must be {LONGEST_AGE} at most")
+
+
 class Published:
     """What each domain demands of other servers. Nothing where it could not be met: without a certificate of an
     authority, without port 25, without the site, and for IP addresses and names for trying things out.
     """
 
-    def __init__(self, gateway: Gateway, options: SecurityOptions) -> None:
+    def __init__(self, gateway: Gateway, options: PublishingOptions) -> None:
         self._gateway, self._options = gateway, options
 
     def policy(self, domain: Domain) -> StsPolicy | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from chatgate.api import Networks, option
+from chatgate_courier.mta_sts_page import PublishingOptions
 from chatgate_courier.policy import rules
-from chatgate_courier.security.options import SecurityOptions
 from chatgate_courier.sending.options import SendingOptions
 from chatgate_courier.transport.options import TransportOptions
 
@@ -28,12 +28,12 @@ class PolicyOptions:
 
 
 @dataclass(frozen=True)
-class CourierOptions(TransportOptions, SecurityOptions, SendingOptions, PolicyOptions):
+class CourierOptions(TransportOptions, PublishingOptions, SendingOptions, PolicyOptions):
     """Their fields come in the opposite order."""
 
     def __post_init__(self) -> None:
         TransportOptions.__post_init__(self)
-        SecurityOptions.__post_init__(self)
+        PublishingOptions.__post_init__(self)
         SendingOptions.__post_init__(self)
         rules(self.peers)
         Networks(self.private_networks)

@@ -13,6 +13,7 @@ from chatgate_courier.transport.https import read
 from chatgate_courier.transport.tls import VERIFIED, Tls
 from chatgate_courier.transport.wire import Broken, Wire, within
 
+_MOST = 65535  # octets of a document; `read` drops what comes after a little more
 _PATH = "/.well-known/mta-sts.txt"
 
 
@@ -34,7 +35,7 @@ class Fetcher:
         port: int = 443,
     ) -> None:
         self._resolver, self._tls, self._reachable = resolver, tls, reachable
-        self._seconds, self._octets, self._port = seconds, octets, port
+        self._seconds, self._octets, self._port = seconds, min(octets, _MOST), port
 
     def __call__(self, domain: str) -> bytes:
         host = f"mta-sts.{domain}"
