@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from chatgate.api import Reply, Session, Work, ip, normal_peer
+from chatgate.api import Reply, Session, Work, address_literal, ip, normal_peer
 from chatgate_dkim.canonical import PIECE
 from chatgate_dkim.message import Message
 from chatgate_dkim.options import DkimOptions
@@ -54,7 +54,8 @@ class Arriving:
         if not session.peer:
             log.error("who sends has no IP address service=%s: is it behind a proxy without PROXY?", session.service)
             return UNKNOWN_ADDRESS
-        return author if normal_peer(str(ip(author))) == session.peer else WRONG_ADDRESS
+        found = normal_peer(str(ip(author)))
+        return (address_literal(found) or author).lower() if found == session.peer else WRONG_ADDRESS
 
 
 def read(content: bytes, max_header: int) -> Message:
