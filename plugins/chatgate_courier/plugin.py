@@ -29,6 +29,7 @@ from chatgate_courier.options import CourierOptions
 from chatgate_courier.outcomes import Outcomes
 from chatgate_courier.policy import Policies, read
 from chatgate_courier.routing import Routing
+from chatgate_courier.sending.delays import Delays
 from chatgate_courier.sending.dispatcher import Dispatcher
 from chatgate_courier.sending.handing import Handing, Ways
 from chatgate_courier.sending.schedule import Schedule
@@ -75,7 +76,8 @@ class Courier:
         options = self._options
         schedule = Schedule([float(seconds) for seconds in options.retry_seconds])
         most = options.octets_at_once
-        handing = Handing(self._gateway, self.transports, self.outcomes, schedule, most, self._clock)
+        delays = Delays(self._gateway, self.outcomes, options.delay_notice_hours, self._clock)
+        handing = Handing(self._gateway, self.transports, self.outcomes, schedule, most, delays, self._clock)
         return Dispatcher(self._gateway, options, self.policies, self.transports, handing, self._clock)
 
     @hookimpl

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatgate.mail.dsn import Failure, notice
+from chatgate.mail.dsn import DELAYED, GIVEN_UP, Failure, notice
 from chatgate.reply import Reply
 
 FAILURES = [Failure("bob@d.test", "5.2.2", "the mailbox is full")]
@@ -60,6 +60,30 @@ def test_each_failure_is_told_to_people_and_programs():
 )
 def test_what_rcpt_would_have_said(why, status, reason, code):
     assert Failure.refused("bob@d.test", why) == Failure("bob@d.test", status, reason, code)
+
+
+def test_who_said_it_and_what_can_be_done():
+    failures = [
+        Failure("bob@d.test", "5.1.1", "no such user", 550, "mx.d.test"),
+        Failure("carol@d.test", "5.1.1", "mx.d.test: no such user", 550, "mx.d.test"),
+        Failure("dan@e.test", "5.7.1", "not from you", 554, "mx.e.test"),
+        Failure("eve@f.test", "5.0.0", "because", 554),
+    ]
+    report = email.message_from_bytes(notice("d.test", "alice@d.test", b"", failures, GIVEN_UP))
+    words, status, _ = report.get_payload()
+    lines = words.get_payload().splitlines()
+    assert report["Subject"] == "Not delivered"
+    assert lines[2:6] == [
+        "bob@d.test: the server mx.d.test says: no such user",
+        "carol@d.test: mx.d.test: no such user",
+        "dan@e.test: the server mx.e.test says: not from you",
+        "eve@f.test: because",
+    ]
+    assert [line.split()[0] for line in lines[7:10]] == ["Check", "That", "Reach"], "each advice once"
+    blocks = [dict(block.items()) for block in status.get_payload() if block.keys()][1:]
+    assert [block.get("Remote-MTA") for block in blocks] == ["dns; mx.d.test"] * 2 + ["dns; mx.e.test", None]
+    late = email.message_from_bytes(notice("d.test", "alice@d.test", b"", failures[:1], DELAYED))
+    assert "Action: delayed" in late.as_string() and "still being tried" in late.as_string()
 
 
 @given(st.text(max_size=40), st.text(max_size=1000), st.binary(max_size=200))

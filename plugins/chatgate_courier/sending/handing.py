@@ -12,6 +12,7 @@ import gevent.event
 
 from chatgate.api import Failure, Gateway, Queued, Reply
 from chatgate_courier.outcomes import Outcomes
+from chatgate_courier.sending.delays import Delays
 from chatgate_courier.sending.schedule import Schedule
 from chatgate_courier.transport import Mail, Outcome
 
@@ -66,10 +67,11 @@ class Handing:
         outcomes: Outcomes,
         schedule: Schedule,
         most_octets: int,
+        delays: Delays,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._gateway, self._ways, self._outcomes, self._schedule = gateway, ways, outcomes, schedule
-        self._memory, self._clock = Memory(most_octets), clock
+        self._memory, self._delays, self._clock = Memory(most_octets), delays, clock
 
     def hand_on(self, domain: str, rows: Sequence[Queued], latest: Callable[[Sequence[Queued]], list[Queued]]) -> Tried:
         """Try once. latest: the rows as they were claimed last; a try may take longer than the lease. Raises
@@ -118,3 +120,4 @@ class Handing:
         facts = rows[0].trace or "-", domain, outcome.host, len(rows), reply.code, reply.status, until - now
         log.info("put off id=%s domain=%s host=%s recipients=%d code=%d status=%s again_in=%.0fs", *facts)
         log.debug("put off id=%s said=%s", rows[0].trace or "-", reply.text)
+        self._delays.look(domain, rows, reply, outcome.host)

@@ -37,6 +37,8 @@ class SendingOptions:
         for name in ("domains_at_once", "messages_per_domain", "waiting_per_domain", "waiting_per_account", "waiting"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be 1 or more")
+        if self.delay_notice_hours and not self.outcomes:
+            raise ValueError("delay_notice_hours: what was told is known by the outcomes, of which none are kept")
         if not self.lease_seconds > 0:
             raise ValueError("lease_seconds: must be above 0")
         try:

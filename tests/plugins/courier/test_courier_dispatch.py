@@ -162,6 +162,25 @@ def test_too_old_it_is_given_up_with_the_last_answer(world, ways, clock):
     assert block["Status"] == "5.4.7" and "2.0 days: mx.far.test: come again" in words
 
 
+def test_who_wants_it_hears_once_that_it_takes_long(world, ways, clock):
+    here = world(delay_notice_hours=4.0)
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test", "yan@far.test")
+    here.idle()
+    assert here.inbox() == []
+    for hours in range(1, 9):
+        tried = ways.tried["far.test"]
+        here.forward(4500)
+        until(lambda tried=tried: ways.tried["far.test"] > tried)
+        here.idle()
+        here.courier.outcomes.save()
+        assert len(here.inbox()) == (1 if hours * 4500 > 4 * 3600 else 0)
+    words, blocks, original = told(notices(here)[0])
+    assert [(block["Action"], block["Status"]) for block in blocks] == [("delayed", "4.3.0")] * 2
+    assert "zoe@far.test: mx.far.test: come again" in words and "still being tried" in words
+    assert original["Message-ID"] == "<1@x>" and here.store.count_queue() == 2
+
+
 def test_what_is_denied_or_held_by_now(world, ways, tmp_path):
     here = world(peers=("bad.test deny=not there", "slow.test hold"))
     here.send("zoe@bad.test", "yan@slow.test", "xi@far.test")
