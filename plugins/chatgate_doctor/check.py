@@ -28,7 +28,7 @@ _ADVICE = {
     "stale": "the other nameservers are right; this one must load the zone anew: {}",
     "extra": "remove it, unless another server of yours is there",
     "silent": "look whether nameservers run, and whether a firewall keeps port 53 from this machine",
-    "nobody": "register the domain, or have the zone above delegate it; then add what 'chatgate dns' prints",
+    "undelegated": "register the domain, or have the zone above delegate it; then add what 'chatgate dns' prints",
 }
 
 
@@ -36,7 +36,7 @@ _ADVICE = {
 class Finding:
     """What is wrong with a record, or with nameservers. kind: "missing", "wrong", "several", "stale" (another
     nameserver has it right), "extra" (a record that should not be there); without a record "silent" (nameservers do not
-    answer) or "nobody" (there are none).
+    answer) or "undelegated" (there are none).
 
     record: that is wanted. servers: where. there: what is there in its place. blind: for want of answers nobody knows
     whether records are right that mail needs.
@@ -94,8 +94,8 @@ class Check:
                 # No zone begins at an alias; who asks for its nameservers is told those of the target.
                 servers = self._authorities.of(name.partition(".")[2] if kind == "CNAME" else name)
             except NoZone as error:
-                nobody = Finding("nobody" if error.sure else "silent", why=str(error), blind=True)
-                found += [nobody] if nobody not in found else []
+                nothing = Finding("undelegated" if error.sure else "silent", why=str(error), blind=True)
+                found += [nothing] if nothing not in found else []
                 continue
             for server in servers:
                 questions.setdefault(server, []).append((name, kind))

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 
 from chatgate_resolver import Problem as DnsProblem
 
-from chatgate.api import ip, valid_address
+from chatgate.api import address_literal, bare, ip, normal_address, valid_address
 from chatgate_doctor import dialling
 from chatgate_doctor.own import BLOCKED
 from chatgate_doctor.report import Line, Report, State
@@ -48,7 +48,7 @@ class Peer(NamedTuple):
 def parsed(text: str) -> Peer | None:
     """A domain or an address as people type it; None if it is neither."""
     named = "@" in text
-    recipient = text if named else f"postmaster@{f'[{text}]' if ip(text) and text[0] != '[' else text}"
+    recipient = normal_address(text) if named else f"postmaster@{address_literal(text) or text}"
     if not valid_address(recipient):
         return None
     return Peer(recipient.rpartition("@")[2].lower(), recipient, named)
@@ -102,9 +102,7 @@ def _failed(steps: Sequence[Line]) -> list[Line]:
 def clock(resolver: Any, domain: str, port: int, seconds: float) -> Line:
     """Compares the clock with that of the other server, by the Date of its web server (RFC 9110 §6.6.1)."""
     try:
-        host = domain.strip("[]").removeprefix("IPv6:").removeprefix("ipv6:")
-        if not ip(host):
-            host = _host(resolver, domain)
+        host = bare(domain) if ip(domain) else _host(resolver, domain)
         address = host if ip(host) else min(resolver.addresses(host).values, key=lambda one: ":" in one)
         ahead = dialling.date(address, port, host, seconds)
     except (DnsProblem, dialling.NoConnection) as error:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatgate.api import DnsRecord, Domain, Gateway, Service, hookimpl
-from chatgate_doctor import addresses, dns_command, doctor_command, wanted
+from chatgate.api import DnsRecord, Domain, Gateway, Service, hookimpl, ip
+from chatgate_doctor import addresses, wanted
 from chatgate_doctor.check import Check, Finding
 from chatgate_doctor.drift import Drift
 from chatgate_doctor.options import DoctorOptions
@@ -22,7 +22,7 @@ class Doctor:
 
     Options = DoctorOptions
     order = 90
-    requires = ("resolver",)
+    requires = ("resolver", "courier")
     nameserver_port, https_port = 53, 443  # of others
 
     def __init__(self, gateway: Gateway, options: DoctorOptions) -> None:
@@ -48,10 +48,13 @@ class Doctor:
     @hookimpl
     def chatgate_services(self) -> list[Service]:
         hours = self.options.check_hours
-        return [Drift(self.gateway, self._look, hours)] if hours and self.zones() else []
+        named = any(not ip(domain.name) for domain in self.gateway.domains)
+        return [Drift(self.gateway, self._look, hours)] if hours and named else []
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
+        from chatgate_doctor import dns_command, doctor_command  # a gateway that serves can save their memory
+
         domains = self.gateway.domains
         cli.add_command(dns_command.make(domains, self.zones, self.resolver, self.nameserver_port))
         cli.add_command(doctor_command.make(self))

@@ -15,6 +15,7 @@ ZONE = {
     },
     "_imaps._tcp.example.org": {"SRV": ["0 1 993 example.org."]},
     "www.example.org": {"CNAME": ["example.org."]},
+    "mta-sts.example.org": {"CNAME": ["example.org."]},
     "ns1.example.net": {"A": ["127.0.0.1"]},
     "ns2.example.net": {"A": ["127.0.0.2"]},
 }

@@ -84,8 +84,8 @@ def test_where_nobody_answers_nobody_knows(dns):
 def test_a_domain_that_is_not_delegated_is_one_problem(dns):
     dns.set("example.org", "NS")
     (found,) = check(dns)
-    assert brief([found]) == [("nobody", None, (), (), True)]
-    assert found.title == "nobody: example.org: there are no nameservers for this name"
+    assert brief([found]) == [("undelegated", None, (), (), True)]
+    assert found.title == "undelegated: example.org: there are no nameservers for this name"
     dns.first.fault("example.org", SERVFAIL, "NS")
     dns.resolver = type(dns.resolver)(dns.resolver.options)  # which remembers nothing
     (found,) = check(dns)

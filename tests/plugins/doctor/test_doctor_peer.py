@@ -10,8 +10,7 @@ import time
 import click
 import gevent
 import pytest
-from chatgate_courier.policy import PLAIN
-from chatgate_courier.transport import TransportOptions, Transports
+from chatgate_doctor.peer import parsed
 from click.testing import CliRunner
 from gevent import socket
 
@@ -30,6 +29,21 @@ def authority(tmp_path_factory):
     return Authority(tmp_path_factory.mktemp("ca"))
 
 
+class Signer:
+    def __init__(self, gateway, options):
+        self.broken = False
+
+    @hookimpl
+    def chatgate_sign(self, content):
+        if self.broken:
+            raise RuntimeError
+        return [Prepend("X-Signature", "of this")]
+
+    @hookimpl
+    def chatgate_dns_records(self, domain):
+        return [DnsRecord(f"chatgate._domainkey.{domain.name}", "TXT", KEY, True, "signatures")]
+
+
 class Elsewhere:
     """The server mx.peer.test, which takes mail for peer.test, and the doctor who looks at it."""
 
@@ -40,32 +54,15 @@ class Elsewhere:
         dns.set("peer.test", "MX", "10 mx.peer.test.")
         dns.set("mx.peer.test", "A", "127.0.0.1")
         dns.set("chatgate._domainkey.example.org", "TXT", KEY)
-        limits = {"connect_seconds": 0.5, "reply_seconds": 5.0, "https_seconds": 5.0}
-        transports = TransportOptions(ca_file=str(authority.file), **self.ports, **limits)
-
-        class Courier:
-            def __init__(self, gateway, options):
-                self.transports = Transports(
-                    transports, dns.resolver, gateway.domains, lambda domain: PLAIN, lambda address: True
-                )
-
-                self.broken = False
-
-            @hookimpl
-            def chatgate_sign(self, content):
-                if self.broken:
-                    raise RuntimeError
-                return [Prepend("X-Signature", "of this")]
-
-            @hookimpl
-            def chatgate_dns_records(self, domain):
-                return [DnsRecord(f"chatgate._domainkey.{domain.name}", "TXT", KEY, True, "signatures")]
-
-        settings = {"addresses": ("203.0.113.7",), "connect_seconds": 0.5}
-        core = {"hostname": "example.org"}
-        self.gateway = Gateway(config(tmp_path, "resolver", "doctor", Courier, core=core, doctor=settings))
+        courier = {"connect_seconds": 0.5, "reply_seconds": 5.0, "https_seconds": 5.0}
+        courier |= {"ca_file": str(authority.file), "private_networks": ("127.0.0.0/8",), **self.ports}
+        settings = {
+            "core": {"hostname": "example.org"},
+            "doctor": {"addresses": ("203.0.113.7",), "connect_seconds": 0.5},
+            "resolver": {"nameservers": (dns.first.address,), "timeout_seconds": 1.0, "attempts": 1},
+        }
+        self.gateway = Gateway(config(tmp_path, "doctor", Signer, courier=courier, **settings))
         self.doctor = self.gateway.hub.plugin("doctor")
-        self.doctor.resolver = lambda: dns.resolver
         self.doctor.nameserver_port, self.doctor.https_port = dns.port, free_port()
 
     def mx(self, context=True):
@@ -215,7 +212,7 @@ def test_what_the_other_server_says_of_the_message_is_told(elsewhere):
 
 def test_a_message_that_cannot_be_signed_is_not_sent(elsewhere):
     mx = elsewhere.mx()
-    elsewhere.gateway.hub.plugin("courier").broken = True
+    elsewhere.gateway.hub.plugin("signer").broken = True
     last, _ = elsewhere.end("zoe@peer.test", "--send")
     assert (last["name"], last["state"]) == ("sign", "bad") and not mx.mails
 
@@ -275,6 +272,28 @@ def test_the_clock_is_compared_with_that_of_the_other_server(elsewhere):
     web.answer = response("200 OK", "", "Date: yesterday", "Connection: close")
     _, parts = elsewhere.end()
     assert "does not say what time" in str(parts["this server"])
+
+
+@pytest.mark.parametrize(
+    ("text", "domain", "recipient", "named"),
+    [
+        ("Peer.Test", "peer.test", "postmaster@Peer.Test", False),
+        ("Zoe@Peer.Test", "peer.test", "Zoe@Peer.Test", True),
+        ("192.0.2.1", "[192.0.2.1]", "postmaster@[192.0.2.1]", False),
+        ("2001:DB8::1", "[ipv6:2001:db8::1]", "postmaster@[IPv6:2001:db8::1]", False),
+        ("zoe@192.0.2.1", "[192.0.2.1]", "zoe@[192.0.2.1]", True),
+        ("_cg1.test", "_cg1.test", "postmaster@_cg1.test", False),
+    ],
+)
+def test_a_peer_as_people_type_it(text, domain, recipient, named):
+    assert parsed(text) == (domain, recipient, named)
+
+
+def test_a_server_at_an_ip_address(elsewhere):
+    elsewhere.mx(elsewhere.authority.context("other.test"))
+    last, parts = elsewhere.end("zoe@127.0.0.1")
+    assert last["state"] == "ok", "any certificate will do there"
+    assert parts["[127.0.0.1] by SMTP"][0]["detail"] == "[127.0.0.1] takes mail at 127.0.0.1"
 
 
 @pytest.mark.parametrize("peer", ["a b", "x@y@z", "@peer.test", ""])
