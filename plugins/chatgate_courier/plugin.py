@@ -33,7 +33,7 @@ from chatgate_courier.sending.delays import Delays
 from chatgate_courier.sending.dispatcher import Dispatcher
 from chatgate_courier.sending.handing import Handing, Ways
 from chatgate_courier.sending.schedule import Schedule
-from chatgate_courier.transport import making
+from chatgate_courier.transport import Transports, making
 
 if TYPE_CHECKING:
     import bottle
@@ -115,7 +115,9 @@ class Courier:
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
         read(self.policies.path)
-        return []
+        transports = self.transports
+        problem = transports.problem() if isinstance(transports, Transports) else ""
+        return [Problem("error", f"courier: {problem}")] if problem else []
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:

@@ -36,7 +36,6 @@ class Pool:
         self._seats: dict[str, list[Any]] = {}
         self._sweeper: Any = None
         self._leaving = gevent.pool.Group()
-        self._closed = False
 
     def __len__(self) -> int:
         """How many unused connections are kept."""
@@ -70,7 +69,7 @@ class Pool:
     def give(self, key: Hashable, connection: Connection) -> None:
         """It has done its work: keep it for the next, or close it."""
         self._keep_session(key, connection)
-        if self._closed or not connection.reusable or not self._options.idle_connections:
+        if not connection.reusable or not self._options.idle_connections:
             self._dismiss(connection)
             return
         while len(self._idle) >= self._options.idle_connections:
@@ -91,8 +90,7 @@ class Pool:
         return session if time.monotonic() < until else None
 
     def close(self) -> None:
-        """Say goodbye on all connections."""
-        self._closed = True
+        """Say goodbye on all connections that are kept. Further ones may be made."""
         for connection in list(self._idle):
             self._dismiss(self._forget(connection))
         self._leaving.join(_LAST_WORDS)

@@ -50,6 +50,10 @@ class Tls:
         """
         try:
             context = self._verifying if trust.kind == "verify" else self._trusting
+        except BaseException:  # what is wrong here is not the host's fault
+            sock.close()
+            raise
+        try:
             name = None if ip(host) and trust.kind != "verify" else host  # RFC 6066 §3: no IP address is sent
             secured = context.wrap_socket(sock, server_hostname=name, do_handshake_on_connect=False, session=session)
             sock = secured

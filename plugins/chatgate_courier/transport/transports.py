@@ -11,12 +11,13 @@ import gevent
 from chatgate.api import UNAVAILABLE, Domains, Reply, bare, raised_at, valid_address
 from chatgate_courier.transport.breaker import Memory
 from chatgate_courier.transport.contract import How, Mail, Outcome, Policies, Resolver, Step, Sts, Tell, TlsaRecords
-from chatgate_courier.transport.delivery import Delivery, Tools, domain_key
+from chatgate_courier.transport.delivery import Delivery, domain_key
 from chatgate_courier.transport.message import Message
 from chatgate_courier.transport.options import TransportOptions
 from chatgate_courier.transport.pool import Pool
 from chatgate_courier.transport.routes import Routes
 from chatgate_courier.transport.tls import Tls
+from chatgate_courier.transport.ways import Tools
 
 log = logging.getLogger("chatgate.courier")
 
@@ -98,6 +99,14 @@ class Transports:
             tell(Step("time", False, f"No end within {self._options.try_seconds:g} seconds"))
         finally:
             limit.close()
+
+    def problem(self) -> str:
+        """Why no certificate of another server can be verified; "" if they can."""
+        try:
+            self._tools.tls.prepare()
+        except (OSError, ImportError) as error:
+            return f"the authorities to trust for other servers cannot be read: {error}"
+        return ""
 
     def close(self) -> None:
         """Say goodbye on all kept connections."""
