@@ -37,7 +37,7 @@ class Connection(Protocol):
 class Session:
     """One client connection, from accept to close.
 
-    service: the service that accepted it: "submission", "mx", "imap", "http" ….
+    service: the service that accepted it: "submission", "mx", "imap", "http" …; "mxdeliv" for mail that came by HTTPS.
     peer: the client's IP address, for limits only; "" behind a unix socket. It must never be logged or stored.
     account: the one that has logged in, as the store has it. From then on the connection counts among those with a
         login, and ends when the login is not valid any more, see `chatgate.network.logins`.

@@ -232,6 +232,17 @@ def test_an_announced_body_is_not_waited_for_when_nobody_would_get_it(gateway):
     assert b"550 5.1.1 " in file.read(), "and the connection ends"
 
 
+def test_a_body_that_is_wanted_is_asked_for(gateway):
+    bob, content = names(gateway)[0], pgp_message(ALICE, ALICE)
+    sock = client_tls().wrap_socket(connected(gateway, "https"))
+    head = f"POST /mxdeliv HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\nExpect: 100-continue\r\n"
+    sock.sendall(f"{head}X-MAIL-TO: {bob}\r\n\r\n".encode())
+    file = sock.makefile("rb")
+    assert (file.readline(), file.readline()) == (b"HTTP/1.1 100 Continue\r\n", b"\r\n")
+    sock.sendall(content)
+    assert file.readline() == b"HTTP/1.1 200 OK\r\n"
+
+
 def test_a_body_that_stops_amid_gives_its_memory_back(make):
     gateway = make(site={"request_seconds": 1.0})
     uploads = gateway.hub.plugin("smtp").receiving.uploads[False]
