@@ -14,7 +14,7 @@ from chatgate_dkim import record, signature
 from chatgate_dkim.message import Message
 from chatgate_dkim.options import DkimOptions
 from chatgate_dkim.signature import Signature
-from chatgate_dkim.tags import Malformed
+from chatgate_dkim.tags import Malformed, domain
 from chatgate_dkim.verifying import body_is_signed, header_is_signed, key_problem
 
 _MOST_FIELDS = 50  # DKIM-Signature fields of which the domain is read
@@ -60,8 +60,9 @@ class Prover:
         fields = message.named(b"dkim-signature")
         if not fields:
             return Proof(False, (f"{author} did not sign this message",), signed=False)
-        signers = [signature.signer_of(raw) for raw in fields[:_MOST_FIELDS]]
-        own = [raw for raw, signer in zip(fields, signers, strict=False) if signer == author]
+        read = list(map(_read, fields[:_MOST_FIELDS]))
+        signers = [domain(found.get("d", b"")) for found in read]
+        own = [(raw, found) for raw, found, signer in zip(fields, read, signers, strict=False) if signer == author]
         if not own:
             others = ", ".join(dict.fromkeys(filter(None, signers))) or "nobody"
             return Proof(False, (f"From is at {author}, but it is signed by {others[:100]}",))
@@ -69,9 +70,9 @@ class Prover:
         unsure: list[str] = []
         try:
             with gevent.Timeout(self._options.dns_seconds, _TooSlow):
-                for raw in own[: self._options.max_signatures]:
+                for raw, found in own[: self._options.max_signatures]:
                     try:
-                        problem = self._problem(message, raw)
+                        problem = self._problem(message, raw, found)
                     except Trouble as error:
                         unsure.append(str(error))
                         continue
@@ -82,10 +83,10 @@ class Prover:
             unsure.append(f"the DNS of {author} did not answer in time")
         return Proof(False, tuple(unsure or why), unsure=bool(unsure))
 
-    def _problem(self, message: Message, raw: bytes) -> str:
+    def _problem(self, message: Message, raw: bytes, found: dict[str, bytes]) -> str:
         """Why this signature is not valid, "" if it is. What needs no key comes first. Raises Trouble."""
         try:
-            claim = signature.parse(raw)
+            claim = signature.parse(raw, found)
             if stale := claim.stale(self._clock(), self._options.clock_skew_seconds):
                 return f"{claim.record}: {stale}"
             if not body_is_signed(message, claim):
@@ -140,6 +141,14 @@ class Prover:
         if len(asked) > _MOST_REMEMBERED:
             asked.popitem(last=False)
         return True
+
+
+def _read(raw: bytes) -> dict[str, bytes]:
+    """The tags of a signature; none if they cannot be read, and then nobody's signature it is."""
+    try:
+        return signature.read(raw)
+    except Malformed:
+        return {}
 
 
 class _TooSlow(Exception):

@@ -48,17 +48,17 @@ class Signature:
         return ""
 
 
-def signer_of(raw: bytes) -> str | None:
-    """The domain that a field claims to be of, if that much can be read."""
-    try:
-        return domain(tags(raw.partition(b":")[2]).get("d", b""))
-    except Malformed:
-        return None
+def read(raw: bytes) -> dict[str, bytes]:
+    """The tags of a field. Raises Malformed."""
+    return tags(raw.partition(b":")[2])
 
 
-def parse(raw: bytes) -> Signature:
-    """raw: the field as it came. Raises Malformed, also for what is correct but not accepted here."""
-    found = tags(raw.partition(b":")[2])
+def parse(raw: bytes, found: dict[str, bytes] | None = None) -> Signature:
+    """raw: the field as it came. found: its tags, if they have been read already. Raises Malformed, also for what is
+    correct but not accepted here.
+    """
+    if found is None:
+        found = read(raw)
     for name in ("v", "a", "b", "bh", "d", "h", "s"):
         if not found.get(name):
             raise Malformed(f"it has no {name}=")
