@@ -23,10 +23,10 @@ from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.dsn import DELAYED, GIVEN_UP, Failure
 from chatgate.mail.envelope import Envelope
-from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath, fields, split
+from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath
 from chatgate.names import bare, ip
 from chatgate.network.limiter import Limiter
-from chatgate.network.listeners import BindError, bind, ports, shown
+from chatgate.network.listeners import BindError, ports
 from chatgate.network.peers import Networks
 from chatgate.network.peers import normal as normal_peer
 from chatgate.network.server import Server
@@ -176,11 +176,9 @@ __all__ = [
     "address_key",
     "address_literal",
     "bare",
-    "bind",
     "few_flags",
     "domain_option",
     "fail",
-    "fields",
     "free_octets",
     "give_turn",
     "header_size",
@@ -209,9 +207,7 @@ __all__ = [
     "required",
     "service_records",
     "show",
-    "shown",
     "shown_address",
-    "split",
     "text_problem",
     "valid_address",
 ]
