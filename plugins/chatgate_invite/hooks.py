@@ -10,10 +10,10 @@ from chatgate.api import Gateway, hookspec
 
 @dataclass(frozen=True)
 class Token:
-    """An invitation, named by its token. uses: how many accounts may come of it, 0 for any number; used: how many did.
-    expires: Unix seconds, 0 for never. quota: octets each account may keep, None for the store's default, 0 for no
-    limit. note: the operator's own words. created: days since 1970-01-01. domain: the name of the mail domain that it
-    lets into; "" for any.
+    """An invitation, named by its token. uses: how many accounts may be made with it, 0 for any number; used: how many
+    were made. expires: Unix seconds, 0 for never. quota: octets each account may keep, None for the store's default, 0
+    for no limit. note: the operator's own words. created: days since 1970-01-01. domain: the name of the mail domain
+    that it lets into; "" for any.
     """
 
     token: str

@@ -96,7 +96,7 @@ class Client:
 
     def post(self, body: bytes) -> Outcome:
         """One request, without following redirects. Blocks its greenlet until the status has arrived, for at most
-        `seconds`. The status is enough: a service that falls silent after it has been told of the mail all the same.
+        `seconds`. Only the status counts: a service that says nothing more after it has taken the request all the same.
         """
         try:
             with gevent.Timeout(self._seconds, _Failed(Outcome.TIMEOUT)):

@@ -41,9 +41,9 @@ class DeviceTokens(Protocol):
     """
 
     def put(self, account_id: int, value: bytes, days: Days, limit: int) -> None:
-        """Keep the token, or note that it was set again, on `days.today`. When the account has more than `limit` after
-        a new one, those go that were not set for longest, of the same day the older ones. Clients do this at every
-        login: write only what changes.
+        """Keep the token, or note that it was set again, on `days.today`. If the account then has more than
+        `limit` tokens, those that were set longest ago are removed; among those of one day, the ones that came first.
+        Clients do this at every login: write only what changes.
         """
         ...
 
@@ -64,8 +64,8 @@ class DeviceTokens(Protocol):
         ...
 
     def of_accounts(self, account_ids: Collection[int], days: Days) -> list[tuple[int, bytes]]:
-        """(account id, digest) of all tokens of these accounts that count. Asked for all mail that came within some
-        20 ms, of up to `max_waiting` accounts.
+        """(account id, digest) of all tokens of these accounts that count. Called once for all mail of some
+        20 ms, so for up to `max_waiting` accounts.
         """
         ...
 

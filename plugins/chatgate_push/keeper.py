@@ -33,7 +33,7 @@ T = TypeVar("T")
 class Keeper:
     """kept: where the tokens are. days: of the tokens that count now. clock: Unix seconds. queued: is called when there
     is more to send. number: of this process, among those that serve from the folder. Each sends what it took in, and
-    counts it in a row of its own; what a process left behind that ended is sent when the first one begins.
+    counts it in a row of its own; what a process that ended has left behind is sent by the first one when it starts.
     """
 
     def __init__(

@@ -37,7 +37,7 @@ class AccountTests(Kit):
             assert (one.uidnext, one.modseq) == (1, 1) and 0 < one.uidvalidity < 1 << 32 and 0 < one.id < 1 << 31
 
     def test_nothing_gets_a_date_before_the_time_that_it_is_at_least(self, store: Store) -> None:
-        """A machine's clock can be behind, and what comes meanwhile would be old when it is set right."""
+        """Mail that arrives while the clock is behind would get a date that looks old once the clock is right."""
         assert abs(store.now() - time.time()) < 60
         later = int(time.time()) + 10 * DAY
         store.not_before(later)
@@ -95,7 +95,9 @@ class AccountTests(Kit):
             try:
                 return store.create_account("alice@example.org", "")
             except AccountExists:
-                assert store.account("alice@example.org") is not None, "it exists, and cannot be seen"
+                assert store.account("alice@example.org") is not None, (
+                    "AccountExists is raised only when the account can be seen"
+                )
                 return None
 
         tasks = [gevent.spawn(create) for _ in range(20)]
@@ -171,7 +173,7 @@ class AccountTests(Kit):
         assert posts == []
 
     def test_a_tombstone_does_not_tell_the_address(self, opened: Callable[..., Store], folder: Path) -> None:
-        """Neither as it was nor as a hash that anybody can make: only one with a key."""
+        """Neither in clear nor as a hash that anybody can compute: the hash needs a key."""
         self.needs(persistent=True)
         store, name = opened(), "zyxwv98765"
         gone = person(store, name)

@@ -62,7 +62,9 @@ class ChangesTests(Kit):
             before = store.status(inbox).modseq
             change()
             told = store.changes(inbox, before)
-            assert told.modseq > before and (list(told.messages) or told.expunged), f"change {number}"
+            assert told.modseq > before and (list(told.messages) or told.expunged), (
+                f"change {number} raises the modseq, and `changes` tells of it"
+            )
 
     def test_pages_are_all_below_a_uid(self, store: Store, alice: Person) -> None:
         inbox = fill(store, alice, 1100)
@@ -85,13 +87,13 @@ class ChangesTests(Kit):
         assert sorted(known) == uids(store, inbox) and seen == sorted(set(seen)) and max(seen) <= 1500
 
     def test_changes_are_forgotten_together_with_what_they_are(self, store: Store, alice: Person) -> None:
-        """Whatever a store forgets, nobody who is behind keeps a ghost."""
+        """Whatever a store forgets, a client that has not looked for long does not keep a message that is gone."""
         inbox = fill(store, alice, 400)
         since = store.status(inbox).modseq
         for uid in range(1, 400):
             store.expunge(inbox, [uid], only_deleted=False)
         recent = store.changes(inbox, store.status(inbox).modseq - 100)
-        assert recent.expunged is not None
+        assert recent.expunged is not None, "the last 100 are never forgotten"
         store.expire(time.time() + 400 * 86400)
         told = store.changes(inbox, since)
         if told.expunged is None:
@@ -136,7 +138,7 @@ class FlagTests(Kit):
         for how, wanted in (("add", ["\\SEEN"]), ("remove", ["$No"]), ("replace", ["\\Seen", "\\Recent"]), ("add", [])):
             assert tuple(map(list, store.set_flags(inbox, [1], how, wanted))) == ([], [], [])  # type: ignore[arg-type]
         assert tuple(map(list, store.set_flags(inbox, [], "add", ["x"]))) == ([], [], [])
-        assert store.status(inbox).modseq == before and posts == []
+        assert store.status(inbox).modseq == before and posts == [], "what changes nothing has no modseq and no posting"
 
     def test_keywords_have_the_case_they_are_given(self, store: Store, alice: Person) -> None:
         inbox = fill(store, alice, 1)

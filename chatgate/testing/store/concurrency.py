@@ -197,9 +197,9 @@ class SharingTests(Kit):
 
         tasks = [gevent.spawn(work, number) for number in range(20)]
         gevent.joinall(tasks, raise_error=True)
-        assert sum(task.get() for task in tasks) == 10 == store.count_accounts()
+        assert sum(task.get() for task in tasks) == 10 == store.count_accounts(), "an address has one account"
         numbers = [one.uidvalidity for account in store.accounts() for one in store.mailboxes(account.id)]
-        assert len(numbers) == 50
+        assert len(numbers) == 50, "each account has its five mailboxes"
 
     def test_both_remove_and_nothing_goes_twice(self, store: Store, other: Store, alice: Person, bob: Person) -> None:
         for _ in range(30):
@@ -210,5 +210,5 @@ class SharingTests(Kit):
         with self.small():
             tasks = [gevent.spawn(handle.remove, list(pairs)) for handle in (store, other, store)]
             gevent.joinall(tasks, raise_error=True)
-        assert sum(task.get() for task in tasks) == 60
+        assert sum(task.get() for task in tasks) == 60, "each message counts for the one that removed it"
         assert [store.content(third, uid) for uid in range(1, 31)] == [MAIL] * 30

@@ -111,7 +111,7 @@ class Witness:
         assert not new, "a message that nobody sent, or one twice"
 
     def begun(self, asked: Fact, there: dict[Place, str], new: dict[Place, str]) -> list[Place]:
-        """What became of it: its new messages. Those that it removed are not expected any more."""
+        """The new messages that it made. Those that it removed are not expected any more."""
         if asked["doing"] == "store":
             copies = [place for place, token in new.items() if token == asked["token"]]
             assert sorted(box for box, _ in copies) in ([], sorted(asked["boxes"]))
@@ -136,7 +136,7 @@ class Witness:
         return copies
 
     def clean_up(self, store: Store) -> None:
-        """Nothing is left lying about."""
+        """What the killed processes left is cleaned up."""
         for account in store.accounts():
             for mailbox in store.mailboxes(account.id):
                 if mailbox.name.startswith("passing-"):
@@ -189,5 +189,5 @@ class CrashTests(Kit):
             witness.hear(killed(forker, seed, clock.randint(3, 150), clock.uniform(0, 0.005)))
             unsure += len(witness.unsure)
             witness.check()
-        # The kills did hit amid work, and much work was done.
+        # The test is worth something only if the kills came in the middle of work, and much work was done.
         assert unsure > self.kills and witness.done > 20 * self.kills

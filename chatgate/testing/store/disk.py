@@ -12,7 +12,7 @@ from chatgate.store.contract import Store
 from chatgate.store.records import Outgoing, StoreError, StoreFull, StoreUnavailable
 from chatgate.testing.store.kit import LARGE, MAIL, Kit, Person, box, fill, listed, uids
 
-MEDIUM = MAIL + bytes(3000)  # some of these fill any page that has still room
+MEDIUM = MAIL + bytes(3000)  # a database may still have room for some of these
 
 
 class DiskTests(Kit):
@@ -61,7 +61,7 @@ class DiskTests(Kit):
         self.inspect(store, folder)
 
     def test_what_takes_up_space_is_done_or_refused(self, store: Store, alice: Person, folder: Path) -> None:
-        """A few octets may still find their place. What is refused is not done by half, and has a StoreError."""
+        """There may still be room for a few octets. What is refused is not half done, and raises StoreFull."""
         with self.without_room(store, folder):
             for name in ("one", "two", "three"):
                 address, note = f"{name}@example.org", f"/private/{name}"
@@ -73,7 +73,7 @@ class DiskTests(Kit):
                 assert refused(store.create_account, address, "s") != bool(store.account(address))
 
     def test_a_disk_that_fails_is_no_secret_and_no_crash(self, store: Store, alice: Person, folder: Path) -> None:
-        """Each change says StoreUnavailable, never an error of a driver; what was there can be found afterwards."""
+        """Each change raises StoreUnavailable, never an error of a driver, and afterwards the store goes on."""
         inbox = fill(store, alice, 3)
         before = listed(store, inbox)
         changes: list[Callable[[], object]] = [
@@ -94,7 +94,7 @@ class DiskTests(Kit):
                 with pytest.raises(StoreUnavailable):
                     change()
                     pytest.fail(f"change {number} was reported as done")
-        # "Unavailable" leaves open what is on the disk, so this is all that can be asked.
+        # StoreUnavailable leaves open what is on the disk, so only what no change was about is sure to be there.
         assert {message.uid for message in before} <= {1, *uids(store, inbox)}
         store.store(MAIL, [alice.inbox])
         store.create_account("carol@example.org", "s")

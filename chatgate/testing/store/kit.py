@@ -16,7 +16,7 @@ from chatgate.store.records import Delivery, Message
 MAIL = b"Subject: one\r\nTo: you\r\n\r\nhello\r\n"
 HEADER = b"Subject: one\r\nTo: you\r\n\r\n"
 LARGE = HEADER + bytes(range(256)) * 1000
-NOBODY = (1 << 30) + 7  # an id that no test comes to
+NOBODY = (1 << 30) + 7  # an id that no test reaches
 
 
 @dataclass(frozen=True)
@@ -52,11 +52,13 @@ def fill(store: Store, someone: Person, count: int) -> int:
 
 
 def listed(store: Store, mailbox_id: int) -> list[Message]:
-    """All messages of a mailbox. What holds for any of them is asserted."""
+    """All messages of a mailbox, after a look at what holds for any of them."""
     told = store.changes(mailbox_id)
     messages = list(told.messages)
-    assert [message.uid for message in messages] == sorted({message.uid for message in messages})
-    assert all(0 < message.uid < told.uidnext and 0 < message.modseq <= told.modseq for message in messages)
+    known = [message.uid for message in messages]
+    assert known == sorted(set(known)), "messages come by ascending UID, each once"
+    assert all(0 < uid < told.uidnext for uid in known), "UIDs are below UIDNEXT"
+    assert all(0 < message.modseq <= told.modseq for message in messages), "no modseq is above that of the mailbox"
     return messages
 
 
@@ -152,7 +154,7 @@ class Kit:
         return person(store, "carol")
 
     def needs(self, **wanted: bool) -> None:
-        """Skip the test for a store that says it is not so."""
+        """Skip the test unless these attributes of the class have these values."""
         for name in wanted:
             if not getattr(self, name):
                 pytest.skip(f"this store is not {name}")

@@ -49,20 +49,20 @@ class LeaseTests(Kit):
     def test_its_time_ends(self, store: Store) -> None:
         assert store.lease("cleaning", "one", 0.05)
         assert _waits(lambda: store.lease("cleaning", "two", LONG))
-        assert not store.lease("cleaning", "one", LONG), "that of the first is over"
+        assert not store.lease("cleaning", "one", LONG), "the lease of the first holder is over"
         assert [lease.holder for lease in store.leases()] == ["two"]
 
     def test_renewed_it_does_not_end(self, store: Store) -> None:
         assert store.lease("cleaning", "one", 0.05)
         if not store.lease("cleaning", "one", LONG):
-            return  # a machine this slow tells nothing
+            return  # on a machine this slow the lease was over before it could be renewed
         gevent.sleep(0.2)
         assert not store.lease("cleaning", "two", LONG)
 
     def test_of_many_who_ask_one_gets_it(self, store: Store) -> None:
         asked = [gevent.spawn(store.lease, "cleaning", f"greenlet {number}", LONG) for number in range(20)]
         gevent.joinall(asked, raise_error=True)
-        assert sum(bool(one.value) for one in asked) == 1
+        assert sum(bool(one.value) for one in asked) == 1, "a lease has one holder"
 
     def test_it_holds_for_all_who_have_the_store_open(self, opened: Callable[..., Store]) -> None:
         self.needs(shared=True)

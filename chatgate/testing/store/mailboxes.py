@@ -91,7 +91,9 @@ class MailboxTests(Kit):
         store.delete_mailbox(box(store, alice, "Sent"))
         assert store.create_mailbox(alice.id, "Sent").special_use == "\\Sent"
         store.delete_mailbox(box(store, alice, "Junk"))
-        assert store.create_mailbox(alice.id, "Junk").special_use == "", "Old has it now"
+        assert store.create_mailbox(alice.id, "Junk").special_use == "", (
+            "a special use that another mailbox has is not given again"
+        )
         assert store.create_mailbox(alice.id, "sent").special_use == ""
 
     def test_delete_removes_messages_but_not_children(self, store: Store, alice: Person, posts: list[int]) -> None:
@@ -152,7 +154,7 @@ class MailboxTests(Kit):
         ):
             with pytest.raises(error):
                 store.rename_mailbox(alice.id, old, new)
-        assert store.mailboxes(alice.id) == before
+        assert store.mailboxes(alice.id) == before, "what is refused changes nothing"
 
     def test_rename_of_inbox_moves_its_messages(self, store: Store, alice: Person, posts: list[int]) -> None:
         fill(store, alice, 3)
@@ -177,7 +179,7 @@ class MailboxTests(Kit):
             store.rename_mailbox(alice.id, "INBOX", "inbox/old")
 
     def test_of_several_errors_the_first_in_order_is_raised(self, store: Store, alice: Person) -> None:
-        """What is wrong in itself, what is missing, what is there, what would come of it."""
+        """The order: wrong arguments, what is missing, what is there already, what would come of the change."""
         store.create_mailbox(alice.id, "a")
         store.create_mailbox(alice.id, "a/b")
         for error, change in (

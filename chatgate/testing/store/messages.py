@@ -78,12 +78,13 @@ class MessageTests(Kit):
         for mail in (MAIL, LARGE):
             with pytest.raises(NoSuchMailbox) as error:
                 store.store(mail, [other, alice.inbox, missing])
-            assert error.value.gone == [other, missing], "all that are gone are named"
+            assert error.value.gone == [other, missing], "`gone` names all mailboxes that are missing, in their order"
             with pytest.raises(NoSuchMailbox):
                 store.store_all([(mail, alice.inbox), (mail, missing)])
         with pytest.raises(Impossible):
             store.store(MAIL, [])
-        assert store.mailbox(alice.id, "INBOX") == before and store.usage(alice.id).messages == 0
+        assert store.mailbox(alice.id, "INBOX") == before, "a UID or a modseq was used up"
+        assert store.usage(alice.id).messages == 0, "all or none are stored"
 
     def test_of_several_errors_the_first_in_order_is_raised(self, store: Store, alice: Person) -> None:
         """A flag that is none, a mailbox that is missing, no room."""
@@ -155,7 +156,7 @@ class MessageTests(Kit):
         modseq = store.status(inbox).modseq
         assert store.expunge(inbox) == store.expunge(inbox, [1, 2, 3]) == store.expunge(inbox, []) == []
         assert store.expunge(NOBODY) == store.expunge(NOBODY, [1], only_deleted=False) == []
-        assert store.status(inbox).modseq == modseq and posts == []
+        assert store.status(inbox).modseq == modseq and posts == [], "where nothing is removed nothing is posted"
         assert store.expunge(inbox, [5], only_deleted=False) == [5] and uids(store, inbox) == [4]
         assert store.expunge(inbox, [], only_deleted=False) == []
 
@@ -189,7 +190,7 @@ class MessageTests(Kit):
         assert store.status(inbox).size == store.usage(alice.id).octets == 3 * len(MAIL + b"0")
 
     def test_many_messages(self, store: Store, alice: Person) -> None:
-        """Work that is done in pieces joins well."""
+        """Work that is done in several transactions has the same result as in one."""
         count, trash = 1203, box(store, alice, "Trash")
         everything = list(range(1, count + 1))
         inbox = fill(store, alice, count)

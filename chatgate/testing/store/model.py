@@ -40,7 +40,7 @@ class Stop(Exception):
 
 
 class Box:
-    """What a mailbox should be. client: what somebody thinks it is who last looked at modseq `since`."""
+    """What a mailbox should contain. client: what a client believes that last looked at the modseq `since`."""
 
     def __init__(self) -> None:
         self.messages: dict[int, tuple[bytes, Flags]] = {}
@@ -53,7 +53,7 @@ class Box:
         return self.used
 
     def picked(self, picks: frozenset[int]) -> list[int]:
-        """Some of the messages there are; UIDs drawn at random mostly meet none."""
+        """Some of the messages that exist; most UIDs drawn at random would be of none."""
         return [uid for number, uid in enumerate(sorted(self.messages)) if number % 4 in picks]
 
 
@@ -72,7 +72,7 @@ class Machine(RuleBasedStateMachine):
         self.small.enter_context(self.kit.small())
 
     def open(self) -> None:
-        """Two handles, where there may be two; either may be the one that does the next thing."""
+        """Two handles, if the store may be open twice; the next step may be done by either."""
         two = self.kit.shared and self.kit.persistent
         self.handles = [self.kit.open_store(self.folder, lambda key: None) for _ in range(1 + two)]
 
@@ -98,14 +98,14 @@ class Machine(RuleBasedStateMachine):
         self.fill(1)
 
     def fill(self, owner: int) -> None:
-        """Something to begin with: hypothesis alone hardly gets beyond empty mailboxes."""
+        """Mail to begin with: hypothesis alone would mostly work on empty mailboxes."""
         for name in BOXES:
             for large in (False, True):
                 self.put({(owner, name)}, frozenset(), large)
         self.put({(owner, name) for name in BOXES}, frozenset(), True)
 
     def content(self, large: bool) -> bytes:
-        """Of no other message."""
+        """A content that no other message has."""
         self.count += 1
         return b"N: %d\r\n\r\n" % self.count + bytes(70_000 if large else 10)
 
@@ -160,7 +160,7 @@ class Machine(RuleBasedStateMachine):
         stop=st.none() | st.tuples(st.integers(1, 3), st.sampled_from((gevent.GreenletExit, Stop))),
     )
     def remove(self, chosen: dict[Place, frozenset[int]], stop: tuple[int, type[BaseException]] | None) -> None:
-        """The sweeper's way; also broken off after some transactions."""
+        """As the sweeper removes messages; sometimes it is interrupted after some transactions."""
         told: list[int] = []
 
         def tell(count: int) -> None:
@@ -178,7 +178,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(to=st.none() | st.tuples(owners, boxes), count=st.integers(1, 2), large=st.booleans())
     def send(self, to: Place | None, count: int, large: bool) -> None:
-        """Elsewhere, and perhaps to a mailbox here, too."""
+        """Send a message elsewhere, and perhaps to a mailbox here, too."""
         content = self.content(large)
         here = [Delivery("", self.id(*to), self.people[to[0]].id)] if to else []
         elsewhere = [Outgoing(f"{number}@elsewhere.example", "elsewhere.example") for number in range(count)]
@@ -211,7 +211,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(owner=owners, killed=st.booleans())
     def delete_account(self, owner: int, killed: bool) -> None:
-        """And make it again. Killed, it may leave mail of nobody."""
+        """Delete an account and make it anew. If the deletion is killed, mail that belongs to nobody may be left."""
         address = self.people[owner].address
         task = gevent.spawn(self.store.delete_account, self.people[owner].id, tombstone=False)
         while self.store.account(address) and not task.dead:
@@ -240,7 +240,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule()
     def clean_up(self) -> None:
-        """Afterwards there is just what somebody has."""
+        """Afterwards nothing is left that belongs to nobody."""
         self.store.expire(time.time())
         self.kit.inspect(self.store, self.folder)
 

@@ -53,7 +53,7 @@ def ids(rows: list[Queued]) -> list[int]:
 
 
 def settled(store: Store, rows: list[Queued], notice: tuple[bytes, Destination] | None = None) -> list[int]:
-    """Which rows went; for where nothing is stored of a notice."""
+    """Settle, and return which rows were removed. No notice may have been stored."""
     told = store.settle(rows, notice)
     assert told.notice is None
     return list(told.gone)
@@ -130,7 +130,7 @@ class QueueTests(Kit):
         assert len(messages) == 6 and messages[:3] == [messages[0]] * 3 and messages[3:] == [messages[3]] * 3
 
     def test_a_row_outlives_its_account(self, store: Store, alice: Person) -> None:
-        """What was accepted is handed on; there is only nobody any more to tell of it."""
+        """What was accepted is handed on; only a notice has nowhere to go any more."""
         rows = store.store(MAIL, [FIRST, SECOND], sender=alice.address, account_id=alice.id)
         store.delete_account(alice.id)
         store.expire(time.time())
@@ -205,12 +205,14 @@ class QueueTests(Kit):
         assert held == store.queue()[:2] and posts == []
         assert ids(store.claim(10, AGO, now)) == [rows[2].id] and store.claim(10, AGO, now + 2 * AGO) != []
         store.postpone([claimed], now, LATER)
-        assert store.queue()[0] == held[0]._replace(reply=kept_reply(LATER)), "who was at it lets go, and it stays held"
+        assert store.queue()[0] == held[0]._replace(reply=kept_reply(LATER)), (
+            "the worker that had it lets go, and it stays held"
+        )
         (first, *_) = store.offer([rows[0].id, NOBODY], now)
         assert (first.due, first.held, first.attempts) == (now, False, 1) and posts == [QUEUE]
         assert ids(store.claim(10, AGO, now)) == [rows[0].id]
         late = {row.id: row.expired for row in store.claim(10, AGO, rows[1].expires)}
-        assert late[rows[1].id], "until it is too old"
+        assert late[rows[1].id], "what is held is offered again when it expires"
         assert store.offer([], now) == store.hold([]) == []
 
     def test_what_waits_is_offered_now(self, store: Store) -> None:

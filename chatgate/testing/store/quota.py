@@ -26,14 +26,14 @@ class QuotaTests(Kit):
         with pytest.raises(OverQuota) as error:
             store.store(b"x" * 41, [bob.inbox, alice.inbox])
         assert error.value.full == [alice.inbox]
-        with pytest.raises(NoSuchMailbox):  # which is told first
+        with pytest.raises(NoSuchMailbox):  # comes before OverQuota in the order of errors
             store.store(b"x" * 41, [alice.inbox, Delivery("", NOBODY, NOBODY)])
         with pytest.raises(OverQuota):
             store.copy(alice.box, [1], trash)
         with pytest.raises(OverQuota):
             store.store_all([(b"x" * 20, alice.inbox), (b"x" * 21, alice.inbox)])
         assert usages(store, alice, bob) == [(60, 1), (0, 0)] and store.status(alice.box).uidnext == 2
-        assert store.copy(alice.box, [1], trash, move=True).copies[0] == 1, "needs no room"
+        assert store.copy(alice.box, [1], trash, move=True).copies[0] == 1, "a move within the account needs no room"
         store.store(b"x" * 40, [alice.inbox])
         assert usages(store, alice) == [(100, 2)]
         store.store(b"", [alice.inbox])
@@ -57,7 +57,7 @@ class QuotaTests(Kit):
         store.store(LARGE, [bob.inbox])
         assert store.usage(bob.id) == (len(LARGE), 1, 0, 0)
         store.set_quota(alice.id, None)
-        assert store.usage(alice.id) == (140, 1, 100, 0), "what it has stays"
+        assert store.usage(alice.id) == (140, 1, 100, 0), "a smaller quota removes nothing"
         with pytest.raises(OverQuota):
             store.store(b"x", [alice.inbox])
 
@@ -75,7 +75,7 @@ class QuotaTests(Kit):
         stored = store.store(b"y" * 60, [alice.inbox, bob.inbox, carol.inbox], partial=True)
         told = [(one.delivery, one.uid) for one in stored if isinstance(one, Stored)]
         assert told == [(alice.inbox, 1), (carol.inbox, 1)] and store.content(carol.box, 1) == b"y" * 60
-        assert store.status(bob.box)[:3] == (1, 1, 2), "no UID was used up"
+        assert store.status(bob.box)[:3] == (1, 1, 2), "a delivery that is left out uses up no UID"
         with pytest.raises(OverQuota) as error:
             store.store(b"z" * 60, [alice.inbox, bob.inbox, carol.inbox], partial=True)
         assert error.value.full == [alice.inbox, bob.inbox, carol.inbox]

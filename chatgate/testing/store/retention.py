@@ -70,7 +70,7 @@ class RetentionTests(Kit):
         seen: list[Place] = []
         for kept in found:
             seen.append((kept.mailbox_id, kept.uid))
-            assert store.remove(seen[-1:]) == 1, "it was told twice"
+            assert store.remove(seen[-1:]) == 1, "a message is told once"
         assert sorted(seen) == sorted(placed) and store.usage(alice.id)[:2] == (0, 0)
 
     def test_what_was_fetched(self, store: Store, alice: Person, bob: Person) -> None:
@@ -84,7 +84,7 @@ class RetentionTests(Kit):
         store.note_fetched(alice.box, [read[1]])
         kept = {(one.mailbox_id, one.uid): one.fetches for one in store.kept(alice.id)}
         assert kept == {read: 2, seen: 1, new: 0} and {k.fetches for k in store.old(2)} == {0, 1, 2}
-        assert store.status(alice.box).modseq == modseq
+        assert store.status(alice.box).modseq == modseq, "fetching is no change"
         trash = box(store, alice, "Trash")
         store.copy(alice.box, [1, 3], trash)
         assert [one.fetches for one in store.kept(alice.id) if one.mailbox_id == trash] == [2, 0]
@@ -127,7 +127,7 @@ class RetentionTests(Kit):
 
         with pytest.raises((ValueError, gevent.GreenletExit)):
             store.remove(pairs(), tell)
-        assert uids(store, inbox) == list(range(sum(told) + 1, 2001))
+        assert uids(store, inbox) == list(range(sum(told) + 1, 2001)), "what was told is removed, and nothing else"
 
     def test_removing_many_keeps_the_copies_of_others(self, store: Store, alice: Person, bob: Person) -> None:
         for _ in range(10):

@@ -1,4 +1,4 @@
-"""Nobody waits for one who works: others get turns, and memory does not grow with what is read."""
+"""While the store works, others get turns; and a large message is read without taking memory for all of it."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Turns:
 
 @contextmanager
 def allocating_less_than(octets: int) -> Iterator[None]:
-    """What Python allocates meanwhile. (A store that is written in C, too, has more.)"""
+    """What Python allocates meanwhile. What libraries in C allocate is not seen."""
     tracemalloc.start()
     try:
         before, _ = tracemalloc.get_traced_memory()
@@ -50,7 +50,7 @@ class WaitingTests(Kit):
         greenlet.kill()
 
     def test_others_get_turns_while_one_waits_for_the_disk(self, store: Store, alice: Person, turns: Turns) -> None:
-        """What waits for a disk in the thread of the hub keeps all clients waiting."""
+        """A store that waits for the disk in the hub's thread would keep all clients waiting."""
         self.needs(persistent=True)
         changes: dict[str, Callable[[], object]] = {
             "store": lambda: store.store(MAIL, [alice.inbox]),
@@ -73,7 +73,7 @@ class WaitingTests(Kit):
         everything = range(1, count + 1)
         inbox = fill(store, alice, count)
         works: dict[str, tuple[bool, Callable[[], object]]] = {
-            # what may take a moment only in a store that waits for a disk, and the work
+            # Is it long only in a store that waits for a disk? And the work.
             "set_flags": (True, lambda: store.set_flags(inbox, everything, "add", ["$a"])),
             "copy": (True, lambda: store.copy(inbox, everything, trash)),
             "integrity": (True, store.integrity),
