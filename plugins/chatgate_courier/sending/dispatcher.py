@@ -54,18 +54,22 @@ class Dispatcher:
     def run(self) -> None:
         """Until `end`; then what is under way goes on, and what waits is let go of."""
         watch = self._gateway.board.watch(QUEUE, self._wake.set)
+        self.taken.clear()  # after a run that was cut off: all that is left to its lease
+        self.lines.clear()
         try:
             while not self._ending:
                 self._wake.clear()
+                began = time.monotonic()
                 try:
                     more = self._claim()
                 except StoreError as error:
                     log.warning("the queue cannot be read error=%s", type(error).__name__)
                     self._wake.wait(_TROUBLE)
                     continue
+                took = time.monotonic() - began
                 if not more:
                     self._wait()
-                gevent.sleep(_PACE)
+                gevent.sleep(max(_PACE, 2 * took))  # much that is passed by makes a claim slow
             self._let_go()
         finally:
             watch.cancel()
@@ -172,7 +176,6 @@ class Dispatcher:
             self._put_off(job.domain, list(job.rows), until)
         except StoreError as error:
             log.warning("not put off domain=%s error=%s", job.domain, type(error).__name__)
-            self._done(job.rows)
 
     def _put_off(self, domain: str, rows: Sequence[Queued], until: float) -> None:
         """These rows, and all that are due for this domain. Raises StoreError."""
@@ -180,10 +183,10 @@ class Dispatcher:
         self._pausing.add(domain)
         try:
             store.postpone(self.taken.latest(rows), until)
-            self._done(rows)
             count = store.delay(domain, until, self._clock()) if first else 0
             log.info("waits domain=%s recipients=%d again_in=%.0fs", domain, len(rows) + count, until - self._clock())
         finally:
+            self._done(rows)
             if first:
                 self._pausing.discard(domain)
 

@@ -47,6 +47,12 @@ class Taken:
                 self.enough.add(account)
         return not known
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        self._rows.clear()
+        self._of_account.clear()
+        self.enough.clear()
+
     def latest(self, rows: Iterable[Queued]) -> list[Queued]:
         """These rows as they were claimed last."""
         return [self._rows.get(row.id, row) for row in rows]

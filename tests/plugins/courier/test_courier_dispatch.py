@@ -10,7 +10,8 @@ from chatgate_courier.sending.taken import Job, Line, Taken
 from courier_fakes import LATER, NOBODY, Ways, plugin
 from gevent.event import Event
 
-from chatgate.api import Prepend, Queued, Reply, StoreUnavailable, hookimpl
+from chatgate.api import Leased, Prepend, Queued, Reply, StoreUnavailable, hookimpl
+from chatgate.running.leased import _Lost
 from chatgate.testing import until
 
 
@@ -304,6 +305,46 @@ def test_a_store_that_fails_for_a_moment_loses_nothing(world, ways, clock, monke
     here.forward(61)
     here.empty()
     assert ways.recipients == ["zoe@far.test"] * 2, "SMTP leaves no choice: it was taken, and nobody could note it"
+
+
+def test_what_could_not_be_put_off_is_left_to_its_lease(world, ways, clock, monkeypatch):
+    here = world(messages_per_domain=1, lease_seconds=60)
+    gate = ways.gates["far.test"] = Event()
+    for number in range(3):
+        here.send(f"zoe{number}@far.test")
+    until(lambda: len(here.courier.dispatcher.taken) == 3)
+    ways.down["far.test"] = clock() + 30
+    postpone = here.store.postpone
+
+    def failing(*args):
+        monkeypatch.undo()
+        raise StoreUnavailable()
+
+    monkeypatch.setattr(here.store, "postpone", failing)
+    gate.set()
+    until(lambda: not len(here.courier.dispatcher.taken))
+    assert here.store.postpone == postpone
+    here.forward(61)
+    here.empty()
+    assert sorted(ways.recipients) == ["zoe0@far.test", "zoe1@far.test", "zoe2@far.test"]
+
+
+def test_a_lease_that_is_lost_ends_the_work_and_the_next_one_begins_anew(world, ways, clock, monkeypatch):
+    here = world(messages_per_domain=1, lease_seconds=60)
+    gate = ways.gates["far.test"] = Event()
+    for number in range(3):
+        here.send(f"zoe{number}@far.test")
+    until(lambda: len(here.courier.dispatcher.taken) == 3)
+    (service,) = (one for one in here.gateway.services if isinstance(one, Leased))
+    monkeypatch.setattr(service, "_seconds", 0.3)
+    service._greenlet.kill(_Lost, block=False)
+    until(lambda: ways.now == 0)
+    assert ways.got == []
+    ways.gates.clear()
+    gate.set()
+    here.forward(61)
+    here.empty()
+    assert sorted(ways.recipients) == ["zoe0@far.test", "zoe1@far.test", "zoe2@far.test"]
 
 
 def test_at_the_stop_what_is_under_way_ends_and_what_waits_is_let_go_of(world, ways, clock, gateway_factory):
