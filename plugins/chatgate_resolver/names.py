@@ -17,10 +17,10 @@ _SHOWN = 60
 
 def normal(text: str) -> str:
     """The name in lower case, without the final dot. Raises NoSuchName for what cannot be one: international names are
-    written with A-labels here ("xn--…", RFC 5890).
+    written with A-labels here ("xn--…", RFC 5890). Names of Tor are none, and nobody is told of them (RFC 7686 §2).
     """
     name = text.removesuffix(".").lower()
-    if not name or len(name) > _LONGEST or not all(map(_LABEL.fullmatch, name.split("."))):
+    if not name or name.endswith(".onion") or len(name) > _LONGEST or not all(map(_LABEL.fullmatch, name.split("."))):
         shown = ascii(text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…")
         raise NoSuchName(f"{shown} is no name of the DNS")
     return name

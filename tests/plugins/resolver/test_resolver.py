@@ -274,7 +274,7 @@ def test_an_alias_is_proven_if_every_link_is(dns):
 
 
 NO_NAMES = ["", ".", "a..b", "a b.example", "müller.example", "x" * 64 + ".example", "a." * 127 + "example", "-a.b"]
-NO_NAMES += ["a\0.example", "a\n.example", "*.example", "a/b.example", "[127.0.0.1]"]
+NO_NAMES += ["a\0.example", "a\n.example", "*.example", "a/b.example", "[127.0.0.1]", "abc.ONION."]
 
 
 @pytest.mark.parametrize("name", NO_NAMES)

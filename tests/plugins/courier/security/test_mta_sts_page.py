@@ -6,9 +6,15 @@ import ssl
 import pytest
 from certificates import Made
 from chatgate_courier.mta_sts_page import policy_id
+from chatgate_courier.security.fetching import Fetcher
+from chatgate_courier.security.sts import MtaSts
 from chatgate_courier.security.sts_policy import StsPolicy, parse, record_id
+from chatgate_courier.transport.options import TransportOptions
+from chatgate_courier.transport.tls import Tls
+from chatgate_resolver import Resolver, ResolverOptions
 
 from chatgate.testing import SHIPPED, port
+from tests.dnsserver import DnsServer
 
 ROOT = Made("Root", ca=True)
 
@@ -58,6 +64,19 @@ def test_a_policy_that_names_our_host(start):
     # What stands in MX is what the policy allows.
     mx = next(one for one in gateway.hub.plugin("smtp").chatgate_dns_records(gateway.domains.first) if one.type == "MX")
     assert policy.allows(mx.value.split()[1])
+
+
+def test_another_server_keeps_to_it(start, tmp_path):
+    gateway = start()
+    (tmp_path / "ca.pem").write_bytes(ROOT.pem)
+    txt = records(gateway)["TXT"]
+    with DnsServer({txt.name: {"TXT": txt.value}, "mta-sts.example.org": {"A": "127.0.0.1"}}) as dns:
+        resolver = Resolver(ResolverOptions(nameservers=(dns.address,)))
+        options = TransportOptions(ca_file=str(tmp_path / "ca.pem"))
+        at = port(gateway, "https")
+        fetch = Fetcher(resolver, Tls(options), lambda address: True, seconds=60.0, octets=1000, port=at)
+        policy = MtaSts(resolver, options, fetch).policy("example.org")
+    assert policy.enforced and policy.allows("mx.example.org") and not policy.allows("example.org")
 
 
 def test_another_policy_has_another_id():
