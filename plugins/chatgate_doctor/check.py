@@ -185,7 +185,8 @@ def _of_record(record: DnsRecord, verdicts: Sequence[tuple[str, Verdict | None]]
     found = []
     for verdict, servers in _by((verdict, name) for name, verdict in verdicts if verdict).items():
         kind = "stale" if right and verdict.kind in ("missing", "wrong") else verdict.kind
-        found.append(Finding(kind, servers, record, verdict.there, verdict.why))
+        there = tuple(map(texts.shown, verdict.there))
+        found.append(Finding(kind, servers, record, there, texts.shown(verdict.why)))
     return found
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from chatgate.api import DnsRecord, Domain, Domains, domain_option, fail, ip, json_option, show
+from chatgate.api import DnsRecord, Domain, Domains, Interrupts, domain_option, fail, ip, json_option, show
 from chatgate_doctor import texts
 from chatgate_doctor.check import Check, Finding, Resolver
 from chatgate_doctor.progress import Progress
@@ -41,7 +41,12 @@ def make(
         if domain is not None and ip(domain.name):
             fail(f"{domain.name} is an IP address: it has no zone, and needs no records", 2)
         if check:
-            sys.exit(_check(chosen, Check(resolver(), port, Progress("asking nameservers")), as_json))
+            with Interrupts():
+                try:
+                    code = _check(chosen, Check(resolver(), port, Progress("asking nameservers")), as_json)
+                except KeyboardInterrupt:
+                    raise click.Abort from None
+            sys.exit(code)
         data = {one.name: list(map(texts.data, records)) for one, records in chosen.items()}
         lines = [line for one, records in chosen.items() for line in (_bind if bind else _form)(one, records)]
         show(data, as_json, lines or ["all domains are IP addresses: they need no records"])

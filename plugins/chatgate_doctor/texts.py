@@ -44,6 +44,14 @@ def _octet(escaped: str) -> bytes:
     return bytes([int(escaped) & 255]) if escaped.isdigit() and len(escaped) == 3 else escaped.encode()
 
 
+def shown(text: str) -> str:
+    """A text of others for a terminal or a log: one line that controls nothing, and not too long."""
+    clean = "".join(char if char.isprintable() else f"\\{ord(char):03d}" for char in text[:_MOST_SHOWN])
+    return clean + ("…" if len(text) > _MOST_SHOWN else "")
+
+
+_MOST_SHOWN = 1000
+
 TTL = 3600
 
 

@@ -33,6 +33,7 @@ TIME = {
     "imap searches": 180,
     "imap others": 90,
     "policies of MTA-STS": 400,
+    "records in a zone": 150,
     "answers of nameservers": 60,
     "http": 250,
     "mxdeliv": 250,

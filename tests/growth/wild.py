@@ -15,6 +15,8 @@ from chatgate_courier.transport.wire import Broken, Wire
 from chatgate_dkim import record, signature, verifying
 from chatgate_dkim.message import Message
 from chatgate_dkim.tags import Malformed
+from chatgate_doctor import texts
+from chatgate_doctor.meaning import judge
 from chatgate_gate import openpgp
 from chatgate_imap.queries import threads
 from chatgate_imap.session.connection import Connection
@@ -24,6 +26,7 @@ from growing import Prey
 
 from chatgate.api import (
     Delivery,
+    DnsRecord,
     Envelope,
     Gateway,
     Reply,
@@ -195,6 +198,17 @@ def sts(data: bytes) -> None:
         pass
 
 
+def zones(data: bytes) -> None:
+    """What a nameserver has in place of records that a domain wants."""
+    text = data.decode("latin-1")
+    for value in ("v=spf1 a ~all", KEY.decode(), "v=DMARC1;p=reject", "dkim=discardable", "x"):
+        wanted = DnsRecord("example.org", "TXT", value, True, "")
+        judge(wanted, [texts.joined(text), text, f"{value} {text}", f"{value};{text}"], ["192.0.2.1"])
+        judge(wanted, [f"{value} {text}"], ["192.0.2.1"])
+    for kind in ("A", "MX", "SRV", "CAA", "CNAME"):
+        judge(DnsRecord("example.org", kind, '0 issue "a"', True, ""), text.split("\n"))
+
+
 QUESTION = dns.message.make_query("example.org", "MX", use_edns=0, id=1)
 
 
@@ -320,6 +334,11 @@ STS_WORDS = [
     b" ", b"\t", b"\r", b"\n", b":", b"mx: a.example\n", b"*.", b".", b"a", b";", b"=", b"id=1;", b"v=STSv1",
     b"\xc3\xa4",
 ]  # fmt: skip
+ZONE_SEEDS = [
+    b"v=spf1 a mx ip4:192.0.2.0/24 include:b.example ~all", b'"v=DKIM1; k=rsa; " "p=AAAA; t=y:s"', b"v=DMARC1; p=none",
+    b'0 issue "letsencrypt.org; accounturi=a"\n10 a.example.\n0 1 993 a.example.',
+]  # fmt: skip
+ZONE_WORDS = [b'"', b"\\", b"\\034", b" ", b"\t", b"\n", b";", b"=", b":", b"p=", b"ip4:", b"a", b"\xe4", b"-all"]
 DNS_WORDS = [
     b"\0", b"\xc0\x0c", b"\x01a", b"\x3f", b"\xff", b"\xc0\x0c\0\x0f\0\x01\0\0\0\x3c\0\x04\0\x0a\xc0\x0c",
     b"\xc0\x0c\0\x10\0\x01\0\0\0\x3c\0\x02\x01a",
@@ -445,6 +464,7 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "imap searches": Prey(imap(gateway), *SEARCHES, 8000),
         "imap others": Prey(imap(gateway), *OTHERS, 8000),
         "policies of MTA-STS": Prey(sts, STS_SEEDS, STS_WORDS),
+        "records in a zone": Prey(zones, ZONE_SEEDS, ZONE_WORDS),
         "answers of nameservers": Prey(answers, [dns_answer()], DNS_WORDS),
         "http": Prey(http(gateway), HTTP_SEEDS, HTTP_WORDS, 3500),
         "other servers": Prey(other_servers, OTHER_SEEDS, OTHER_WORDS),

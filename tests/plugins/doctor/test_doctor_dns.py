@@ -4,13 +4,16 @@ import dataclasses
 import io
 import json
 import logging
+import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import click
 import dns.zone
+import gevent
 import pytest
 from chatgate_doctor import addresses
 from chatgate_doctor.check import _ADVICE, Check
@@ -163,6 +166,21 @@ def test_check_says_what_is_wrong_where_and_what_to_type(tmp_path, dns):
 def test_only_recommended_ones_missing_is_no_failure(tmp_path, dns):
     dns.set("_imaps._tcp.example.org", "SRV")
     assert "missing: _imaps" in run(gateway(tmp_path, "imap"), "--check", dns=dns)
+
+
+def test_what_others_wrote_controls_no_terminal_and_no_log(tmp_path, dns):
+    made = gateway(tmp_path, Signer)
+    dns.set("chatgate._domainkey.example.org", "TXT", b"v=DKIM1; p=; n=\x1b[2J\r\nBAD line" + b"x" * 3000)
+    output = run(made, "--check", dns=dns, code=1)
+    assert "\x1b" not in output and "\n" + "BAD" not in output
+    assert "there: v=DKIM1; p=; n=\\027[2J\\013\\010BAD line" in output and "x" * 2000 not in output
+
+
+def test_ctrl_c_ends_a_check(tmp_path, dns):
+    made = gateway(tmp_path, "smtp")
+    dns.first.fault("*", SILENT)
+    gevent.spawn_later(0.2, os.kill, os.getpid(), signal.SIGINT)
+    assert run(made, "--check", dns=dns, code=1).endswith("Aborted!\n")
 
 
 def test_forms_that_exclude_each_other(tmp_path):
