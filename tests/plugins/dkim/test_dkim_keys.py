@@ -3,6 +3,8 @@
 import json
 import os
 import stat
+import subprocess
+import sys
 
 import dkim
 import pytest
@@ -214,3 +216,15 @@ def test_keys_without_a_state_are_kept(ring, tmp_path, clock):
     pem.save(other.folder / "opendkim.rsa.pem", RSA.private)
     other.make("chatgate")
     assert states(other) == [("rsa", "opendkim", "signs"), ("ed25519", "chatgate-ed25519", "signs")]
+
+
+def test_several_processes_that_start_at_once_make_one_set_of_keys(tmp_path):
+    script = (
+        "import sys; from pathlib import Path; from chatgate_dkim.keyring import Keyring;"
+        "ring = Keyring(Path(sys.argv[1]), 'example.org'); ring.make('chatgate'); ring.signers();"
+        "print([ring.record(key) for key in ring.keys()])"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "keys")]
+    started = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(3)]
+    said = {process.communicate(timeout=60)[0] for process in started}
+    assert len(said) == 1 and said.pop().count("_domainkey.example.org") == 2
