@@ -3,33 +3,27 @@
 from __future__ import annotations
 
 import logging
-import select
-import socket as stdsocket
-import time
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from typing import Any
 
 import gevent
 import gevent.pool
-from gevent import monkey, socket, ssl
+from gevent import socket, ssl
 from gevent.server import StreamServer
 
 from chatgate.faults import raised_at
 from chatgate.limits import Limit
 from chatgate.network import peers
+from chatgate.network.connection import Connection
 from chatgate.network.listeners import bind, shown
 from chatgate.network.logins import Logins
 from chatgate.network.proxy import read_proxy_header
 from chatgate.network.seats import Seat, Seats
 from chatgate.network.session import Session
-from chatgate.network.sni import local_address
 from chatgate.network.turns import Line, clients
 from chatgate.reply import Reply
 
 log = logging.getLogger("chatgate.net")
-
-# The system's own poll, which is not used for waiting here; gevent's replacement would make watchers.
-_poll = monkey.get_original("select", "poll")
 
 # Seconds for which a connection is sure to keep its place where nobody logs in: long enough for other servers to
 # deliver mail and for browsers to get a page.
@@ -38,10 +32,6 @@ _PATIENCE = 30.0
 # Connections that are taken between two looks at the others. gevent takes 100, which takes 10 ms and more. One at a
 # time tears apart clients whose changes could be committed together: POST /new then costs a tenth more.
 _ACCEPTED_AT_ONCE = 10
-
-# For how long and how far we go on reading a connection that we have ended, so that the client gets our last words.
-_LINGER_SECONDS = 2.0
-_LINGER_CHUNKS, _CHUNK = 64, 16384
 
 STOPPING = Reply(421, "4.3.2", "Shutting down, try again later", imap="UNAVAILABLE")
 
@@ -103,7 +93,7 @@ class Server:
         self.listening: list[str] = []
         self._pool = gevent.pool.Group()
         self._turns = Line()
-        self._connections: dict[Any, _Connection] = {}  # by greenlet
+        self._connections: dict[Any, Connection] = {}  # by greenlet
         self._stopping = False
 
     @property
@@ -149,10 +139,10 @@ class Server:
         connection = self._connections[gevent.getcurrent()]
         self._handshakes.run(self._wrap, connection, context)
         if connection.session is not None:
-            connection.session.server_name = _server_name(connection.sock)
+            connection.session.server_name = connection.server_name()
         return connection.sock
 
-    def _wrap(self, connection: _Connection, context: ssl.SSLContext) -> None:
+    def _wrap(self, connection: Connection, context: ssl.SSLContext) -> None:
         """TLS with its handshake. Each step costs about a millisecond, and strangers may have hundreds ready: one
         is done between two looks at the other sockets, and neighbourhoods have theirs by turns.
         """
@@ -178,7 +168,7 @@ class Server:
     def _serve(self, sock: Any, address: Any) -> None:
         """Nothing may escape: gevent would print the greenlet with the peer's address."""
         greenlet = gevent.getcurrent()
-        connection = self._connections[greenlet] = clients[greenlet] = _Connection(sock, self._seats, self._logins)
+        connection = self._connections[greenlet] = clients[greenlet] = Connection(sock, self._seats, self._logins)
         ended = False
         try:
             try:
@@ -187,17 +177,17 @@ class Server:
                     self._speak(session, connection)
                     self._turns.pass_by(connection.owner)  # to end TLS takes its time, too
             finally:
-                ended = _end(connection.sock)
+                ended = connection.end()
             if session is not None and not ended:
-                self._linger(connection.sock)
+                connection.linger(lambda: not self._stopping)
         except (OSError, ValueError):
             pass  # the client went away, or speaks something else
         finally:
             connection.leave()
             del self._connections[greenlet], clients[greenlet]
-            _close(connection.sock)
+            connection.close()
 
-    def _begin(self, connection: _Connection, address: Any) -> Session | None:
+    def _begin(self, connection: Connection, address: Any) -> Session | None:
         """Take a place, do the TLS handshake, make the session; None: there is no place. Raises OSError, and ValueError
         for a bad PROXY header.
         """
@@ -226,11 +216,11 @@ class Server:
             peer,
             tls=self.tls is not None,
             connection=connection,
-            server_name=_server_name(connection.sock),
+            server_name=connection.server_name(),
         )
         return connection.session
 
-    def _speak(self, session: Session, connection: _Connection) -> None:
+    def _speak(self, session: Session, connection: Connection) -> None:
         try:
             self._handle(session, connection.sock)
         except OSError:
@@ -238,98 +228,3 @@ class Server:
         except Exception as error:
             where = raised_at(error.__traceback__)
             log.error("session failed session=%s error=%s at=%s", session.id, type(error).__name__, where)
-
-    def _linger(self, sock: Any) -> None:
-        """Closing a socket with unread data resets the connection, and a reset may overtake the last words. So what has
-        come is read, and what the client sends before it notices. Raises OSError.
-        """
-        deadline = time.monotonic() + _LINGER_SECONDS
-        for _ in range(_LINGER_CHUNKS):
-            if not self._stopping:  # else nobody has time to wait for those who send nothing
-                socket.wait_read(sock.fileno(), max(deadline - time.monotonic(), 0.001))
-            if not sock.recv(_CHUNK):
-                return
-
-
-class _Connection:
-    """sock: the present socket, clear or with TLS. session: None until it is made. owner: for `chatgate.network.turns`:
-    the account or, before a login, the neighbourhood.
-    """
-
-    __slots__ = ("sock", "seat", "session", "owner", "_seats", "_logins")
-
-    def __init__(self, sock: Any, seats: Seats, logins: Logins | None) -> None:
-        self.sock, self._seats, self._logins = sock, seats, logins
-        self.seat: Seat | None = None
-        self.session: Session | None = None
-        self.owner: Hashable = None
-
-    def gone(self) -> bool:
-        """Has the client closed its side, or has ours been cut? A client that closes its side of TLS, or of a mail
-        protocol, does not wait for anything any more.
-        """
-        poll = _poll()
-        try:
-            poll.register(self.sock, select.POLLRDHUP)
-            return bool(poll.poll(0))
-        except (OSError, ValueError):  # closed
-            return True
-
-    def logged_in(self) -> None:
-        if self.seat is not None:
-            self._seats.log_in(self.seat)
-        if self.session is not None and self.session.account is not None:
-            self.owner = self.session.account.id
-            if self._logins is not None:
-                self._logins.enter(self.session)
-
-    def leave(self) -> None:
-        """The connection is over. Its memory is freed now, not when Python's garbage collector finds the reference
-        cycles.
-        """
-        if self.session is not None:
-            if self._logins is not None:
-                self._logins.leave(self.session)
-            self.session.on_stop = None
-        if self.seat is not None:
-            self._seats.leave(self.seat)
-        self.session = self.seat = None
-
-    def cut(self) -> None:
-        """End the connection, whatever its greenlet waits for. (Not by close, as that greenlet is within a call.)"""
-        try:
-            socket.socket.shutdown(self.sock, stdsocket.SHUT_RDWR)
-        except OSError:
-            pass  # ended already
-
-
-def _server_name(sock: Any) -> str:
-    """What the client asked for by TLS, see `chatgate.network.sni`, or else our address to which it has connected."""
-    return getattr(sock, "server_hostname", None) or local_address(sock)
-
-
-def _end(sock: Any) -> bool:
-    """The end of TLS (close_notify, RFC 8446 §6.1: without it the client must think that somebody cut the connection),
-    then that of TCP's sending side. It waits for nobody. Has the client ended its side of TLS before, so that nothing
-    more can come?
-    """
-    ended = False
-    try:
-        sock.settimeout(0.0)
-        if isinstance(sock, ssl.SSLSocket):
-            try:
-                sock.unwrap()
-                ended = True
-            except (OSError, ValueError):
-                pass
-        sock.shutdown(stdsocket.SHUT_WR)
-    except OSError:
-        pass
-    return ended
-
-
-def _close(sock: Any) -> None:
-    try:
-        sock.close()
-    except OSError:
-        pass
