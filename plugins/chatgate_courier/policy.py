@@ -221,7 +221,7 @@ class Policies:
         """What holds for this domain, a name or an address literal. Cheap: the file is looked at once a second."""
         now = self._clock()
         if now >= self._next_look:
-            self._look()
+            self.look()
         found = self._known.get(domain)
         if found is None:
             if len(self._known) >= _MOST:
@@ -236,7 +236,8 @@ class Policies:
             found.setdefault(whom, {}).update(said)
         return found
 
-    def _look(self) -> None:
+    def look(self) -> None:
+        """Read the file anew if it has changed."""
         self._next_look = self._clock() + _LOOKS
         if self._changed() != self._stamp:
             try:

@@ -60,15 +60,16 @@ class Dispatcher:
             while not self._ending:
                 self._wake.clear()
                 began = time.monotonic()
+                now = self._clock()
                 try:
-                    more = self._claim()
+                    more = self._claim(now)
                 except StoreError as error:
                     log.warning("the queue cannot be read error=%s", type(error).__name__)
                     self._wake.wait(_TROUBLE)
                     continue
                 took = time.monotonic() - began
                 if not more:
-                    self._wait()
+                    self._wait(now)
                 gevent.sleep(max(_PACE, 2 * took))  # much that is passed by makes a claim slow
             self._let_go()
         finally:
@@ -86,18 +87,17 @@ class Dispatcher:
             self._crowded = False
             self._wake.set()
 
-    def _wait(self) -> None:
-        now = self._clock()
-        due = self._gateway.store.next_due(now)
-        self._wake.wait(_LONGEST if due is None else min(_LONGEST, max(0.0, due - now)))
+    def _wait(self, looked: float) -> None:
+        """Until something is due that was not when we looked, or there is room for what was."""
+        due = self._gateway.store.next_due(looked)
+        self._wake.wait(_LONGEST if due is None else min(_LONGEST, max(0.0, due - self._clock())))
 
-    def _claim(self) -> bool:
+    def _claim(self, now: float) -> bool:
         """Is there perhaps more to be had at once?"""
         limit = min(_AT_ONCE, self._options.waiting - len(self.taken))
         self._crowded = limit < 1
         if self._crowded:
             return False
-        now = self._clock()
         full = [domain for domain, line in self.lines.items() if line.full]
         skip = Skip([*full, *self._pausing], self.taken.enough)
         rows = self._gateway.store.claim(limit, self._options.lease_seconds, now, skip)
@@ -113,6 +113,9 @@ class Dispatcher:
         if not job.rows:
             return
         policy = self._policies.of(job.domain)
+        if policy.hold or policy.deny:  # a command may have changed that, and woken us, this moment
+            self._policies.look()
+            policy = self._policies.of(job.domain)
         if policy.deny:
             self.bounces.add([(row, Failure(row.recipient, "5.7.1", policy.deny)) for row in job.rows])
         elif policy.hold:
@@ -189,6 +192,7 @@ class Dispatcher:
             self._done(rows)
             if first:
                 self._pausing.discard(domain)
+                self._wake.set()  # what has come meanwhile was passed by
 
     def _let_go(self) -> None:
         """The end: what was not begun is free for another process at once; what is under way is waited for."""

@@ -5,6 +5,7 @@ import time
 
 import gevent
 import pytest
+from chatgate_courier.sending import dispatcher
 from chatgate_courier.sending.schedule import Schedule
 from chatgate_courier.sending.taken import Job, Line, Taken
 from courier_fakes import LATER, NOBODY, Ways, plugin
@@ -345,6 +346,51 @@ def test_a_lease_that_is_lost_ends_the_work_and_the_next_one_begins_anew(world, 
     here.forward(61)
     here.empty()
     assert sorted(ways.recipients) == ["zoe0@far.test", "zoe1@far.test", "zoe2@far.test"]
+
+
+def test_what_becomes_due_while_it_looks_is_not_forgotten(world, ways, clock, monkeypatch):
+    monkeypatch.setattr(dispatcher, "_LONGEST", 3600.0)
+    here = world()
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test")
+    here.idle()
+    ways.replies.clear()
+    claim = here.store.claim
+
+    def slow(*args):
+        monkeypatch.setattr(here.store, "claim", claim)
+        rows = claim(*args)
+        clock.forward(10)
+        return rows
+
+    monkeypatch.setattr(here.store, "claim", slow)
+    here.forward(0)
+    here.empty()
+
+
+def test_what_comes_while_its_domain_is_put_off_is_not_forgotten(world, ways, clock, monkeypatch):
+    monkeypatch.setattr(dispatcher, "_LONGEST", 3600.0)
+    here = world()
+    ways.down["far.test"] = clock() + 5
+    delay, begun, goes_on = here.store.delay, Event(), Event()
+
+    def slow(*args):
+        monkeypatch.setattr(here.store, "delay", delay)
+        done = delay(*args)
+        begun.set()
+        goes_on.wait()
+        return done
+
+    monkeypatch.setattr(here.store, "delay", slow)
+    here.send("zoe@far.test")
+    begun.wait()
+    here.send("yan@far.test")
+    gevent.sleep(0.1)
+    ways.down.clear()
+    goes_on.set()
+    until(lambda: ways.recipients == ["yan@far.test"])
+    here.forward(20)
+    here.empty()
 
 
 def test_at_the_stop_what_is_under_way_ends_and_what_waits_is_let_go_of(world, ways, clock, gateway_factory):
