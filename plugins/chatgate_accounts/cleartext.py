@@ -15,6 +15,10 @@ def allowed(gateway: Gateway, account: Account) -> bool:
     return gateway.store.annotations(account.id, "").get(_NOTE) == _ON
 
 
+def allow(gateway: Gateway, account: Account, on: bool) -> None:
+    gateway.store.annotate(account.id, "", {_NOTE: _ON if on else None})
+
+
 @click.command("cleartext")
 @click.argument("address")
 @click.argument("what", type=click.Choice(("on", "off", "show")), default="show")
@@ -28,7 +32,7 @@ def cleartext(gateway: Gateway, address: str, what: str, as_json: bool) -> None:
     """
     account = account_of(gateway, address)
     if what != "show":
-        gateway.store.annotate(account.id, "", {_NOTE: _ON if what == "on" else None})
+        allow(gateway, account, what == "on")
     on = allowed(gateway, account)
     words = "may get unencrypted mail from other servers" if on else "gets encrypted mail only"
     show({"address": account.address, "cleartext": on}, as_json, [f"{account.address} {words}."])

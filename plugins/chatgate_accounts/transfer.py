@@ -31,6 +31,7 @@ from chatgate.api import (
     new_file,
     text_problem,
 )
+from chatgate_accounts import cleartext
 
 _FORMAT, _VERSION = "chatgate-accounts", 1
 _TYPES = {"address": str, "secret": str, "created": int, "last_login": int, "disabled": str, "quota": int | None}
@@ -75,7 +76,9 @@ def _lines(gateway: Gateway, domain: Domain | None) -> Iterator[str]:
         for account in page:
             if domain is not None and not account.address.endswith(f"@{domain.name}"):
                 continue
-            yield json.dumps({name: getattr(account, name) for name in _TYPES})
+            row = {name: getattr(account, name) for name in _TYPES}
+            # Only where it is so, as nearly none is.
+            yield json.dumps(row | ({"cleartext": True} if cleartext.allowed(gateway, account) else {}))
         after = page[-1].address
 
 
@@ -124,10 +127,12 @@ def _rows(lines: Iterable[str], domains: Domains, today: int) -> Iterator[dict[s
         ours = " and ".join(domain.name for domain in domains)
         raise ValueError(f"line 1: accounts of {header.get('domain')}, this server has {ours}")
     for number, line in numbered:
-        row = {"created": today} | _object(number, line)  # older exports do not have it
+        row = {"created": today, "cleartext": False} | _object(number, line)  # older exports do not have it
         for name, kind in _TYPES.items():
             if name not in row or not isinstance(row[name], kind) or row[name] is True or row[name] is False:
                 raise ValueError(f"line {number}: {name}: missing or of the wrong type")
+        if not isinstance(row["cleartext"], bool):
+            raise ValueError(f"line {number}: cleartext: of the wrong type")
         if problem := _problem(row, domains, today):
             raise ValueError(f"line {number}: {problem}")
         yield row
@@ -170,12 +175,12 @@ def _take(gateway: Gateway, row: dict[str, Any], replace: bool) -> str:
     was, store = Account(0, **{name: row[name] for name in _TYPES}), gateway.store
     try:
         try:
-            gateway.accounts.restore(was)
+            _open(gateway, gateway.accounts.restore(was), row)
             return "made"
         except AddressGone:
             if store.tombstone(row["address"]) != row["secret"]:
                 return "removed here"
-            gateway.accounts.restore(was, returning=True)
+            _open(gateway, gateway.accounts.restore(was, returning=True), row)
             return "came back"
         except AccountExists:
             found = store.account(row["address"])
@@ -200,3 +205,10 @@ def _replace(gateway: Gateway, account: Account, row: dict[str, Any]) -> None:
         gateway.store.set_last_login(account.id, row["last_login"])
     if row["quota"] != account.quota:
         gateway.store.set_quota(account.id, row["quota"])
+    _open(gateway, account, row)
+
+
+def _open(gateway: Gateway, account: Account, row: dict[str, Any]) -> None:
+    """May it get unencrypted mail? An interrupted import leaves it at no."""
+    if row["cleartext"] != cleartext.allowed(gateway, account):
+        cleartext.allow(gateway, account, row["cleartext"])

@@ -473,3 +473,19 @@ def test_the_list_of_the_gate_says_where_it_has_gone(run):
     file.write_text('cleartext_recipients = ["postmaster@d.test"]\n')
     told = CliRunner().invoke(cli, ["--dir", str(run.folder), "check"]).output
     assert "cleartext_recipients: has moved: it is `chatgate accounts cleartext ADDRESS on` for each" in told
+
+
+def test_who_may_get_cleartext_moves_along(run, other):
+    run("accounts", "create", "annanames")
+    run("accounts", "create", "berta-names")
+    run("accounts", "cleartext", "annanames", "on")
+    export = run("accounts", "export")
+    assert export.count("cleartext") == 1
+    assert run("accounts", "import", where=other, input=export) == "2 made\n"
+    assert run("accounts", "export", where=other) == export
+    run("accounts", "cleartext", "annanames", "off", where=other)
+    run("accounts", "cleartext", "berta-names", "on", where=other)
+    assert run("accounts", "import", "--replace", where=other, input=export) == "2 replaced\n"
+    assert run("accounts", "export", where=other) == export
+    spoilt = export.replace('"cleartext": true', '"cleartext": "on"')
+    assert "line 2: cleartext: of the wrong type" in run("accounts", "import", where=other, input=spoilt, code=1)
