@@ -68,6 +68,10 @@ class Failed(Exception):
         self.step, self.reply, self.advice, self.fault, self.slow = step, reply, advice, fault, slow
 
 
+class TimeIsOver(Exception):
+    """A try has taken as long as it may."""
+
+
 class Answers(NamedTuple):
     """What a host said. shared: the recipients who got one answer, which was meant for all of them. wait: seconds that
     the host asked to be left alone, 0 if it did not. lost: its last answer did not come, which counts against it.

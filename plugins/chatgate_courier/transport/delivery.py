@@ -6,7 +6,7 @@ import logging
 from collections.abc import Sequence
 
 from chatgate.api import Reply
-from chatgate_courier.transport.contract import Answers, Failed, How, Outcome, Tell
+from chatgate_courier.transport.contract import Answers, Failed, How, Outcome, Tell, TimeIsOver
 from chatgate_courier.transport.message import Message
 from chatgate_courier.transport.routes import Loop, NoRoute, Route
 from chatgate_courier.transport.ways import Tools, Ways
@@ -119,6 +119,9 @@ class Delivery:
                 answers = self._ways.hand_on(host, recipients)
             except Failed as error:
                 self._judge(host, probe, fault=error.fault)
+                raise
+            except TimeIsOver:
+                self._judge(host, probe, fault=True)
                 raise
             except BaseException:
                 breaker.abandoned(probe)

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from chatgate.api import Reply
 from chatgate_courier.transport import replies
+from chatgate_courier.transport.advice import advice
 from chatgate_courier.transport.contract import Answers, Failed, Step, Tell
 from chatgate_courier.transport.message import Body
 from chatgate_courier.transport.options import TransportOptions
-from chatgate_courier.transport.transaction import advice
 from chatgate_courier.transport.wire import Broken, Slow, Wire
 
 _LONGEST = 8192  # octets of a line of an answer

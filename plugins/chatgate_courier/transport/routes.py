@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 from collections.abc import Callable, Collection
 from typing import NamedTuple
 
@@ -11,11 +12,13 @@ from chatgate_resolver import Absent, NoSuchName, Trouble
 
 from chatgate.api import Reply, bare, ip
 from chatgate_courier.policy import PLAIN, Policy
+from chatgate_courier.transport.connect import in_turn
 from chatgate_courier.transport.contract import Policies, Resolver, Step, Sts, Tell
 from chatgate_courier.transport.options import TransportOptions
 
 log = logging.getLogger("chatgate.courier")
 
+_HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}")
 _ASK_LATER = "Other servers have this problem, too, unless it is the resolver of this one: see resolver.nameservers"
 _LOOP = "An MX record of this domain names this server, which has no such domain: add it to conf.d, or correct DNS"
 
@@ -101,7 +104,7 @@ class Routes:
         if not allowed:
             reply = Reply(451, "4.4.4", f"Mail server {host} has no IP address on the Internet")
             raise NoRoute(reply, "An address that may be used all the same belongs in private_networks")
-        return allowed[: self._options.max_addresses]
+        return tuple(in_turn(allowed)[: self._options.max_addresses])
 
     def _own_addresses(self) -> set[str]:
         """The IP addresses of this server, as far as DNS knows them: it may be behind others that it has itself."""
@@ -141,9 +144,9 @@ class Routes:
                 Reply(556, "5.1.10", "Permanent failure: Recipient address has null MX"),
                 f"{domain} says in DNS that it takes no mail",
             )
-        # An empty name beside others is no null MX, RFC 7505 §3. What looks like an IP address is a name that nobody
-        # can have, RFC 5321 §5.1: no certificate could be valid for it.
-        usable = [(preference, host) for preference, host in found.values if host and not host[-1:].isdigit()]
+        # An empty name beside others is no null MX, RFC 7505 §3. An IP address, or what else is no name of a host, is
+        # none by RFC 5321 §5.1: no certificate could be valid for it.
+        usable = [(preference, host) for preference, host in found.values if _HOST.fullmatch(host)]
         if not usable:
             raise NoRoute(
                 Reply(451, "4.4.4", f"The MX records of {domain} name no host"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from chatgate.api import Reply
 from chatgate_courier.transport import replies
+from chatgate_courier.transport.advice import advice
 from chatgate_courier.transport.contract import Answers, Failed, Step, Tell
 from chatgate_courier.transport.dialogue import Dialogue
 from chatgate_courier.transport.message import Body
@@ -101,7 +102,7 @@ class Transaction:
         final, lost = self._content(body)
         if self._tell is not None:
             ok = final.accepts
-            self._tell(Step("DATA", ok, f"{dialogue.host} says: {final}", "" if ok else advice(final)))
+            self._tell(Step("DATA", ok, f"{dialogue.host} says: {final}", advice(final)))
         dialogue.begun = False
         return self._for_all(final, lost=lost)
 
@@ -165,10 +166,3 @@ _ACCEPTED = Reply(250, "2.1.5", "OK")
 def _too_many(reply: Reply) -> bool:
     """Is it about the number of recipients? Some servers say 552 (RFC 5321 §4.5.3.1.10), some no enhanced code."""
     return reply.enhanced.endswith(".5.3") if reply.enhanced else reply.code == 452
-
-
-def advice(reply: Reply) -> str:
-    """What to do about a refusal."""
-    if reply.temporary:
-        return "It refuses for now, as a server does that wants to see a second try: mail is tried again by itself"
-    return "Its words say why"

@@ -10,7 +10,18 @@ import gevent
 
 from chatgate.api import UNAVAILABLE, Domains, Reply, bare, raised_at, valid_address
 from chatgate_courier.transport.breaker import Memory
-from chatgate_courier.transport.contract import How, Mail, Outcome, Policies, Resolver, Step, Sts, Tell, TlsaRecords
+from chatgate_courier.transport.contract import (
+    How,
+    Mail,
+    Outcome,
+    Policies,
+    Resolver,
+    Step,
+    Sts,
+    Tell,
+    TimeIsOver,
+    TlsaRecords,
+)
 from chatgate_courier.transport.delivery import Delivery, domain_key
 from chatgate_courier.transport.message import Message
 from chatgate_courier.transport.options import TransportOptions
@@ -20,10 +31,6 @@ from chatgate_courier.transport.tls import Tls
 from chatgate_courier.transport.ways import Tools
 
 log = logging.getLogger("chatgate.courier")
-
-
-class _TimeIsOver(Exception):
-    pass
 
 
 class Transports:
@@ -68,10 +75,10 @@ class Transports:
         if problem is not None or not recipients:
             return Outcome(dict.fromkeys(recipients, problem or _NO_ADDRESS) | {**replies})
         delivery = Delivery(self._tools, message)
-        limit = gevent.Timeout.start_new(self._options.try_seconds, _TimeIsOver())
+        limit = gevent.Timeout.start_new(self._options.try_seconds, TimeIsOver())
         try:
             delivery.run()
-        except _TimeIsOver:
+        except TimeIsOver:
             text = f"No answer for the whole message within {self._options.try_seconds:g} seconds"
             delivery.fill(Reply(451, "4.4.2", f"{delivery.host}: {text}" if delivery.host else text))
         except Exception as error:
@@ -92,10 +99,10 @@ class Transports:
         """
         message = Message(mail or Mail(domain, "", (recipient,), b""))
         delivery = Delivery(self._tools, message, tell, way, ends_at_rcpt=mail is None)
-        limit = gevent.Timeout.start_new(self._options.try_seconds, _TimeIsOver())
+        limit = gevent.Timeout.start_new(self._options.try_seconds, TimeIsOver())
         try:
             delivery.run()
-        except _TimeIsOver:
+        except TimeIsOver:
             tell(Step("time", False, f"No end within {self._options.try_seconds:g} seconds"))
         finally:
             limit.close()

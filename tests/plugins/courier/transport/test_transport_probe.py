@@ -105,4 +105,6 @@ def test_the_step_at_which_it_ends(world: World, fault, step: str, word: str):
     told = probe(world, mail=True)
     last = world.steps[-1]
     assert (last.name, last.ok) == (step, False) and word in last.detail and last.advice
+    if "DKIM" in word:
+        assert last.advice.endswith("chatgate dns --check")
     assert all(ok for _, ok in told[:-1])

@@ -78,8 +78,21 @@ def test_what_dns_says_against_it(asked: Asked, found, answer):
 
 
 def test_an_empty_name_beside_others_is_no_null_mx(asked: Asked):
-    asked.dns.exchanges["peer.test"] = ((0, ""), (10, "mx.peer.test"), (20, "192.0.2.1"))
-    assert asked.hosts() == ("mx.peer.test",)
+    asked.dns.exchanges["peer.test"] = (
+        (0, ""),
+        (10, "mx.peer.test"),
+        (20, "192.0.2.1"),
+        (30, "a\\013b.test"),
+        (40, "mx.1a"),
+    )
+    assert asked.hosts() == ("mx.peer.test", "mx.1a")
+
+
+def test_both_families_are_among_the_addresses(asked: Asked):
+    many = tuple(f"2001:db8::{i}" for i in range(1, 20))
+    asked.dns.hosts["a.test"] = (*many, "192.0.2.1")
+    found, _ = asked.routes.addresses("a.test", "a.test")
+    assert len(found) == 6 and found[:3] == ("2001:db8::1", "192.0.2.1", "2001:db8::2")
 
 
 def test_what_is_less_preferred_than_this_server_is_left_out(asked: Asked):
@@ -165,6 +178,17 @@ def test_what_dns_says_for_certain_is_the_answer_for_all(world: World):
     outcome = world.deliver("bob@nowhere.test", "eve@nowhere.test", domain="nowhere.test")
     assert set(codes(outcome).values()) == {(550, "5.1.2")} and text(outcome) == "Domain nowhere.test does not exist"
     assert outcome.until == 0
+
+
+def test_this_server_by_its_address_ends_the_list(world: World):
+    mx, other = world.mx(), world.mx("after.test", "127.0.0.3")
+    world.dns.exchanges["peer.test"] = ((10, "mx.peer.test"), (20, "us.test"), (30, "after.test"))
+    world.dns.hosts |= {"us.test": ("127.0.0.9",), "mx.example.org": ("127.0.0.9",)}
+    mx.says["greeting"] = b"421 4.3.2 busy\r\n"
+    assert codes(world.deliver())["bob"] == (421, "4.3.2")
+    world.dns.exchanges["peer.test"] = ((20, "us.test"), (30, "after.test"))
+    assert codes(world.deliver()) == {"bob": (554, "5.4.6")}
+    assert not other.connections
 
 
 def test_a_host_without_address_does_not_stop_the_next(world: World):

@@ -404,6 +404,9 @@ def test_the_whole_try_is_bounded(world: World):
     outcome = world.deliver()
     assert codes(outcome) == {"bob": (451, "4.4.2")}
     assert text(outcome) == "mx.peer.test: No answer for the whole message within 0.5 seconds"
+    for _ in range(2):
+        world.deliver()
+    assert world.transports.down_until("peer.test") > world.now  # it counts as a host that is down
 
 
 def test_what_is_no_address_is_not_said_to_anybody(world: World):
