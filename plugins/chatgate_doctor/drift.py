@@ -15,7 +15,8 @@ log = logging.getLogger("chatgate.doctor")
 # Seconds until the first look: a starting gateway has other things to do.
 _FIRST = 60.0
 
-Known = frozenset[tuple[str, str, str, str]]
+# What is known to be wrong: kind, record, and what is there in its place.
+Known = frozenset[tuple[str, DnsRecord, tuple[str, ...]]]
 
 
 class Drift(Leased):
@@ -42,13 +43,12 @@ class Drift(Leased):
     def note(self, found: Iterable[Finding]) -> None:
         """Log what is new. Silence is none: what nameservers did not say now they may say tomorrow."""
         found = list(found)
-        now: Known = frozenset(_key(finding, finding.record) for finding in found if finding.record is not None)
+        now: Known = frozenset((one.kind, one.record, one.there) for one in found if one.record is not None)
         silent = [finding for finding in found if finding.record is None]
         for finding in silent:
             log.info("the DNS tells nothing: %s", finding.title)
-        new = now - self._known
         for finding in found:
-            if finding.record is not None and _key(finding, finding.record) in new:
+            if finding.record is not None and (finding.kind, finding.record, finding.there) not in self._known:
                 log.warning("DNS record %s; 'chatgate dns --check' says what to type", finding.title)
         if silent:
             self._known |= now
@@ -56,7 +56,3 @@ class Drift(Leased):
         if self._known and not now:
             log.info("the records in the DNS are as they should be again")
         self._known = now
-
-
-def _key(finding: Finding, record: DnsRecord) -> tuple[str, str, str, str]:
-    return finding.kind, record.name, record.type, record.value

@@ -232,6 +232,8 @@ def test_drift_is_told_once_for_each_change(dns, caplog):
     dns.set("example.org", "MX", "10 old.example.net.")
     (line,) = told()
     assert "wrong: example.org MX" in line
+    dns.set("example.org", "MX", "10 older.example.net.")
+    assert len(told()) == 1 and told() == []
     dns.set("example.org", "MX", "10 example.org.")
     assert told() == [] and "as they should be again" in caplog.text
 
