@@ -74,7 +74,7 @@ def test_sighup_ends_nobody_who_is_about_to_start(gateway: Several) -> None:
 
 
 def test_one_that_stands_still_is_replaced(gateway: Several) -> None:
-    gateway.set("chatgate", hang_seconds="2.0")
+    gateway.set("chatgate", hang_seconds="5.0")
     gateway.start()
     clients = gateway.idling()
     still, other = clients
@@ -87,7 +87,7 @@ def test_one_that_stands_still_is_replaced(gateway: Several) -> None:
 
 
 def test_one_that_stands_still_while_it_starts_is_replaced(gateway: Several) -> None:
-    gateway.set("chatgate", hang_seconds="2.0")
+    gateway.set("chatgate", hang_seconds="5.0")
     gateway.start()
     pids = set(gateway.children())
     gone = min(pids)
@@ -99,19 +99,19 @@ def test_one_that_stands_still_while_it_starts_is_replaced(gateway: Several) -> 
 
 
 def test_a_machine_that_was_paused_loses_none(gateway: Several) -> None:
-    gateway.set("chatgate", hang_seconds="2.0")
+    gateway.set("chatgate", hang_seconds="5.0")
     gateway.start()
     pids = gateway.children()
     assert gateway.process is not None
     for pid in (gateway.process.pid, *pids):
         os.kill(pid, signal.SIGSTOP)
-    time.sleep(5)
+    time.sleep(9)
     os.kill(gateway.process.pid, signal.SIGCONT)
     time.sleep(0.2)
     for pid in pids:
         os.kill(pid, signal.SIGCONT)
     assert until(gateway.works) and gateway.children() == pids
-    time.sleep(2.5)
+    time.sleep(5.5)
     assert gateway.children() == pids and gateway.stop() == 0
 
 
