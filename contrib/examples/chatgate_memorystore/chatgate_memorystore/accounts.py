@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 
 from chatgate.api import (
@@ -24,27 +24,27 @@ from chatgate_memorystore.data import Box, Data, Person
 DAY = 86400
 
 
-class Accounts(Data):
-    def __init__(self, post: Callable[[int], None], octets: int = 0, messages: int = 0) -> None:
-        super().__init__(post, octets, messages)
+class Accounts:
+    def __init__(self, data: Data) -> None:
+        self._data = data
         self._tombstones: dict[bytes, str] = {}
         self._key = secrets.token_bytes(32)
 
     def account(self, address: str) -> Account | None:
-        found = self.by_address.get(address_key(address))
-        return None if found is None else self.people[found].account
+        found = self._data.by_address.get(address_key(address))
+        return None if found is None else self._data.people[found].account
 
     def recipients(self, addresses: Collection[str]) -> dict[str, Recipient]:
         found = {address: self.account(address) for address in addresses}
         return {
-            address: Recipient(account, self.people[account.id].boxes["INBOX"].id, self.usage(account.id))
+            address: Recipient(account, self._data.people[account.id].boxes["INBOX"].id, self.usage(account.id))
             for address, account in found.items()
             if account is not None
         }
 
     def accounts(self, after: str = "", limit: int = 1000) -> list[Account]:
-        addresses = sorted(address for address in self.by_address if address > after)
-        return [self.people[self.by_address[address]].account for address in addresses[:limit]]
+        addresses = sorted(address for address in self._data.by_address if address > after)
+        return [self._data.people[self._data.by_address[address]].account for address in addresses[:limit]]
 
     def create_account(
         self,
@@ -61,31 +61,37 @@ class Accounts(Data):
         kept = self.tombstone(key)
         if kept is not None and not (returning and kept):
             raise AddressGone()
-        if key in self.by_address:
+        if key in self._data.by_address:
             raise AccountExists()
         self.forget_tombstone(key)
-        today = self.now() // DAY
+        today = self._data.now() // DAY
         account = Account(
-            next(self.account_ids), key, secret, last_login, today if created is None else created, disabled, quota
+            next(self._data.account_ids),
+            key,
+            secret,
+            last_login,
+            today if created is None else created,
+            disabled,
+            quota,
         )
         person = Person(account, subscriptions=set(FIRST_MAILBOXES))
         for name, use in FIRST_MAILBOXES.items():
-            box = Box(next(self.box_ids), account.id, name, self.uidvalidity(), use)
-            person.boxes[name] = self.boxes[box.id] = box
-        self.people[account.id], self.by_address[key] = person, account.id
+            box = Box(next(self._data.box_ids), account.id, name, self._data.uidvalidity(), use)
+            person.boxes[name] = self._data.boxes[box.id] = box
+        self._data.people[account.id], self._data.by_address[key] = person, account.id
         return account
 
     def set_secret(self, account_id: int, secret: str) -> None:
         if self._change(account_id, secret=secret):
-            self.post(account_key(account_id))
+            self._data.post(account_key(account_id))
 
     def set_disabled(self, account_id: int, reason: str) -> None:
         if self._change(account_id, disabled=reason):
-            self.post(account_key(account_id))
+            self._data.post(account_key(account_id))
 
     def set_last_login(self, account_id: int, day: int) -> None:
-        if account_id in self.people:
-            self._change(account_id, last_login=max(day, self.people[account_id].account.last_login))
+        if account_id in self._data.people:
+            self._change(account_id, last_login=max(day, self._data.people[account_id].account.last_login))
 
     def note_present(self, account_ids: Collection[int], day: int) -> None:
         for account_id in account_ids:
@@ -96,24 +102,24 @@ class Accounts(Data):
 
     def _change(self, account_id: int, **facts: str | int | None) -> bool:
         """Is it a change?"""
-        person = self.people.get(account_id)
+        person = self._data.people.get(account_id)
         if person is None:
             return False
         before, person.account = person.account, replace(person.account, **facts)  # type: ignore[arg-type]
         return person.account != before
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
-        person = self.people.pop(account_id, None)
+        person = self._data.people.pop(account_id, None)
         if person is None:
             return
-        del self.by_address[person.account.address]
+        del self._data.by_address[person.account.address]
         if tombstone:
             self._tombstones[self._hash(person.account.address)] = "" if final else person.account.secret
         ids = [box.id for box in person.boxes.values()]
         for mailbox_id in ids:
-            del self.boxes[mailbox_id]
+            del self._data.boxes[mailbox_id]
         for key in (*ids, account_key(account_id)):
-            self.post(key)
+            self._data.post(key)
 
     def _hash(self, address: str) -> bytes:
         """With a key, so that nobody can try addresses against the tombstones."""
@@ -126,7 +132,7 @@ class Accounts(Data):
         self._tombstones.pop(self._hash(address), None)
 
     def _of(self, only: OfDomains | None) -> list[Account]:
-        accounts = [person.account for person in self.people.values()]
+        accounts = [person.account for person in self._data.people.values()]
         return accounts if only is None else [account for account in accounts if only.has(account.address)]
 
     def _idle(self, before: int, only: OfDomains | None) -> list[Account]:
@@ -145,12 +151,12 @@ class Accounts(Data):
         return list(self._crowded(share, after))[:limit]
 
     def _crowded(self, share: float, after: int) -> Iterator[Account]:
-        for account_id in sorted(one for one in self.people if one > after):
+        for account_id in sorted(one for one in self._data.people if one > after):
             usage = self.usage(account_id)
             if (usage.limit and usage.octets >= share * usage.limit) or (
                 usage.message_limit and usage.messages >= share * usage.message_limit
             ):
-                yield self.people[account_id].account
+                yield self._data.people[account_id].account
 
     def usage(self, account_id: int) -> Usage:
-        return self.usage_of(account_id)
+        return self._data.usage_of(account_id)

@@ -26,23 +26,26 @@ MOST_NOTES = 100  # annotations in one place
 LONGEST_NOTE = 16384
 
 
-class Mailboxes(Data):
+class Mailboxes:
+    def __init__(self, data: Data) -> None:
+        self._data = data
+
     def _person(self, account_id: int) -> Person:
-        if account_id not in self.people:
+        if account_id not in self._data.people:
             raise NoSuchAccount()
-        return self.people[account_id]
+        return self._data.people[account_id]
 
     def mailbox(self, account_id: int, name: str) -> Mailbox | None:
-        person = self.people.get(account_id)
+        person = self._data.people.get(account_id)
         box = person.boxes.get(mailbox_name(name)) if person else None
         return box.record() if box else None
 
     def mailboxes(self, account_id: int) -> list[Mailbox]:
-        boxes = self.people[account_id].boxes if account_id in self.people else {}
+        boxes = self._data.people[account_id].boxes if account_id in self._data.people else {}
         return [boxes[name].record() for name in sorted(boxes, key=mailbox_order)]
 
     def status(self, mailbox_id: int) -> Status:
-        box = self.box(mailbox_id)
+        box = self._data.box(mailbox_id)
         mails = box.messages.values()
         unseen = sum("\\Seen" not in mail.flags for mail in mails)
         size = sum(len(mail.content) for mail in mails)
@@ -61,13 +64,13 @@ class Mailboxes(Data):
     def _make(self, person: Person, name: str, special_use: str = "") -> Box:
         if len(person.boxes) >= MOST_NAMES:
             raise LimitReached("Too many mailboxes")
-        box = Box(next(self.box_ids), person.account.id, name, self.uidvalidity(), special_use)
-        person.boxes[name] = self.boxes[box.id] = box
+        box = Box(next(self._data.box_ids), person.account.id, name, self._data.uidvalidity(), special_use)
+        person.boxes[name] = self._data.boxes[box.id] = box
         return box
 
     def rename_mailbox(self, account_id: int, old: str, new: str) -> None:
         old, new = mailbox_name(old), new_mailbox_name(new)
-        person = self.people.get(account_id)
+        person = self._data.people.get(account_id)
         if person is None or old not in person.boxes:
             raise NoSuchMailbox()
         if new in person.boxes:
@@ -96,26 +99,26 @@ class Mailboxes(Data):
             for mail in mails:
                 mail.modseq = target.modseq
                 target.add(mail)
-            self.post(inbox.id)
-            self.post(target.id)
+            self._data.post(inbox.id)
+            self._data.post(target.id)
 
     def delete_mailbox(self, mailbox_id: int) -> None:
-        box = self.box(mailbox_id)
+        box = self._data.box(mailbox_id)
         if box.name == "INBOX":
             raise Impossible("INBOX cannot be deleted")
-        person = self.people[box.account_id]
-        del person.boxes[box.name], self.boxes[mailbox_id]
+        person = self._data.people[box.account_id]
+        del person.boxes[box.name], self._data.boxes[mailbox_id]
         person.annotations.pop(box.name, None)
-        self.post(mailbox_id)
+        self._data.post(mailbox_id)
 
     def subscriptions(self, account_id: int) -> list[str]:
-        names = self.people[account_id].subscriptions if account_id in self.people else ()
+        names = self._data.people[account_id].subscriptions if account_id in self._data.people else ()
         return sorted(names, key=mailbox_order)
 
     def subscribe(self, account_id: int, name: str, wanted: bool) -> None:
         if not wanted:
-            if account_id in self.people:
-                self.people[account_id].subscriptions.discard(mailbox_name(name))
+            if account_id in self._data.people:
+                self._data.people[account_id].subscriptions.discard(mailbox_name(name))
             return
         name, names = new_mailbox_name(name), self._person(account_id).subscriptions
         if len(names | {name}) > MOST_NAMES:
@@ -123,14 +126,14 @@ class Mailboxes(Data):
         names.add(name)
 
     def annotations(self, account_id: int, mailbox: str) -> dict[str, bytes]:
-        person = self.people.get(account_id)
+        person = self._data.people.get(account_id)
         return dict(person.annotations.get(mailbox_name(mailbox), {})) if person else {}
 
     def annotate(self, account_id: int, mailbox: str, entries: Mapping[str, bytes | None]) -> None:
         mailbox, kept = mailbox_name(mailbox), {entry: value for entry, value in entries.items() if value is not None}
         if any(len(entry) > LONGEST_NAME or len(value) > LONGEST_NOTE for entry, value in kept.items()):
             raise LimitReached("Annotation is too long")
-        if not kept and account_id not in self.people:
+        if not kept and account_id not in self._data.people:
             return
         person = self._person(account_id)
         if kept and mailbox and mailbox not in person.boxes:

@@ -29,7 +29,7 @@ from chatgate.api import (
     header_size,
     normal_flags,
 )
-from chatgate_memorystore.data import AT_ONCE, Box, Mail
+from chatgate_memorystore.data import AT_ONCE, Box, Data, Mail
 from chatgate_memorystore.queue import Opened, Queue
 
 
@@ -37,7 +37,10 @@ def _message(uid: int, mail: Mail) -> Message:
     return Message(uid, mail.modseq, mail.flags, len(mail.content), mail.date)
 
 
-class Messages(Queue):
+class Messages:
+    def __init__(self, data: Data, queue: Queue) -> None:
+        self._data, self._queue = data, queue
+
     def store(
         self,
         content: bytes,
@@ -53,13 +56,13 @@ class Messages(Queue):
         elsewhere = len(destinations) - len(deliveries)
         for delivery in deliveries:
             normal_flags(delivery.flags)
-        if gone := [delivery for delivery in deliveries if delivery.mailbox_id not in self.boxes]:
+        if gone := [delivery for delivery in deliveries if delivery.mailbox_id not in self._data.boxes]:
             raise NoSuchMailbox(gone=gone)
         full = self._without_room([(content, delivery) for delivery in deliveries])
         going = [delivery for delivery in deliveries if delivery not in full]
         if full and not (partial and (elsewhere or any(not delivery.own for delivery in going))):
             raise OverQuota(full=full)
-        rows = iter(self.enqueue(content, destinations, sender, account_id, trace))
+        rows = iter(self._queue.enqueue(content, destinations, sender, account_id, trace))
         return [
             self._put(content, one) if isinstance(one, Delivery) else next(rows)
             for one in destinations
@@ -67,7 +70,7 @@ class Messages(Queue):
         ]
 
     def settle(self, rows: Sequence[Queued], notice: tuple[bytes, Destination] | None = None) -> Settled:
-        gone = [row.id for row in self.drop([row.id for row in rows])]
+        gone = [row.id for row in self._queue.drop([row.id for row in rows])]
         told: Stored | Queued | None = None
         if gone and notice is not None:
             with suppress(NoSuchMailbox, OverQuota):
@@ -77,7 +80,7 @@ class Messages(Queue):
     def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
         for _, delivery in messages:
             normal_flags(delivery.flags)
-        if gone := [delivery for _, delivery in messages if delivery.mailbox_id not in self.boxes]:
+        if gone := [delivery for _, delivery in messages if delivery.mailbox_id not in self._data.boxes]:
             raise NoSuchMailbox(gone=gone)
         if full := self._without_room(messages):
             raise OverQuota(full=full)
@@ -88,7 +91,7 @@ class Messages(Queue):
         usages: dict[int, Usage] = {}
         full: list[Delivery] = []
         for content, delivery in messages:
-            usage = usages.get(delivery.account_id) or self.usage_of(delivery.account_id)
+            usage = usages.get(delivery.account_id) or self._data.usage_of(delivery.account_id)
             # A delivery that may exceed the quota by some octets may also exceed it by one message.
             if usage.has_room(len(content) - delivery.beyond, 0 if delivery.beyond else 1):
                 usage = usage._replace(octets=usage.octets + len(content), messages=usage.messages + 1)
@@ -98,15 +101,15 @@ class Messages(Queue):
         return full
 
     def _put(self, content: bytes, delivery: Delivery) -> Stored:
-        box = self.boxes[delivery.mailbox_id]
+        box = self._data.boxes[delivery.mailbox_id]
         box.modseq += 1
-        date = self.now() if delivery.date is None else delivery.date
+        date = self._data.now() if delivery.date is None else delivery.date
         uid = box.add(Mail(content, normal_flags(delivery.flags), date, box.modseq))
-        self.post(box.id)
+        self._data.post(box.id)
         return Stored(delivery, uid, box.uidvalidity, box.modseq)
 
     def changes(self, mailbox_id: int, since: int = 0) -> Changes:
-        box = self.box(mailbox_id)
+        box = self._data.box(mailbox_id)
         if since >= box.modseq:
             return Changes(box.modseq, box.uidnext, [], [])
         if since <= 0 or since < box.forgotten:
@@ -116,13 +119,13 @@ class Messages(Queue):
         return Changes(box.modseq, box.uidnext, messages, gone)
 
     def pages(self, mailbox_id: int, uidnext: int) -> Iterator[Sequence[Message]]:
-        messages, last = self.messages(mailbox_id), 0
+        messages, last = self._data.messages(mailbox_id), 0
         while page := list(itertools.islice((uid for uid in messages if last < uid < uidnext), AT_ONCE)):
             yield [_message(uid, messages[uid]) for uid in page]
             last = page[-1]
 
     def content(self, mailbox_id: int, uid: int) -> bytes | None:
-        mail = self.messages(mailbox_id).get(uid)
+        mail = self._data.messages(mailbox_id).get(uid)
         return mail.content if mail else None
 
     def open(self, mailbox_id: int, uid: int) -> Opened | None:
@@ -141,7 +144,7 @@ class Messages(Queue):
         flags: Iterable[str],
         unchanged_since: int | None = None,
     ) -> FlagsChanged:
-        wanted, box = normal_flags(flags), self.box(mailbox_id)
+        wanted, box = normal_flags(flags), self._data.box(mailbox_id)
         refused: list[int] = []
         updates: dict[int, frozenset[str]] = {}
         for uid in sorted(set(uids) & box.messages.keys()):
@@ -156,33 +159,33 @@ class Messages(Queue):
         box.modseq += 1
         for uid, after in updates.items():
             box.messages[uid].flags, box.messages[uid].modseq = after, box.modseq
-        self.post(mailbox_id)
+        self._data.post(mailbox_id)
         return FlagsChanged([box.modseq], list(updates), refused)
 
     def expunge(self, mailbox_id: int, uids: Collection[int] | None = None, only_deleted: bool = True) -> list[int]:
-        messages = self.messages(mailbox_id)
+        messages = self._data.messages(mailbox_id)
         found = sorted(messages if uids is None else set(uids) & messages.keys())
         return self._remove(mailbox_id, [u for u in found if not only_deleted or "\\Deleted" in messages[u].flags])
 
     def _remove(self, mailbox_id: int, uids: Iterable[int]) -> list[int]:
-        box = self.boxes.get(mailbox_id)
+        box = self._data.boxes.get(mailbox_id)
         gone = box.remove(uids) if box else []
         if gone:
-            self.post(mailbox_id)
+            self._data.post(mailbox_id)
         return gone
 
     def copy(self, mailbox_id: int, uids: Collection[int], target_id: int, move: bool = False) -> Copied:
-        source, target = self.messages(mailbox_id), self.box(target_id)
+        source, target = self._data.messages(mailbox_id), self._data.box(target_id)
         wanted = sorted(set(uids))
         if not wanted or not source.keys() >= set(wanted):
             return Copied(target.uidvalidity, [], [])
         octets = sum(len(source[uid].content) for uid in wanted)
-        if not move and not self.usage_of(target.account_id).has_room(octets, len(wanted)):
+        if not move and not self._data.usage_of(target.account_id).has_room(octets, len(wanted)):
             raise OverQuota()
         copies = self._copied(source, wanted, target)
         if move:
             self._remove(mailbox_id, wanted)
-        self.post(target_id)
+        self._data.post(target_id)
         return Copied(target.uidvalidity, wanted, copies)
 
     def _copied(self, source: dict[int, Mail], uids: list[int], target: Box) -> list[int]:
@@ -198,9 +201,9 @@ class Messages(Queue):
         ]
 
     def old(self, before: int, only: OfDomains | None = None) -> Iterator[Kept]:
-        for mailbox_id in sorted(self.boxes):
-            box = self.boxes.get(mailbox_id)
-            if box and (only is None or only.has(self.people[box.account_id].account.address)):
+        for mailbox_id in sorted(self._data.boxes):
+            box = self._data.boxes.get(mailbox_id)
+            if box and (only is None or only.has(self._data.people[box.account_id].account.address)):
                 yield from (kept for kept in self._kept(box) if kept.date < before)
             give_turn()
 
@@ -209,7 +212,7 @@ class Messages(Queue):
         yield from sorted(found, key=lambda kept: (kept.date, kept.mailbox_id, kept.uid))
 
     def kept(self, account_id: int) -> list[Kept]:
-        person = self.people.get(account_id)
+        person = self._data.people.get(account_id)
         return [kept for box in person.boxes.values() for kept in self._kept(box)] if person else []
 
     def remove(self, messages: Iterable[tuple[int, int]], tell: Callable[[int], object] | None = None) -> int:
@@ -224,5 +227,5 @@ class Messages(Queue):
 
     def note_fetched(self, mailbox_id: int, uids: Collection[int]) -> None:
         for uid in uids:
-            if mail := self.messages(mailbox_id).get(uid):
+            if mail := self._data.messages(mailbox_id).get(uid):
                 mail.fetched += 1

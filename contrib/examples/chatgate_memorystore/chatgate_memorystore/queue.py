@@ -25,9 +25,9 @@ class Opened:
         pass
 
 
-class Queue(Data):
-    def __init__(self, post: Callable[[int], None], octets: int = 0, messages: int = 0) -> None:
-        super().__init__(post, octets, messages)
+class Queue:
+    def __init__(self, data: Data) -> None:
+        self._data = data
         self._rows: dict[int, Queued] = {}
         self._contents: dict[int, bytes] = {}  # by row
         self._row_ids = itertools.count(1)
@@ -46,7 +46,7 @@ class Queue(Data):
         self._rows |= {row.id: row for row in rows}
         self._contents |= {row.id: content for row in rows}
         if rows:
-            self.post(QUEUE)
+            self._data.post(QUEUE)
         return rows
 
     def claim(self, limit: int, seconds: float, now: float, skip: Skip | None = None) -> list[Queued]:
@@ -89,7 +89,7 @@ class Queue(Data):
     def offer(self, ids: Collection[int], now: float) -> list[Queued]:
         found = self._rows_as(ids, lambda row: row._replace(held=False, due=now))
         if found:
-            self.post(QUEUE)
+            self._data.post(QUEUE)
         return found
 
     def _rows_as(self, ids: Collection[int], how: Callable[[Queued], Queued]) -> list[Queued]:
