@@ -46,6 +46,7 @@ serve: $(VENV)/serve.stamp | $(DIR)/conf.d
 
 test: $(VENV)/test.stamp
 	$(BIN)/python tests/clients/fetch_cores.py
+	$(BIN)/python tests/federation/fetch_postfix.py
 	$(BIN)/python tests/whole.py $(ARGS)
 
 lint: $(VENV)/test.stamp

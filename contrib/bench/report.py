@@ -52,6 +52,22 @@ FIGURES = {
     "idle_memory": Figure("memory per connection", "KB", limit=35, reference=108),
     "idle_cpu": Figure("CPU per second while all wait", "ms"),
     "idle_wake": Figure("wake-up of one mailbox, median", "ms"),
+    # contrib.bench.federation; what Postfix does is measured in the same run.
+    "in_plain_rate": Figure("accepted at port 25", "/s", limit=1000, more=True),
+    "in_plain_cpu": Figure("CPU per message", "ms"),
+    "in_dkim_rate": Figure("accepted at port 25, verified", "/s", limit=600, more=True),
+    "in_dkim_cpu": Figure("CPU per message", "ms"),
+    "out_https_rate": Figure("handed on by /mxdeliv, signed", "/s", limit=500, more=True),
+    "out_https_cpu": Figure("CPU per message", "ms"),
+    "out_smtp_rate": Figure("handed on by SMTP, signed", "/s", limit=400, more=True),
+    "out_smtp_cpu": Figure("CPU per message", "ms"),
+    "relay_exists": Figure("to EXISTS in IDLE at the other, median", "ms", limit=8),
+    "relay_exists_p99": Figure("to EXISTS in IDLE at the other, 99 %", "ms"),
+    "relay_cpu": Figure("CPU per message, of both", "ms"),
+    "postfix_in_rate": Figure("accepted at port 25, verified", "/s", more=True),
+    "postfix_in_cpu": Figure("CPU per message", "ms"),
+    "postfix_out_rate": Figure("handed on by SMTP, signed", "/s", more=True),
+    "postfix_out_cpu": Figure("CPU per message", "ms"),
 }
 
 
