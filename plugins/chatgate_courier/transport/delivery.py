@@ -31,9 +31,9 @@ class Delivery:
         self._tools, self._tell, self._only = tools, tell, only
         self._mail, self._handing_on = message.mail, not ends_at_rcpt
         self._domain = message.mail.domain
-        name = (tools.domains.of(message.mail.sender) or tools.domains.first).hostname
+        home = tools.domains.of(message.mail.sender) or tools.domains.first
         body = None if ends_at_rcpt else message.body
-        self._ways = Ways(tools, self._domain, message.mail.sender, name, body, tell, only)
+        self._ways = Ways(tools, self._domain, message.mail.sender, home, body, tell, only)
         self._route = Route(())
         self.replies: dict[str, Reply] = {}
         self.host, self.until = "", 0.0

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from chatgate_resolver import Trouble
 
-from chatgate.api import Domains, Reply, ip
+from chatgate.api import Domain, Domains, Reply, bare, ip
 from chatgate_courier.transport import connect, socks
 from chatgate_courier.transport.breaker import Memory
 from chatgate_courier.transport.contract import Answers, Failed, How, Step, Tell, TlsaRecords
@@ -35,14 +35,16 @@ class Tools(NamedTuple):
 
 
 class Ways:
-    """For one message. name: of this server, for EHLO. body: None: do not hand it on, only see whether it could be.
+    """For one message. home: the domain here whose message it is. body: None: do not hand it on, only see whether it could be.
     tell, only: see `Delivery`. way: the one that was tried last.
     """
 
     def __init__(
-        self, tools: Tools, domain: str, sender: str, name: str, body: Body | None, tell: Tell | None, only: How
+        self, tools: Tools, domain: str, sender: str, home: Domain, body: Body | None, tell: Tell | None, only: How
     ) -> None:
-        self._tools, self._domain, self._sender, self._name = tools, domain, sender, name
+        self._tools, self._domain, self._sender, self._name = tools, domain, sender, home.hostname
+        # Nothing but the address that it comes from shows whose mail of an address literal is.
+        self._source = bare(home.name) if ip(home.name) else ""
         self._body, self._tell, self._only = body, tell, only
         self._route = Route(())
         self.way: How = ""
@@ -108,7 +110,7 @@ class Ways:
         pool, options = self._tools.pool, self._tools.options
         port = self._route.port or (options.https_port if way == "https" else options.smtp_port)
         name = self._name if way == "smtp" else ""
-        key = (way, host, port, trust, self._route.policy.proxy, name)
+        key = (way, host, port, trust, self._route.policy.proxy, name, self._source)
         connection = None if self._only else pool.take(key)
         if connection is not None:
             try:
@@ -172,7 +174,7 @@ class Ways:
         except NoRoute as error:
             self._say(Step("resolve", False, error.reply.text, error.advice))
             raise
-        sock = connect.connect(addresses, port, options.connect_seconds)
+        sock = connect.connect(addresses, port, options.connect_seconds, self._source)
         self._say(Step("connect", True, f"{host} at {sock.getpeername()[0]}, port {port}"))
         return sock
 
