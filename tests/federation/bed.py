@@ -66,7 +66,6 @@ class Bed:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.chmod(0o755)  # servers run as users of their own
         network.make()
         # Over /etc/resolv.conf in this namespace.
         (folder / "resolv.conf").write_text(f"nameserver {network.HUB}\noptions timeout:2 attempts:2\n")

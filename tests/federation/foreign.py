@@ -75,7 +75,7 @@ class Story:
         content = encrypted(self.alice.address, relayed)
         with smtplib.SMTP(self.post.host.address, NEITHER, timeout=60) as smtp:
             smtp.sendmail(self.alice.address, [f"nowhere@unknown.{HERE}"], content)
-        assert f"MAILER-DAEMON@{self.post.name}".lower() in self.alice.gets(relayed).decode().lower()
+        assert f"MAILER-DAEMON@{THERE}".lower() in self.alice.gets(relayed).decode().lower()
 
     def what_is_not_signed_well(self) -> None:
         self.post.restart(dkim=False)
@@ -103,31 +103,23 @@ class Story:
 
     def we_check_theirs(self) -> None:
         """Nothing goes to a host that cannot show who it is: the sender hears why, in the end."""
+        self.red.stop()
+        self.red.set("maildb", queue_days="0.0001")  # nine seconds, in which one more try fails
+        self.red.start()
         for name, days_ago in (("elsewhere.example", 0), (self.post.name, 3)):
             self.post.certificate(name, days_ago)
             self.post.restart()
             since = len(self.post.log())
             sent = self.alice.sends(f"peter@{THERE}")
-            rows = self.queued(1)
             until("it has been tried", lambda: "certificate" in str(self.red.json("queue", "list")))
-            self.red.command("queue", "show", str(rows[0]["id"]))
-            self.red.stop()
-            self.expire()
-            notice = self.alice.gets(f"peter@{THERE}").decode()
+            print(self.red.command("queue", "why", "--all"))
+            notice = self.alice.gets(sent).decode()
             assert "certificate" in notice and self.post.name in notice, notice
             assert not [mail for mail in self.post.mails("peter") if sent.encode() in mail]
-            assert "from=<" not in self.post.log()[since:], "its envelope went over a connection that proves nothing"
+            assert "from=<" not in self.post.log()[since:], "the message went over a connection that proves nothing"
         self.post.certificate(self.post.name)
         self.post.restart()
         self.there("peter", self.alice.sends(f"peter@{THERE}"))
-
-    def queued(self, count: int) -> list[dict[str, object]]:
-        until(f"{count} in the queue", lambda: len(self.red.json("queue", "list")) == count)
-        found: list[dict[str, object]] = self.red.json("queue", "list")
-        return found
-
-    def expire(self) -> None:
-        raise NotImplementedError
 
     def refused(self, text: str) -> None:
         """Peter hears of it from his own server."""

@@ -17,6 +17,7 @@ from people import until
 
 USERS = {"postfix": 71001, "postdrop": 71002, "opendkim": 71003}
 SELECTOR = "post"
+PLACE = Path("/mnt")  # the folder of a test is for its owner alone
 MASTER = """\
 smtp      inet  n - n - - smtpd
 2500      inet  n - n - - smtpd -o smtpd_milters=
@@ -91,7 +92,8 @@ UserID opendkim
 
 
 def lay_over(folder: Path) -> None:
-    """Have the unpacked packages and their users on this system."""
+    """Have the unpacked packages and their users on this system, and a place that all of them may enter."""
+    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", PLACE], check=True)
     subprocess.run(["mount", "-t", "overlay", "overlay", "-o", f"lowerdir={FILES}/usr:/usr", "/usr"], check=True)
     for name, form in (("passwd", "{0}:x:{1}:{1}::/nonexistent:/usr/sbin/nologin"), ("group", "{0}:x:{1}:")):
         lines = [form.format(*user) for user in USERS.items()]
@@ -106,7 +108,7 @@ class Postfix:
 
     def __init__(self, bed: Bed, number: int, domain: str, people: Sequence[str]) -> None:
         self.bed, self.domain, self.name = bed, domain, f"mail.{domain}"
-        self.folder = bed.folder / domain
+        self.folder = PLACE / domain
         for name in ("queue", "data", "mail", "dkim"):
             (self.folder / name).mkdir(parents=True)
         for name in ("data", "mail"):

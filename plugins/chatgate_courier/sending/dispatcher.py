@@ -163,6 +163,8 @@ class Dispatcher:
             if tried.until > self._clock():
                 line.answers = False
                 self._put_off(job.domain, line.clear(), tried.until)
+            if tried.put_off:
+                self._wake.set()  # the next try may be sooner than what it sleeps for, and the store says nothing of it
         except Exception as error:
             # What is left alone here comes back when its lease is over.
             kind, at = type(error).__name__, raised_at(error.__traceback__)
@@ -187,6 +189,7 @@ class Dispatcher:
         try:
             store.postpone(self.taken.latest(rows), until)
             count = store.delay(domain, until, self._clock()) if first else 0
+            self._wake.set()
             log.info("waits domain=%s recipients=%d again_in=%.0fs", domain, len(rows) + count, until - self._clock())
         finally:
             self._done(rows)

@@ -31,12 +31,13 @@ class Ways(Protocol):
 
 class Tried(NamedTuple):
     """taken: has anybody got it? until: Unix seconds before which nothing can be handed on to the domain; 0: not known.
-    failed: rows that are to be settled with a notice.
+    failed: rows that are to be settled with a notice. put_off: has anybody to wait for another try?
     """
 
     taken: bool
     until: float = 0.0
     failed: Sequence[tuple[Queued, Failure]] = ()
+    put_off: bool = False
 
 
 class Memory:
@@ -98,7 +99,7 @@ class Handing:
         by_reply: dict[Reply, list[Queued]] = {}
         for row in latest(rows):
             by_reply.setdefault(outcome.replies.get(row.recipient, _NOTHING_SAID), []).append(row)
-        taken, failed = False, list[tuple[Queued, Failure]]()
+        taken, put_off, failed = False, False, list[tuple[Queued, Failure]]()
         for reply, these in by_reply.items():
             if reply.accepts:
                 taken = True
@@ -106,12 +107,13 @@ class Handing:
                 facts_done = trace, domain, outcome.host, outcome.way, len(these)
                 log.info("delivered id=%s domain=%s host=%s way=%s recipients=%d", *facts_done)
             elif reply.temporary:
+                put_off = True
                 self._put_off(domain, these, reply, outcome)
             else:
                 failed += [(row, Failure.refused(row.recipient, reply, outcome.host)) for row in these]
             what = "delivered" if reply.accepts else "put off" if reply.temporary else "failed"
             self._outcomes.note(trace, domain, outcome.host, outcome.way, what, len(these), reply)
-        return Tried(taken, outcome.until, failed)
+        return Tried(taken, outcome.until, failed, put_off)
 
     def _put_off(self, domain: str, rows: Sequence[Queued], reply: Reply, outcome: Outcome) -> None:
         now = self._clock()

@@ -11,7 +11,9 @@ from chatgate.api import option
 class SendingOptions:
     domains_at_once: int = option(500, "Domains to which mail is handed on at the same time.")
     messages_per_domain: int = option(10, "Messages handed on to one domain at the same time, once it takes any.")
-    waiting_per_domain: int = option(100, "Messages that are taken from the queue for one domain and wait in memory.")
+    waiting_per_domain: int = option(
+        100, "Recipients at one domain that are taken from the queue at once; what is for others goes between."
+    )
     waiting_per_account: int = option(
         200, "Recipients of one account's mail that are taken from the queue at once; others' mail goes between."
     )

@@ -74,21 +74,22 @@ class Taken:
 class Line:
     """What waits for one domain. The senders take turns: who has sent a thousand messages holds up nobody else.
 
-    greenlets: those that hand it on. answers: did the domain take something since the line began? full: there is enough
-    of it here for now.
+    most: recipients. greenlets: those that hand it on. waiting: messages. answers: did the domain take something since
+    the line began? full: there is enough of it here for now.
     """
 
     def __init__(self, domain: str, most: int) -> None:
         self.domain, self._most = domain, most
         self._jobs: collections.OrderedDict[int, collections.deque[Job]] = collections.OrderedDict()
-        self.waiting = 0
+        self.waiting = self._recipients = 0
         self.full = self.answers = False
         self.greenlets: set[gevent.Greenlet] = set()
 
     def put(self, job: Job) -> None:
         self._jobs.setdefault(job.account, collections.deque()).append(job)
         self.waiting += 1
-        self.full = self.full or self.waiting >= self._most
+        self._recipients += len(job.rows)
+        self.full = self.full or self._recipients >= self._most
 
     def take(self) -> Job | None:
         """The next message of the sender whose turn it is."""
@@ -101,11 +102,12 @@ class Line:
         else:
             del self._jobs[account]
         self.waiting -= 1
+        self._recipients -= len(job.rows)
         return job
 
     def eased(self) -> bool:
         """Is there room again, for the first time since it was full?"""
-        if self.full and self.waiting <= self._most // 2:
+        if self.full and self._recipients <= self._most // 2:
             self.full = False
             return True
         return False

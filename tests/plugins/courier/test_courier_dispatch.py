@@ -75,6 +75,23 @@ def test_refused_for_now_it_is_tried_again_for_those_alone_and_later_each_time(w
     assert ways.recipients == ["yan@far.test", "zoe@far.test"]
 
 
+def test_nothing_else_need_happen_for_the_next_try(world, ways):
+    here = world(retry_seconds=("0.2",), lease_seconds=3600.0)
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test")
+    until(lambda: ways.tried["far.test"] >= 3, seconds=30)
+    del ways.replies["far.test"]
+    here.empty()
+
+
+def test_nor_for_that_of_a_domain_that_was_down(world, ways, clock):
+    here = world(retry_seconds=("0.2",), lease_seconds=3600.0)
+    ways.down["far.test"] = clock() + 0.5
+    here.send("zoe@far.test")
+    until(lambda: ways.tried["far.test"] >= 2, seconds=30)
+    here.empty()
+
+
 def test_a_schedule():
     assert [Schedule([5, 20], lambda: 0.5).wait(n) for n in (0, 1, 2, 3, 99)] == [5, 5, 20, 20, 20]
     assert Schedule([10], lambda: 0.0).wait(1) == 8 and 11.9 < Schedule([10], lambda: 1.0).wait(1) < 12.1
