@@ -35,8 +35,8 @@ class Tools(NamedTuple):
 
 
 class Ways:
-    """For one message. home: the domain here whose message it is. body: None: do not hand it on, only see whether it could be.
-    tell, only: see `Delivery`. way: the one that was tried last.
+    """For one message. home: the domain here whose message it is. body: None: do not hand it on, only see whether it
+    could be. tell, only: see `Delivery`. way: the one that was tried last.
     """
 
     def __init__(
