@@ -42,6 +42,11 @@ def test_targets_are_those_that_the_project_set():
         "burst_last": 150,
         "new_rate": 200,
         "idle_memory": 35,
+        "in_plain_rate": 1000,
+        "in_dkim_rate": 600,
+        "out_https_rate": 500,
+        "out_smtp_rate": 400,
+        "relay_exists": 8,
     }
 
 
