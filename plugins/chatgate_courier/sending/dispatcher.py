@@ -63,14 +63,14 @@ class Dispatcher:
                 now = self._clock()
                 try:
                     more = self._claim(now)
+                    # Before the wait, as what comes after it is claimed at once. Much that is passed by makes a claim
+                    # slow.
+                    gevent.sleep(max(_PACE, 2 * (time.monotonic() - began)))
+                    if not more:
+                        self._wait(now)
                 except StoreError as error:
                     log.warning("the queue cannot be read error=%s", type(error).__name__)
                     self._wake.wait(_TROUBLE)
-                    continue
-                took = time.monotonic() - began
-                if not more:
-                    self._wait(now)
-                gevent.sleep(max(_PACE, 2 * took))  # much that is passed by makes a claim slow
             self._let_go()
         finally:
             watch.cancel()

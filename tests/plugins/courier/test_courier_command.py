@@ -99,6 +99,18 @@ def test_frozen_it_waits_and_thawed_it_goes(chatgate, ways):
     run.here.empty()
 
 
+def test_frozen_for_too_long_it_is_given_up_and_the_sender_told(chatgate, ways):
+    run = chatgate(maildb={"queue_days": 1.0})
+    ways.replies["far.test"] = LATER
+    run.here.send("zoe@far.test", trace="aa11")
+    run.here.idle()
+    run("queue", "freeze", "aa11")
+    run.here.forward(86500)
+    run.here.empty()
+    (notice,) = run.here.inbox()
+    assert b"the operator of this server has kept it back for too long" in notice and ways.tried["far.test"] == 1
+
+
 def test_a_frozen_domain_and_what_comes_later(chatgate, ways, clock):
     run = chatgate()
     run("queue", "freeze", "--domain", "far.test")

@@ -410,6 +410,28 @@ def test_what_comes_while_its_domain_is_put_off_is_not_forgotten(world, ways, cl
     here.empty()
 
 
+@pytest.mark.parametrize("method", ["claim", "next_due"])
+def test_a_queue_that_cannot_be_read_for_a_moment_ends_nothing(world, ways, clock, monkeypatch, method):
+    here = world()
+    gate = ways.gates["far.test"] = Event()
+    here.send("zoe@far.test")
+    until(lambda: ways.now)
+    works, failed = getattr(here.store, method), []
+
+    def failing(*args):
+        if not failed:
+            failed.append(1)
+            raise StoreUnavailable()
+        return works(*args)
+
+    monkeypatch.setattr(here.store, method, failing)
+    here.send("yan@other.test")
+    until(lambda: failed and ways.recipients == ["yan@other.test"])
+    assert ways.now == 1, "what is under way goes on"
+    gate.set()
+    here.empty()
+
+
 def test_at_the_stop_what_is_under_way_ends_and_what_waits_is_let_go_of(world, ways, clock, gateway_factory):
     here = world(messages_per_domain=1)
     gate = ways.gates["far.test"] = Event()
