@@ -78,7 +78,8 @@ class Inbound:
         if isinstance(envelope, Reply):
             return [envelope] * len(recipients)
         receiving = self._receiving
-        refused = [receiving.recipient(session, envelope, name, at) for at, name in enumerate(recipients, 1)]
+        each_in_turn = Work().every(enumerate(recipients, 1))  # hundreds come in one header
+        refused = [receiving.recipient(session, envelope, name, at) for at, name in each_in_turn]
         if not envelope.recipients or (not each and any(refused)):
             return [reply for reply in refused if reply is not None]
         body = _Body(environ["wsgi.input"], length)

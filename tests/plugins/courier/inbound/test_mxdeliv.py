@@ -302,6 +302,33 @@ def test_a_large_body_does_not_hold_the_hub(make):
     assert turns - before > 20
 
 
+def test_many_recipients_do_not_hold_the_hub(make):
+    turns, seen, done = 0, [], False
+
+    class Watcher:
+        order = 5
+
+        def __init__(self, gateway, options):
+            pass
+
+        @hookimpl
+        def chatgate_recipient(self):
+            seen.append(turns)
+
+    def count():
+        nonlocal turns
+        while not done:
+            turns += 1
+            gevent.sleep(0)
+
+    gateway = make(Watcher)
+    counter = gevent.spawn(count)
+    assert Mxdeliv(gateway)(ALICE, [f"nobody{number}@example.org" for number in range(300)], b"x\r\n")
+    done = True
+    counter.join()
+    assert len(seen) == 300 and len(set(seen)) > 3
+
+
 def test_requests_of_one_peer_are_not_counted_as_those_of_visitors(make):
     gateway = make(core={"proxy_protocol_from": ("127.0.0.1",)}, site={"requests_per_minute": 3})
     to = ["nobody@example.org"]
