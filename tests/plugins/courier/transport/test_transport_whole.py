@@ -12,8 +12,8 @@ from chatgate_courier.transport import Mail, TransportOptions, Transports
 from chatgate_resolver import Resolver, ResolverOptions
 from peers import Authority, codes
 
-from chatgate.api import Domain, Domains, NewAccount
-from chatgate.testing import SHIPPED, imap_client, new_login, pgp_message, port
+from chatgate.api import Domain, Domains, Gateway, NewAccount
+from chatgate.testing import SHIPPED, config, imap_client, new_login, pgp_message, port, smtp_client, until
 from tests.dnsserver import DnsServer
 from tests.ports import free_port
 
@@ -95,6 +95,35 @@ def test_a_probe_of_a_gateway_of_ours(gateway, make):
     steps = []
     transports.probe("example.org", "nobody@example.org", "smtp", steps.append)
     assert (steps[-1].name, steps[-1].ok) == ("RCPT", False)
+
+
+@pytest.mark.parametrize("https", [True, False])
+def test_from_an_app_here_to_an_inbox_there(gateway, gateway_factory, dns, tmp_path_factory, https):
+    there = {"smtp_port": port(gateway, "mx"), "https_port": port(gateway, "https"), "https": https}
+    settings = {"peers": ("example.org verify=no",), "private_networks": ("127.0.0.0/8",)} | there
+    sending = Gateway(
+        config(
+            tmp_path_factory.mktemp("a"),
+            *SHIPPED,
+            "courier",
+            domain="a.example",
+            core={"hostname": "mx.a.example"},
+            courier=settings,
+            resolver={"nameservers": (dns.address,)},
+        )
+    )
+    sending.start()
+    alice = ("alice12345@a.example", "a-long-password")
+    assert sending.accounts.create(NewAccount(*alice, "operator"))
+    bob = gateway.people[0]
+    with smtp_client(sending, alice) as client:
+        for _ in range(3):
+            client.sendmail(alice[0], [bob[0]], pgp_message(alice[0], bob[0]))
+    reading = imap_client(gateway, bob)
+    reading.select("INBOX")
+    until(lambda: (reading.noop(), reading.search(None, "ALL")[1] == [b"1 2 3"])[1])
+    reading.logout()
+    sending.stop()
 
 
 class Kept:
