@@ -37,11 +37,15 @@ class Authorities:
     def __init__(self, resolver: Resolver, port: int = 53) -> None:
         self._resolver, self._port = resolver, port
         self._zones: dict[str, tuple[Nameserver, ...] | NoZone] = {}
+        self._dark: dict[str, str] = {}  # why nobody tells of the names below this one
         self._servers: dict[str, Nameserver] = {}
 
     def of(self, name: str) -> tuple[Nameserver, ...]:
         """The nameservers of the zone that the name is in. Raises NoZone."""
         if name not in self._zones:
+            # Each name would wait as long for the same silence.
+            if dark := self._dark.get(_registered(name)):
+                raise NoZone(dark, False)
             try:
                 self._zones[name] = self._find(name)
             except NoZone as error:
@@ -61,6 +65,7 @@ class Authorities:
                 raise NoZone(f"{name}: there are no nameservers for this name", True) from None
             return self.of(above)
         except Trouble as error:
+            self._dark[_registered(name)] = str(error)
             raise NoZone(str(error), False) from None
         return tuple(self._server(host.lower().removesuffix(".")) for host in sorted(set(hosts)))
 
@@ -79,3 +84,8 @@ class Authorities:
         if self._port == 53:
             return address
         return f"[{address}]:{self._port}" if ":" in address else f"{address}:{self._port}"
+
+
+def _registered(name: str) -> str:
+    """The domain that somebody has registered, or nearly so: good enough to tell which names share nameservers."""
+    return ".".join(name.split(".")[-2:])

@@ -92,6 +92,13 @@ def test_a_domain_that_is_not_delegated_is_one_problem(dns):
     assert found.kind == "silent" and "SERVFAIL" in found.title and found.grave
 
 
+def test_a_resolver_that_does_not_answer_is_one_problem_and_is_not_waited_for_again(dns):
+    dns.first.fault("*", SILENT)
+    (found,) = check(dns)
+    assert found.kind == "silent" and found.grave and "no answer in time" in found.title
+    assert len(dns.first.asked) == 1
+
+
 def test_the_zone_of_a_name_begins_where_its_nameservers_are(dns):
     """A zone below ours, with nameservers of its own."""
     dns.set("_tcp.example.org", "NS", "ns2.example.net.")
