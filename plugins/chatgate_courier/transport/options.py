@@ -31,7 +31,9 @@ class TransportOptions:
         600.0, "Seconds to wait for the reply to a message. Shorter ones cause messages that arrive twice."
     )
     block_seconds: float = option(180.0, "Seconds that 64 KB of a message may take.")
-    try_seconds: float = option(1800.0, "Seconds that one try to hand on a message may take in all.")
+    try_seconds: float = option(
+        900.0, "Seconds that one try to hand on a message may take in all, and one more for each 20 KB of it."
+    )
     connections_per_host: int = option(20, "Connections to one host at the same time.")
     idle_connections: int = option(200, "Unused connections kept open, to all hosts together.")
     https_idle_seconds: float = option(30.0, "Seconds an unused HTTPS connection is kept open.")

@@ -67,7 +67,7 @@ class Transports:
         )
 
     def deliver(self, mail: Mail) -> Outcome:
-        """One try to hand on a message to all its recipients. Blocks its greenlet, for `try_seconds` at most."""
+        """One try to hand on a message to all its recipients. Blocks its greenlet, see the option `try_seconds`."""
         recipients = tuple(one for one in mail.recipients if valid_address(one))
         replies = dict.fromkeys(mail.recipients, _NO_ADDRESS) if len(recipients) < len(mail.recipients) else {}
         message = Message(mail._replace(recipients=recipients))
@@ -75,11 +75,12 @@ class Transports:
         if problem is not None or not recipients:
             return Outcome(dict.fromkeys(recipients, problem or _NO_ADDRESS) | {**replies})
         delivery = Delivery(self._tools, message)
-        limit = gevent.Timeout.start_new(self._options.try_seconds, TimeIsOver())
+        seconds = self._options.try_seconds + len(mail.content) // _SLOWEST
+        limit = gevent.Timeout.start_new(seconds, TimeIsOver())
         try:
             delivery.run()
         except TimeIsOver:
-            text = f"No answer for the whole message within {self._options.try_seconds:g} seconds"
+            text = f"No answer for the whole message within {seconds:g} seconds"
             delivery.fill(Reply(451, "4.4.2", f"{delivery.host}: {text}" if delivery.host else text))
         except Exception as error:
             log.error("trying to hand on a message failed; id=%s error=%s at %s", mail.trace, *_what(error))
@@ -120,6 +121,7 @@ class Transports:
         self._pool.close()
 
 
+_SLOWEST = 20_000  # octets a second at which a large message may go
 _NO_ADDRESS = Reply(553, "5.1.3", "This is no mail address")
 
 

@@ -75,7 +75,7 @@ def test_a_probe_that_was_killed_leaves_room_for_another(breaker: Breaker, clock
     probe = breaker.begin()
     breaker.abandoned(bool(probe))
     assert breaker.begin() is True
-    clock.now += 1801  # one that never came back
+    clock.now += 901  # one that never came back
     assert breaker.begin() is True
 
 
