@@ -36,7 +36,9 @@ class TransportOptions:
     )
     connections_per_host: int = option(20, "Connections to one host at the same time.")
     idle_connections: int = option(200, "Unused connections kept open, to all hosts together.")
-    https_idle_seconds: float = option(30.0, "Seconds an unused HTTPS connection is kept open.")
+    https_idle_seconds: float = option(
+        15.0, "Seconds an unused HTTPS connection is kept open. Other gateways close theirs after 20."
+    )
     smtp_idle_seconds: float = option(10.0, "Seconds an unused SMTP connection is kept open.")
     messages_per_connection: int = option(1000, "Messages after which a connection is closed.")
     connection_seconds: float = option(600.0, "Seconds after which a connection is not used any more.")
