@@ -19,7 +19,8 @@ _SPEC = rb"(?:%b)(?:\.%b)*@([A-Za-z0-9_\x80-\xff-]+(?:\.[A-Za-z0-9_\x80-\xff-]+)
 _COMMENT = rb'\([^()<>@\\"]*\)'
 # What may stand before <…> without being taken for an address by anybody.
 _DISPLAY = rb'(?:"(?:[^"\\]|\\.)*"|%b|[^"()<>@,;:\\\[\]])*' % _COMMENT
-_MAILBOX = re.compile(rb"[ \t]*(?:%b<%b>|%b)[ \t]*(?:%b)?[ \t]*" % (_DISPLAY, _SPEC, _SPEC, _COMMENT))
+# Of a value without blanks around it: two runs of blanks side by side would be tried in every division.
+_MAILBOX = re.compile(rb"(?:%b<%b>|%b)[ \t]*(?:%b)?" % (_DISPLAY, _SPEC, _SPEC, _COMMENT))
 _LONGEST = 2000
 
 
@@ -58,7 +59,7 @@ class Message:
         """
         found = self.named(b"from")
         value = found[0].partition(b":")[2].replace(b"\r\n", b"") if len(found) == 1 else b""
-        match = _MAILBOX.fullmatch(value) if len(value) <= _LONGEST else None
+        match = _MAILBOX.fullmatch(value.strip(b" \t")) if len(value) <= _LONGEST else None
         if not match:
             return None
         name = match[1] or match[2]

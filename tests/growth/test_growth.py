@@ -25,6 +25,7 @@ TIME = {
     "messages from elsewhere": 1800,
     "messages of accounts": 1000,
     "dkim": 800,
+    "authors": 400,
     "addresses": 400,
     "proxy": 2000,
     "packets": 400,

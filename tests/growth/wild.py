@@ -184,6 +184,11 @@ def _verified(data: bytes) -> None:
         verifying.header_is_signed(message, signature.parse(raw), record.parse(KEY))
 
 
+def authors(data: bytes) -> None:
+    """A From field; the one that is read is short, so what is repeated must be, too."""
+    _ = Message(b"From: " + data.replace(b"\r", b"").replace(b"\n", b"") + b"\r\n\r\n").author
+
+
 def addresses(data: bytes) -> None:
     text = data.decode("latin-1")
     valid_address(text), normal_address(text), address_literal(text)
@@ -355,6 +360,7 @@ DKIM_SEEDS = [
      b"From: a@b.c\r\n\r\n \r\n\r\n"),
     KEY,
 ]  # fmt: skip
+AUTHOR_WORDS = [b" ", b"\t", b"a", b".", b"@", b"a@b.example", b"<", b">", b"(", b")", b'"', b"\\"]
 DKIM_WORDS = [
     b" ", b"\t", b"\r\n", b"\r\n ", b"\r\n\r\n", b"\r", b"\n", b";", b"; a=b", b"=", b":", b"from:", b"to:", b"a",
     b"@", b'"', b"(", b")", b"<", b"\\", b"\xc3\xa4", b"\r\nTo: a", b"\r\nFrom: a@b.c", b" \r\n", b"AAAA", b"v=DKIM1;",
@@ -454,6 +460,7 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "messages from elsewhere": Prey(messages(gateway, False), [incoming, incoming, join, bounce], MAIL_WORDS),
         "messages of accounts": Prey(messages(gateway, True), [outgoing, join], MAIL_WORDS),
         "dkim": Prey(dkim, DKIM_SEEDS, DKIM_WORDS),
+        "authors": Prey(authors, [b'"x (y)" (z) <a.b@c.example> (d)', b" a@b.example (c)"], AUTHOR_WORDS, 490),
         "addresses": Prey(addresses, spelled, MAIL_WORDS, 8000),
         "proxy": Prey(proxy, [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"], [b" ", b"PROXY ", b"1", b".", b"\r", b"\n"]),
         "packets": Prey(

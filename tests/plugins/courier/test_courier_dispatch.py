@@ -482,3 +482,25 @@ def test_the_fake_ways_are_ways(clock):
     from chatgate_courier.sending.handing import Ways as Wanted
 
     assert all(hasattr(Ways(clock), name) for name in ("deliver", "down_until", "close")) and Wanted
+
+
+def test_a_store_that_cannot_say_what_is_due_next_cuts_off_no_try(world, ways, clock, monkeypatch):
+    here = world()
+    gate, next_due, failed = ways.gates.setdefault("far.test", Event()), here.store.next_due, []
+
+    def failing(*args):
+        if not failed:
+            failed.append(1)
+            raise StoreUnavailable()
+        return next_due(*args)
+
+    here.send("zoe@far.test")
+    until(lambda: ways.now == 1)
+    monkeypatch.setattr(here.store, "next_due", failing)
+    here.forward(0)
+    until(lambda: failed)
+    gevent.sleep(0.1)
+    assert ways.now == 1
+    gate.set()
+    here.empty()
+    assert ways.recipients == ["zoe@far.test"]
