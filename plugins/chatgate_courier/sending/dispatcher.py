@@ -79,6 +79,7 @@ class Dispatcher:
 
     def end(self) -> None:
         self._ending = True
+        self._handing.end()
         self._wake.set()
 
     def _done(self, rows: Iterable[Queued]) -> None:

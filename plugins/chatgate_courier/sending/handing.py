@@ -10,13 +10,16 @@ from typing import NamedTuple, Protocol
 
 import gevent.event
 
-from chatgate.api import Failure, Gateway, Queued, Reply
+from chatgate.api import Failure, Gateway, Queued, Reply, StoreError
 from chatgate_courier.outcomes import Outcomes
 from chatgate_courier.sending.delays import Delays
 from chatgate_courier.sending.schedule import Schedule
 from chatgate_courier.transport import Mail, Outcome
 
 log = logging.getLogger("chatgate.courier")
+
+_TROUBLE = 1.0  # seconds until the store is asked again to note that a message was taken; each time twice as many
+_LONGEST_TROUBLE = 30.0
 
 _NOTHING_SAID = Reply(451, "4.4.2", "The other server has said nothing about this recipient")
 
@@ -73,6 +76,7 @@ class Handing:
     ) -> None:
         self._gateway, self._ways, self._outcomes, self._schedule = gateway, ways, outcomes, schedule
         self._memory, self._delays, self._clock = Memory(most_octets), delays, clock
+        self._ending = gevent.event.Event()
 
     def hand_on(self, domain: str, rows: Sequence[Queued], latest: Callable[[Sequence[Queued]], list[Queued]]) -> Tried:
         """Try once. latest: the rows as they were claimed last; a try may take longer than the lease. Raises
@@ -100,10 +104,11 @@ class Handing:
         for row in latest(rows):
             by_reply.setdefault(outcome.replies.get(row.recipient, _NOTHING_SAID), []).append(row)
         taken, put_off, failed = False, False, list[tuple[Queued, Failure]]()
-        for reply, these in by_reply.items():
+        # Those who have it first: whatever fails for the others, these must not get it twice.
+        for reply, these in sorted(by_reply.items(), key=lambda one: not one[0].accepts):
             if reply.accepts:
                 taken = True
-                store.settle(these)
+                self._settle(these)
                 facts_done = trace, domain, outcome.host, outcome.way, len(these)
                 log.info("delivered id=%s domain=%s host=%s way=%s recipients=%d", *facts_done)
             elif reply.temporary:
@@ -114,6 +119,26 @@ class Handing:
             what = "delivered" if reply.accepts else "put off" if reply.temporary else "failed"
             self._outcomes.note(trace, domain, outcome.host, outcome.way, what, len(these), reply)
         return Tried(taken, outcome.until, failed, put_off)
+
+    def end(self) -> None:
+        """Wait for the store no more."""
+        self._ending.set()
+
+    def _settle(self, rows: Sequence[Queued]) -> None:
+        """These are handed on. Until that is on disk the rows are kept, as the next try would bring it twice; a kill
+        meanwhile does (RFC 1047). Raises StoreError when it ends.
+        """
+        pause = _TROUBLE
+        while True:
+            try:
+                self._gateway.store.settle(rows)
+                return
+            except StoreError as error:
+                if self._ending.is_set():
+                    raise
+                log.warning("not noted as delivered yet id=%s error=%s", rows[0].trace or "-", type(error).__name__)
+            self._ending.wait(pause)
+            pause = min(2 * pause, _LONGEST_TROUBLE)
 
     def _put_off(self, domain: str, rows: Sequence[Queued], reply: Reply, outcome: Outcome) -> None:
         now = self._clock()

@@ -5,7 +5,7 @@ import time
 
 import gevent
 import pytest
-from chatgate_courier.sending import dispatcher
+from chatgate_courier.sending import dispatcher, handing
 from chatgate_courier.sending.schedule import Schedule
 from chatgate_courier.sending.taken import Job, Line, Taken
 from courier_fakes import LATER, NOBODY, Ways, plugin
@@ -306,23 +306,55 @@ def test_a_lease_that_ends_while_it_is_handed_on_is_renewed(world, ways, clock):
     assert ways.tried["far.test"] == 1 and row.reply == LATER and row.due > clock()
 
 
-def test_a_store_that_fails_for_a_moment_loses_nothing(world, ways, clock, monkeypatch):
+def test_a_store_that_fails_for_a_moment_loses_nothing_and_sends_nothing_twice(world, ways, clock, monkeypatch):
+    """As a full disk does: claims are renewed, as they need no room, and what was taken cannot be removed."""
+    monkeypatch.setattr(handing, "_TROUBLE", 0.01)
     here = world(lease_seconds=60)
-    settle, fail = here.store.settle, [True]
+    settle, works = here.store.settle, []
 
     def failing(rows, notice=None):
-        if fail:
-            fail.pop()
+        if not works:
             raise StoreUnavailable()
         return settle(rows, notice)
 
     monkeypatch.setattr(here.store, "settle", failing)
     here.send("zoe@far.test")
-    until(lambda: not fail and not len(here.courier.dispatcher.taken))
-    assert here.store.count_queue() == 1
+    for number in (1, 2, 3):
+        until(lambda number=number: ways.tried and here.store.queue()[0].attempts == number)
+        here.forward(61)
+    gevent.sleep(0.1)
+    assert ways.recipients == ["zoe@far.test"]
+    works.append(True)
+    here.empty()
+    assert ways.recipients == ["zoe@far.test"]
+
+
+def test_a_stop_does_not_wait_for_a_store_that_fails(world, ways, clock, monkeypatch):
+    here = world()
+    monkeypatch.setattr(here.store, "settle", lambda *_: (_ for _ in ()).throw(StoreUnavailable()))
+    here.send("zoe@far.test")
+    until(lambda: ways.recipients)
+    gevent.sleep(0.05)
+    here.courier.dispatcher.end()
+    until(lambda: ways.closed)
+
+
+def test_who_has_it_gets_it_once_whatever_fails_for_the_others(world, ways, clock, monkeypatch):
+    here = world(lease_seconds=60)
+    ways.replies["yan@far.test"] = LATER
+    postpone = here.store.postpone
+
+    def failing(*args):
+        monkeypatch.undo()
+        raise StoreUnavailable()
+
+    monkeypatch.setattr(here.store, "postpone", failing)
+    here.send("yan@far.test", "zoe@far.test")
+    until(lambda: here.store.postpone == postpone and not len(here.courier.dispatcher.taken))
+    ways.replies.clear()
     here.forward(61)
     here.empty()
-    assert ways.recipients == ["zoe@far.test"] * 2, "SMTP leaves no choice: it was taken, and nobody could note it"
+    assert ways.recipients == ["zoe@far.test", "yan@far.test"]
 
 
 def test_what_could_not_be_put_off_is_left_to_its_lease(world, ways, clock, monkeypatch):
