@@ -19,6 +19,7 @@ from chatgate_courier.transport.options import TransportOptions
 log = logging.getLogger("chatgate.courier")
 
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}")
+_ONION = ".onion"  # RFC 7686 §2: nothing about such a name is ever asked for in DNS
 _ASK_LATER = "Other servers have this problem, too, unless it is the resolver of this one: see resolver.nameservers"
 _LOOP = "An MX record of this domain names this server, which has no such domain: add it to conf.d, or correct DNS"
 
@@ -123,12 +124,12 @@ class Routes:
             return Route((bare(host),), policy, int(port), chosen=True)
         if domain.startswith("["):
             return Route((self._not_ours((bare(domain),), domain)), policy)
-        if domain.endswith(".onion"):
+        if domain.endswith(_ONION):
             if not policy.proxy:
                 raise NoRoute(
                     Reply(550, "5.1.2", f"This server has no way to {domain[-60:]}"), "Set a proxy for *.onion"
                 )
-            return Route((domain,), policy)  # RFC 7686 §2: never asked for in DNS
+            return Route((domain,), policy)
         try:
             found = self._resolver.mx(domain)
         except NoSuchName:
@@ -158,7 +159,7 @@ class Routes:
         """With those hosts only that the domain's MTA-STS policy allows (RFC 8461 §5.1), unless the operator says
         otherwise.
         """
-        wanted = route.policy.verify and route.policy.tls and not route.chosen
+        wanted = route.policy.verify and route.policy.tls and not route.chosen and not domain.endswith(_ONION)
         policy = self._sts.policy(domain) if self._sts is not None and wanted else None
         if policy is None:
             return route
