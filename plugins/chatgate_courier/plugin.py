@@ -21,6 +21,7 @@ from chatgate.api import (
     Reply,
     Service,
     hookimpl,
+    ip,
 )
 from chatgate_courier import command, peers
 from chatgate_courier.inbound import Inbound
@@ -117,7 +118,12 @@ class Courier:
         read(self.policies.path)
         transports = self.transports
         problem = transports.problem() if isinstance(transports, Transports) else ""
-        return [Problem("error", f"courier: {problem}")] if problem else []
+        found = [Problem("error", f"courier: {problem}")] if problem else []
+        named = any(ip(domain.name) is None for domain in self._gateway.domains)
+        if named and not self._gateway.hub.implements("sign"):
+            text = "courier: nobody signs the mail that goes to others, and they refuse it: enable dkim"
+            found.append(Problem("warning", text))
+        return found
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:

@@ -79,3 +79,16 @@ def test_a_domain_that_is_denied_is_refused_with_the_operator_s_words(ask):
     asked = ask("spam.example deny=they send us nothing but rubbish", "* deny", "far.example allow")
     assert asked("zoe@spam.example") == Reply(550, "5.7.1", "<zoe@spam.example>: they send us nothing but rubbish")
     assert asked("zoe@other.example").code == 550 and isinstance(asked("zoe@far.example"), Outgoing)
+
+
+@pytest.mark.parametrize(
+    ("plugins", "domain", "warned"),
+    [
+        (("courier",), "example.org", True),
+        (("courier", "dkim"), "example.org", False),
+        (("courier",), "127.0.0.1", False),  # others take mail of an IP address by where it comes from
+    ],
+)
+def test_check_warns_when_nobody_signs(gateway_factory, plugins, domain, warned):
+    made = gateway_factory("tls", "maildb", *plugins, domain=domain)
+    assert any("enable dkim" in problem.text for problem in made.check()) == warned
