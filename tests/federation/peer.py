@@ -66,7 +66,7 @@ class _Talk:
 
     def run(self) -> None:
         self._say("connect", b"220 odd.example")
-        for line in self._file:
+        while line := self._file.readline():
             verb, address = line[:4].upper().strip(), (re.findall(rb"<(.*?)>", line) or [b""])[0].decode()
             if verb == b"EHLO":
                 # Without PIPELINING: each command waits for the answer to the one before.

@@ -21,3 +21,7 @@ def test_delta_chat_on_five_domains(tmp_path: Path) -> None:
 @pytest.mark.skipif(bool(missing()), reason=missing())
 def test_postfix_and_opendkim(tmp_path: Path) -> None:
     inside(tmp_path, {}, str(HERE / "foreign.py"), seconds=300)
+
+
+def test_sigkill_loses_nothing(tmp_path: Path) -> None:
+    inside(tmp_path, {}, str(HERE / "crash.py"), seconds=400)
