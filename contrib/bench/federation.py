@@ -173,7 +173,8 @@ def _out_of_gateway(place: Place, name: str, way: str) -> Result:
         asyncio.run(_submit(server(relay), place.messages, "sink.example"))
         place.sunk("reset")
         meter = Meter(Probe(relay.process.pid))
-        relay.command("peers", "set", "sink.example", f"way={way}")
+        relay.command("peers", "set", "sink.example", "hold=no")
+        relay.command("queue", "retry", "--domain", "sink.example")
         return _count(place, name, f"{place.messages} messages to one server by {way}, signed", meter)
     finally:
         relay.stop()

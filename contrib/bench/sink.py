@@ -64,6 +64,7 @@ class Smtp(asyncio.Protocol):
             del buffer[: len(line) + 2]
             verb = bytes(line[:4]).upper()
             if verb == b"STAR":
+                self._transport.pause_reading()  # what comes next is for TLS
                 self._transport.write(b"220 go on\r\n")
                 buffer.clear()
                 asyncio.ensure_future(self._encrypt())
