@@ -73,7 +73,7 @@ _ADVICE = (
     ("5.2.3", "Send something smaller."),
     ("5.3.4", "Send something smaller."),
     ("5.4.7", "Send it again later, or reach the person in another way."),
-    ("5.7.", "That server, or this one, does not want such a message. Its operator can tell why."),
+    ("5.7.", "That server, or yours, does not take such a message. Whoever runs your server can find out why."),
     ("", "Reach the person in another way. The operators of the two servers can tell more."),
 )
 

@@ -70,7 +70,7 @@ def _data(row: Queued, policies: Policies, now: float) -> dict[str, Any]:
         "attempts": row.attempts,
         "frozen": held,
         "reply": _reply(row.reply),
-        "age_seconds": now - row.came,
+        "age_seconds": round(now - row.came),
     }
 
 
@@ -80,8 +80,13 @@ def _reply(reply: Reply | None) -> str:
 
 def _line(row: Queued, frozen: bool, now: float) -> str:
     when = "frozen" if frozen else "now" if row.due <= now else f"in {_span(row.due - now)}"
-    facts = f"{row.id:>8}  {row.trace or '-':12}  {_span(now - row.came):>6}  {when:>10}  {row.attempts:>3} tries"
+    tries = f"{row.attempts:>3} {'try  ' if row.attempts == 1 else 'tries'}"
+    facts = f"{row.id:>8}  {row.trace or '-':12}  {_span(now - row.came):>6}  {when:>10}  {tries}"
     return f"{facts}  <{row.sender}> to <{row.recipient}>"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _span(seconds: float) -> str:
@@ -106,7 +111,11 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
     @click.option("--domain", metavar="D", help="Those that go to this domain.")
     @json_option
     def list_(domain: str | None, sender: str | None, as_json: bool) -> None:
-        """List what waits, the oldest first."""
+        """List what waits, the oldest first.
+
+        A line has the row's id, the trace of its message, how long it has waited, when it is tried again, how often it
+        was, its sender and recipient.
+        """
         now, found = time.time(), _chosen(gateway, (), domain, sender, everything=True)
         lines = [_line(row, row.held or policies.of(row.domain).hold, now) for row in found]
         show([_data(row, policies, now) for row in found], as_json, lines or ["nothing waits"])
@@ -121,6 +130,7 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
         for row in found:
             said = _data(row, policies, now)
             said |= {name: _time(said[name]) for name in ("came", "due", "expires")}
+            said["age"] = _span(said.pop("age_seconds"))
             lines += [
                 f"{name}: {'yes' if value is True else 'no' if value is False else value}"
                 for name, value in said.items()
@@ -164,7 +174,7 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
         """
         found = _found(gateway, which, domain, sender, everything)
         if not yes:
-            click.confirm(f"Remove {len(found)}?", abort=True, err=True)
+            click.confirm(f"Remove {_count(len(found), 'row')}? Their senders are not told", abort=True, err=True)
         dropped = gateway.store.drop([row.id for row in found])
         for row in dropped:
             outcomes.note(row.trace or "-", row.domain, "", "", "dropped", 1, Reply(550, "5.0.0", "by the operator"))
@@ -206,7 +216,8 @@ def _found(
 ) -> list[Queued]:
     found = _chosen(gateway, which, domain, sender, everything)
     if not found:
-        fail("nothing in the queue is that", 1)
+        nothing = "nothing like that waits in the queue; 'chatgate trace ID' tells what became of a message"
+        fail("nothing waits" if everything else nothing, 1)
     return found
 
 
@@ -239,9 +250,8 @@ def _why(row: Queued, policies: Policies, now: float) -> str:
         return f"it is due; {said}" if row.attempts else "it is due, and was not tried yet"
     if not row.attempts:
         return f"its domain did not answer others; it is tried in {_span(row.due - now)}"
-    return (
-        f"it was tried {row.attempts} times; {said}; it is tried again, or being tried, within {_span(row.due - now)}"
-    )
+    tried = f"it was tried {_count(row.attempts, 'time')}; {said}"
+    return f"{tried}; it is tried again, or being tried, within {_span(row.due - now)}"
 
 
 def _tried(outcomes: Outcomes, row: Queued) -> list[dict[str, Any]]:
@@ -252,7 +262,7 @@ def _tried(outcomes: Outcomes, row: Queued) -> list[dict[str, Any]]:
 def _told(one: dict[str, Any]) -> str:
     where = " ".join(word for word in (one["host"], one["way"] and f"({one['way']})") if word) or one["domain"]
     said = " ".join(str(word) for word in (one["code"], one["enhanced"], one["said"]) if word)
-    return f"{_time(one['at'])}  {one['what']}  {one['recipients']} at {where}: {said}"
+    return f"{_time(one['at'])}  {one['what']}  {_count(one['recipients'], 'recipient')} at {where}: {said}"
 
 
 def trace(gateway: Gateway, outcomes: Outcomes) -> click.Command:
@@ -280,7 +290,7 @@ def trace(gateway: Gateway, outcomes: Outcomes) -> click.Command:
             fail(str(error), 1)
         lines_of_log = list(_of_log(id, log)) if log is not None else []
         if not (waits or tried or lines_of_log):
-            fail(f"nothing is known of {id}: it went to mailboxes here alone, or it is long ago", 1)
+            fail(f"nothing is known of {id}: it went to mailboxes here alone, or it is long ago, or it is no trace", 1)
         data = {
             "trace": id,
             "waits": [

@@ -238,13 +238,15 @@ class Policies:
 
     def look(self) -> None:
         """Read the file anew if it has changed."""
+        first = self._next_look == float("-inf")  # of a command, which has nothing to tell the operator about that
         self._next_look = self._clock() + _LOOKS
         if self._changed() != self._stamp:
             try:
                 self.load()
-                log.warning("policies read anew rules=%d", len(self._read))
+                if not first:
+                    log.info("the rules of peers have changed rules=%d", len(self._read))
             except PluginError as error:
-                log.error("the policies stay as they were: %s", error)
+                log.error("the rules of peers stay as they were: %s", error)
 
     def _changed(self) -> object:
         try:

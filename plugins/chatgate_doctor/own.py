@@ -100,7 +100,7 @@ class Own:
                     place.address, place.port, name, self._options.connect_seconds, verify=verify
                 )
             except NoConnection as error:
-                advice = "have a certificate from a known authority for this name, see docs/operate.md"
+                advice = "have a valid certificate from a known authority for this name, see docs/operate.md"
                 yield Line(name, "bad" if needed else "note", str(error), advice)
             else:
                 soon = days < _WARNING_DAYS
@@ -167,7 +167,7 @@ def record_lines(findings: Sequence[Finding], records: Sequence[DnsRecord], name
     if not findings:
         yield Line("records", "ok", f"all {len(records)} records of {name} are right on all nameservers")
     elif right := [record.name for record in keys if record not in wrong and not any(f.blind for f in findings)]:
-        yield Line("DKIM", "ok", f"{', '.join(right)} is in the DNS as it should be")
+        yield Line("DKIM", "ok", f"in the DNS as they should be: {', '.join(right)}")
     if not keys:
         advice = "enable the plugin dkim: other chatmail servers take no mail without signatures"
         yield Line("DKIM", "note", "nothing here signs mail", advice)

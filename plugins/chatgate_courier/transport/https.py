@@ -73,7 +73,9 @@ class HttpsConnection:
             if tell is not None:
                 for reply in dict.fromkeys(answer.replies.values()):
                     ok = reply.accepts or body is None  # without a message a refusal shows that it is understood
-                    tell(Step("POST", ok, f"{self.host} says: {reply.code} {reply}", "" if ok else advice(reply)))
+                    understood = "" if body is not None else ", as it should to a question without a message"
+                    detail = f"{self.host} says: {reply.code} {reply}{understood}"
+                    tell(Step("POST", ok, detail, "" if ok else advice(reply)))
             answers = Answers(
                 answers.replies | answer.replies, answers.shared + answer.shared, max(answers.wait, answer.wait)
             )

@@ -102,7 +102,7 @@ class Transaction:
         final, lost = self._content(body)
         if self._tell is not None:
             ok = final.accepts
-            self._tell(Step("DATA", ok, f"{dialogue.host} says: {final}", advice(final)))
+            self._tell(Step("DATA", ok, f"{dialogue.host} says: {final.code} {final}", advice(final)))
         dialogue.begun = False
         return self._for_all(final, lost=lost)
 

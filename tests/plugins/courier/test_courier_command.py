@@ -54,8 +54,8 @@ def test_the_queue_is_listed_and_said_why(chatgate, ways):
     assert "reply: 451 4.3.0" in run("queue", "show", "bb22")
     run.here.courier.outcomes.save()
     said = run("queue", "why", "aa11")
-    assert "it was tried 1 times; the last answer was: 451 4.3.0 mx.far.test: come again" in said
-    assert "put off  2 at mx.far.test (smtp): 451 4.3.0" in said and "zoe" not in said
+    assert "it was tried 1 time; the last answer was: 451 4.3.0 mx.far.test: come again" in said
+    assert "put off  2 recipients at mx.far.test (smtp): 451 4.3.0" in said and "zoe" not in said
     assert run("queue", "why", str(found[2]["id"]), "--json")[0]["domain"] == "other.test"
     run("queue", "show", "nothing", code=1)
     run("queue", "retry", code=2)
@@ -147,7 +147,7 @@ def test_one_message_from_end_to_end(chatgate, ways, caplog):
     assert words == {"attempt", "delivered", "put", "bounced"}
     shown = run("trace", "aa11", "--log", "-", text=log)
     assert "delivered id=aa11 domain=far.test host=mx.far.test way=smtp recipients=1" in shown
-    assert "aa111" not in shown and "failed  1 at mx.far.test (smtp): 550 5.1.1" in shown
+    assert "aa111" not in shown and "failed  1 recipient at mx.far.test (smtp): 550 5.1.1" in shown
     run("trace", "nothing", code=1)
 
 

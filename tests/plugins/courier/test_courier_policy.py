@@ -85,6 +85,20 @@ def test_the_file_stands_above_the_option_and_is_read_anew_when_it_changes(polic
     assert made.of("a.example").deny == "no"
 
 
+def test_a_command_says_nothing_of_the_rules_it_reads_first_and_a_gateway_tells_of_changes(tmp_path, caplog):
+    path, now = tmp_path / "policy.toml", [0.0]
+    policy.write(path, {"a.example": policy.settings(["hold"])})
+    made = Policies((), path, lambda: now[0])
+    with caplog.at_level("DEBUG", "chatgate.courier"):
+        assert made.of("a.example").hold
+        assert not caplog.records
+        policy.write(path, {"a.example": policy.settings(["deny"]), "b.example": policy.settings(["hold"])})
+        now[0] = 2.0
+        assert made.of("a.example").deny
+    assert [record.getMessage() for record in caplog.records] == ["the rules of peers have changed rules=2"]
+    assert caplog.records[0].levelname == "INFO"
+
+
 @pytest.mark.parametrize(
     "text", ["[x", 'a = "b"', '["a@b"]\ndeny = ""', '["a.test"]\nroute = "x"', '["a.test"]\nx = 1']
 )
