@@ -174,6 +174,7 @@ def _out_of_gateway(place: Place, name: str, way: str) -> Result:
         place.sunk("reset")
         meter = Meter(Probe(relay.process.pid))
         relay.command("peers", "set", "sink.example", "hold=no")
+        time.sleep(2)  # until the gateway has read that: what it looks at before is put off for minutes
         relay.command("queue", "retry", "--domain", "sink.example")
         return _count(place, name, f"{place.messages} messages to one server by {way}, signed", meter)
     finally:
