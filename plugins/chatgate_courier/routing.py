@@ -36,4 +36,20 @@ class Routing:
         """May mail go to this IP address? One that is not on the Internet may be a machine of the operator's that
         trusts this one.
         """
-        return ipaddress.ip_address(ip).is_global or ip in self._private
+        return _is_public(ipaddress.ip_address(ip)) or ip in self._private
+
+
+_NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052 §2.1
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
+
+
+def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
+    """Also of an IPv4 address within an IPv6 one: a gateway on the way takes it out, and goes there."""
+    if not address.is_global or address.is_multicast:
+        return False
+    if isinstance(address, ipaddress.IPv4Address):
+        return True
+    if address.is_site_local or address in _LOCAL_NAT64 or not int(address) >> 32:  # the last: RFC 4291 §2.5.5.1
+        return False
+    within = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF) if address in _NAT64 else address.sixtofour
+    return within is None or _is_public(within)

@@ -50,6 +50,7 @@ class Dispatcher:
         self.bounces = Bounces(gateway, self._done, clock)
         self._pausing: set[str] = set()  # domains whose rows are being put off
         self._crowded = False  # was there no room for all that is due?
+        self._turned_away = 0  # by the last claim: messages for domains that had no place
 
     def run(self) -> None:
         """Until `end`; then what is under way goes on, and what waits is let go of."""
@@ -98,12 +99,16 @@ class Dispatcher:
         limit = min(_AT_ONCE, self._options.waiting - len(self.taken))
         self._crowded = limit < 1
         if self._crowded:
+            self._handing.underway.give_way(1)
             return False
         full = [domain for domain, line in self.lines.items() if line.full]
         skip = Skip([*full, *self._pausing], self.taken.enough)
         rows = self._gateway.store.claim(limit, self._options.lease_seconds, now, skip)
+        self._turned_away = 0
         for job in jobs([row for row in rows if self.taken.add(row)]):
             self._sort(job, now)
+        if self._turned_away:
+            self._handing.underway.give_way(self._turned_away)
         return len(rows) == limit
 
     def _sort(self, job: Job, now: float) -> None:
@@ -124,6 +129,7 @@ class Dispatcher:
         elif (until := self._ways.down_until(job.domain)) > now:
             self._pause(job, until)
         elif job.domain not in self.lines and len(self.lines) >= self._options.domains_at_once:
+            self._turned_away += 1
             self._pause(job, now + _BUSY)
         else:
             line = self.lines.get(job.domain)

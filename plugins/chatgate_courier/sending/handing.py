@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, Protocol
 
 import gevent.event
@@ -14,6 +13,7 @@ from chatgate.api import Failure, Gateway, Queued, Reply, StoreError
 from chatgate_courier.outcomes import Outcomes
 from chatgate_courier.sending.delays import Delays
 from chatgate_courier.sending.schedule import Schedule
+from chatgate_courier.sending.underway import GaveWay, Underway
 from chatgate_courier.transport import Mail, Outcome
 
 log = logging.getLogger("chatgate.courier")
@@ -22,6 +22,7 @@ _TROUBLE = 1.0  # seconds until the store is asked again to note that a message 
 _LONGEST_TROUBLE = 30.0
 
 _NOTHING_SAID = Reply(451, "4.4.2", "The other server has said nothing about this recipient")
+_TOO_SLOW = Reply(451, "4.4.2", "The other server was slow, and other mail had to go")
 
 
 class Ways(Protocol):
@@ -43,26 +44,6 @@ class Tried(NamedTuple):
     put_off: bool = False
 
 
-class Memory:
-    """Keeps the messages that are in memory below a number of octets; a larger one comes alone."""
-
-    def __init__(self, most: int) -> None:
-        self._most, self._used = most, 0
-        self._freed = gevent.event.Event()
-
-    @contextlib.contextmanager
-    def holds(self, octets: int) -> Iterator[None]:
-        while self._used and self._used + octets > self._most:
-            self._freed.clear()
-            self._freed.wait()
-        self._used += octets
-        try:
-            yield
-        finally:
-            self._used -= octets
-            self._freed.set()
-
-
 class Handing:
     def __init__(
         self,
@@ -75,31 +56,23 @@ class Handing:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._gateway, self._ways, self._outcomes, self._schedule = gateway, ways, outcomes, schedule
-        self._memory, self._delays, self._clock = Memory(most_octets), delays, clock
+        self.underway, self._delays, self._clock = Underway(most_octets), delays, clock
         self._ending = gevent.event.Event()
 
     def hand_on(self, domain: str, rows: Sequence[Queued], latest: Callable[[Sequence[Queued]], list[Queued]]) -> Tried:
         """Try once. latest: the rows as they were claimed last; a try may take longer than the lease. Raises
         StoreError: then the rows are tried again when their lease is over.
         """
-        first, store = rows[0], self._gateway.store
+        first = rows[0]
         trace, recipients = first.trace or "-", tuple(row.recipient for row in rows)
-        with self._memory.holds(first.size):
-            opened = store.open_queued(first.id)
-            if opened is None:  # dropped by the operator, or settled by whoever had it before
-                return Tried(False)
-            try:
-                content = opened.read(0, opened.size)
-            finally:
-                opened.close()
-            facts = trace, domain, len(rows), len(content), first.attempts
-            log.info("attempt id=%s domain=%s recipients=%d octets=%d attempt=%d", *facts)
-            signed = self._gateway.intake.signed(first.sender, content)
-            del content
-            if isinstance(signed, Reply):
-                outcome = Outcome(dict.fromkeys(recipients, signed), "", "", 0.0)
-            else:
-                outcome = self._ways.deliver(Mail(domain, first.sender, recipients, signed, trace))
+        try:
+            with self.underway.place(first.size, first.attempts):
+                outcome = self._try(domain, rows)
+        except GaveWay:
+            until = self._clock() + self._schedule.wait(first.attempts)
+            outcome = Outcome(dict.fromkeys(recipients, _TOO_SLOW), "", "", until)
+        if outcome is None:
+            return Tried(False)
         by_reply: dict[Reply, list[Queued]] = {}
         for row in latest(rows):
             by_reply.setdefault(outcome.replies.get(row.recipient, _NOTHING_SAID), []).append(row)
@@ -119,6 +92,25 @@ class Handing:
             what = "delivered" if reply.accepts else "put off" if reply.temporary else "failed"
             self._outcomes.note(trace, domain, outcome.host, outcome.way, what, len(these), reply)
         return Tried(taken, outcome.until, failed, put_off)
+
+    def _try(self, domain: str, rows: Sequence[Queued]) -> Outcome | None:
+        """None: it is dropped by the operator, or settled by whoever had it before."""
+        first, trace = rows[0], rows[0].trace or "-"
+        recipients = tuple(row.recipient for row in rows)
+        opened = self._gateway.store.open_queued(first.id)
+        if opened is None:
+            return None
+        try:
+            content = opened.read(0, opened.size)
+        finally:
+            opened.close()
+        facts = trace, domain, len(rows), len(content), first.attempts
+        log.info("attempt id=%s domain=%s recipients=%d octets=%d attempt=%d", *facts)
+        signed = self._gateway.intake.signed(first.sender, content)
+        del content
+        if isinstance(signed, Reply):
+            return Outcome(dict.fromkeys(recipients, signed), "", "", 0.0)
+        return self._ways.deliver(Mail(domain, first.sender, recipients, signed, trace))
 
     def end(self) -> None:
         """Wait for the store no more."""

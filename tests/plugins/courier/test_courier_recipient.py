@@ -33,6 +33,20 @@ def test_other_domains_are_elsewhere_and_ours_are_not(ask):
     }
 
 
+@pytest.mark.parametrize(
+    "ip",
+    "127.0.0.1 10.1.2.3 100.64.1.1 169.254.169.254 224.0.0.1 IPv6:::1 IPv6:::ffff:10.1.2.3 IPv6:::10.1.2.3 "
+    "IPv6:fec0::1 IPv6:ff0e::1 IPv6:64:ff9b::10.1.2.3 IPv6:64:ff9b:1::9.9.9.9 IPv6:2002:a01:203::1".split(),
+)
+def test_addresses_that_are_not_on_the_internet_or_lead_to_such(ask, ip):
+    reply = ask()(f"zoe@[{ip}]")
+    assert isinstance(reply, Reply) and reply.code == 550
+
+
+def test_an_ipv4_address_on_the_internet_may_be_within_one_of_ipv6(ask):
+    assert ask()("zoe@[IPv6:64:ff9b::9.9.9.9]").domain == "[ipv6:64:ff9b::909:909]"
+
+
 def test_mail_of_others_is_not_relayed(ask):
     assert ask(origin="peer")("zoe@far.example") is None
 
