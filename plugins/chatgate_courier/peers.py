@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
@@ -13,15 +18,25 @@ from chatgate_courier.policy import Policies, Settings
 
 def change(policies: Policies, whom: str, said: Settings | None) -> None:
     """Add these settings to the file's rule; None: remove the rule. Ends the command if that fails."""
-    found = policy.read(policies.path)
-    if said is None:
-        found.pop(whom, None)
-    else:
-        found[whom] = {**found.get(whom, {}), **said}
     try:
-        policy.write(policies.path, found)
+        with _alone(policies.path):
+            found = policy.read(policies.path)
+            if said is None:
+                found.pop(whom, None)
+            else:
+                found[whom] = {**found.get(whom, {}), **said}
+            policy.write(policies.path, found)
     except OSError as error:
         fail(f"{policies.path} cannot be written: {error.strerror}", 1)
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """No other command that changes this file comes between: it would undo the change. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with open(os.open(path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def words(said: Settings) -> str:

@@ -29,7 +29,8 @@ _MOST = 10_000  # domains whose policy is remembered
 _LABEL = r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?"
 _NAME = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*\Z")
 _HOST_PORT = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9_.-]{1,253}):([0-9]{1,5})\Z", re.IGNORECASE)
-_PROXY = re.compile(r"socks5h?://([^\s/]{1,300})\Z", re.IGNORECASE)
+# Name and password have 255 octets at most (RFC 1929 §2).
+_PROXY = re.compile(r"socks5h?://(?:[!-.0-9;-~]{1,255}:[!-.0-~]{1,255}@)?([^@]+)\Z", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +81,9 @@ def _host_port(text: str) -> str:
 
 
 def _proxy(text: str) -> str:
-    if text and not _PROXY.match(text):
-        raise ValueError("must be socks5://host:port")
+    found = _PROXY.match(text)
+    if text and not (found and _host_port(found[1])):
+        raise ValueError("must be socks5://host:port or socks5://name:password@host:port")
     return text
 
 
@@ -106,8 +108,11 @@ def pattern(text: str) -> str:
     """Whom a rule is for, in normal form: a domain, "*.domain" for all below it, "_*" for names that begin with an
     underscore, an address literal, "[*]" for all of these, "*" for everybody. Raises ValueError.
     """
-    name = text.lower().removesuffix(".")
-    if name in ("*", "_*", "[*]") or _NAME.match(name.removeprefix("*.")):
+    name = text.lower()
+    if name in ("*", "_*", "[*]"):
+        return name
+    name = name.removesuffix(".")
+    if _NAME.match(name.removeprefix("*.")):
         return name
     if name.startswith("[") and (literal := address_literal(name)):
         return literal.lower()

@@ -40,7 +40,7 @@ class Routing:
 
 
 _NAT64 = ipaddress.ip_network("64:ff9b::/96")  # RFC 6052 §2.1
-_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # RFC 8215
+_LOCAL_NAT64 = ipaddress.ip_network("64:ff9b:1::/48")  # for use within a network
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -2,9 +2,11 @@
 
 import json
 import logging
+import subprocess
+import sys
 
 import pytest
-from chatgate_courier import command, peers
+from chatgate_courier import command, peers, policy
 from chatgate_courier.outcomes import without_names
 from click.testing import CliRunner
 from courier_fakes import LATER, NOBODY
@@ -182,6 +184,21 @@ def test_a_file_of_outcomes_that_cannot_be_written_stops_no_mail(world, ways, tm
 )
 def test_names_in_replies_are_not_kept(text, kept):
     assert without_names(text) == kept
+
+
+def test_commands_that_change_rules_at_once_do_not_undo_each_other(tmp_path):
+    path = tmp_path / "data" / "policy.toml"
+    program = f"""
+import sys
+from pathlib import Path
+from chatgate_courier.peers import change
+from chatgate_courier.policy import Policies
+for number in range(20):
+    change(Policies((), Path({str(path)!r})), f"d{{number}}.{{sys.argv[1]}}.test", {{"deny": "no"}})
+"""
+    running = [subprocess.Popen([sys.executable, "-c", program, name]) for name in ("a", "b")]
+    assert [one.wait(60) for one in running] == [0, 0]
+    assert len(policy.read(path)) == 40
 
 
 def test_rules_are_set_and_unset(chatgate, ways):

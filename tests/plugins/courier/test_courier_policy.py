@@ -150,3 +150,33 @@ def test_no_text_breaks_the_reader(text):
 
 def test_denied_without_words_says_something(policies):
     assert policies("a.example deny").of("a.example").deny == DENIED
+
+
+@given(
+    st.text(max_size=30), st.sampled_from(["socks5://{}", "socks5://{}:p@h:1", "socks5://u:{}@h:1", "socks5://{}:1"])
+)
+def test_a_proxy_that_is_taken_can_be_written_and_read(tmp_path_factory, text, form):
+    """A file that cannot be read would keep the gateway from starting."""
+    try:
+        said = policy.settings([f"proxy={form.format(text)}"])
+    except ValueError:
+        return
+    path = tmp_path_factory.mktemp("p") / "policy.toml"
+    policy.write(path, {"far.example": said})
+    assert policy.read(path) == {"far.example": said}
+    proxy = said["proxy"]
+    assert proxy.isascii() and proxy.isprintable() and 0 < int(proxy.rpartition(":")[2]) < 65536
+
+
+@pytest.mark.parametrize(
+    "proxy", ["socks5://host", "socks5://host:0", "socks5://host:99999", "socks5://u\U0001f600:p@h:1", "socks5://u@h:1"]
+)
+def test_what_is_no_proxy(proxy):
+    with pytest.raises(ValueError, match="must be"):
+        policy.settings([f"proxy={proxy}"])
+
+
+@pytest.mark.parametrize("text", ["*.", ".", "_*.", "[*].", ""])
+def test_everybody_is_meant_by_a_star_alone(text):
+    with pytest.raises(ValueError, match="is no domain"):
+        policy.pattern(text)
