@@ -70,8 +70,8 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
     try:
         write(folder.path, settings, local, listen)
         folder.gateway.certificate()
-        if not names.ip(domain):  # plugins make the keys that they then want in the DNS
-            folder.gateway.hub.dns_records(folder.gateway.domains.first)
+        # Plugins make the keys that they then want in the DNS.
+        wanted = [] if names.ip(domain) else folder.gateway.hub.dns_records(folder.gateway.domains.first)
     except factories.Unusable as error:
         fail(str(error), 1)
     except FileExistsError:
@@ -79,6 +79,9 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
     except OSError as error:
         fail(f"cannot write {error.filename or folder.path}: {error.strerror}", 1)
     click.echo(f"Wrote {folder.path}. Next: chatgate --dir {folder.path} serve")
+    if any(wanted) and not local:
+        certificate = "" if domain.startswith("_") else " and a certificate of a known authority"
+        click.echo(f"For mail with other servers it needs records in the DNS{certificate}: see docs/operate.md")
 
 
 def _given(option: str, form: Callable[[str], str], text: str) -> str:

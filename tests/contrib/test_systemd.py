@@ -62,4 +62,4 @@ def test_the_deploy_hook_copies_a_renewed_certificate_to_the_gateway(tmp_path):
         subprocess.run([CONTRIB / "certbot/chatgate"], env=environ | {"RENEWED_LINEAGE": str(lineage)}, check=True)
     files = {path.name: (path.read_text(), oct(path.stat().st_mode & 0o777)) for path in (folder / "tls").iterdir()}
     assert files == {"key.pem": ("privkey", "0o600"), "cert.pem": ("fullchain", "0o600")}
-    assert (tmp_path / "told").read_text() == "reload chatgate\n"
+    assert (tmp_path / "told").read_text() == "try-reload-or-restart chatgate\n"

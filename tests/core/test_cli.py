@@ -55,6 +55,20 @@ def test_a_gateway_that_is_not_for_this_computer_alone_exchanges_mail_with_other
     assert names == sorted([*PLUGINS, *WITH_OTHERS, "chatgate"])
 
 
+@pytest.mark.parametrize(
+    ("given", "needs"),
+    [
+        (["d.test"], "records in the DNS and a certificate of a known authority:"),
+        (["_d.test"], "records in the DNS:"),
+        (["203.0.113.7"], ""),
+        (["d.test", "--local"], ""),
+    ],
+)
+def test_init_says_what_mail_with_other_servers_needs(run, given, needs):
+    said = run("init", "--domain", *given)
+    assert needs in said and ("other servers" in said) == bool(needs)
+
+
 def test_init_refuses_to_overwrite(run):
     run("init", "--domain", "d.test")
     before = {p: p.read_bytes() for p in run.folder.rglob("*") if p.is_file()}
