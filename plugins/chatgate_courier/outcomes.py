@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ log = logging.getLogger("chatgate.courier")
 _GATHER = 0.5  # seconds of outcomes that share a transaction
 _MOST_WAITING = 10_000  # outcomes that wait for the disk; more are forgotten
 _AT_ONCE = 5000  # rows removed in one transaction
-_BEFORE_AT = re.compile(r"[^\s<>@,;:\"'()]+@")
+_BEFORE_AT = re.compile(r"(?:\"[^\"@]{1,64}\"|[^\s<>@,;:\"'()]+)@")
 
 
 class Record(peewee.Model):
@@ -46,9 +46,13 @@ class Record(peewee.Model):
 FIELDS = ("at", "domain", "host", "way", "what", "recipients", "code", "enhanced", "said")
 
 
-def without_names(text: str) -> str:
-    """A reply without the local parts of addresses, as servers repeat them."""
-    return _BEFORE_AT.sub("*@", text)
+def without_names(text: str, addresses: Iterable[str] = ()) -> str:
+    """A reply without the local parts of addresses, as servers repeat them; those of `addresses` not even alone."""
+    text = _BEFORE_AT.sub("*@", text)
+    for name in {address.rpartition("@")[0].lower() for address in addresses} - {""}:
+        if name in text.lower():
+            text = re.sub(rf"(?<![\w.+-]){re.escape(name)}(?![\w+-])", "*", text, flags=re.IGNORECASE)
+    return text
 
 
 class Outcomes:
@@ -61,11 +65,21 @@ class Outcomes:
         self._waiting: list[tuple[Any, ...]] = []
         self._work = gevent.event.Event()
 
-    def note(self, trace: str, domain: str, host: str, way: str, what: str, recipients: int, reply: Reply) -> None:
-        """Returns at once."""
+    def note(
+        self,
+        trace: str,
+        domain: str,
+        host: str,
+        way: str,
+        what: str,
+        recipients: int,
+        reply: Reply,
+        addresses: Sequence[str] = (),
+    ) -> None:
+        """Returns at once. addresses: whose names the reply may hold, which are not kept."""
         if self._most and len(self._waiting) < _MOST_WAITING:
             said = kept_reply(reply)
-            text = without_names(said.text)
+            text = without_names(said.text, addresses)
             row = trace, self._clock(), domain, host, way, what, recipients, said.code, said.enhanced, text
             self._waiting.append(row)
             self._work.set()

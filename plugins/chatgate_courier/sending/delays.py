@@ -44,5 +44,6 @@ class Delays:
         stored = self._gateway.store.store(notice.content, [notice.destination])
         arrived = [one for one in stored if isinstance(one, Stored)]
         self._gateway.hub.stored(envelope=notice.envelope, stored=arrived)
-        self._outcomes.note(first.trace, domain, host, "", TOLD, len(rows), reply)
+        addresses = [first.sender, *(row.recipient for row in rows)]
+        self._outcomes.note(first.trace, domain, host, "", TOLD, len(rows), reply, addresses)
         log.info("delayed id=%s domain=%s recipients=%d notice=%s", first.trace, domain, len(rows), notice.envelope.id)

@@ -90,7 +90,8 @@ class Handing:
             else:
                 failed += [(row, Failure.refused(row.recipient, reply, outcome.host)) for row in these]
             what = "delivered" if reply.accepts else "put off" if reply.temporary else "failed"
-            self._outcomes.note(trace, domain, outcome.host, outcome.way, what, len(these), reply)
+            addresses = [first.sender, *(row.recipient for row in these)]
+            self._outcomes.note(trace, domain, outcome.host, outcome.way, what, len(these), reply, addresses)
         return Tried(taken, outcome.until, failed, put_off)
 
     def _try(self, domain: str, rows: Sequence[Queued]) -> Outcome | None:
