@@ -23,7 +23,11 @@ class ResolverOptions:
         "Whether to believe nameservers that DNSSEC proves an answer, for DANE: always, never, or loopback: if all of "
         "them are on this machine. The network between must be trusted, too.",
     )
-    max_questions: int = option(500, "Questions that may be under way at the same time; more wait for a moment.")
+    max_questions: int = option(
+        500,
+        "Questions that may be under way at the same time, a tenth of them about names of one zone; more wait for a "
+        "moment.",
+    )
     max_records: int = option(200, "Records an answer may have; one with more counts as a failure.")
     max_aliases: int = option(8, "Aliases (CNAME) to follow, one after the other.")
     cache_names: int = option(

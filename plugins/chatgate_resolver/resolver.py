@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 
 import dns.rdatatype
 import gevent
-import gevent.lock
 from dns.rdatatype import RdataType
 
 from chatgate_resolver import names, readers
@@ -16,6 +15,7 @@ from chatgate_resolver.answers import Answer, NoRecords, NoSuchName, Trouble
 from chatgate_resolver.asking import Asker
 from chatgate_resolver.cache import Cache, Found
 from chatgate_resolver.options import ResolverOptions
+from chatgate_resolver.seats import Seats
 from chatgate_resolver.servers import Nameserver, Nameservers, nameserver
 
 
@@ -47,7 +47,7 @@ class Resolver:
         self._asker = Asker(self.options, clock)
         self._cache = Cache(self.options.cache_names)
         self._asking: dict[_Question, gevent.Greenlet[..., Found]] = {}
-        self._seats = gevent.lock.BoundedSemaphore(self.options.max_questions)
+        self._seats = Seats(self.options.max_questions)
 
     def txt(self, name: str, fresh: bool = False) -> Answer[bytes]:
         """The character-strings of each TXT record joined. fresh: asked anew, whatever is remembered."""
@@ -113,13 +113,11 @@ class Resolver:
 
     def _ask(self, question: _Question) -> Found:
         try:
-            if not self._seats.acquire(timeout=self.options.timeout_seconds):
-                text = f"{question.name}: more than {self.options.max_questions} questions at once"
-                return Found(Trouble, self._clock(), text=text)
-            try:
+            with self._seats.seat(question.name, self.options.timeout_seconds) as seated:
+                if not seated:
+                    text = f"{question.name}: too many questions at once, in all or in its zone"
+                    return Found(Trouble, self._clock(), text=text)
                 found = self._asker.ask(*question, self.nameservers())
-            finally:
-                self._seats.release()
             self._cache.put(question, found)
             return found
         finally:

@@ -247,6 +247,18 @@ def test_questions_at_the_same_time_are_bounded(dns):
     assert len(dns.asked) <= 4 and all(isinstance(one.exception, Trouble) for one in stuck)
 
 
+def test_one_zone_whose_nameservers_are_silent_holds_up_no_other(dns):
+    resolver = make(dns, max_questions=20, timeout_seconds=2.0, attempts=1)
+    for n in range(60):
+        dns.fault(f"n{n}.silent.example", dnsserver.SILENT)
+    stuck = [gevent.spawn(resolver.txt, f"n{n}.silent.example") for n in range(60)]
+    until(lambda: len(dns.asked) >= 2)
+    assert resolver.mx("example.org").values and len(dns.asked) == 3
+    gevent.joinall(stuck)
+    assert all(isinstance(one.exception, Trouble) for one in stuck)
+    assert len(resolver._seats._zones) == 0
+
+
 def test_the_hub_goes_on_while_a_nameserver_is_silent(dns):
     dns.fault("*", dnsserver.SILENT)
     asking = gevent.spawn(make(dns, timeout_seconds=0.3, attempts=1).mx, "example.org")
