@@ -203,10 +203,12 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
     @json_option
     def thaw(which: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, as_json: bool) -> None:
         """Undo `freeze`, and try at once."""
+        lines = []
         if domain and not (which or sender or everything) and policies.of(_domain(domain)).hold:
             change(policies, _domain(domain), {"hold": False})
+            lines = [f"mail for {domain} waits no more"]
         chosen = _chosen(gateway, which, domain, sender, everything)
-        _report(gateway.store.offer([row.id for row in chosen], time.time()), "tried now", as_json)
+        _report(gateway.store.offer([row.id for row in chosen], time.time()), "tried now", as_json, lines)
 
     return group
 
@@ -228,9 +230,9 @@ def _domain(text: str) -> str:
         fail(str(error), 2)
 
 
-def _report(found: list[Queued], what: str, as_json: bool) -> None:
+def _report(found: list[Queued], what: str, as_json: bool, before: Iterable[str] = ()) -> None:
     data = [{"id": row.id, "trace": row.trace, "domain": row.domain} for row in found]
-    show(data, as_json, [f"{what}: {len(found)}"])
+    show(data, as_json, [*before, f"{what}: {len(found)}"])
 
 
 def _time(at: float) -> str:

@@ -78,8 +78,7 @@ def _report(domain: Domain, records: Sequence[DnsRecord], findings: Sequence[Fin
     if not findings:
         return [f"{domain.name}: all {len(records)} records are right on all nameservers"]
     grave = sum(finding.grave for finding in findings)
-    urgent = f"{grave} of them before mail can flow" if grave else "mail flows without"
-    lines = [f"{domain.name}: {len(findings)} to mend in the DNS, {urgent}"]
+    lines = [f"{domain.name}: {len(findings)} to look at; {grave or 'none'} of them may keep mail from flowing"]
     return lines + [line for finding in findings for line in finding_lines(finding)]
 
 

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import gevent.pool
 from chatgate_resolver import Problem as DnsProblem
+from chatgate_resolver import Trouble as DnsTrouble
 
 from chatgate.api import DnsRecord, Domain, Gateway, Networks, bare, free_octets, ip, ports
 from chatgate_doctor import dialling
@@ -132,6 +133,9 @@ class Own:
                 hosts = self._resolver.records(found.reverse_pointer, "PTR").values
                 back = [host for host in hosts if address in self._resolver.addresses(host).values]
                 text = f"is called {', '.join(hosts)}" + ("" if back else ", which does not lead back to it")
+            except DnsTrouble as error:
+                yield Line(address, "note", f"nobody can tell its name now: {error}")
+                continue
             except DnsProblem as error:
                 back, text = [], f"has no name: {error}"
             advice = "" if back else f"have your provider set {domain.dns_host} as its name (PTR)"

@@ -20,7 +20,7 @@ log = logging.getLogger("chatgate.courier")
 
 _HOST = re.compile(r"(?=.{1,253}\Z)(?:[a-z0-9_-]{1,63}\.)*(?![0-9]+\Z)[a-z0-9_-]{1,63}")
 _ONION = ".onion"  # RFC 7686 §2: nothing about such a name is ever asked for in DNS
-_ASK_LATER = "Other servers have this problem, too, unless it is the resolver of this one: see resolver.nameservers"
+_ASK_LATER = "Wait, if other domains are found; if none is, see to the nameservers of this server (40-resolver.toml)"
 _LOOP = "An MX record of this domain names this server, which has no such domain: add it to conf.d, or correct DNS"
 
 

@@ -154,7 +154,7 @@ def test_check_says_what_is_wrong_where_and_what_to_type(tmp_path, dns):
     made = gateway(tmp_path, "imap", "smtp")
     dns.set("example.org", "A", "203.0.113.99", on=dns.second)
     output = run(made, "--check", dns=dns, code=1)
-    assert "example.org: 2 to mend in the DNS, 1 of them before mail can flow\n" in output
+    assert "example.org: 2 to look at; 1 of them may keep mail from flowing\n" in output
     assert "  stale: example.org A on ns2.example.net (required: apps and other servers connect here)\n" in output
     assert "    there: 203.0.113.99\n    do: the other nameservers are right" in output
     assert "    do: add _submissions._tcp.example.org. 3600 IN SRV 0 1 465 example.org.\n" in output

@@ -9,6 +9,7 @@ import click
 import pytest
 from chatgate_doctor import own
 from chatgate_doctor.own import Own, clock_is_kept
+from chatgate_resolver import NoSuchName, Trouble
 from click.testing import CliRunner
 
 from tests.plugins.courier.transport.peers import DAY, Authority
@@ -143,6 +144,20 @@ def test_the_reverse_name_leads_back(gateway_factory, back, state):
     (line,) = looking.reverse_names(gateway.domains.first)
     assert line.state == state and "mail.example.org." in line.detail
     assert (line.advice == "") is (state == "ok")
+
+
+@pytest.mark.parametrize(("problem", "advised"), [(NoSuchName("no such name"), True), (Trouble("no answer"), False)])
+def test_a_name_is_asked_of_the_provider_only_where_there_is_none_for_certain(gateway_factory, problem, advised):
+    gateway = gateway_factory("tls", "maildb", "gate", "doctor", core={"hostname": "9.9.9.9"})
+    names = Names({}, {})
+
+    def records(name, kind):
+        raise problem
+
+    names.records = records
+    looking = Own(gateway, gateway.hub.plugin("doctor").options, names, lambda domain: ())
+    (line,) = looking.reverse_names(gateway.domains.first)
+    assert line.state == "note" and str(problem) in line.detail and bool(line.advice) == advised
 
 
 def test_hosts_by_which_to_see_whether_port_25_is_blocked(gateway_factory, monkeypatch):
