@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple, Protocol
 
 import gevent
@@ -18,6 +18,7 @@ from chatgate_dkim.tags import Malformed, domain
 from chatgate_dkim.verifying import body_is_signed, header_is_signed, key_problem
 
 _MOST_FIELDS = 50  # DKIM-Signature fields of which the domain is read
+_MOST_INTERNATIONAL = 5  # of which the domain is read if it is not in ASCII: that takes some milliseconds
 _MOST_RECORDS = 3  # at one name; there should be one
 _MOST_REMEMBERED = 10_000
 
@@ -61,7 +62,7 @@ class Prover:
         if not fields:
             return Proof(False, (f"{author} did not sign this message",), signed=False)
         read = list(map(_read, fields[:_MOST_FIELDS]))
-        signers = [domain(found.get("d", b"")) for found in read]
+        signers = _signers(found.get("d", b"") for found in read)
         own = [(raw, found) for raw, found, signer in zip(fields, read, signers, strict=False) if signer == author]
         if not own:
             others = ", ".join(dict.fromkeys(filter(None, signers))) or "nobody"
@@ -141,6 +142,16 @@ class Prover:
         if len(asked) > _MOST_REMEMBERED:
             asked.popitem(last=False)
         return True
+
+
+def _signers(values: Iterable[bytes]) -> list[str | None]:
+    """The domains in d=; None for what is none."""
+    found: list[str | None] = []
+    left = _MOST_INTERNATIONAL
+    for value in values:
+        left -= not value.isascii()
+        found.append(domain(value) if left >= 0 or value.isascii() else None)
+    return found
 
 
 def _read(raw: bytes) -> dict[str, bytes]:

@@ -219,6 +219,18 @@ def test_not_more_signatures_than_allowed_are_looked_at():
     assert asked(others + resigned()) is None
 
 
+def test_few_names_are_read_of_those_that_take_long(asked, monkeypatch):
+    """A name in Unicode takes milliseconds, and there may be a hundred in a message."""
+    read, domain = [], proof.domain
+    monkeypatch.setattr(proof, "domain", lambda value: read.append(value) or domain(value))
+    fields = b"".join(b"DKIM-Signature: d=%d." % number + "\u00fc".encode() * 60 + b"\r\n" for number in range(40))
+    asked(fields + PLAIN)
+    assert sum(not value.isascii() for value in read) == proof._MOST_INTERNATIONAL
+    read.clear()
+    asked("DKIM-Signature: d=\u00fc.test\r\n".encode() * 40 + resigned())
+    assert read[-1] == b"example.net", "the others are read all the same"
+
+
 def test_the_author_is_compared_without_regard_to_spelling(asked):
     asked.dns.records["sel._domainkey.xn--bcher-kva.example"] = RSA.text
     content = PLAIN.replace(b"From: Alice <alice@example.net>", "From: <a@Bücher.example>".encode())
