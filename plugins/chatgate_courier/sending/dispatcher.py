@@ -14,6 +14,7 @@ from chatgate_courier.policy import Policies
 from chatgate_courier.sending.bounces import Bounces, expired
 from chatgate_courier.sending.handing import Handing, Ways
 from chatgate_courier.sending.options import SendingOptions
+from chatgate_courier.sending.setback import SetBack
 from chatgate_courier.sending.taken import Job, Line, Taken, jobs
 
 log = logging.getLogger("chatgate.courier")
@@ -25,6 +26,7 @@ _HELD = 300.0  # seconds until a domain whose mail is held is looked at again
 _BUSY = 2.0  # the same for a domain for which there is no place
 _TROUBLE = 1.0  # seconds until the store is asked again after it failed
 _DAY = 86400.0
+_PUT_OFF = 7200.0  # nothing is put off for more seconds, unless `retry_seconds` has longer ones
 
 
 class Dispatcher:
@@ -48,6 +50,8 @@ class Dispatcher:
         self.taken = Taken(options.waiting_per_account, self._wake.set)
         self.lines: dict[str, Line] = {}
         self.bounces = Bounces(gateway, self._done, clock)
+        longest = 2 * max(float(seconds) for seconds in options.retry_seconds)
+        self._set_back = SetBack(gateway, max(_PUT_OFF, longest), clock)
         self._pausing: set[str] = set()  # domains whose rows are being put off
         self._crowded = False  # was there no room for all that is due?
         self._turned_away = 0  # by the last claim: messages for domains that had no place
@@ -63,6 +67,7 @@ class Dispatcher:
                 began = time.monotonic()
                 now = self._clock()
                 try:
+                    self._set_back.look()
                     more = self._claim(now)
                     # Before the wait, as what comes after it is claimed at once. Much that is passed by makes a claim
                     # slow.

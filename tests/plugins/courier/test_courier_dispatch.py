@@ -28,6 +28,24 @@ def test_a_message_goes_once_to_each_domain(world, ways):
     assert here.inbox() == [] and not len(here.courier.dispatcher.taken) and not here.courier.dispatcher.lines
 
 
+def test_a_clock_that_is_set_back_delays_nothing(world, ways):
+    here = world()
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test", "held@far.test")
+    here.store.hold([row.id for row in here.store.queue() if row.recipient.startswith("held")])
+    here.idle()
+    tried = ways.tried["far.test"]
+    here.forward(-86400)  # it was a day ahead
+    until(lambda: ways.tried["far.test"] > tried)
+    here.idle()
+    rows = {row.recipient: row for row in here.store.queue()}
+    assert rows["zoe@far.test"].due < here.clock() + 100 and rows["held@far.test"].held
+    tried = ways.tried["far.test"]
+    here.forward(-30)
+    here.idle()
+    assert ways.tried["far.test"] == tried, "as clocks are set all the time"
+
+
 def test_each_attempt_is_signed_anew(world, ways):
     class Seal:
         count = 0
