@@ -39,7 +39,8 @@ import dns.rrset
 from gevent import monkey
 
 _native_socket = monkey.get_original("socket", "socket")
-_select = monkey.get_original("select", "select")
+# Not select(), which takes no descriptor above 1023: one process runs many tests.
+_poll = monkey.get_original("select", "poll")
 _start_thread = monkey.get_original("_thread", "start_new_thread")
 _allocate_lock = monkey.get_original("_thread", "allocate_lock")
 
@@ -53,6 +54,15 @@ NO_EDNS = "noedns"  # FORMERR for whoever sends EDNS
 
 _NEGATIVE_TTL = 60
 _TTL = 60
+
+
+def _ready(readers: list[Any], seconds: float | None) -> list[Any]:
+    """Those that have something to be read; waits for that, so many seconds at most."""
+    found = {reader if isinstance(reader, int) else reader.fileno(): reader for reader in readers}
+    poll = _poll()
+    for descriptor in found:
+        poll.register(descriptor, 1)  # POLLIN; POLLHUP comes in any case
+    return [found[descriptor] for descriptor, _ in poll.poll(None if seconds is None else seconds * 1000)]
 
 
 def delay(seconds: float) -> str:
@@ -167,7 +177,7 @@ class DnsServer:
         try:
             while True:
                 pause = max(0.0, min(when for when, _ in waiting) - time.monotonic()) if waiting else None
-                ready, _, _ = _select([self._stopping, self._udp, self._tcp, *clients], [], [], pause)
+                ready = _ready([self._stopping, self._udp, self._tcp, *clients], pause)
                 if self._stopping in ready:
                     return
                 for sock in ready:
