@@ -13,6 +13,7 @@ from chatgate.api import (
     DnsRecord,
     Domain,
     Envelope,
+    Facts,
     Gateway,
     Leased,
     Networks,
@@ -80,6 +81,17 @@ class Courier:
         delays = Delays(self._gateway, self.outcomes, options.delay_notice_hours, self._clock)
         handing = Handing(self._gateway, self.transports, self.outcomes, schedule, most, delays, self._clock)
         return Dispatcher(self._gateway, options, self.policies, self.transports, handing, self._clock)
+
+    @hookimpl
+    def chatgate_facts(self) -> Facts:
+        waits = "A message to another server waits here, with its addresses, until that has it or it is given up."
+        if not (self._options.outcomes and self._options.outcome_days):
+            return Facts(keeps=(waits,))
+        days = f"{self._options.outcome_days:g} days"
+        noted = (
+            f"For {days} this server knows which message another server took or refused; not who wrote it or to whom."
+        )
+        return Facts(keeps=(waits, noted))
 
     @hookimpl
     def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:

@@ -238,3 +238,10 @@ def test_what_a_server_says_of_a_recipient_is_kept_without_the_name(chatgate, wa
     run.here.courier.outcomes.save()
     (tried,) = run("trace", "aa11", "--json")["tried"]
     assert tried["said"] == "mailbox * is full, says *"
+
+
+@pytest.mark.parametrize(("options", "days"), [({"outcome_days": 3.0}, ["For 3 days"]), ({"outcomes": 0}, [])])
+def test_the_privacy_page_is_told_what_is_kept(gateway_factory, options, days):
+    made = gateway_factory("tls", "maildb", "courier", courier=options)
+    waits, *noted = made.facts(made.domains.first).keeps
+    assert "waits here" in waits and [one[:10] for one in noted] == days
