@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 import gevent
 
 from chatgate.api import Failure, Gateway, Queued, Reply, Stored, StoreError
+from chatgate_courier.sending import content
 
 log = logging.getLogger("chatgate.courier")
 
 _GATHER = 1.0  # seconds for which failures of one message are gathered into one notice
 _AGAIN = 300.0  # seconds until a notice that could not be made is tried again
-_HEAD = 65536  # octets of the message that are looked at for its header
 
 Failed = Sequence[tuple[Queued, Failure]]
 
@@ -69,13 +69,9 @@ class Bounces:
         store, trace = self._gateway.store, rows[0].trace or "-"
         notice = None
         if rows[0].sender:  # RFC 5321 §4.5.5: nobody is told of a notice that did not arrive
-            content = store.open_queued(rows[0].id)
-            if content is None:
+            head = content.read(store, rows[0], content.HEAD)
+            if head is None:
                 return
-            try:
-                head = content.read(0, min(content.size, _HEAD))
-            finally:
-                content.close()
             notice = self._gateway.intake.notice(rows[0].sender, head, failures)
         if isinstance(notice, Reply):
             store.postpone(rows, self._clock() + _AGAIN)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 from chatgate.api import DELAYED, Failure, Gateway, Queued, Reply, Stored
 from chatgate_courier.outcomes import Outcomes
+from chatgate_courier.sending import content
 
 log = logging.getLogger("chatgate.courier")
 
 TOLD = "sender told"  # the outcome that says so
-_HEAD = 65536  # octets of the message that are looked at for its header
 
 
 class Delays:
@@ -30,13 +30,9 @@ class Delays:
             return
         if any(one["what"] == TOLD and one["domain"] == domain for one in self._outcomes.of(first.trace)):
             return
-        content = self._gateway.store.open_queued(first.id)
-        if content is None:
+        head = content.read(self._gateway.store, first, content.HEAD)
+        if head is None:
             return
-        try:
-            head = content.read(0, min(content.size, _HEAD))
-        finally:
-            content.close()
         failures = [Failure.refused(row.recipient, reply, host) for row in rows]
         notice = self._gateway.intake.notice(first.sender, head, failures, DELAYED)
         if notice is None or isinstance(notice, Reply):

@@ -11,6 +11,7 @@ import gevent.event
 
 from chatgate.api import Failure, Gateway, Queued, Reply, StoreError
 from chatgate_courier.outcomes import Outcomes
+from chatgate_courier.sending import content
 from chatgate_courier.sending.delays import Delays
 from chatgate_courier.sending.schedule import Schedule
 from chatgate_courier.sending.underway import GaveWay, Underway
@@ -95,20 +96,16 @@ class Handing:
         return Tried(taken, outcome.until, failed, put_off)
 
     def _try(self, domain: str, rows: Sequence[Queued]) -> Outcome | None:
-        """None: it is dropped by the operator, or settled by whoever had it before."""
+        """None: the row is gone."""
         first, trace = rows[0], rows[0].trace or "-"
         recipients = tuple(row.recipient for row in rows)
-        opened = self._gateway.store.open_queued(first.id)
-        if opened is None:
+        message = content.read(self._gateway.store, first)
+        if message is None:
             return None
-        try:
-            content = opened.read(0, opened.size)
-        finally:
-            opened.close()
-        facts = trace, domain, len(rows), len(content), first.attempts
+        facts = trace, domain, len(rows), len(message), first.attempts
         log.info("attempt id=%s domain=%s recipients=%d octets=%d attempt=%d", *facts)
-        signed = self._gateway.intake.signed(first.sender, content)
-        del content
+        signed = self._gateway.intake.signed(first.sender, message)
+        del message
         if isinstance(signed, Reply):
             return Outcome(dict.fromkeys(recipients, signed), "", "", 0.0)
         return self._ways.deliver(Mail(domain, first.sender, recipients, signed, trace))
