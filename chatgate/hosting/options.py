@@ -85,6 +85,9 @@ class CoreOptions:
     )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
+    modern_tls: bool = option(
+        False, "Take no TLS before 1.3. Other mail servers, at mx, may still use 1.2: else they would send in clear."
+    )
     proxy_protocol_from: tuple[str, ...] = option(
         (), "Addresses or networks of reverse proxies; their connections must begin with a PROXY protocol header."
     )

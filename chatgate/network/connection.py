@@ -6,14 +6,17 @@ import select
 import socket as stdsocket
 import time
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gevent import monkey, socket, ssl
 
+from chatgate.network.contexts import local_address
 from chatgate.network.logins import Logins
-from chatgate.network.seats import Seat, Seats
+from chatgate.network.seats import Seat
 from chatgate.network.session import Session
-from chatgate.network.sni import local_address
+
+if TYPE_CHECKING:
+    from chatgate.network.server import Server
 
 # The system's own poll, which is not used for waiting here; gevent's replacement would make watchers.
 _poll = monkey.get_original("select", "poll")
@@ -24,14 +27,14 @@ _LINGER_CHUNKS, _CHUNK = 64, 16384
 
 
 class Connection:
-    """sock: the present socket, clear or with TLS. session: None until it is made. owner: for `chatgate.network.turns`:
-    the account or, before a login, the neighbourhood.
+    """sock: the present socket, clear or with TLS. server: the one that it counts for. session: None until it is made.
+    owner: for `chatgate.network.turns`: the account or, before a login, the neighbourhood.
     """
 
-    __slots__ = ("sock", "seat", "session", "owner", "_seats", "_logins")
+    __slots__ = ("sock", "seat", "session", "owner", "server", "_logins")
 
-    def __init__(self, sock: Any, seats: Seats, logins: Logins | None) -> None:
-        self.sock, self._seats, self._logins = sock, seats, logins
+    def __init__(self, sock: Any, server: Server, logins: Logins | None) -> None:
+        self.sock, self.server, self._logins = sock, server, logins
         self.seat: Seat | None = None
         self.session: Session | None = None
         self.owner: Hashable = None
@@ -49,7 +52,7 @@ class Connection:
 
     def logged_in(self) -> None:
         if self.seat is not None:
-            self._seats.log_in(self.seat)
+            self.server.seats.log_in(self.seat)
         if self.session is not None and self.session.account is not None:
             self.owner = self.session.account.id
             if self._logins is not None:
@@ -63,9 +66,13 @@ class Connection:
             if self._logins is not None:
                 self._logins.leave(self.session)
             self.session.on_stop = None
+        self.give_up_seat()
+        self.session = None
+
+    def give_up_seat(self) -> None:
         if self.seat is not None:
-            self._seats.leave(self.seat)
-        self.session = self.seat = None
+            self.server.seats.leave(self.seat)
+            self.seat = None
 
     def cut(self) -> None:
         """End the connection, whatever its greenlet waits for. (Not by close, as that greenlet is within a call.)"""
@@ -87,7 +94,7 @@ class Connection:
                 return
 
     def server_name(self) -> str:
-        """What the client asked for by TLS, see `chatgate.network.sni`, or else our address that it connected to."""
+        """What the client asked for by TLS, see `chatgate.network.contexts`, or else our address."""
         return getattr(self.sock, "server_hostname", None) or local_address(self.sock)
 
     def end(self) -> bool:

@@ -14,6 +14,7 @@ from gevent.server import StreamServer
 from chatgate.faults import raised_at
 from chatgate.limits import Limit
 from chatgate.network import peers
+from chatgate.network.alpn import Protocols
 from chatgate.network.connection import Connection
 from chatgate.network.listeners import bind, shown
 from chatgate.network.logins import Logins
@@ -36,17 +37,6 @@ _ACCEPTED_AT_ONCE = 10
 STOPPING = Reply(421, "4.3.2", "Shutting down, try again later", imap="UNAVAILABLE")
 
 
-def tls_context() -> ssl.SSLContext:
-    """A server context without a certificate yet. gevent's own class: the standard one would block the hub."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    # Clients reconnect by a full handshake (Delta Chat keeps no tickets for long); two tickets unasked for cost
-    # a write and memory on each connection.
-    context.num_tickets = 0
-    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-    return context
-
-
 class Server:
     """The listeners of one service with one handler. `handle(session, sock)` speaks until the connection shall end;
     it is closed here, with the end of TLS said before the end of TCP.
@@ -60,6 +50,11 @@ class Server:
     gateways: networks of reverse proxies of another kind; theirs are not counted by address. logins: the gateway's;
     ends sessions of people who are logged in. shared: other processes serve the same addresses. first: this is the
     process that has the unix sockets, which cannot be shared.
+
+    alpn: the name of this protocol in TLS, by which it can be reached through listeners of other services, among
+    `protocols`. by_alpn: this one's listeners are of that kind: a connection that asks for another service becomes that
+    service's, with its limits. context: for a service that is reached only in that way: its own context for the host
+    that a client names ("" for none), or None to refuse it.
     """
 
     def __init__(
@@ -79,6 +74,10 @@ class Server:
         logins: Logins | None = None,
         shared: bool = False,
         first: bool = True,
+        protocols: Protocols | None = None,
+        alpn: str = "",
+        by_alpn: bool = False,
+        context: Callable[[str], ssl.SSLContext | None] | None = None,
     ) -> None:
         self.name, self.addresses, self.tls = name, addresses, tls
         self._handle, self._busy = handle, busy
@@ -87,14 +86,18 @@ class Server:
         self._logins, self._shared, self._first = logins, shared, first
         patience = _PATIENCE if max_unauthenticated is None else 0.0
         strangers = max_connections if max_unauthenticated is None else max_unauthenticated
-        self._seats = Seats(name, strangers, max_connections, max_per_address, patience)
+        self.seats = Seats(name, strangers, max_connections, max_per_address, patience)
         self._servers: list[StreamServer] = []
         # Where it listens, with the real ports; kept while it stops, for work that is still being finished.
         self.listening: list[str] = []
         self._pool = gevent.pool.Group()
         self._turns = Line()
         self._connections: dict[Any, Connection] = {}  # by greenlet
-        self._stopping = False
+        self.stopping = False
+        self.alpn, self.by_alpn, self.context = alpn, by_alpn, context
+        self._protocols = protocols or Protocols()
+        if alpn:
+            self._protocols.add(self)
 
     @property
     def connections(self) -> int:
@@ -121,7 +124,8 @@ class Server:
 
     def stop(self, seconds: float) -> None:
         """Accept no more, tell every session, give them `seconds` to finish, then cut."""
-        self._stopping = True
+        self.stopping = True
+        self._protocols.remove(self)
         for server in self._servers:
             server.close()
         for greenlet, connection in list(self._connections.items()):
@@ -168,23 +172,23 @@ class Server:
     def _serve(self, sock: Any, address: Any) -> None:
         """Nothing may escape: gevent would print the greenlet with the peer's address."""
         greenlet = gevent.getcurrent()
-        connection = self._connections[greenlet] = clients[greenlet] = Connection(sock, self._seats, self._logins)
+        connection = self._connections[greenlet] = clients[greenlet] = Connection(sock, self, self._logins)
         ended = False
         try:
             try:
                 session = self._handshakes.run(self._begin, connection, address)
                 if session is not None:
-                    self._speak(session, connection)
+                    connection.server._speak(session, connection)
                     self._turns.pass_by(connection.owner)  # to end TLS takes its time, too
             finally:
                 ended = connection.end()
             if session is not None and not ended:
-                connection.linger(lambda: not self._stopping)
+                connection.linger(lambda: not connection.server.stopping)
         except (OSError, ValueError):
             pass  # the client went away, or speaks something else
         finally:
             connection.leave()
-            del self._connections[greenlet], clients[greenlet]
+            del connection.server._connections[greenlet], clients[greenlet]
             connection.close()
 
     def _begin(self, connection: Connection, address: Any) -> Session | None:
@@ -203,14 +207,33 @@ class Server:
             except ValueError as error:
                 log.debug("connection refused service=%s: a proxy must say who the client is: %s", self.name, error)
                 raise
-        seat = Seat("" if peer in self._gateways else peer, connection.cut)
-        if not self._seats.take(seat):
+        if not self._seat(connection, peer):
             if self._busy and self.tls is None:
                 connection.sock.sendall(self._busy)
             return None
-        connection.seat, connection.owner = seat, seat.network
-        if self.tls is not None:
+        if self.tls is None:
+            return self._session(connection, peer)
+        if not self.by_alpn:
             self._wrap(connection, self.tls)
+            return self._session(connection, peer)
+        server, host = self._protocols.before(connection)
+        if server is not None:
+            return server._take_over(connection, peer, host)
+        self._wrap(connection, self.tls)
+        server = self._protocols.after(connection)
+        if server is None or server is self:
+            return self._session(connection, peer)
+        return server._take_over(connection, peer)
+
+    def _seat(self, connection: Connection, peer: str) -> bool:
+        """Give the connection a place; False: there is none."""
+        seat = Seat("" if peer in self._gateways else peer, connection.cut)
+        if not self.seats.take(seat):
+            return False
+        connection.seat, connection.owner = seat, seat.network
+        return True
+
+    def _session(self, connection: Connection, peer: str) -> Session:
         connection.session = Session(
             self.name,
             peer,
@@ -219,6 +242,31 @@ class Server:
             server_name=connection.server_name(),
         )
         return connection.session
+
+    def _take_over(self, connection: Connection, peer: str, host: str = "") -> Session | None:
+        """Make a connection of another service's listener ours, in its greenlet: from now on it counts among ours,
+        and it ends when we stop. host: for `context`. None: there is no place. Raises OSError.
+        """
+        greenlet: Any = gevent.getcurrent()
+        before = connection.server
+        if self.stopping:
+            return None
+        connection.give_up_seat()
+        del before._connections[greenlet]
+        before._pool.discard(greenlet)
+        connection.server = self
+        self._connections[greenlet] = connection
+        self._pool.add(greenlet)
+        if not self._seat(connection, peer):
+            if self._busy and self.context is None:
+                connection.sock.sendall(self._busy)
+            return None
+        if self.context is not None:
+            context = self.context(host)
+            if context is None:
+                return None
+            self._wrap(connection, context)
+        return self._session(connection, peer)
 
     def _speak(self, session: Session, connection: Connection) -> None:
         try:

@@ -20,6 +20,8 @@ from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem
 from chatgate.mail.intake import Intake
 from chatgate.network import veil
+from chatgate.network.alpn import Protocols
+from chatgate.network.contexts import tls_context
 from chatgate.network.listeners import BindError
 from chatgate.network.logins import Logins
 from chatgate.network.server import Server
@@ -69,6 +71,7 @@ class Gateway:
         self.services: list[Any] = []
         self.stopping = gevent.event.Event()
         self.watch: StallWatch | None = None  # of the process that serves
+        self._protocols = Protocols()
         self.left_out = list(config.left_out)
         self._load()
         self.board: Board = self.hub.board.or_raise(gateway=self) or LocalBoard()
@@ -122,12 +125,27 @@ class Gateway:
         """The certificates, loaded at first use. Raises PluginError."""
         return Certificates(self.domains, self.certificate)
 
-    @property
+    @cached_property
     def tls(self) -> Any:
-        """The TLS context (an ssl.SSLContext of gevent) that all listeners share. It picks the certificate by the name
-        that the client asks for, and new certificates are loaded into it in place.
+        """The TLS context (an ssl.SSLContext of gevent) that listeners share. It picks the certificate by the name that
+        the client asks for, and new certificates are loaded into it in place.
         """
-        return self.certificates.context
+        modern = self.config.core.modern_tls
+        return self.certificates.context(lambda: tls_context(modern))
+
+    @cached_property
+    def tls_for_servers(self) -> Any:
+        """The same, for who would come without any TLS rather than with a newer one."""
+        return self.certificates.context(tls_context) if self.config.core.modern_tls else self.tls
+
+    @cached_property
+    def _tls_by_alpn(self) -> Any:
+        def make() -> Any:
+            context = tls_context(self.config.core.modern_tls)
+            self._protocols.offered_by(context)
+            return context
+
+        return self.certificates.context(make)
 
     def certificate(self, domain: Domain | None = None) -> Certificate:
         """The certificate of this domain, or of the first one. Raises PluginError when no plugin has one."""
@@ -152,14 +170,18 @@ class Gateway:
         max_per_address: int = 200,
         busy: bytes = b"",
         gateways: tuple[str, ...] = (),
+        alpn: str = "",
+        by_alpn: bool = False,
+        context: Callable[[str], Any] | None = None,
     ) -> Server:
         """A listening service with the gateway's certificate and limits, see `Server`."""
         core = self.config.core
+        tls = (self._tls_by_alpn if by_alpn else self.tls) if implicit_tls else None
         return Server(
             name,
             addresses,
             handle,
-            tls=self.tls if implicit_tls else None,
+            tls=tls,
             max_connections=max_connections,
             max_unauthenticated=max_unauthenticated,
             max_per_address=max_per_address,
@@ -170,6 +192,10 @@ class Gateway:
             logins=self.logins,
             shared=self.place.count > 1,
             first=self.place.number == 0,
+            protocols=self._protocols,
+            alpn=alpn,
+            by_alpn=by_alpn,
+            context=context,
         )
 
     def start(self) -> None:

@@ -59,6 +59,7 @@ class Imap:
                 addresses,
                 self.serve,
                 implicit_tls=implicit,
+                alpn="imap" if implicit and addresses else "",
                 max_connections=options.max_connections,
                 max_unauthenticated=options.max_unauthenticated,
                 max_per_address=options.max_connections_per_address,

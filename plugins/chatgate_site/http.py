@@ -50,6 +50,8 @@ def server(gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[s
         addresses,
         handle,
         implicit_tls=name == "https",
+        alpn="http/1.1" if addresses and name == "https" else "",
+        by_alpn=name == "https",
         max_connections=options.max_connections,
         max_per_address=options.max_per_address,
         gateways=forwarded.networks,

@@ -90,7 +90,8 @@ class Smtp:
     def wrapper(self, service: str) -> Callable[[Any], Any]:
         """A function that turns a plaintext socket of this service into a TLS socket."""
         server = self._servers[service]
-        return lambda sock: server.start_tls(sock, self.gateway.tls)
+        tls = self.gateway.tls_for_servers if service == "mx" else self.gateway.tls
+        return lambda sock: server.start_tls(sock, tls)
 
     def serve(self, session: Session, sock: Any) -> None:
         """One connection, from accept to close."""
@@ -147,6 +148,7 @@ class Smtp:
                     addresses,
                     self.serve,
                     implicit_tls=name == "submissions",
+                    alpn="smtp" if name == "submissions" else "",
                     max_connections=options.max_connections,
                     max_unauthenticated=None if name == "mx" else options.max_unauthenticated,
                     max_per_address=options.max_connections_per_address,

@@ -11,9 +11,10 @@ from chatgate_tls.selfsigned import make
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatgate.network.contexts import tls_context
 from chatgate.network.listeners import BindError, bind
 from chatgate.network.proxy import read_proxy_header
-from chatgate.network.server import Server, tls_context
+from chatgate.network.server import Server
 from chatgate.network.turns import Work, clients
 from chatgate.store.records import Account
 from chatgate.testing import client_tls
@@ -99,7 +100,7 @@ def test_the_limit_by_address_counts_the_client_that_the_proxy_names(serve):
     with client("198.51.100.1") as again:
         assert again.recv(100) == b"198.51.100.1\n"
     gevent.sleep(0.05)
-    assert server.connections == 0 and server._seats.taken == (0, 0)
+    assert server.connections == 0 and server.seats.taken == (0, 0)
 
 
 def test_a_proxy_must_speak_its_protocol(serve):
@@ -224,12 +225,12 @@ def test_connections_count_from_accept_also_before_the_handshake(serve, context)
     server, port = serve(echo_peer, tls=context, proxies=PROXIES, max_unauthenticated=20, max_per_address=10)
     clients = [proxied(port, "192.0.2.1") for _ in range(50)]
     assert [client.recv(1) for client in clients[:40]] == [b""] * 40  # the oldest had to go
-    assert server._seats.taken == (10, 0)
+    assert server.seats.taken == (10, 0)
     turns(lambda: server.connections == 10)
     for client in clients:
         client.close()
     turns(lambda: server.connections == 0)
-    assert server._seats.taken == (0, 0)
+    assert server.seats.taken == (0, 0)
 
 
 def test_strangers_take_no_place_from_people_who_are_logged_in(serve):
@@ -237,7 +238,7 @@ def test_strangers_take_no_place_from_people_who_are_logged_in(serve):
     people = [proxied(port, f"198.51.100.{number}", b"hello\n") for number in range(10)]
     assert [person.recv(100) for person in people] == [b"hello\n"] * 10
     evil = [proxied(port, f"192.0.2.{number % 250}") for number in range(200)]
-    turns(lambda: server._seats.taken == (10, 10))
+    turns(lambda: server.seats.taken == (10, 10))
     for person in people:
         person.sendall(b"hello\n")
     assert [person.recv(100) for person in people] == [b"hello\n"] * 10
@@ -251,7 +252,7 @@ def test_strangers_take_no_place_from_people_who_are_logged_in(serve):
 def test_where_nobody_logs_in_one_neighbourhood_cannot_take_all(serve):
     server, port = serve(echo_peer, proxies=PROXIES, max_connections=20, max_per_address=10, busy=b"421 busy\r\n")
     evil = [proxied(port, f"192.0.2.{number % 5}") for number in range(30)]
-    turns(lambda: server._seats.taken == (20, 0))
+    turns(lambda: server.seats.taken == (20, 0))
     with proxied(port, "198.51.100.1") as other, proxied(port, "192.0.2.9") as neighbour:
         assert other.recv(100) == b"198.51.100.1\n"
         assert neighbour.recv(100) == b"421 busy\r\n"
@@ -328,7 +329,7 @@ def test_a_handshake_that_fails_leaves_nothing(serve, context):
     for garbage in (b"GET / HTTP/1.1\r\n\r\n", bytes(50), bytes.fromhex("16030100c8010000c40303") + bytes(200)):
         connect(port, garbage).close()
     turns(lambda: server.connections == 0)
-    assert server._seats.taken == (0, 0)
+    assert server.seats.taken == (0, 0)
 
 
 def work_on(session, sock, steps):

@@ -1,4 +1,6 @@
-"""Several certificates on one listener: the client's first message names the host that it wants (RFC 6066 §3)."""
+"""TLS contexts of servers: how they are made, and several certificates on one listener, as the client's first message
+names the host that it wants (RFC 6066 §3).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,22 @@ import functools
 from collections.abc import Callable
 from typing import Any
 
+from gevent import ssl
+
 from chatgate.network import peers
+
+
+def tls_context(modern: bool = False) -> ssl.SSLContext:
+    """A server context without a certificate yet. gevent's own class: the standard one would block the hub. modern:
+    TLS 1.3 only.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3 if modern else ssl.TLSVersion.TLSv1_2
+    # Clients reconnect by a full handshake (Delta Chat keeps no tickets for long); two tickets unasked for cost
+    # a write and memory on each connection.
+    context.num_tickets = 0
+    context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
+    return context
 
 
 def local_address(sock: Any) -> str:
