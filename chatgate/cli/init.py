@@ -81,7 +81,7 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
     click.echo(f"Wrote {folder.path}. Next: chatgate --dir {folder.path} serve")
     if any(wanted) and not local:
         certificate = "" if domain.startswith("_") else " and a certificate of a known authority"
-        click.echo(f"For mail with other servers it needs records in the DNS{certificate}: see docs/operate.md")
+        click.echo(f"For mail with other servers it needs records in the DNS{certificate}: see docs/operate/dns.md")
 
 
 def _given(option: str, form: Callable[[str], str], text: str) -> str:

@@ -101,7 +101,7 @@ class Own:
                     place.address, place.port, name, self._options.connect_seconds, verify=verify
                 )
             except NoConnection as error:
-                advice = "have a valid certificate from a known authority for this name, see docs/operate.md"
+                advice = "have a valid certificate from a known authority for this name, see docs/operate/tls.md"
                 yield Line(name, "bad" if needed else "note", str(error), advice)
             else:
                 soon = days < _WARNING_DAYS

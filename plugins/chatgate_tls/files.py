@@ -94,7 +94,9 @@ class Files:
     def _advice(self, error: OSError) -> str:
         own = self._folder / "tls"
         if isinstance(error, PermissionError):
-            return f" for user {_user()}; copy certificate and key to {own} at each renewal, as docs/operate.md shows"
+            return (
+                f" for user {_user()}; copy certificate and key to {own} at each renewal, as docs/operate/tls.md shows"
+            )
         if isinstance(error, FileNotFoundError) and not self._may_make and self._self_signed:
             return "; conf.d names it for plugin tls: correct that, or take it out to have a self-signed one made"
         return ""

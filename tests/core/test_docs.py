@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from chatgate import api
@@ -42,21 +43,50 @@ def test_no_heading_is_left_over():
     assert set(re.findall(r"### `(chatgate_\w+)\(", PAGE)) == set(HOOKS)
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+ids = dict(ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def anchors(page):
+    """Of the headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)", page.read_text(), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, **ids)
 def test_links_lead_somewhere(page):
-    for target in re.findall(r"\]\(([^)#]+)", page.read_text()):
+    for target, anchor in re.findall(r"\]\(([^)#]*)(?:#([^)]*))?\)", page.read_text()):
         if not target.startswith(("http:", "https:", "mailto:")):
-            assert (page.parent / target).exists(), target
+            there = page.parent / target if target else page
+            assert there.exists(), target
+            assert not anchor or anchor in anchors(there), f"{target}#{anchor}"
 
 
-@pytest.mark.parametrize("page", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda p: p.name)
-def test_commands_named_in_the_pages_exist(page):
+@pytest.fixture(scope="module")
+def commands(tmp_path_factory):
+    """Those of the core and of all plugins here, by name; of a group those below it, too: "accounts list"."""
     from chatgate.cli import cli
+    from chatgate.hosting import confd
+    from chatgate.running.gateway import Gateway
+    from chatgate.testing import config
 
-    of_plugins = {"accounts", "dkim", "dns", "doctor", "ping", "push", "qr", "sweep", "invite", "turn"}
-    of_plugins |= {"peers", "queue", "trace"}
-    for name in re.findall(r"^    (?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)", page.read_text(), re.M):
-        assert name in cli.commands or name in of_plugins, name
+    shipped = (name for name, points in confd.installed().items() if points[0].value.startswith("chatgate_"))
+    gateway = Gateway(config(tmp_path_factory.mktemp("gateway"), *shipped))
+    every = click.Group(commands=dict(cli.commands))
+    for said in gateway.hub.commands.each(None, cli=every, gateway=gateway):
+        assert said.failure is None
+    below = {f"{name} {more}" for name, one in every.commands.items() for more in getattr(one, "commands", ())}
+    return below | set(every.commands)
+
+
+# Those of the past, and decisions against something, name what is not there.
+@pytest.mark.parametrize("page", [p for p in PAGES if p.name != "CHANGELOG.md" and "decisions" not in p.parts], **ids)
+def test_commands_named_in_the_pages_exist(page, commands):
+    groups = {name.partition(" ")[0] for name in commands if " " in name}
+    named = r"^ {4}(?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)(?: ([a-z]+)\b)?|`chatgate ([a-z]+)(?: ([a-z]+)\b)?"
+    for found in re.findall(named, page.read_text(), re.M):
+        name, below = [word for word in found if word] + [""] * (found.count("") - 2)
+        assert (f"{name} {below}" if below and name in groups else name) in commands, f"{name} {below}"
 
 
 def test_what_plugins_may_use_says_what_it_is():

@@ -355,7 +355,7 @@ def test_a_certificate_that_may_not_be_read_is_one_clear_error(tmp_path):
         == raised
         == (
             f"{live}/fullchain.pem: Permission denied for user root; copy certificate and key to {tmp_path}/gw/tls "
-            "at each renewal, as docs/operate.md shows"
+            "at each renewal, as docs/operate/tls.md shows"
         )
     )
     assert list((tmp_path / "gw").iterdir()) == []
