@@ -69,10 +69,11 @@ setup(
     install_requires=[
         # The SMTP plugin drives aiosmtpd's coroutine by hand through private members: one version only.
         "aiosmtpd==1.4.6",
+        "bcrypt>=4.1",
         "bottle>=0.13,<0.14",
         "certifi",
         "click>=8.1",
-        "cryptography>=42",
+        "cryptography>=44",
         "dnspython>=2.6,<3",
         "gevent>=24.11",
         "peewee>=3.17,<5",

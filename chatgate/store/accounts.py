@@ -52,10 +52,13 @@ class Accounts(Protocol):
         """
         ...
 
-    def set_secret(self, account_id: int, secret: str) -> None:
+    def set_secret(self, account_id: int, secret: str, was: str | None = None) -> bool:
         """secret: the text that the plugin which checks passwords compares them with, such as a hash; never a password.
-        Any text of up to 1000 characters. Posts the account (`account_key`) if it had another one: its sessions are
-        ended.
+        Any text of up to 1000 characters. was: change it only if it is still this one; None: whatever it is. Looking
+        and changing are one step, for other processes, too.
+
+        True if it was changed, and then the account is posted (`account_key`): its sessions are ended. False if the
+        account had this secret already, has another one than `was`, or does not exist.
         """
         ...
 

@@ -108,8 +108,8 @@ class Accounts:
 
         return self._writer.run(work, grows=True)
 
-    def set_secret(self, account_id: int, secret: str) -> None:
-        self._update(account_id, "secret", secret, tell=True)
+    def set_secret(self, account_id: int, secret: str, was: str | None = None) -> bool:
+        return self._update(account_id, "secret", secret, tell=True, was=was)
 
     def set_last_login(self, account_id: int, day: int) -> None:
         self.note_present([account_id], day)
@@ -123,15 +123,21 @@ class Accounts:
     def set_quota(self, account_id: int, octets: int | None) -> None:
         self._update(account_id, "quota", octets)
 
-    def _update(self, account_id: int, column: str, value: str | int | None, tell: bool = False) -> None:
-        """tell: the account's sessions may have to end, if it is a change."""
-        sql = f"UPDATE account SET {column}=?1 WHERE id=?2 AND {column} IS NOT ?1"
+    def _update(
+        self, account_id: int, column: str, value: str | int | None, tell: bool = False, was: str | None = None
+    ) -> bool:
+        """tell: the account's sessions may have to end, if it is a change. was: what must be there now; None: anything.
+        Is it a change?
+        """
+        sql = f"UPDATE account SET {column}=?1 WHERE id=?2 AND {column} IS NOT ?1 AND (?3 IS NULL OR {column}=?3)"
 
-        def work(tx: Transaction) -> None:
-            if tx.execute(sql, (value, account_id)).rowcount and tell:
+        def work(tx: Transaction) -> bool:
+            changed = bool(tx.execute(sql, (value, account_id, was)).rowcount)
+            if changed and tell:
                 tx.changed.add(account_key(account_id))
+            return changed
 
-        self._writer.run(work)
+        return self._writer.run(work)
 
     def delete_account(self, account_id: int, tombstone: bool = True, final: bool = False) -> None:
         """The first transaction makes the account disappear; then its mail is removed piece by piece."""

@@ -1,16 +1,21 @@
 """How a login is decided. A refusal does not reveal which addresses exist, neither by its text, which depends only on
-what the client sent and on the settings, nor by its time, as each costs one scrypt. (While the door is open, or with an
-invitation, a login does reveal it: it succeeds for an address that is free.)
+what the client sent and on the settings, nor by its time, as each takes `refusal_seconds`. (While the door is open, or
+with an invitation, a login does reveal it: it succeeds for an address that is free.)
 """
 
 from __future__ import annotations
 
-from chatgate.api import UNAVAILABLE, Account, AccountExists, Gateway, NewAccount, Reply
+import logging
+from dataclasses import replace
+
+from chatgate.api import UNAVAILABLE, Account, AccountExists, Gateway, NewAccount, Reply, StoreError
 from chatgate_passwordless.door import FROZEN, SHUT, Door
-from chatgate_passwordless.hashing import Hasher
+from chatgate_passwordless.hashing import Busy, Hasher
 from chatgate_passwordless.hooks import Invitation
 from chatgate_passwordless.memory import Verified
 from chatgate_passwordless.rules import Rules
+
+log = logging.getLogger("chatgate.passwordless")
 
 _DAY = 86400  # seconds
 
@@ -50,9 +55,35 @@ class Login:
     def _owner(self, account: Account, address: str, password: str) -> Account | Reply:
         """Log in to an existing account."""
         if not self._fits(password, account.secret):
+            if why := self._hasher.unusable(account.secret):
+                log.warning("passwordless: an account's password cannot be verified: %s", why)
+                log.debug("passwordless: it is that of %s", address)
             return self._wrong(address, password)
+        secret = self._renewed(password, account.secret)
+        if secret != account.secret:
+            if not self._replace(account, secret):  # changed by somebody else meanwhile: that decides
+                current = self._gateway.store.account(address)
+                return self._owner(current, address, password) if current else UNAVAILABLE
+            account = replace(account, secret=secret)
         self._verified.add(account, password)
         return account
+
+    def _renewed(self, password: str, secret: str) -> str:
+        """The secret to keep: one of our own instead of one that came from another server."""
+        if not self._hasher.outdated(password, secret):
+            return secret
+        try:
+            return self._hasher.make(password)
+        except Busy:  # then at another login: this one has proved right
+            return secret
+
+    def _replace(self, account: Account, secret: str) -> bool:
+        """False: the account has another secret by now, or is gone."""
+        try:
+            return self._gateway.store.set_secret(account.id, secret, was=account.secret)
+        except StoreError as error:  # the disk is full, say, which is no reason to keep anybody out
+            log.warning("passwordless: an imported password could not be hashed anew: %s", error)
+            return True
 
     def _left_behind(self, address: str) -> str | None:
         """The secret of the deleted account of this address; "" after a final deletion, None if there was none."""
@@ -68,6 +99,7 @@ class Login:
         if not self._fits(password, secret):
             return self._wrong(address, password)
         try:
+            secret = self._renewed(password, secret)
             was = Account(0, address, secret, created=self._gateway.store.now() // _DAY)
             account = self._gateway.accounts.restore(was, returning=True)
         except AccountExists:  # restored by another process a moment ago
@@ -106,7 +138,7 @@ class Login:
         return self._wrong(address, password)
 
     def _fits(self, password: str, secret: str) -> bool:
-        """Does the password match the secret? A "no" costs one scrypt, whatever the reason. Nobody has a password that
+        """Does the password match the secret? A "no" takes as long whatever the reason. Nobody has a password that
         is too long; its beginning is hashed only so that the refusal takes the same time.
         """
         if len(password) > self._longest:

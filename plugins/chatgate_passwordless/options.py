@@ -26,6 +26,13 @@ class PasswordlessOptions:
     scrypt_cost: int = option(14, "Base-2 logarithm of scrypt's N for new passwords: 14 is 45 ms and 16 MB a login.")
     hash_threads: int = option(0, "Passwords hashed at the same time; 0 for as many as there are CPUs.")
     hash_queue: int = option(100, "Logins that may wait for that; more are told to come back later.")
+    imported_hash_seconds: float = option(
+        1.0, "Seconds that the hash of another server may take to verify; accounts with a dearer one cannot log in."
+    )
+    imported_hash_megabytes: int = option(128, "Megabytes that one such hash may need, for each of hash_threads.")
+    refusal_seconds: float = option(
+        0.5, "Seconds until a login is refused, so that the time does not tell which accounts exist or were imported."
+    )
     wrong_per_minute: int = option(120, "Wrong logins a minute from one IPv4 /24 or IPv6 /48; 0 for any number.")
     remember_seconds: float = option(3600.0, "Seconds in which a verified login is recognised without hashing.")
     remember_logins: int = option(100000, "Verified logins remembered at most, some 250 octets each.")
@@ -37,6 +44,12 @@ class PasswordlessOptions:
             raise ValueError("password_min_length and password_max_length must be in order and from 1")
         if not 10 <= self.scrypt_cost <= 20:
             raise ValueError("scrypt_cost must be from 10 to 20")
+        if not 0 <= self.refusal_seconds <= 60:
+            raise ValueError("refusal_seconds must be from 0 to 60")
+        if not 0 <= self.imported_hash_seconds <= 60:
+            raise ValueError("imported_hash_seconds must be from 0 to 60")
+        if not 0 <= self.imported_hash_megabytes <= 4096:
+            raise ValueError("imported_hash_megabytes must be from 0 to 4096")
 
 
 def options_at(address: str, gateway: Gateway, options: PasswordlessOptions) -> PasswordlessOptions:

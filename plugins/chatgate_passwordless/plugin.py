@@ -42,7 +42,14 @@ class Passwordless:
     def __init__(self, gateway: Gateway, options: PasswordlessOptions) -> None:
         self.gateway, self.options = gateway, options
         self._rules, self._door = Rules(gateway, options), Door(gateway, options)
-        self._hasher = Hasher(options.scrypt_cost, options.hash_threads, options.hash_queue)
+        self._hasher = Hasher(
+            options.scrypt_cost,
+            options.hash_threads,
+            options.hash_queue,
+            options.refusal_seconds,
+            options.imported_hash_seconds,
+            options.imported_hash_megabytes,
+        )
         self._verified = Verified(options.remember_seconds, options.remember_logins)
         longest = options.password_max_length
         self._login = Login(gateway, self._rules, self._door, self._hasher, self._verified, longest)

@@ -53,7 +53,7 @@ SETTINGS: dict[str, Any] = {
         "max_user_send_per_minute": 1 << 20,
         "max_user_send_burst_size": 1 << 20,
     },
-    "passwordless": {"scrypt_cost": 10, "name_min_length": 1, "wrong_per_minute": 0},
+    "passwordless": {"scrypt_cost": 10, "refusal_seconds": 0.0, "name_min_length": 1, "wrong_per_minute": 0},
     "imap": {"max_errors": 1 << 30},
     "gate": {"keep_headers": ("x-kept",)},
 }

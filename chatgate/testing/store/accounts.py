@@ -131,6 +131,24 @@ class AccountTests(Kit):
         assert account is not None and account.disabled == "" and account.quota is None
         assert other is not None and other.secret == "secret"
 
+    def test_a_secret_is_replaced_only_if_it_is_still_the_one(
+        self, store: Store, alice: Person, posts: list[int]
+    ) -> None:
+        assert store.set_secret(alice.id, "of ours", was="secret")
+        assert account_key(alice.id) in posts
+        posts.clear()
+        assert not store.set_secret(alice.id, "of a slower one", was="secret")
+        assert not store.set_secret(alice.id, "of ours", was="of ours") and not store.set_secret(alice.id, "of ours")
+        assert not store.set_secret(NOBODY, "x", was="secret") and posts == []
+        account = store.account(alice.address)
+        assert account is not None and account.secret == "of ours"
+        assert store.set_secret(alice.id, "new")
+
+    def test_one_of_two_replaces_a_secret(self, store: Store, alice: Person) -> None:
+        tasks = [gevent.spawn(store.set_secret, alice.id, f"of {n}", "secret") for n in range(10)]
+        gevent.joinall(tasks, raise_error=True)
+        assert [task.value for task in tasks].count(True) == 1
+
     def test_presence_of_several_is_noted(self, store: Store, alice: Person, bob: Person) -> None:
         store.set_last_login(bob.id, 20001)
         store.note_present([alice.id, bob.id, NOBODY], 20000)

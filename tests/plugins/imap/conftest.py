@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from imap_trace import Client, Theatre  # noqa: E402
 
-FAST = {"scrypt_cost": 10, "name_min_length": 1, "name_max_length": 40}
+FAST = {"scrypt_cost": 10, "refusal_seconds": 0.0, "name_min_length": 1, "name_max_length": 40}
 
 
 def start(folder: Path, *plugins: Any, **settings: Any) -> Gateway:

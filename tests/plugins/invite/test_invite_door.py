@@ -19,7 +19,10 @@ from click.testing import CliRunner
 from chatgate.api import Account, Credentials, Gateway, Reply, Session, hookimpl
 from chatgate.testing import client_tls, new_login, port
 
-CLOSED = {"passwordless": {"open": False, "scrypt_cost": 10}, "imap": {"login_failure_seconds": 0.0}}
+CLOSED = {
+    "passwordless": {"open": False, "scrypt_cost": 10, "refusal_seconds": 0.0},
+    "imap": {"login_failure_seconds": 0.0},
+}
 REST = "of my own choice"
 
 

@@ -5,7 +5,7 @@ from urllib.parse import urlencode
 
 from chatgate.testing import client_tls, port
 
-QUICK = {"passwordless": {"scrypt_cost": 10}, "selfservice": {"wrong_password_seconds": 0.0}}
+QUICK = {"passwordless": {"scrypt_cost": 10, "refusal_seconds": 0.0}, "selfservice": {"wrong_password_seconds": 0.0}}
 
 
 def ask(gateway, method="POST", path="/account", **fields):

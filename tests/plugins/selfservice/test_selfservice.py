@@ -140,7 +140,7 @@ def test_a_wrong_password_takes_its_time(gateway_factory):
 
 def test_guesses_here_and_by_smtp_are_counted_together(gateway_factory):
     """A proxy on this machine names the client (PROXY protocol)."""
-    few = QUICK | {"passwordless": {"scrypt_cost": 10, "wrong_per_minute": 3}}
+    few = QUICK | {"passwordless": {"scrypt_cost": 10, "refusal_seconds": 0.0, "wrong_per_minute": 3}}
     core = {"proxy_protocol_from": ("127.0.0.0/8",)}
     gateway = gateway_factory(*SHIPPED, SelfService, core=core, **few)
 

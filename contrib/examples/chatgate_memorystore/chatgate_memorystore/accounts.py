@@ -81,9 +81,14 @@ class Accounts:
         self._data.people[account.id], self._data.by_address[key] = person, account.id
         return account
 
-    def set_secret(self, account_id: int, secret: str) -> None:
-        if self._change(account_id, secret=secret):
+    def set_secret(self, account_id: int, secret: str, was: str | None = None) -> bool:
+        person = self._data.people.get(account_id)
+        if person is None or (was is not None and person.account.secret != was):
+            return False
+        changed = self._change(account_id, secret=secret)
+        if changed:
             self._data.post(account_key(account_id))
+        return changed
 
     def set_disabled(self, account_id: int, reason: str) -> None:
         if self._change(account_id, disabled=reason):
