@@ -21,6 +21,7 @@ PLUGINS = [
     "invite = chatgate_invite.plugin:Invite",
     "iroh = chatgate_iroh.plugin:Iroh",
     "maildb = chatgate_maildb.plugin:MailDb",
+    "movein = chatgate_movein.plugin:MoveIn",
     "passwordless = chatgate_passwordless.plugin:Passwordless",
     "ping = chatgate_ping.plugin:Ping",
     "policy = chatgate_policy.plugin:Policy",

@@ -30,6 +30,7 @@ PLUGINS = (
     "push",
     "sweeper",
     "ping",
+    "movein",
 )
 
 # And what a gateway that exchanges mail with other servers runs besides; one made with --local knows none.
