@@ -37,6 +37,10 @@ class SiteOptions:
     pages: str = option(
         "", "Folder whose files replace pages of the same name: landing.html, style.css and so on.", per_domain=True
     )
+    webroot: str = option(
+        "",
+        "Folder in which another ACME client writes as below a website: WEBROOT/.well-known/acme-challenge/TOKEN.",
+    )
     new_per_minute: int = option(30000, "Accounts that POST /new gives a minute in total.")
     new_per_network: int = option(60, "Accounts that POST /new gives a minute to one IPv4 address or IPv6 /64.")
     new_at_once: int = option(100, "Accounts that POST /new makes at the same time; more have to wait a moment.")

@@ -11,6 +11,7 @@ from bottle import HTTPResponse
 
 from chatgate.api import DnsRecord, Domain, Facts, Gateway, PluginError, Problem, Service, Session, hookimpl, ip
 from chatgate_site import command, hooks, http, invite
+from chatgate_site.challenges import Challenges
 from chatgate_site.new import New
 from chatgate_site.options import SiteOptions
 from chatgate_site.pages import Pages
@@ -34,7 +35,9 @@ class Site:
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
         self._pages = Pages(gateway, self._places)
-        app = Application(gateway, self._places, self._pages, New(gateway, self.options, self._places), self)
+        new = New(gateway, self.options, self._places)
+        challenges = Challenges(gateway, self.options.webroot)
+        app = Application(gateway, self._places, self._pages, new, challenges, self)
         return [
             http.server(gateway, self.options, name, getattr(self.options, name), app) for name in ("https", "http")
         ]

@@ -13,6 +13,7 @@ from bottle import HTTPError, HTTPResponse
 
 from chatgate.api import Gateway, raised_at
 from chatgate_site import hooks
+from chatgate_site.challenges import Challenges
 from chatgate_site.languages import SHIPPED
 from chatgate_site.new import PATHS as NEW
 from chatgate_site.new import New
@@ -37,7 +38,9 @@ class Site:
     helps them with their pages.
     """
 
-    def __init__(self, gateway: Gateway, places: Places, pages: Pages, new: New, lender: Any) -> None:
+    def __init__(
+        self, gateway: Gateway, places: Places, pages: Pages, new: New, challenges: Challenges, lender: Any
+    ) -> None:
         self._places, self._pages = places, pages
         # Not catchall: bottle would write exception texts, which may contain what a client sent.
         self.app = bottle.Bottle()
@@ -46,6 +49,7 @@ class Site:
         self.app.install(_Guard(places))
         pages.add_to(self.app)
         new.add_to(self.app)
+        challenges.add_to(self.app)
         gateway.hub.observers(hooks.chatgate_site_routes).or_raise(self.app, lender)
         # Paths whose requests do not count towards the limit for a client.
         self.uncounted = frozenset(route.rule for route in self.app.routes if not route.config.get("counted", True))

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from chatgate_invite import Invite
 from chatgate_selfservice import SelfService
+from chatgate_site.challenges import Challenges
 from chatgate_site.new import New
 from chatgate_site.wsgi import Site as Application
 
@@ -21,7 +22,8 @@ def shown(octets):
 def test_the_page_names_each_route_with_the_body_it_takes(gateway_factory):
     gateway = gateway_factory(*SHIPPED, SelfService, Invite, "courier", site={"http": ("127.0.0.1:0",), "https": ()})
     site = gateway.hub.plugin("site")
-    app = Application(gateway, site._places, site._pages, New(gateway, site.options, site._places), site).app
+    new, challenges = New(gateway, site.options, site._places), Challenges(gateway, "")
+    app = Application(gateway, site._places, site._pages, new, challenges, site).app
     there = {(route.method, route.rule, shown(route.config.get("max_body", 0))) for route in app.routes}
     told = set()
     for method, places, body in re.findall(r"^\| ([A-Z]+) \| (`/.*?) \| .* \| (\S+) \|$", PAGE.read_text(), re.M):
