@@ -24,7 +24,7 @@ from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.dsn import DELAYED, GIVEN_UP, Failure
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath
-from chatgate.names import bare, ip
+from chatgate.names import bare, ip, listener
 from chatgate.network.limiter import Limiter
 from chatgate.network.listeners import BindError, ports
 from chatgate.network.peers import Networks
@@ -188,6 +188,7 @@ __all__ = [
     "in_turns",
     "inside",
     "ip",
+    "listener",
     "iso_day",
     "kept_reply",
     "json_option",

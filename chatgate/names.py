@@ -76,15 +76,27 @@ def _hint(text: str) -> str:
 
 
 class Listener(NamedTuple):
-    """host: "*" for all addresses, an IP address or a name; for a Unix socket "unix", with its path as `port`. str()
-    gives the form that `listeners.bind` takes.
+    """host: "*" for all addresses, an IP address or a name; for a Unix socket "unix", with its path as `port`. words:
+    what else was said, of `WORDS`: then it is for proxies, not for clients. str() gives the form that `listener` reads.
     """
 
     host: str
     port: str
+    words: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        return " ".join((self.address, *self.words))
+
+    @property
+    def address(self) -> str:
+        """Without the words."""
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def local(self) -> bool:
+        """Can only this machine reach it?"""
+        address = ip(self.host)
+        return self.host in ("unix", "localhost") or (address is not None and address.is_loopback)
 
     def meets(self, other: Listener) -> bool:
         """Do the two exclude each other?"""
@@ -98,8 +110,28 @@ class Listener(NamedTuple):
         )
 
 
+# What may follow the address of a listener: each connection begins with a PROXY header; whoever connects has taken TLS
+# off before.
+WORDS = ("proxy", "decrypted")
+
+
 def listener(text: str) -> Listener:
-    """The listener written as "host:port", "[v6]:port", "*:port" or "unix:/path"."""
+    """The listener written as "host:port", "[v6]:port", "*:port" or "unix:/path", perhaps with `WORDS` after it."""
+    address, words = text.strip(), list[str]()
+    while (word := address.rpartition(" ")[2]) in WORDS and word not in words:
+        address = address.removesuffix(word).rstrip()
+        words.insert(0, word)
+    found = _listener(address)._replace(words=tuple(words))
+    if words and not found.local:
+        # Anybody could name any client, or send a password in clear.
+        raise ValueError(
+            f"{text!r}: {words[0]!r} is for addresses that only this machine reaches, such as 127.0.0.1:1993 or "
+            "unix:/path"
+        )
+    return found
+
+
+def _listener(text: str) -> Listener:
     if text.startswith("unix:"):
         if not text.startswith("unix:/") or "\0" in text:
             raise ValueError(f"{text!r} must be unix: and a path that begins with /")

@@ -89,7 +89,9 @@ def _bind_unix(path: str, backlog: int) -> socket.socket:
 
 
 def ports(addresses: Iterable[str]) -> list[int]:
-    """The TCP ports of addresses as `bind` takes them, each once, without those that the system is to choose (0)."""
+    """The TCP ports of listeners for clients, each once: not those that are for proxies, nor any that the system is to
+    choose (0).
+    """
     found = [text.rpartition(":")[2] for text in addresses if not text.startswith("unix:")]
     return list(dict.fromkeys(int(port) for port in found if port.isdigit() and port != "0"))
 

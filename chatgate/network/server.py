@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -11,12 +12,13 @@ import gevent.pool
 from gevent import socket, ssl
 from gevent.server import StreamServer
 
+from chatgate import names
 from chatgate.faults import raised_at
 from chatgate.limits import Limit
 from chatgate.network import peers
 from chatgate.network.alpn import Protocols
 from chatgate.network.connection import Connection
-from chatgate.network.listeners import bind, shown
+from chatgate.network.listeners import BindError, bind, shown
 from chatgate.network.logins import Logins
 from chatgate.network.proxy import read_proxy_header
 from chatgate.network.seats import Seat, Seats
@@ -41,7 +43,7 @@ class Server:
     """The listeners of one service with one handler. `handle(session, sock)` speaks until the connection shall end;
     it is closed here, with the end of TLS said before the end of TCP.
 
-    name: becomes `session.service`. addresses: as `chatgate.network.listeners.bind` takes them; none means off.
+    name: becomes `session.service`. addresses: as `chatgate.names.listener` reads them; none means off.
     tls: the gateway's context to wrap at once (implicit TLS), or None; a handler of STARTTLS calls `start_tls` itself.
     max_connections: open connections in total. max_unauthenticated: where people log in, the limit for connections on
     which nobody has yet; these then do not count towards max_connections. max_per_address: the limit for one client
@@ -106,16 +108,25 @@ class Server:
 
     def bind(self) -> None:
         """Take the ports. Raises BindError."""
-        for address in self.addresses:
-            if address.startswith("unix:") and not self._first:
+        for text in self.addresses:
+            try:
+                where = names.listener(text)
+            except ValueError as error:
+                raise BindError(f"cannot listen on {text}: {error}") from error
+            if "decrypted" in where.words and self.tls is None:
+                raise BindError(
+                    f"cannot listen on {text}: {self.name} begins without TLS, so there is none to take off"
+                )
+            if where.host == "unix" and not self._first:
                 continue
-            for sock in bind(address, shared=self._shared):
+            for sock in bind(where.address, shared=self._shared):
                 # spawn: our own group, so that stop() can wait for handlers after the listeners are closed
                 spawn: Any = self._pool.spawn
-                server = StreamServer(sock, self._serve, spawn=spawn)
+                serve = functools.partial(self._serve, words=where.words) if where.words else self._serve
+                server = StreamServer(sock, serve, spawn=spawn)
                 server.max_accept = _ACCEPTED_AT_ONCE
                 self._servers.append(server)
-                self.listening.append(shown(sock))
+                self.listening.append(" ".join((shown(sock), *where.words)))
 
     def start(self) -> None:
         """Begin to accept."""
@@ -169,14 +180,14 @@ class Server:
 
     # ------------------------------------------------------------------------------------------ one connection
 
-    def _serve(self, sock: Any, address: Any) -> None:
-        """Nothing may escape: gevent would print the greenlet with the peer's address."""
+    def _serve(self, sock: Any, address: Any, words: tuple[str, ...] = ()) -> None:
+        """words: of the listener. Nothing may escape: gevent would print the greenlet with the peer's address."""
         greenlet = gevent.getcurrent()
         connection = self._connections[greenlet] = clients[greenlet] = Connection(sock, self, self._logins)
         ended = False
         try:
             try:
-                session = self._handshakes.run(self._begin, connection, address)
+                session = self._handshakes.run(self._begin, connection, address, words)
                 if session is not None:
                     connection.server._speak(session, connection)
                     self._turns.pass_by(connection.owner)  # to end TLS takes its time, too
@@ -191,7 +202,7 @@ class Server:
             del connection.server._connections[greenlet], clients[greenlet]
             connection.close()
 
-    def _begin(self, connection: Connection, address: Any) -> Session | None:
+    def _begin(self, connection: Connection, address: Any, words: tuple[str, ...]) -> Session | None:
         """Take a place, do the TLS handshake, make the session; None: there is no place. Raises OSError, and ValueError
         for a bad PROXY header.
         """
@@ -201,7 +212,7 @@ class Server:
             if ":" in peer:  # IPv4 is written as `peers.normal` does it
                 peer = peers.normal(peer)
         # A unix socket: whoever may write to it is trusted. So is a proxy, to send its header without delay.
-        if self._proxies and (not peer or peer in self._proxies):
+        if "proxy" in words or (self._proxies and (not peer or peer in self._proxies)):
             try:
                 peer = peers.normal(read_proxy_header(connection.sock)) or peer
             except ValueError as error:
@@ -211,7 +222,7 @@ class Server:
             if self._busy and self.tls is None:
                 connection.sock.sendall(self._busy)
             return None
-        if self.tls is None:
+        if self.tls is None or "decrypted" in words:
             return self._session(connection, peer)
         if not self.by_alpn:
             self._wrap(connection, self.tls)

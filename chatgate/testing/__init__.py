@@ -30,6 +30,7 @@ from typing import Any, TypeVar
 import gevent
 import pytest
 
+from chatgate import names
 from chatgate.domains import Domain
 from chatgate.hosting import confd, factories
 from chatgate.hosting.options import CoreOptions, at_domain, is_listener
@@ -117,7 +118,7 @@ def gateway(gateway_factory: Callable[..., Gateway]) -> Gateway:
 def port(gateway: Gateway, service: str) -> int:
     """The port that a service, such as "submissions", really listens on."""
     found = next(s for s in gateway.services if s.name == service)
-    return int(found.listening[0].rpartition(":")[2])
+    return int(names.listener(found.listening[0]).port)
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from chatgate.api import Domain, Gateway, PluginError, bare, ip
+from chatgate.api import Domain, Gateway, PluginError, bare, ip, listener
 
 
 class Tls:
@@ -83,10 +83,10 @@ def _own(gateway: Gateway, plugin: str, services: tuple[tuple[str, str], ...], t
     options = next((enabled.options for enabled in gateway.config.plugins if enabled.name == plugin), None)
     for service, security in services:
         for address in getattr(options, service, ()):
-            host, _, port = address.rpartition(":")
-            if not address.startswith("unix:"):
+            where = listener(address)
+            if where.host != "unix" and not where.words:
                 proxies = gateway.config.core.proxy_protocol_from
-                return Place(_reachable(host.strip("[]"), here), int(port), security, tls, proxies)
+                return Place(_reachable(where.host, here), int(where.port), security, tls, proxies)
     names = " or ".join(service for service, _ in services)
     raise PluginError(f"cannot ping: the plugin '{plugin}' is not enabled or has no address for {names}")
 

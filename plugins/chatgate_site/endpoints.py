@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import quote, unquote, urlsplit
 
-from chatgate.api import Certificate, Domain, Gateway, PluginError, ip, ports
+from chatgate.api import Certificate, Domain, Gateway, PluginError, ip, listener, ports
 from chatgate_site.options import SiteOptions
 
 log = logging.getLogger("chatgate.site")
@@ -45,6 +46,11 @@ class Endpoints:
                 return f"{scheme}://{host}" + ("" if standard in ports else f":{ports[0]}")
         return ""
 
+    @cached_property
+    def root(self) -> str:
+        """The path of the site, where it is not all of its host's; without a slash at the end."""
+        return quote(unquote(urlsplit(self.options.url).path)).rstrip("/")
+
     @property
     def redirects(self) -> bool:
         """Does HTTP redirect visitors to HTTPS? Not on this computer, where a browser distrusts the certificate."""
@@ -55,6 +61,15 @@ class Endpoints:
 
     def smtp(self) -> list[Endpoint]:
         return self._mail("submissions", "submission", self.options.smtp_port)
+
+    def _shared(self, service: str) -> int:
+        """The port of HTTPS, where it is that of this service, too, by ALPN; else 0."""
+        if self.options.alpn_port:
+            return self.options.alpn_port
+        if not self.listens(service):
+            return 0
+        found = ports(one for one in self._where("https") if self.loopback or not listener(one).local)
+        return 443 if 443 in found else found[0] if found else 0
 
     @property
     def standard_ports(self) -> bool:
@@ -81,13 +96,18 @@ class Endpoints:
         return self._certificate.self_signed
 
     def _mail(self, at_once: str, later: str, mapped: int) -> list[Endpoint]:
-        if mapped:
-            return [Endpoint(mapped, "ssl")]
-        return [
-            Endpoint(port, security)
-            for service, security, standard in ((at_once, "ssl", (993, 465)), (later, "starttls", (143, 587)))
-            for port in sorted(self._ports(service), key=lambda p: p not in standard)
-        ]
+        found = (
+            [Endpoint(mapped, "ssl")]
+            if mapped
+            else [
+                Endpoint(port, security)
+                for service, security, standard in ((at_once, "ssl", (993, 465)), (later, "starttls", (143, 587)))
+                for port in sorted(self._ports(service), key=lambda p: p not in standard)
+            ]
+        )
+        # Last: it is for those whose network lets nothing else through.
+        shared = self._shared(at_once)
+        return found + ([Endpoint(shared, "ssl")] if shared and Endpoint(shared, "ssl") not in found else [])
 
     def listens(self, service: str) -> tuple[str, ...]:
         """The addresses that a service such as "mx" is set to."""
@@ -100,9 +120,11 @@ class Endpoints:
 
     def _ports(self, service: str) -> list[int]:
         """The ports a running service listens on, else those it is configured for."""
+        return ports(self._where(service))
+
+    def _where(self, service: str) -> Sequence[str]:
         running = (one.listening for one in self.gateway.services if one.name == service)
-        addresses = next(filter(None, running), None) or self.listens(service)
-        return ports(addresses)
+        return next(filter(None, running), None) or self.listens(service)
 
 
 def _changed(path: Path) -> int:

@@ -43,7 +43,7 @@ def server(gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[s
     requests = Limiter(options.requests_per_minute, 60, _REQUESTS_PER_MINUTE)
 
     def handle(session: Session, sock: Any) -> None:
-        _Connection(common, options, gateway.domains, session, sock, forwarded, requests, app.uncounted).handle()
+        _Connection(common, options, gateway.domains, session, sock, forwarded, requests, app).handle()
 
     return gateway.server(
         name,
@@ -83,14 +83,14 @@ class _Connection(WSGIHandler):
         sock: Any,
         forwarded: Forwarded,
         requests: Limiter,
-        uncounted: frozenset[str],
+        site: Site,
     ) -> None:
         # No client address: it would become REMOTE_ADDR and appear in pywsgi's logs.
         nobody: Any = None
         super().__init__(sock, nobody, common)
         self._options, self._session, self._domains = options, session, domains
         self._server_name = session.server_name
-        self._forwarded, self._requests, self._uncounted = forwarded, requests, uncounted
+        self._forwarded, self._requests, self._site = forwarded, requests, site
         self._work = Work()
         self._idle, self._stopping = False, False
         self._held: bytearray | None = None
@@ -163,6 +163,7 @@ class _Connection(WSGIHandler):
         host = host_of(environ.get("HTTP_HOST", ""))
         session.server_name = host if self._domains.at(host) else self._server_name
         environ["chatgate.session"] = session
+        self._site.enter(environ)
         return environ
 
     def handle_one_response(self) -> None:
@@ -170,7 +171,7 @@ class _Connection(WSGIHandler):
         self._timer = gevent.Timeout.start_new(self._options.request_seconds, TimeoutError())
         self._work.begin()
         self._work.turn()  # a client may send many requests at once, and reading the next ones never yields
-        counted = self.environ["PATH_INFO"] not in self._uncounted
+        counted = self.environ["PATH_INFO"] not in self._site.uncounted
         if not counted or self._requests.take(self.environ["chatgate.session"].client) is not None:
             super().handle_one_response()
         else:

@@ -26,6 +26,12 @@ class SiteOptions:
     smtp_port: int = option(
         0, "Port for SMTP over TLS in invitations, if it is mapped; 0: as the smtp plugin listens.", per_domain=True
     )
+    alpn_port: int = option(
+        0,
+        "Port at which clients reach IMAP and SMTP beside HTTPS, if it is mapped; 0: as https listens. They say which "
+        "they want by ALPN.",
+        per_domain=True,
+    )
     title: str = option(
         "", "Name of this server on its pages. Empty: the mail domain.", per_domain=True, inherited=False
     )

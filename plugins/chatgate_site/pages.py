@@ -56,6 +56,7 @@ class Pages:
             domain=place.domain.name,
             facts=told,
             endpoints=place.endpoints,
+            root=place.endpoints.root,
             days=told.texts.days,
             size=told.texts.size,
             texts=told.texts,

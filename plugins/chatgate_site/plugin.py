@@ -9,7 +9,7 @@ from typing import Any
 import click
 from bottle import HTTPResponse
 
-from chatgate.api import DnsRecord, Domain, Facts, Gateway, PluginError, Problem, Service, Session, hookimpl, ip
+from chatgate.api import DnsRecord, Domain, Facts, Gateway, PluginError, Problem, Service, Session, hookimpl, listener
 from chatgate_site import command, hooks, http, invite
 from chatgate_site.challenges import Challenges
 from chatgate_site.new import New
@@ -123,7 +123,8 @@ class Site:
         found = []
         if not self._places.first.endpoints.loopback and not self.options.forwarded_for_from:
             for address in (*self.options.https, *self.options.http):
-                if _local(address) and not self.gateway.config.core.proxy_protocol_from:
+                where = listener(address)
+                if where.local and "proxy" not in where.words and not self.gateway.config.core.proxy_protocol_from:
                     text = (
                         f"site: behind a reverse proxy at {address} all visitors look like one: set forwarded_for_from"
                     )
@@ -147,9 +148,3 @@ class Site:
                 Problem("warning", f"{about}{why}, so each QR code is for one account; there is none to print")
             )
         return found
-
-
-def _local(address: str) -> bool:
-    """Can only this machine reach a listener at this address?"""
-    found = ip(address.rpartition(":")[0])
-    return address.startswith(("unix:", "localhost:")) or (found is not None and found.is_loopback)

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import bottle
 from bottle import HTTPError, HTTPResponse
@@ -53,6 +53,12 @@ class Site:
         gateway.hub.observers(hooks.chatgate_site_routes).or_raise(self.app, lender)
         # Paths whose requests do not count towards the limit for a client.
         self.uncounted = frozenset(route.rule for route in self.app.routes if not route.config.get("counted", True))
+
+    def enter(self, environ: dict[str, Any]) -> None:
+        """Take the path of the site off that of a request, where a proxy has not done so."""
+        root, path = unquote(self._places.asked(environ).endpoints.root), environ["PATH_INFO"]
+        if root and (path == root or path.startswith(root + "/")):
+            environ["SCRIPT_NAME"], environ["PATH_INFO"] = root, path[len(root) :] or "/"
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any:
         hsts = environ["wsgi.url_scheme"] == "https" and not self._places.asked(environ).endpoints.self_signed

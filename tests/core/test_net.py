@@ -11,8 +11,9 @@ from chatgate_tls.selfsigned import make
 from hypothesis import given
 from hypothesis import strategies as st
 
+from chatgate.names import listener
 from chatgate.network.contexts import tls_context
-from chatgate.network.listeners import BindError, bind
+from chatgate.network.listeners import BindError, bind, ports
 from chatgate.network.proxy import read_proxy_header
 from chatgate.network.server import Server
 from chatgate.network.turns import Work, clients
@@ -24,12 +25,13 @@ from chatgate.testing import client_tls
 def serve():
     servers = []
 
-    def start(handle, **limits):
-        server = Server("test", ("127.0.0.1:0",), handle, **limits)
+    def start(handle, *addresses, **limits):
+        server = Server("test", addresses or ("127.0.0.1:0",), handle, **limits)
         server.bind()
         server.start()
         servers.append(server)
-        return server, int(server.listening[0].rpartition(":")[2])
+        where = listener(server.listening[0])
+        return server, 0 if where.host == "unix" else int(where.port)
 
     yield start
     for server in servers:
@@ -184,6 +186,72 @@ def test_no_bytes_make_the_proxy_reader_fail_in_another_way(data):
         read_proxy_header(Bytes(data))
     except (ValueError, OSError):
         pass
+
+
+# ---------------------------------------------------------------------------------------------- listeners for proxies
+
+
+@pytest.mark.parametrize(
+    ("text", "host", "port", "words"),
+    [
+        ("127.0.0.1:1993 proxy", "127.0.0.1", "1993", ("proxy",)),
+        ("[::1]:1993  decrypted   proxy ", "::1", "1993", ("decrypted", "proxy")),
+        ("localhost:1993 proxy", "localhost", "1993", ("proxy",)),
+        ("unix:/run/a b.sock proxy decrypted", "unix", "/run/a b.sock", ("proxy", "decrypted")),
+        ("unix:/run/proxy", "unix", "/run/proxy", ()),
+        ("*:993", "*", "993", ()),
+    ],
+)
+def test_words_after_an_address(text, host, port, words):
+    found = listener(text)
+    assert found == (host, port, words) and listener(str(found)) == found
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["*:993 proxy", "192.0.2.1:993 proxy", "[2001:db8::1]:993 decrypted", "mail.example.org:993 proxy"]
+    + ["127.0.0.1:993 proxies", "127.0.0.1:993 proxy proxy", "127.0.0.1:993 PROXY", "proxy", "127.0.0.1 proxy"],
+)
+def test_words_that_are_none_and_addresses_that_others_reach(text):
+    with pytest.raises(ValueError, match="must|is for addresses"):
+        listener(text)
+    with pytest.raises(BindError, match="^cannot listen on"):
+        Server("test", (text,), echo_peer).bind()
+
+
+def test_at_a_listener_for_proxies_each_connection_names_its_client(serve):
+    server, port = serve(echo_peer, "127.0.0.1:0 proxy", "127.0.0.1:0")
+    with connect(port, b"PROXY TCP4 198.51.100.1 192.0.2.1 5000 25\r\n") as client:
+        assert client.recv(100) == b"198.51.100.1\n"
+    with connect(port, b"EHLO example.org\r\n") as client:
+        assert client.recv(100) == b""
+    with connect(int(server.listening[1].rpartition(":")[2])) as client:
+        assert client.recv(100) == b"127.0.0.1\n"
+    assert ports(server.listening) == [int(server.listening[1].rpartition(":")[2])]
+
+
+def test_a_unix_socket_for_proxies(serve, tmp_path):
+    serve(echo_peer, f"unix:{tmp_path}/s proxy")
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(f"{tmp_path}/s")
+        client.sendall(b"PROXY TCP6 2001:db8::1 2001:db8::2 5000 25\r\n")
+        assert client.recv(100) == b"2001:db8::1\n"
+
+
+def test_where_a_proxy_has_taken_tls_off_a_session_counts_as_one_with_tls(serve, context):
+    def tells(session, sock):
+        sock.sendall(f"{session.tls} {session.peer}\n".encode())
+
+    server, port = serve(tells, "127.0.0.1:0 proxy decrypted", "127.0.0.1:0", tls=context)
+    with connect(port, b"PROXY TCP4 198.51.100.1 192.0.2.1 5000 25\r\n") as client:
+        assert client.recv(100) == b"True 198.51.100.1\n"
+    with connect(int(server.listening[1].rpartition(":")[2])) as plain, client_tls().wrap_socket(plain) as client:
+        assert client.recv(100) == b"True 127.0.0.1\n"
+
+
+def test_there_is_no_tls_to_take_off_where_it_begins_later(serve):
+    with pytest.raises(BindError, match="begins without TLS"):
+        serve(echo_peer, "127.0.0.1:0 decrypted")
 
 
 # ---------------------------------------------------------------------------------------------- shares

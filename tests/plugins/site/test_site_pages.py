@@ -193,6 +193,26 @@ def test_autoconfig(start):
         assert ET.fromstring(answer.body).findtext("emailProvider/domain") == "example.org"
 
 
+def test_autoconfig_names_the_port_of_https_for_mail_where_clients_reach_it(start):
+    def found(**settings):
+        xml = start("example.org", hostname="mx.example.org", signed=True, **settings).ask("/mail/config-v1.1.xml").body
+        servers = [one for one in ET.fromstring(xml).iter() if one.tag in ("incomingServer", "outgoingServer")]
+        return [(one.get("type"), one.findtext("port"), one.findtext("socketType")) for one in servers]
+
+    assert found(alpn_port=443) == [
+        ("imap", "993", "SSL"),
+        ("imap", "143", "STARTTLS"),
+        ("imap", "443", "SSL"),
+        ("smtp", "465", "SSL"),
+        ("smtp", "587", "STARTTLS"),
+        ("smtp", "443", "SSL"),
+    ]
+    assert found(alpn_port=443, imap_port=443, smtp_port=443) == [("imap", "443", "SSL"), ("smtp", "443", "SSL")]
+    wide = found(https=("*:0",))
+    assert len(wide) == 6 and wide[2][1] == wide[5][1] and wide[2][2] == "SSL"
+    assert len(found(https=("*:0",), imap=ImapOptions((), ("*:143",)))) == 4  # it has no TLS from the start
+
+
 def test_healthz(site):
     assert site.ask("/healthz")[::2] == (200, b"ok\n")
     assert site.accounts.store.asked
