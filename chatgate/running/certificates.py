@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import ssl
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -81,6 +82,8 @@ def _load_into(context: Any, certificate: Certificate) -> bytes:
     """A hash of what was loaded. Raises PluginError."""
     try:
         loaded = certificate.chain.read_bytes() + certificate.key.read_bytes()
+        # First elsewhere: of a pair that does not match, the live context would keep the half that spoils it.
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate.chain, certificate.key)
         context.load_cert_chain(certificate.chain, certificate.key)
     except OSError as error:
         raise PluginError(f"cannot load {certificate.chain}: {error.strerror or type(error).__name__}") from error

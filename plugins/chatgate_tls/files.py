@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import pwd
 from collections.abc import Sequence
 from pathlib import Path
 
 from chatgate.api import Certificate, PluginError, Problem
-from chatgate_tls.look import WARNING_DAYS, Seen, look
+from chatgate_tls.look import Seen, look
+from chatgate_tls.permissions import advice
 
 
 class Files:
@@ -57,7 +57,7 @@ class Files:
         if self.to_be_made:
             self._make(read_only)
         seen = self._look()
-        if self._may_renew and seen.self_signed and (seen.missing or not seen.days_left > WARNING_DAYS):
+        if self._may_renew and seen.self_signed and (seen.missing or seen.ends_soon):
             if not read_only:
                 self._make(read_only)
                 seen = self._look()
@@ -89,14 +89,11 @@ class Files:
             try:
                 path.open("rb").close()
             except OSError as error:
-                raise PluginError(f"{path}: {error.strerror}{self._advice(error)}") from error
+                raise PluginError(f"{path}: {error.strerror}{self._advice(path, error)}") from error
 
-    def _advice(self, error: OSError) -> str:
-        own = self._folder / "tls"
+    def _advice(self, path: Path, error: OSError) -> str:
         if isinstance(error, PermissionError):
-            return (
-                f" for user {_user()}; copy certificate and key to {own} at each renewal, as docs/operate/tls.md shows"
-            )
+            return advice(path, self.chain, self.key, self._folder)
         if isinstance(error, FileNotFoundError) and not self._may_make and self._self_signed:
             return "; conf.d names it for plugin tls: correct that, or take it out to have a self-signed one made"
         return ""
@@ -109,7 +106,7 @@ class Files:
             found.append(Problem("error", f"{self.chain}: the certificate is not valid yet (is the clock right?)"))
         if seen.days_left <= 0:
             found.append(Problem("error", f"{self.chain}: the certificate expired {-seen.days_left:.0f} days ago"))
-        elif seen.days_left <= WARNING_DAYS:
+        elif seen.ends_soon:
             found.append(Problem("warning", f"{self.chain}: the certificate expires in {seen.days_left:.0f} days"))
         for name in seen.missing:
             # Clients connect to the host name; the mail domain itself serves autoconfig and invitations, perhaps on
@@ -129,10 +126,3 @@ class Files:
 def _inside(path: Path, folder: Path) -> bool:
     """Is the path in this folder, after resolving symbolic links? This plugin only writes there."""
     return path.resolve().is_relative_to(folder.resolve())
-
-
-def _user() -> str:
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return str(os.geteuid())

@@ -36,6 +36,11 @@ class Seen:
     issuer: str = ""
     unfit: str = ""
 
+    @property
+    def ends_soon(self) -> bool:
+        """Should it have been renewed by now? Some are valid for six days only."""
+        return self.days_left <= min(WARNING_DAYS, (self.days_left + self.days_old) / 4)
+
 
 def look(chain: Path, key: Path, names: Sequence[str]) -> Seen:
     """Check files that can be read. Raises PluginError if they are not a certificate and its key."""

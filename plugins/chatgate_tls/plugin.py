@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
+from pathlib import Path
 
-from chatgate.api import Certificate, DnsRecord, Domain, Gateway, Problem, bare, hookimpl, option
+import click
+
+from chatgate.api import Background, Certificate, DnsRecord, Domain, Gateway, Problem, bare, hookimpl, option
+from chatgate_tls import command
 from chatgate_tls.files import Files
+from chatgate_tls.rereading import Rereading
 
 log = logging.getLogger("chatgate.tls")
 
@@ -31,6 +38,13 @@ class TlsOptions:
         "the gateway's folder, keeping its key.",
         per_domain=True,
     )
+    reread_seconds: float = option(
+        60.0, "Seconds between two looks at the files: when they have changed, they are loaded. 0: at SIGHUP only."
+    )
+
+
+# True while this plugin asks what the others have.
+_OTHERS = ContextVar("_OTHERS", default=False)
 
 
 class Tls:
@@ -73,17 +87,50 @@ class Tls:
         folder = f"tls/{bare(domain.name)}"
         return self._files(domain, f"{folder}/cert.pem", f"{folder}/key.pem", named=False)
 
+    def _by_another(self, domain: Domain) -> Certificate | None:
+        """The certificate of a plugin that is asked before this one."""
+        token = _OTHERS.set(True)
+        try:
+            return self.gateway.hub.certificate.or_raise(gateway=self.gateway, domain=domain)
+        finally:
+            _OTHERS.reset(token)
+
+    def _in_use(self, domain: Domain) -> tuple[Files, Certificate | None]:
+        """The files that clients see, and the certificate if it is another plugin's."""
+        other = self._by_another(domain)
+        if other is None:
+            return self._of(domain), None
+        names = _names(domain)
+        return Files(
+            self.gateway.path(), other.chain, other.key, names, domain.hostname, named=True, self_signed=False
+        ), other
+
     @hookimpl
-    def chatgate_certificate(self, domain: Domain) -> Certificate:
+    def chatgate_certificate(self, domain: Domain) -> Certificate | None:
         """The certificate on disk. Raises PluginError when the files cannot be used."""
+        if _OTHERS.get():
+            return None
         certificate, problems = self._of(domain).certificate(self.gateway.read_only)
         for problem in problems:
             log.warning("%s", problem.text)
         return certificate
 
     @hookimpl
+    def chatgate_services(self) -> Sequence[Background]:
+        if not self.options.reread_seconds:
+            return []
+        again = Rereading(self._paths, self.gateway.path("tls"), self.gateway.certificates.reload)
+        return [Background("certificates", lambda: again.run(self.options.reread_seconds))]
+
+    def _paths(self) -> list[Path]:
+        """The files that options name; those below tls/ are looked at anyway."""
+        options = [domain.options(self.options) for domain in self.gateway.domains]
+        return [self.gateway.path(path) for one in options for path in (one.certificate, one.key)]
+
+    @hookimpl
     def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:
-        authority = AUTHORITIES.get(self._of(domain).issuer())
+        files, other = self._in_use(domain)
+        authority = AUTHORITIES.get(files.issuer()) if other is None else None
         if authority is None:
             return []
         why = "only this authority issues certificates for the domain"
@@ -91,9 +138,22 @@ class Tls:
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
-        """Makes no files: `chatgate check` changes nothing."""
-        found = [problem for domain in self.gateway.domains for problem in self._of(domain).check()]
+        """Makes no files: `chatgate check` changes nothing. Whoever has the certificate of a domain, it is looked at
+        here.
+        """
+        found = [problem for domain in self.gateway.domains for problem in self._in_use(domain)[0].check()]
         return list(dict.fromkeys(found))  # domains may share one
+
+    @hookimpl
+    def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
+        cli.add_command(command.make(gateway, self._used))
+
+    def _used(self, domain: Domain) -> tuple[str, Certificate, list[Problem]]:
+        files, other = self._in_use(domain)
+        if other is not None:
+            return "acme" if self.gateway.hub.has("acme") else "another plugin", other, files.check()
+        certificate, problems = files.certificate(read_only=True)
+        return "self-signed" if certificate.self_signed else "files", certificate, problems
 
 
 def _named(options: TlsOptions) -> bool:

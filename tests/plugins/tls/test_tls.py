@@ -322,45 +322,6 @@ def test_an_expiring_self_signed_certificate_outside_is_shown_but_not_renewed(tm
     assert chain.read_bytes() == before
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root, to be somebody who may not read it")
-def test_a_certificate_that_may_not_be_read_is_one_clear_error(tmp_path):
-    """certbot's folder is for root alone."""
-    live = tmp_path / "live"
-    selfsigned.make(live / "fullchain.pem", live / "privkey.pem", ["example.org"])
-    live.chmod(0)
-    (tmp_path / "gw").mkdir()
-    code = (
-        "import sys, pathlib; from chatgate_tls import Tls, TlsOptions\n"
-        "from chatgate.hosting.confd import *; from chatgate.hosting.registry import PluginError\n"
-        "from chatgate.running.gateway import Gateway\n"
-        "where = dict(certificate=sys.argv[2] + '/fullchain.pem', key=sys.argv[2] + '/privkey.pem')\n"
-        "plugins = (Enabled('tls', Tls, TlsOptions(**where)),)\n"
-        "gateway = Gateway(Config(pathlib.Path(sys.argv[1]), CoreOptions('example.org'), plugins))\n"
-        "print(*(p.text for found in gateway.hub.check.or_raise(gateway) for p in found))\n"
-        "try: gateway.certificate()\n"
-        "except PluginError as error: print(error)"
-    )
-    command = ["setpriv", "--bounding-set=-dac_override,-dac_read_search", sys.executable, "-c", code]
-    path = os.pathsep.join(p for p in sys.path if p)
-    done = subprocess.run(
-        [*command, str(tmp_path / "gw"), str(live)],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONPATH": path},
-    )
-    live.chmod(0o700)
-    checked, raised = done.stdout.splitlines()
-    assert (
-        checked
-        == raised
-        == (
-            f"{live}/fullchain.pem: Permission denied for user root; copy certificate and key to {tmp_path}/gw/tls "
-            "at each renewal, as docs/operate/tls.md shows"
-        )
-    )
-    assert list((tmp_path / "gw").iterdir()) == []
-
-
 def test_nothing_is_made_or_renewed_while_check_looks(tmp_path, monkeypatch):
     gw = gateway(tmp_path)
     gw.read_only = True
