@@ -37,16 +37,20 @@ class Smtp(asyncio.Protocol):
     def __init__(self, count: Count, tls: ssl.SSLContext) -> None:
         self._count, self._tls = count, tls
         self._buffer, self._in_data = bytearray(), False
-        self._transport: Any = None
+        self._transport: Any = None  # None while TLS begins
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         transport.write(b"220 sink\r\n")
 
     def data_received(self, data: bytes) -> None:
-        buffer = self._buffer
-        buffer += data
-        said = bytearray()
+        self._buffer += data
+        # Where the handshake is over for the client first, its EHLO may come before start_tls returns here.
+        if self._transport is not None:
+            self._answer()
+
+    def _answer(self) -> None:
+        buffer, said = self._buffer, bytearray()
         while buffer:
             if self._in_data:
                 # The dot may come alone, in front of everything.
@@ -67,7 +71,8 @@ class Smtp(asyncio.Protocol):
                 self._transport.pause_reading()  # what comes next is for TLS
                 self._transport.write(b"220 go on\r\n")
                 buffer.clear()
-                asyncio.ensure_future(self._encrypt())
+                transport, self._transport = self._transport, None
+                asyncio.ensure_future(self._encrypt(transport))
                 return
             if verb == b"EHLO":
                 said += b"250-sink\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-STARTTLS\r\n250 SIZE 50000000\r\n"
@@ -79,9 +84,10 @@ class Smtp(asyncio.Protocol):
         if said:
             self._transport.write(bytes(said))
 
-    async def _encrypt(self) -> None:
+    async def _encrypt(self, transport: Any) -> None:
         loop = asyncio.get_running_loop()
-        self._transport = await loop.start_tls(self._transport, self, self._tls, server_side=True)
+        self._transport = await loop.start_tls(transport, self, self._tls, server_side=True)
+        self._answer()
 
 
 class Web(asyncio.Protocol):
