@@ -6,28 +6,44 @@ import contextlib
 import dataclasses
 import fcntl
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from chatgate.api import fail, json_option, show
+from chatgate.api import Gateway, Queued, fail, json_option, show
 from chatgate_courier import policy
 from chatgate_courier.policy import Policies, Settings
+from chatgate_courier.waiting import rows
 
 
 def change(policies: Policies, whom: str, said: Settings | None) -> None:
-    """Add these settings to the file's rule; None: remove the rule. Ends the command if that fails."""
+    """Add these settings to the file's rule, without those that are None; None: remove the rule. Ends the command if
+    that fails.
+    """
     try:
         with _alone(policies.path):
             found = policy.read(policies.path)
-            if said is None:
-                found.pop(whom, None)
-            else:
-                found[whom] = {**found.get(whom, {}), **said}
-            policy.write(policies.path, found)
+            kept = {} if said is None else {**found.get(whom, {}), **said}
+            found[whom] = {name: value for name, value in kept.items() if value is not None}
+            policy.write(policies.path, {whom: rule for whom, rule in found.items() if rule})
     except OSError as error:
         fail(f"{policies.path} cannot be written: {error.strerror}", 1)
+    policies.load()
+
+
+def release(policies: Policies, whom: str) -> None:
+    """Have mail for `whom` wait no more, with no more said in the file than that needs."""
+    change(policies, whom, {"hold": None})
+    if policies.of(whom).hold:  # by a wider rule, or one of conf.d
+        change(policies, whom, {"hold": False})
+
+
+def offer(gateway: Gateway, whom: str) -> list[Queued]:
+    """Have the rows be tried that a rule is for, now that it is another one; but not those frozen by themselves."""
+    ids = [row.id for row in rows(gateway) if not row.held and policy.means(whom, row.domain)]
+    return gateway.store.offer(ids, time.time())
 
 
 @contextlib.contextmanager
@@ -46,7 +62,7 @@ def words(said: Settings) -> str:
     return " ".join("allow" if item == ("deny", "") else f"{item[0]}={item[1]}" for item in ordered)
 
 
-def make(policies: Policies) -> click.Group:
+def make(gateway: Gateway, policies: Policies) -> click.Group:
     """The command group `peers`."""
 
     @click.group("peers")
@@ -54,17 +70,18 @@ def make(policies: Policies) -> click.Group:
         """Rules for mail to other domains: deny, hold, route, proxy.
 
         A rule is for a domain, *.domain, an IP address in brackets, [*] for all of these, _* or *. A running gateway
-        heeds a change within a second.
+        heeds a change at once, and tries the mail that the rule is for.
         """
 
     @peers.command("list")
     @json_option
     def list_(as_json: bool) -> None:
-        """Show all rules, those of conf.d and those made by `peers set`."""
+        """Show all rules, those of conf.d and those made by `peers set`, which go before them."""
         policies.load()
         rules = policies.rules()
-        lines = [f"{whom}  {words(said)}" for whom, said in sorted(rules.items())]
-        show(rules, as_json, lines or ["no rules: mail goes to all domains"])
+        data = [{"for": whom, "from": source, **said} for whom, source, said in rules]
+        lines = [f"{whom}  {words(said)}{'  (conf.d)' if source == 'conf.d' else ''}" for whom, source, said in rules]
+        show(data, as_json, lines or ["no rules: mail goes to all domains"])
 
     @peers.command("show")
     @click.argument("domain")
@@ -90,6 +107,7 @@ def make(policies: Policies) -> click.Group:
         except ValueError as error:
             fail(str(error), 2)
         change(policies, name, said)
+        offer(gateway, name)
         click.echo(f"{name}  {words(policy.read(policies.path)[name])}")
 
     @peers.command("unset")
@@ -100,6 +118,7 @@ def make(policies: Policies) -> click.Group:
         if name not in policy.read(policies.path):
             fail(f"there is no rule for {name} in {policies.path}", 1)
         change(policies, name, None)
+        offer(gateway, name)
         click.echo(f"removed {name}")
 
     return peers

@@ -24,7 +24,7 @@ from chatgate.api import (
     hookimpl,
     ip,
 )
-from chatgate_courier import command, peers
+from chatgate_courier import command, peers, tracing
 from chatgate_courier.inbound import Inbound
 from chatgate_courier.mta_sts_page import Published
 from chatgate_courier.options import CourierOptions
@@ -139,6 +139,6 @@ class Courier:
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
-        for one in (command.queue(gateway, self.policies, self.outcomes), command.trace(gateway, self.outcomes)):
-            cli.add_command(one)
-        cli.add_command(peers.make(self.policies))
+        cli.add_command(command.queue(gateway, self.policies, self.outcomes))
+        cli.add_command(tracing.trace(gateway, self.outcomes))
+        cli.add_command(peers.make(gateway, self.policies))

@@ -234,12 +234,10 @@ class Policies:
             found = self._known[domain] = self._made(domain.lower())
         return found
 
-    def rules(self) -> dict[str, Settings]:
-        """All rules, those of the option and those of the file together."""
-        found = {whom: dict(said) for whom, said in self._given.items()}
-        for whom, said in self._read.items():
-            found.setdefault(whom, {}).update(said)
-        return found
+    def rules(self) -> list[tuple[str, str, Settings]]:
+        """All rules: whom each is for, who made it, "conf.d" or "command", and its settings."""
+        given = [(whom, "conf.d", said) for whom, said in self._given.items()]
+        return sorted([*given, *((whom, "command", said) for whom, said in self._read.items())], key=lambda one: one[0])
 
     def look(self) -> None:
         """Read the file anew if it has changed."""
@@ -266,6 +264,11 @@ class Policies:
             said |= self._given.get(whom, {})
             said |= self._read.get(whom, {})
         return dataclasses.replace(PLAIN, **said) if said else PLAIN
+
+
+def means(whom: str, domain: str) -> bool:
+    """Is a rule for `whom` one for this domain?"""
+    return whom in _widest_first(domain.lower())
 
 
 def _widest_first(domain: str) -> list[str]:

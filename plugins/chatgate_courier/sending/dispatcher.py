@@ -55,12 +55,15 @@ class Dispatcher:
         self._pausing: set[str] = set()  # domains whose rows are being put off
         self._crowded = False  # was there no room for all that is due?
         self._turned_away = 0  # by the last claim: messages for domains that had no place
+        self._began = clock()
+        self._tried_late: set[int] = set()  # rows that became too old while nobody served, and were tried once since
 
     def run(self) -> None:
         """Until `end`; then what is under way goes on, and what waits is let go of."""
         watch = self._gateway.board.watch(QUEUE, self._wake.set)
         self.taken.clear()  # after a run that was cut off: all that is left to its lease
         self.lines.clear()
+        self._began = self._clock()
         try:
             while not self._ending:
                 self._wake.clear()
@@ -117,10 +120,10 @@ class Dispatcher:
         return len(rows) == limit
 
     def _sort(self, job: Job, now: float) -> None:
-        old = [row for row in job.rows if row.expired]
+        old = [row for row in job.rows if row.expired and not self._last_try(row)]
         if old:
             self.bounces.add([(row, expired(row, (now - row.came) / _DAY)) for row in old])
-            job = job._replace(rows=tuple(row for row in job.rows if not row.expired))
+            job = job._replace(rows=tuple(row for row in job.rows if row not in old))
         if not job.rows:
             return
         policy = self._policies.of(job.domain)
@@ -142,6 +145,13 @@ class Dispatcher:
                 line = self.lines[job.domain] = Line(job.domain, self._options.waiting_per_domain)
             line.put(job)
             self._staff(line)
+
+    def _last_try(self, row: Queued) -> bool:
+        """Does this row get one more try, as it became too old while no gateway ran that could hand it on?"""
+        if row.held or row.expires >= self._began or row.id in self._tried_late:
+            return False
+        self._tried_late.add(row.id)
+        return True
 
     def _staff(self, line: Line) -> None:
         """One tries whether the domain takes anything; then there are more."""

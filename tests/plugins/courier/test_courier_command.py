@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from chatgate_courier import command, peers, policy
+from chatgate_courier import command, peers, policy, tracing
 from chatgate_courier.outcomes import without_names
 from click.testing import CliRunner
 from courier_fakes import LATER, NOBODY
@@ -24,8 +24,8 @@ def chatgate(world):
         gateway, courier = run.here.gateway, run.here.courier
         made = {
             "queue": command.queue(gateway, courier.policies, courier.outcomes),
-            "trace": command.trace(gateway, courier.outcomes),
-            "peers": peers.make(courier.policies),
+            "trace": tracing.trace(gateway, courier.outcomes),
+            "peers": peers.make(gateway, courier.policies),
         }
         done = CliRunner().invoke(made[args[0]], args[1:], input=text, catch_exceptions=False)
         assert done.exit_code == code, done.output
@@ -125,7 +125,41 @@ def test_a_frozen_domain_and_what_comes_later(chatgate, ways, clock):
     assert run("queue", "thaw", "--domain", "far.test").startswith("mail for far.test waits no more\ntried now: ")
     run.here.empty()
     assert ways.recipients == ["xi@other.test", "zoe@far.test"]
+    assert policy.read(run.here.courier.policies.path) == {}, "nothing is left of it"
     run("queue", "freeze", "--domain", "not a domain", code=2)
+
+
+def test_freezing_and_thawing_say_the_same_of_rows_by_any_way(chatgate, ways):
+    run = chatgate()
+    ways.replies["far.test"] = LATER
+    run.here.send("zoe@far.test", trace="aa11")
+    run.here.idle()
+    (row,) = run.here.store.queue()
+    said = [{"id": row.id, "trace": "aa11", "domain": "far.test"}]
+    for which in (["aa11"], ["--domain", "far.test"], ["--domain", "*.test"], ["--domain", "*"]):
+        assert run("queue", "freeze", *which, "--json") == said
+        assert run("queue", "thaw", *which, "--json") == said
+    assert run("queue", "list", "--domain", "FAR.test", "--json")[0]["id"] == row.id
+
+
+def test_a_domain_that_a_wider_rule_holds_is_thawed_by_a_rule_of_its_own(chatgate):
+    run = chatgate(peers=("*.test hold",))
+    run("queue", "thaw", "--domain", "far.test")
+    assert not run.here.courier.policies.of("far.test").hold and run.here.courier.policies.of("near.test").hold
+
+
+@pytest.mark.parametrize("change", [("set", "*.test", "hold=no"), ("set", "far.test", "hold=no"), ("unset", "*.test")])
+def test_with_another_rule_what_waits_is_tried_at_once_but_what_is_frozen_by_itself(chatgate, ways, change):
+    run = chatgate()
+    run("peers", "set", "*.test", "hold")
+    run.here.send("zoe@far.test", trace="aa11")
+    run.here.send("yan@far.test", trace="bb22")
+    run.here.idle()
+    run("queue", "freeze", "bb22")
+    assert ways.recipients == []
+    run("peers", *change)
+    until(lambda: ways.recipients == ["zoe@far.test"])
+    until(lambda: [row.held for row in run.here.store.queue()] == [True])
 
 
 def test_one_message_from_end_to_end(chatgate, ways, caplog):
@@ -211,7 +245,8 @@ def test_rules_are_set_and_unset(chatgate, ways):
     run("peers", "set", "far.test", "way=smtp")
     run("peers", "set", "*", "proxy=socks5://127.0.0.1:9050")
     listed = run("peers", "list")
-    assert "far.test  way=smtp deny=not there, ever" in listed and "[*]  verify=no" in listed
+    assert "far.test  way=smtp deny=not there, ever\n" in listed and "[*]  verify=no  (conf.d)\n" in listed
+    assert {"for": "*", "from": "command", "proxy": "socks5://127.0.0.1:9050"} in run("peers", "list", "--json")
     assert run("peers", "show", "far.test", "--json") == {
         "domain": "far.test",
         "deny": "not there, ever",

@@ -8,7 +8,7 @@ import pytest
 from chatgate_courier.sending import dispatcher, handing
 from chatgate_courier.sending.schedule import Schedule
 from chatgate_courier.sending.taken import Job, Line, Taken
-from courier_fakes import LATER, NOBODY, Ways, plugin
+from courier_fakes import LATER, NOBODY, Ways, World, plugin
 from gevent.event import Event
 
 from chatgate.api import Leased, Prepend, Queued, Reply, StoreUnavailable, hookimpl
@@ -197,6 +197,26 @@ def test_too_old_it_is_given_up_with_the_last_answer(world, ways, clock):
     assert 40 < ways.tried["far.test"] < 70
     words, (block,), _ = told(notices(here)[0])
     assert block["Status"] == "5.4.7" and "2.0 days: mx.far.test: come again" in words
+
+
+@pytest.mark.parametrize("now", ["taken", "put off"])
+def test_too_old_by_the_time_a_gateway_runs_again_it_is_tried_once_more(world, ways, clock, gateway_factory, now):
+    here = world(maildb={"queue_days": 2.0})
+    ways.replies["far.test"] = LATER
+    here.send("zoe@far.test")
+    here.idle()
+    here.gateway.stop()
+    clock.forward(3 * 86400)
+    if now == "taken":
+        del ways.replies["far.test"]
+    again = World(gateway_factory("tls", "maildb", plugin(clock, ways)), clock, ways)
+    until(lambda: ways.tried["far.test"] == 2)
+    again.idle()
+    if now == "put off":
+        again.forward(7200)
+    again.empty()
+    assert ways.tried["far.test"] == 2
+    assert len(again.inbox()) == (now == "put off") and len(ways.recipients) == (now == "taken")
 
 
 def test_who_wants_it_hears_once_that_it_takes_long(world, ways, clock):

@@ -76,7 +76,12 @@ def test_the_file_stands_above_the_option_and_is_read_anew_when_it_changes(polic
     assert made.of("a.example").deny == "no", "it is looked at once a second"
     policies.now = 2.0
     assert made.of("a.example") == PLAIN and made.of("b.example") == Policy(hold=True, way="smtp")
-    assert made.rules() == {"a.example": {"deny": ""}, "b.example": {"way": "smtp", "hold": True}}
+    assert made.rules() == [
+        ("a.example", "conf.d", {"deny": "no"}),
+        ("a.example", "command", {"deny": ""}),
+        ("b.example", "conf.d", {"way": "smtp"}),
+        ("b.example", "command", {"hold": True}),
+    ]
     made.path.write_text("[oops")
     policies.now = 4.0
     assert made.of("b.example").hold, "as it was"
