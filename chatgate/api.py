@@ -53,6 +53,7 @@ from chatgate.store.records import (
     Delivery,
     Destination,
     FlagsChanged,
+    Former,
     Impossible,
     Kept,
     LimitReached,
@@ -89,6 +90,7 @@ from chatgate.store.rules import (
     new_address,
     new_mailbox_name,
     normal_flags,
+    well_numbered,
 )
 from chatgate.units import MOST, free_octets, iso_day, octets
 
@@ -124,6 +126,7 @@ __all__ = [
     "Failure",
     "FlagsChanged",
     "FolderBoard",
+    "Former",
     "Gateway",
     "Impossible",
     "Interrupts",
@@ -211,4 +214,5 @@ __all__ = [
     "shown_address",
     "text_problem",
     "valid_address",
+    "well_numbered",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
-from chatgate.store.records import Changes, Copied, Delivery, Destination, FlagsChanged, Message, Queued, Stored
+from chatgate.store.records import Changes, Copied, Delivery, Destination, FlagsChanged, Former, Message, Queued, Stored
 
 
 class Content(Protocol):
@@ -68,6 +68,25 @@ class Messages(Protocol):
     def store_all(self, messages: Sequence[tuple[bytes, Delivery]]) -> list[Stored]:
         """Several messages, each for one mailbox, in one transaction: all or none. Returns them in their order. Raises
         OverQuota, NoSuchMailbox. Posts the mailboxes.
+        """
+        ...
+
+    def restore_messages(
+        self, mailbox_id: int, uidvalidity: int, uidnext: int, messages: Sequence[Former]
+    ) -> list[int]:
+        """Bring messages of another store into a mailbox, with the UIDs they had there: one transaction. The mailbox
+        gets this UIDVALIDITY, and a UIDNEXT that is at least this one, even if there are no messages. For a move from
+        another server, called while nobody has the mailbox open: a few dozen messages or some megabytes at a time, so
+        that nothing is lost or doubled when a move that was cut off begins again.
+
+        messages: by ascending UID, all below `uidnext`. One whose UID the mailbox has already is left out. The quota
+        does not count, as the mail is the account's already. All that are stored share a modseq. Returns their UIDs,
+        ascending. Raises Impossible for numbers that are not right (`well_numbered`), among them another UIDVALIDITY
+        than that of a mailbox that has given out UIDs; Impossible or LimitReached for flags; NoSuchMailbox. Posts the
+        mailbox, if something was stored.
+
+        A mailbox that is made later gets a UIDVALIDITY above this one (`create_mailbox`) if it is below 2**31, as those
+        that begin with the time of day are; above that a store need only give another one.
         """
         ...
 

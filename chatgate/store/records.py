@@ -151,6 +151,15 @@ class Stored(NamedTuple):
     modseq: int
 
 
+class Former(NamedTuple):
+    """A message as another store had it. uid: from 1 to 2**32 - 2. date: INTERNALDATE, Unix seconds UTC."""
+
+    uid: int
+    content: bytes
+    flags: frozenset[str]
+    date: int
+
+
 class Queued(NamedTuple):
     """One recipient elsewhere of a message in the queue, see `chatgate.store.queue`. All times are Unix seconds.
 

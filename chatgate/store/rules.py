@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import itertools
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from chatgate.addresses import normal_address, valid_address
 from chatgate.reply import Reply
-from chatgate.store.records import Impossible, LimitReached
+from chatgate.store.records import Former, Impossible, LimitReached
 
 SEPARATOR = "/"
 
@@ -94,6 +95,19 @@ def few_flags(flags: frozenset[str]) -> frozenset[str]:
     if len(flags) > MOST_FLAGS or sum(map(len, flags)) > LONGEST_FLAGS:
         raise LimitReached(_TOO_MANY)
     return flags
+
+
+def well_numbered(
+    uidvalidity: int, uidnext: int, messages: Sequence[Former], has_uidvalidity: int = 0, has_uidnext: int = 1
+) -> None:
+    """Can `Store.restore_messages` take these? has_uidvalidity, has_uidnext: what the mailbox has. Raises
+    Impossible.
+    """
+    uids = [0, *(message.uid for message in messages), uidnext]
+    if not 0 < uidvalidity < 1 << 32 or uidnext >= 1 << 32 or any(a >= b for a, b in itertools.pairwise(uids)):
+        raise Impossible("UIDs that are out of order, or beyond what there can be")
+    if has_uidnext > 1 and uidvalidity != has_uidvalidity:
+        raise Impossible("The mailbox has given out UIDs under another UIDVALIDITY")
 
 
 def header_size(content: bytes) -> int:

@@ -46,6 +46,17 @@ def next_uidvalidity(tx: Transaction) -> int:
     return value
 
 
+# Values above this one are not the time of day, in which servers begin to count, but random numbers. Numbers that are
+# counted on from those would come to an end.
+_LIKE_A_TIME = 2**31
+
+
+def note_uidvalidity(tx: Transaction, value: int) -> None:
+    """A mailbox has got this UIDVALIDITY, which another server gave: what is given later is to be higher."""
+    if value < _LIKE_A_TIME:
+        tx.execute("UPDATE meta SET value=max(value, ?) WHERE key='uidvalidity'", (value,))
+
+
 def insert(tx: Transaction, account_id: int, name: str, uidvalidity: int, special_use: str = "") -> Mailbox:
     mailbox_id = tx.execute(_INSERT, (account_id, name, uidvalidity, special_use)).lastrowid
     return Mailbox(mailbox_id, account_id, name, uidvalidity, 1, 1, special_use)

@@ -22,6 +22,7 @@ from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.queue import Queue
 from chatgate_maildb.removal import Removal
 from chatgate_maildb.reserve import Reserve
+from chatgate_maildb.restoring import Restoring
 from chatgate_maildb.retention import Retention
 from chatgate_maildb.rows import Quota
 from chatgate_maildb.storing import Storing
@@ -99,6 +100,7 @@ class MailStore:
         copies = Copies(self.clock, self.quota, self.options)
         storing = Storing(bodies, copies, self.clock)
         self.store, self.store_all = storing.store, storing.store_all
+        self.restore_messages = Restoring(bodies).restore_messages
 
         contents = Contents(reader, self.blobs)
         self.content, self.open, self.header = contents.content, contents.open, contents.header

@@ -22,6 +22,7 @@ from chatgate.testing.store.messages import MessageTests
 from chatgate.testing.store.model import ModelTests
 from chatgate.testing.store.queue import QueueTests
 from chatgate.testing.store.quota import QuotaTests
+from chatgate.testing.store.restoring import RestoringTests
 from chatgate.testing.store.retention import RetentionTests
 from chatgate.testing.store.waiting import WaitingTests
 
@@ -40,6 +41,7 @@ __all__ = [
     "Person",
     "QueueTests",
     "QuotaTests",
+    "RestoringTests",
     "RetentionTests",
     "SharingTests",
     "StoreKit",
@@ -55,6 +57,7 @@ class StoreKit(
     ChangesTests,
     FlagTests,
     QuotaTests,
+    RestoringTests,
     RetentionTests,
     QueueTests,
     LeaseTests,

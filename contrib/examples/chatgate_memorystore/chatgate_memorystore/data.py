@@ -99,6 +99,11 @@ class Data:
     def now(self) -> int:
         return int(max(time.time(), self.least))
 
+    def note_uidvalidity(self, value: int) -> None:
+        """A mailbox has this one, from elsewhere. Above 2**31 it is no time, and counting on would come to an end."""
+        if value < 1 << 31:
+            self.last_uidvalidity = max(self.last_uidvalidity, value)
+
     def uidvalidity(self) -> int:
         """Always higher than the one before."""
         self.last_uidvalidity = max(self.last_uidvalidity + 1, int(time.time()))

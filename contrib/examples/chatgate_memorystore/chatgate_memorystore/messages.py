@@ -14,6 +14,7 @@ from chatgate.api import (
     Delivery,
     Destination,
     FlagsChanged,
+    Former,
     Impossible,
     Kept,
     Message,
@@ -28,6 +29,7 @@ from chatgate.api import (
     give_turn,
     header_size,
     normal_flags,
+    well_numbered,
 )
 from chatgate_memorystore.data import AT_ONCE, Box, Data, Mail
 from chatgate_memorystore.queue import Opened, Queue
@@ -85,6 +87,27 @@ class Messages:
         if full := self._without_room(messages):
             raise OverQuota(full=full)
         return [self._put(content, delivery) for content, delivery in messages]
+
+    def restore_messages(
+        self, mailbox_id: int, uidvalidity: int, uidnext: int, messages: Sequence[Former]
+    ) -> list[int]:
+        for message in messages:
+            normal_flags(message.flags)
+        well_numbered(uidvalidity, uidnext, messages)
+        box = self._data.boxes.get(mailbox_id)
+        if box is None:
+            raise NoSuchMailbox()
+        well_numbered(uidvalidity, uidnext, messages, box.uidvalidity, box.uidnext)
+        box.uidvalidity, box.uidnext = uidvalidity, max(uidnext, box.uidnext)
+        self._data.note_uidvalidity(uidvalidity)
+        new = [message for message in messages if message.uid not in box.messages]
+        if new:
+            box.modseq += 1
+            for uid, content, flags, date in new:
+                box.messages[uid] = Mail(content, normal_flags(flags), date, box.modseq)
+            box.messages = dict(sorted(box.messages.items()))
+            self._data.post(box.id)
+        return [message.uid for message in new]
 
     def _without_room(self, messages: Iterable[tuple[bytes, Delivery]]) -> list[Delivery]:
         """Those that have none, when the others have been stored."""

@@ -46,6 +46,7 @@ class MemoryStore:
 
         mail = Messages(data, queue)
         self.store, self.store_all, self.settle = mail.store, mail.store_all, mail.settle
+        self.restore_messages = mail.restore_messages
         self.changes, self.pages = mail.changes, mail.pages
         self.content, self.open, self.header = mail.content, mail.open, mail.header
         self.set_flags, self.expunge, self.copy = mail.set_flags, mail.expunge, mail.copy
