@@ -20,12 +20,14 @@ from typing import IO, NamedTuple
 ROOT = Path(__file__).parent.parent
 # One more than there are processors, as much of each is waiting.
 AT_ONCE = min((os.cpu_count() or 1) + 1, 4)
-# Those that take longest begin first.
+# Those that take longest begin first. The name of a group is that of a folder, or what paths of files begin with.
 FIRST = (
     "flows",
-    "plugins/courier",
     "clients",
     "federation",
+    "flows/test_flow_p",
+    "clients/test_lifecycle",
+    "plugins/courier",
     "plugins/…",
     "plugins/maildb",
     "plugins/push",
@@ -49,13 +51,13 @@ class Running(NamedTuple):
 
 
 def groups() -> list[tuple[str, list[str]]]:
-    """Every file with tests is in one: those of a folder are together, as they share what they start."""
+    """Every file with tests is in one: most of those in a folder are together, as they share what they start."""
     found: dict[str, list[str]] = {name: [] for name in FIRST}
     for path in sorted((ROOT / "tests").rglob("test_*.py")):
-        folder = path.parent.relative_to(ROOT / "tests").as_posix()
-        name = "/".join(folder.split("/")[:2])  # with the folders in it
-        if name not in FIRST and name.startswith("plugins/"):
-            name = "plugins/…"
+        inside = path.relative_to(ROOT / "tests")
+        folder = "/".join(inside.parts[:-1][:2])  # with the folders in it
+        other = "plugins/…" if folder.startswith("plugins/") else folder
+        name = max((name for name in FIRST if inside.as_posix().startswith(name)), key=len, default=other)
         found.setdefault(name, []).append(str(path.relative_to(ROOT)))
     return list(found.items())
 
