@@ -81,6 +81,7 @@ def _bind_unix(path: str, backlog: int) -> socket.socket:
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
         sock.bind(path)
+        os.chmod(path, 0o660)  # a proxy is another user, of the group
         sock.listen(backlog)
     except BaseException:
         sock.close()

@@ -2,6 +2,7 @@
 
 import socket
 import ssl
+import stat
 import struct
 import time
 
@@ -232,6 +233,7 @@ def test_at_a_listener_for_proxies_each_connection_names_its_client(serve):
 
 def test_a_unix_socket_for_proxies(serve, tmp_path):
     serve(echo_peer, f"unix:{tmp_path}/s proxy")
+    assert stat.S_IMODE((tmp_path / "s").stat().st_mode) == 0o660  # the proxy is of the group
     with socket.socket(socket.AF_UNIX) as client:
         client.connect(f"{tmp_path}/s")
         client.sendall(b"PROXY TCP6 2001:db8::1 2001:db8::2 5000 25\r\n")
