@@ -12,6 +12,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "chatgate/__init__.py").rea
 
 PLUGINS = [
     "accounts = chatgate_accounts.plugin:Accounts",
+    "acme = chatgate_acme.plugin:Acme",
     "appversions = chatgate_appversions.plugin:AppVersions",
     "courier = chatgate_courier.plugin:Courier",
     "dkim = chatgate_dkim.plugin:Dkim",
@@ -68,6 +69,7 @@ setup(
     package_dir={name: f"plugins/{name}" for name in top_plugins},
     package_data={"": ["*.tpl", "*.html", "*.css", "*.svg", "*.png", "*.toml", "py.typed"]},
     install_requires=[
+        "acme>=5,<6",
         # The SMTP plugin drives aiosmtpd's coroutine by hand through private members: one version only.
         "aiosmtpd==1.4.6",
         "bcrypt>=4.1",
@@ -77,6 +79,7 @@ setup(
         "cryptography>=44",
         "dnspython>=2.6,<3",
         "gevent>=24.11",
+        "josepy>=2,<3",
         "peewee>=3.17,<5",
         "pluggy>=1.5,<2",
         "python-gnupg>=0.5.2",
