@@ -98,7 +98,7 @@ class Acme:
         if not (isinstance(uri, str) and isinstance(authority, str) and uri and authority):
             return []
         why = "only this account at this authority gets certificates for the domain"
-        return [DnsRecord(domain.name, "CAA", f'0 issue "{authority};accounturi={uri}"', False, why)]
+        return [DnsRecord(domain.name, "CAA", f'0 issue "{authority};accounturi={uri}"', False, why)]  # RFC 8657
 
 
 def _usable(path: Path) -> bool:
