@@ -85,6 +85,11 @@ class CoreOptions:
     )
     stop_seconds: float = option(10.0, "Seconds that transactions in flight get to finish when the gateway stops.")
     handshake_seconds: float = option(20.0, "Seconds a client may take for the TLS handshake.")
+    discreet: bool = option(
+        False,
+        "Show strangers nothing that marks a chatmail server: no pages, no POST /new, no reason why a login is "
+        "refused. Invitations then lead past the site.",
+    )
     modern_tls: bool = option(
         False, "Take no TLS before 1.3. Other mail servers, at mx, may still use 1.2: else they would send in clear."
     )

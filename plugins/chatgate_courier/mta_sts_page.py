@@ -77,7 +77,7 @@ class Published:
                 raise bottle.HTTPError(404)
             return bottle.HTTPResponse(str(policy), 200, {"Content-Type": "text/plain; charset=utf-8"})
 
-        app.get(PATH, callback=show)
+        app.get(PATH, callback=show, discreet=True)
 
     @property
     def _site(self) -> Any:

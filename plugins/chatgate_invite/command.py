@@ -186,7 +186,7 @@ def _ways(gateway: Gateway, token: Token, domain: Domain | None) -> dict[str, An
     if site is None:
         return {"token": token.token}
     place = site.at(domain)
-    page = f"{place.url}/invite/{token.token}" if place.url else None
+    page = place.page(f"/invite/{token.token}") or None
     return {"token": token.token, "link": place.invitation(token.token), "personal": place.personal, "page": page}
 
 

@@ -31,7 +31,7 @@ class Challenges:
 
     def add_to(self, app: bottle.Bottle) -> None:
         # The authority comes by HTTP, as there may be no certificate yet.
-        app.get(PATH + "<token>", callback=self.answer, plain_http=True)
+        app.get(PATH + "<token>", callback=self.answer, plain_http=True, discreet=True)
 
     def answer(self, token: str) -> HTTPResponse:
         if _TOKEN.fullmatch(token):

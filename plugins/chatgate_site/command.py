@@ -12,11 +12,11 @@ from chatgate_site import invite
 from chatgate_site.places import Places
 
 
-def welcome(link: str, personal: bool, url: str, colours: bool) -> str:
+def welcome(link: str, personal: bool, page: str, colours: bool) -> str:
     """The QR code, its link and the address of the site."""
     about = "It makes one new account; whoever uses it first has it." if personal else "It may be used by many."
     lines = ["", invite.terminal(link, colours), "", f"Scan this with Delta Chat, or paste the link. {about}", link]
-    return "\n".join([*lines, *([f"The same on the site: {url}/"] if url else []), ""])
+    return "\n".join([*lines, *([f"The same on the site: {page}"] if page else []), ""])
 
 
 def make(domains: Domains, places: Places) -> click.Command:
@@ -50,7 +50,7 @@ def make(domains: Domains, places: Places) -> click.Command:
         elif png or svg:
             click.echo(link)
         else:
-            click.echo(welcome(link, personal, place.url, colours=sys.stdout.isatty()))
+            click.echo(welcome(link, personal, place.page("/"), colours=sys.stdout.isatty()))
 
     return qr
 

@@ -17,9 +17,10 @@ def chatgate_site_routes(app: bottle.Bottle, site: Site) -> None:
     """Add pages to the site. Called once at start; add routes to this bottle application. The site's own pages take
     precedence over added ones of the same path.
 
-    Three keywords of a route are for the site: `max_body` (octets that a request body may have, default 0: none; a body
-    must come with its length), `plain_http=True` (answers over HTTP where other pages redirect to HTTPS), and
-    `counted=False` (requests do not count towards `requests_per_minute`; for a path without wildcards).
+    Four keywords of a route are for the site: `max_body` (octets that a request body may have, default 0: none; a body
+    must come with its length), `plain_http=True` (answers over HTTP where other pages redirect to HTTPS),
+    `counted=False` (requests do not count towards `requests_per_minute`; for a path without wildcards), and
+    `discreet=True` (there also when the operator wants a `discreet` server: it does not tell what this server is).
     `request.environ["chatgate.session"]` is the connection's Session; REMOTE_ADDR is not set. Its `tls` is also True
     for a request that a trusted reverse proxy got by HTTPS, as it says in X-Forwarded-Proto.
 

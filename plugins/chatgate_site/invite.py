@@ -44,8 +44,9 @@ class Inviter:
     creates.
     """
 
-    def __init__(self, domain: str, endpoints: Endpoints) -> None:
-        self.domain, self.endpoints = domain, endpoints
+    def __init__(self, domain: str, endpoints: Endpoints, past_the_site: bool = False) -> None:
+        """past_the_site: there is no POST /new."""
+        self.domain, self.endpoints, self._past = domain, endpoints, past_the_site
 
     @property
     def personal(self) -> bool:
@@ -55,7 +56,7 @@ class Inviter:
 
     def link(self, token: str = "") -> str:
         """An invitation link; if links are personal, each call returns a new one. token: the invitation it presents."""
-        url = self.endpoints.url
+        url = "" if self._past else self.endpoints.url
         if self.personal or (token and not url.startswith("https:")):
             address, password = draw(self.domain)
             return self.login(address, token + password)

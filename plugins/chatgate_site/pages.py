@@ -26,15 +26,16 @@ class Pages:
         self._templates: dict[tuple[str, ...], bottle.SimpleTemplate] = {}
 
     def add_to(self, app: bottle.Bottle) -> None:
-        app.get("/", callback=self.landing)
+        app.get("/", callback=self.landing, discreet="landing.html")
         app.get(["/info", "/info.html"], callback=self.info)
         app.get(["/privacy", "/privacy.html"], callback=self.privacy)
         app.get("/qr.svg", callback=self.qr_svg)
         app.get("/qr.png", callback=self.qr_png)
         for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
-            app.get("/" + name, callback=self._constant(name, kind))
-        app.get(["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"], callback=self.autoconfig)
-        app.get("/healthz", callback=self.healthz, plain_http=True)
+            app.get("/" + name, callback=self._constant(name, kind), discreet=name)
+        paths = ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"]
+        app.get(paths, callback=self.autoconfig, discreet=True)
+        app.get("/healthz", callback=self.healthz, plain_http=True, discreet=True)
 
     def render(
         self, name: str, folder: Path = SHIPPED, place: Place | None = None, told: Told | None = None, **facts: Any

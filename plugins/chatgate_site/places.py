@@ -23,14 +23,19 @@ class Place:
     def __init__(self, gateway: Gateway, general: SiteOptions, domain: Domain) -> None:
         self.domain, self.options = domain, domain.options(general)
         self.endpoints = Endpoints(gateway, self.options, domain)
-        self.inviter = invite.Inviter(domain.name, self.endpoints)
+        self.inviter = invite.Inviter(domain.name, self.endpoints, past_the_site=gateway.config.core.discreet)
         self._gateway = gateway
+        self.discreet = gateway.config.core.discreet
         self.title = self.options.title or domain.name.strip("[]")
         self.folders = (*([gateway.path(self.options.pages)] if self.options.pages else []), SHIPPED)
         self.languages = languages.available(self.folders)
         self._texts = {
             one: languages.Texts(languages.lookup(self.folders, one)) for one in (*self.languages, languages.SHIPPED)
         }
+
+    def own(self, name: str) -> bool:
+        """Has the operator's folder a file of this name?"""
+        return any((folder / name).is_file() for folder in self.folders[:-1])
 
     def facts(self, language: str = languages.SHIPPED) -> Told:
         """The current facts, in one of `languages`."""
@@ -46,6 +51,10 @@ class Place:
     def url(self) -> str:
         """The site as visitors see it, without a slash at the end; "" when it is off."""
         return self.endpoints.url
+
+    def page(self, path: str) -> str:
+        """The address of a page for people; "" when they are shown none. path: such as "/invite"."""
+        return self.url + path if self.url and not self.discreet else ""
 
     @property
     def personal(self) -> bool:

@@ -80,7 +80,7 @@ class Site:
         if shut_by := first.facts().shut_by:
             shown = f"\nNo QR code: {shut_by}.\n"  # a code would lead to a refusal
         else:
-            shown = command.welcome(first.inviter.link(), first.personal, first.url, colours=True)
+            shown = command.welcome(first.inviter.link(), first.personal, first.page("/"), colours=True)
         others = [place.domain.name for place in self._places][1:]
         return shown + (f"\n'chatgate qr --domain D' shows those of {', '.join(others)}.\n" if others else "")
 

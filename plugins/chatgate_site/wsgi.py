@@ -42,17 +42,29 @@ class Site:
         self, gateway: Gateway, places: Places, pages: Pages, new: New, challenges: Challenges, lender: Any
     ) -> None:
         self._places, self._pages = places, pages
-        # Not catchall: bottle would write exception texts, which may contain what a client sent.
-        self.app = bottle.Bottle()
-        self.app.config["catchall"] = False
-        self.app.default_error_handler = self._error
-        self.app.install(_Guard(places))
+        self._discreet = gateway.config.core.discreet
+        self.app = self._empty()
+        self.app.install(_Guard(places, self._discreet))
         pages.add_to(self.app)
         new.add_to(self.app)
         challenges.add_to(self.app)
         gateway.hub.observers(hooks.chatgate_site_routes).or_raise(self.app, lender)
+        if self._discreet:
+            # As if the other routes had never been added: any method gets the same answer as at any address.
+            every, self.app = self.app.routes, self._empty()
+            for route in every:
+                there = route.config.get("discreet", False)
+                if there is True or (there and any(place.own(there) for place in places)):
+                    self.app.add_route(route)
         # Paths whose requests do not count towards the limit for a client.
         self.uncounted = frozenset(route.rule for route in self.app.routes if not route.config.get("counted", True))
+
+    def _empty(self) -> bottle.Bottle:
+        app = bottle.Bottle()
+        # Not catchall: bottle would write exception texts, which may contain what a client sent.
+        app.config["catchall"] = False
+        app.default_error_handler = self._error
+        return app
 
     def enter(self, environ: dict[str, Any]) -> None:
         """Take the path of the site off that of a request, where a proxy has not done so."""
@@ -83,6 +95,8 @@ class Site:
 
     def _error_body(self, status: int, path: str, place: Place | None = None) -> tuple[str, str]:
         """(content type, page); for POST /new what Delta Chat shows its user."""
+        if self._discreet:
+            return "text/plain; charset=utf-8", bottle.HTTP_CODES.get(status, "Error") + "\n"
         name = f"error_{status}" if status in _EXPLAINED else "error"
         if path in NEW:
             place = place or self._places.here()
@@ -95,14 +109,17 @@ class _Guard:
 
     name, api = "guard", 2
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, places: Places, discreet: bool) -> None:
+        self._places, self._discreet = places, discreet
 
     def apply(self, callback: Callable[..., Any], route: bottle.Route) -> Callable[..., Any]:
         max_body, plain_http = route.config.get("max_body", 0), route.config.get("plain_http", False)
+        own = route.config.get("discreet", "") if self._discreet else ""
 
         def guarded(*args: Any, **kwargs: Any) -> Any:
             environ = bottle.request.environ
+            if isinstance(own, str) and own and not self._places.here().own(own):
+                raise HTTPError(404)
             if not plain_http and environ["wsgi.url_scheme"] == "http" and self._places.here().endpoints.redirects:
                 return self._to_https(environ)
             if "HTTP_TRANSFER_ENCODING" in environ:

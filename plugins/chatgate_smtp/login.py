@@ -92,6 +92,8 @@ class Login:
         if refusal is not None and refusal.temporary:
             return Reply(454, "4.7.0", refusal.text)
         self.failures += 1
+        if self._dialogue.plugin.gateway.config.core.discreet:
+            return WRONG_PASSWORD  # the reasons are of a server where logins make accounts
         return Reply(535, refusal.enhanced or "5.7.8", refusal.text) if refusal is not None else WRONG_PASSWORD
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import bottle
-from bottle import HTTPResponse
+from bottle import HTTPError, HTTPResponse
 
 from chatgate.api import MOST, Envelope, Gateway, Reply, Session, Upload, Work
 from chatgate_courier.inbound.answers import EACH, Answers, said
@@ -40,7 +40,7 @@ class Inbound:
         if self._gateway.hub.plugin("smtp") is not None:
             # It looks at the length and at TLS itself, to answer in words of SMTP; the memory for uploads and the
             # number of connections are its limits, as on port 25.
-            app.route(PATH, "ANY", self.take, max_body=MOST, plain_http=True, counted=False)
+            app.route(PATH, "ANY", self.take, max_body=MOST, plain_http=True, counted=False, discreet=True)
 
     @property
     def _receiving(self) -> Receiving:
@@ -50,6 +50,11 @@ class Inbound:
     def take(self) -> HTTPResponse:
         """One request."""
         environ = bottle.request.environ
+        if self._gateway.config.core.discreet and (environ["REQUEST_METHOD"], "HTTP_X_MAIL_TO" in environ) != (
+            "POST",
+            True,
+        ):
+            raise HTTPError(404)  # only who brings mail finds this
         if environ["REQUEST_METHOD"] != "POST":
             answer = said(405, "Method Not Allowed")
             answer.set_header("Allow", "POST")

@@ -53,7 +53,9 @@ def id_(connection: Connection, parser: Parser) -> str:
             else:
                 raise Bad("Too many ID fields")
     parser.end()
-    connection.wire.write(b'* ID ("name" "chatgate")\r\n')
+    # Strangers need not know whose holes to look up (§4 of the RFC).
+    known = connection.session.account is not None
+    connection.wire.write(b'* ID ("name" "chatgate")\r\n' if known else b"* ID NIL\r\n")
     return "ID completed."
 
 

@@ -92,6 +92,8 @@ def _refuse(connection: Connection, answer: object) -> NoReturn:
     log.info("login refused session=%s code=%d", connection.session.id, answer.code if answer is not None else 535)
     if answer is not None and answer.temporary:
         raise No(answer.text, code_of(answer))
+    if connection.imap.gateway.config.core.discreet:
+        answer = None  # the reasons are of a server where logins make accounts
     connection.login_failures += 1
     gevent.sleep(connection.imap.options.login_failure_seconds)
     wrong = "AUTHENTICATIONFAILED"

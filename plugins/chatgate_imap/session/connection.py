@@ -165,7 +165,7 @@ class Connection:
         refusal = self.hub.connect(session=self.session)
         if refusal is not None and not refusal.accepts:
             raise Bye(refusal.text, code_of(refusal))
-        self.wire.write(b"* OK [CAPABILITY %s] chatgate ready.\r\n" % self.capabilities())
+        self.wire.write(b"* OK [CAPABILITY %s] IMAP4rev1 server ready\r\n" % self.capabilities())
 
     def _serve_one(self) -> None:
         known = self.state != "not authenticated"

@@ -62,8 +62,8 @@ def test_noop_logout_and_tags_that_repeat(client):
 
 @pytest.mark.parametrize("arguments", ["NIL", "()", '("name" "Delta Chat")', '("a" NIL "b" {{c}})'])
 def test_id(stage, arguments):
-    client = stage.stranger()
-    assert client.do(f"ID {arguments}") == [b'* ID ("name" "chatgate")']
+    assert stage.stranger().do(f"ID {arguments}") == [b"* ID NIL"]
+    assert stage["one"].do(f"ID {arguments}") == [b'* ID ("name" "chatgate")']
 
 
 @pytest.mark.parametrize("arguments", ["", "x", "(", '("a")', '("a" "b"', '("a" "b") x', "(" + '"a" "b" ' * 31 + ")"])
