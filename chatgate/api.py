@@ -15,6 +15,7 @@ from chatgate.addresses import address_literal, normal_address, shown_address, v
 from chatgate.command import Interrupts, domain_option, fail, json_option, new_file, show
 from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
+from chatgate.hosting.confd import configuration_problems
 from chatgate.hosting.dnsrecords import DnsRecord, service_records
 from chatgate.hosting.facts import Facts
 from chatgate.hosting.hookspecs import hookimpl, hookspec
@@ -179,6 +180,7 @@ __all__ = [
     "address_key",
     "address_literal",
     "bare",
+    "configuration_problems",
     "few_flags",
     "domain_option",
     "fail",

@@ -119,6 +119,17 @@ def none_there(folder: Path) -> str:
     return f"no gateway in {folder}: name its folder with --dir, or make one: chatgate --dir {folder} init --domain …"
 
 
+def configuration_problems(folder: Path) -> list[str]:
+    """What is wrong with the conf.d in this folder, a line each, as `chatgate check` says it first; the environment is
+    left out of it. For a conf.d that was just written: plugins are loaded for it, but nothing is opened.
+    """
+    try:
+        load(folder, {})
+    except ConfigError as error:
+        return error.problems
+    return []
+
+
 def load(folder: Path, environ: Mapping[str, str] = os.environ) -> Config:
     """Read the folder. Raises ConfigError with every problem there is, a line each."""
     problems: list[str] = []

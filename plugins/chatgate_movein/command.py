@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from chatgate.api import Gateway
+from chatgate_movein.maddyconf import command as maddyconf
 from chatgate_movein.options import MoveInOptions
 
 
@@ -15,4 +16,5 @@ def make(gateway: Gateway, options: MoveInOptions) -> click.Group:
     def group() -> None:
         """Move in from another mail server."""
 
+    group.add_command(maddyconf.make(gateway))
     return group

@@ -83,7 +83,8 @@ def commands(tmp_path_factory):
 @pytest.mark.parametrize("page", [p for p in PAGES if p.name != "CHANGELOG.md" and "decisions" not in p.parts], **ids)
 def test_commands_named_in_the_pages_exist(page, commands):
     groups = {name.partition(" ")[0] for name in commands if " " in name}
-    named = r"^ {4}(?:\S+/)?chatgate (?:--dir \S+ )?([a-z]+)(?: ([a-z]+)\b)?|`chatgate ([a-z]+)(?: ([a-z]+)\b)?"
+    two = r"([a-z]+)(?: ([a-z]+(?:\.[a-z]+)?)\b)?"
+    named = rf"^ {{4}}(?:\S+/)?chatgate (?:--dir \S+ )?{two}|`chatgate {two}"
     for found in re.findall(named, page.read_text(), re.M):
         name, below = [word for word in found if word] + [""] * (found.count("") - 2)
         assert (f"{name} {below}" if below and name in groups else name) in commands, f"{name} {below}"

@@ -1,0 +1,1 @@
+"""`chatgate import maddy.conf`: a Maddy's configuration, read and said again as a conf.d."""
