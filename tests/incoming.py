@@ -59,7 +59,7 @@ class Mxdeliv:
     """One connection to the site. each: ask for an answer for each recipient."""
 
     def __init__(self, gateway: Any, peer: str = "", each: bool = True) -> None:
-        self.client = http.client.HTTPSConnection("127.0.0.1", timeout=60)
+        self.client = http.client.HTTPSConnection("127.0.0.1", timeout=60, context=client_tls())
         self.client.sock = client_tls().wrap_socket(connected(gateway, "https", peer))
         self.each, self.status, self.headers = each, 0, http.client.HTTPMessage()
 

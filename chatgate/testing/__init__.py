@@ -47,16 +47,23 @@ T = TypeVar("T")
 SHIPPED = ("tls", "maildb", "passwordless", "gate", "smtp", "imap", "site", "push")
 
 
+# What is dear on purpose costs a test no more than it must.
+_CHEAP = {"scrypt_cost": 10}
+
+
 def enabled(plugin: str | type, settings: dict[str, Any] | None = None, order: int | None = None) -> confd.Enabled:
     """A plugin, given by its entry point's name or as a class (whose name in lower case is then the plugin's), with
-    every listener on a free port of 127.0.0.1. settings: its options, and "optional".
+    every listener on a free port of 127.0.0.1, and passwords that are hashed at the least cost. settings: its options,
+    and "optional".
     """
     factory = confd.installed()[plugin][0].load() if isinstance(plugin, str) else plugin
     name = plugin if isinstance(plugin, str) else plugin.__name__.lower()
     options = getattr(factory, "Options", None)
     values: dict[str, Any] = {}
     if options is not None:
-        values = {f.name: ("127.0.0.1:0",) for f in dataclasses.fields(options) if is_listener(f)}
+        fields = dataclasses.fields(options)
+        values = {f.name: ("127.0.0.1:0",) for f in fields if is_listener(f)}
+        values |= {f.name: _CHEAP[f.name] for f in fields if f.name in _CHEAP}
     number = getattr(factory, "order", 50) if order is None else order
     given = dict(settings or {})
     optional = given.pop("optional", False)

@@ -13,14 +13,13 @@ import ssl
 import time
 from collections import deque
 from enum import Enum
-from functools import cached_property
 from typing import Any
 from urllib.parse import urlsplit
 
 import gevent
 import gevent.socket
-import gevent.ssl
 
+from chatgate.api import verifying
 from chatgate_push.connection import Connection
 
 _MAX_BODY = 4096  # octets of a body that are worth reading to keep the connection
@@ -78,16 +77,10 @@ class Client:
         self._ca_file, self._seconds, self._idle_seconds = ca_file, seconds, idle_seconds
         self._idle: deque[tuple[float, Connection]] = deque()
 
-    @cached_property
+    @property
     def context(self) -> Any:
         """The TLS context, which verifies certificate and host name. Raises OSError if `ca_file` cannot be used."""
-        context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        if self._ca_file:
-            context.load_verify_locations(self._ca_file)
-        else:
-            context.load_default_certs()
-        return context
+        return verifying(self._ca_file)
 
     def prepare(self) -> None:
         """Load the trusted authorities now, so that nobody waits the 50 ms for it later. Raises OSError."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -171,9 +170,6 @@ class Push:
         return [Problem("warning", f"push: {text}; does the notification service answer?")]
 
     def _authorities(self) -> list[Problem]:
-        paths = ssl.get_default_verify_paths()
-        if not self._options.ca_file and not (paths.cafile or paths.capath):
-            return [Problem("warning", "push: this system has no certificate authorities (ca-certificates)")]
         try:
             self._client.prepare()
         except OSError as error:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import ssl
 from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import gevent.ssl
 
-from chatgate.api import Reply, ip
+from chatgate.api import Reply, ip, verifying
 from chatgate_courier.security.dane import Tlsa, authenticates, presented_chain
 from chatgate_courier.transport.contract import Failed
 from chatgate_courier.transport.options import TransportOptions
@@ -35,7 +34,7 @@ _EXPIRED, _NOT_YET, _SELF_SIGNED, _UNKNOWN, _WRONG_NAME, _WRONG_IP = 10, 9, 18, 
 
 
 class Tls:
-    """Contexts, made once: loading the authorities takes 20 ms."""
+    """Contexts, made once."""
 
     def __init__(self, options: TransportOptions) -> None:
         self._options = options
@@ -80,36 +79,17 @@ class Tls:
             sock.close()
             raise
 
-    @cached_property
+    @property
     def _verifying(self) -> Any:
-        context = _context()
-        if self._options.ca_file:
-            context.load_verify_locations(self._options.ca_file)
-        elif _system_has_authorities():
-            context.load_default_certs()
-        else:
-            import certifi
-
-            context.load_verify_locations(certifi.where())
-        return context
+        return verifying(self._options.ca_file)
 
     @cached_property
     def _trusting(self) -> Any:
-        context = _context()
+        context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
         return context
-
-
-def _context() -> Any:
-    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    return context
-
-
-def _system_has_authorities() -> bool:
-    paths = ssl.get_default_verify_paths()
-    return bool(paths.cafile) or bool(paths.capath and os.listdir(paths.capath))
 
 
 def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:

@@ -11,7 +11,7 @@ import gevent.event
 import pytest
 from chatgate_courier.security.dane import Tlsa
 from chatgate_courier.security.sts_policy import StsPolicy
-from chatgate_courier.transport import TransportOptions, replies, tls
+from chatgate_courier.transport import replies
 from chatgate_courier.transport.message import body
 from chatgate_courier.transport.wire import Broken, Wire
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -117,35 +117,6 @@ def test_a_server_that_says_something_unasked_is_not_asked_again(world: World):
     speak.set()
     until(lambda: not connection.wire.quiet())
     assert codes(world.deliver()) == OK and mx.connections == 2
-
-
-def test_authorities_of_the_system_or_else_those_of_certifi(monkeypatch, tmp_path):
-    loaded: list[object] = []
-
-    class Context:
-        def load_default_certs(self) -> None:
-            loaded.append("system")
-
-        def load_verify_locations(self, file: str) -> None:
-            loaded.append(file)
-
-    monkeypatch.setattr(tls, "_context", Context)
-    paths = SimpleNamespace(cafile=None, capath=None)
-    monkeypatch.setattr(tls.ssl, "get_default_verify_paths", lambda: paths)
-    tls.Tls(TransportOptions()).prepare()
-    assert str(loaded.pop()).endswith("cacert.pem")
-    paths.capath = str(tmp_path)
-    tls.Tls(TransportOptions()).prepare()
-    assert str(loaded.pop()).endswith("cacert.pem")
-    (tmp_path / "x.pem").touch()
-    tls.Tls(TransportOptions()).prepare()
-    assert loaded.pop() == "system"
-    tls.Tls(TransportOptions(ca_file="own.pem")).prepare()
-    assert loaded.pop() == "own.pem"
-
-
-def test_the_authorities_of_this_machine_can_be_loaded():
-    tls.Tls(TransportOptions()).prepare()
 
 
 class Named:
