@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-CORE_MAY_IMPORT = {"pluggy", "gevent", "click", "chatgate"}
+CORE_MAY_IMPORT = {"pluggy", "gevent", "certifi", "click", "chatgate"}
 # Their modules in the standard library: what the core must not speak.
 PROTOCOLS = {"smtplib", "imaplib", "http", "urllib", "sqlite3", "email", "asyncio", "wsgiref", "poplib"}
 # What plugins may share beside chatgate.api; no plugins themselves.
