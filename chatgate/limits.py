@@ -23,10 +23,10 @@ class Clock:
     everything and goes on does not escape it.
     """
 
-    __slots__ = ("timer",)
+    __slots__ = ("timer", "seconds")
 
-    def __init__(self, timer: Any) -> None:
-        self.timer = timer
+    def __init__(self, timer: Any, seconds: float | None = None) -> None:
+        self.timer, self.seconds = timer, seconds
 
     def threw(self, error: BaseException) -> bool:
         return isinstance(error, Timeout) and error.clock is self
@@ -39,8 +39,12 @@ class Limit:
     """seconds: None for no limit. Clocks are reused, as making a timer costs more than the rest of a call."""
 
     def __init__(self, seconds: float | None) -> None:
-        self._seconds = None if seconds is None else max(seconds, 0.001)
         self._loop = gevent.get_hub().loop
+        self.set(seconds)
+
+    def set(self, seconds: float | None) -> None:
+        """From now on this long; clocks that run go on as they began."""
+        self._seconds = None if seconds is None else max(seconds, 0.001)
         self._spare: list[Clock] = []
 
     def start(self) -> Clock:
@@ -49,7 +53,11 @@ class Limit:
             return _ENDLESS
         loop = gevent.get_hub().loop
         # A timer belongs to the loop of one thread.
-        clock = self._spare.pop() if self._spare and loop is self._loop else Clock(loop.timer(0.0, self._seconds))
+        clock = (
+            self._spare.pop()
+            if self._spare and loop is self._loop
+            else Clock(loop.timer(0.0, self._seconds), self._seconds)
+        )
         # Not start(), which would continue with the time that was left when the timer was stopped.
         clock.timer.again(clock._over, gevent.getcurrent(), update=True)
         return clock
@@ -58,7 +66,7 @@ class Limit:
         if clock is _ENDLESS:
             return
         clock.timer.stop()
-        if clock.timer.loop is self._loop:
+        if clock.seconds == self._seconds and clock.timer.loop is self._loop:
             self._spare.append(clock)
         else:
             clock.timer.close()

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from chatgate import __version__
-from chatgate.cli import check, init, plugins, serve
+from chatgate.cli import check, init, plugins, reload, serve
 from chatgate.cli.folder import Folder
 from chatgate.command import Failure, fail, show
 from chatgate.hosting import confd
@@ -136,5 +136,5 @@ def cli(ctx: click.Context, /, **_: Path) -> None:
     _folder(ctx)
 
 
-for _module in (check, init, plugins, serve):
+for _module in (check, init, plugins, reload, serve):
     cli.add_command(_module.command)

@@ -11,7 +11,9 @@ from chatgate.cli.folder import Folder
 from chatgate.command import json_option, show
 from chatgate.hosting.reading import secrets_in
 from chatgate.hosting.services import Problem
+from chatgate.running import serving
 from chatgate.running.gateway import Gateway
+from chatgate.running.hold import holder
 
 _ALONE = (
     "no enabled plugin carries wake-ups to other processes: apps hear late of mail that another process takes in, and "
@@ -36,6 +38,7 @@ def command(folder: Folder, as_json: bool) -> None:
     problems = gateway.check()
     problems += [Problem("error", text) for text in _nobody_brings(gateway)]
     problems += [Problem("warning", text) for text in _open_secrets(gateway)]
+    problems += [Problem("note", text) for text in _not_in_force(gateway)]
     if gateway.hub.implements("open_store") and not gateway.hub.implements("board"):
         problems.append(Problem("warning", _ALONE))
     data = {"plugins": [p.name for p in gateway.config.plugins], "problems": [vars(p) for p in problems]}
@@ -60,6 +63,19 @@ def _nobody_brings(gateway: Gateway) -> list[str]:
         for hook, what, shipped in needed
         if not gateway.hub.implements(hook)
     ]
+
+
+def _not_in_force(gateway: Gateway) -> list[str]:
+    """What a gateway that serves from this folder does not know yet."""
+    folder = gateway.config.folder
+    try:
+        changes = serving.differing(gateway.config) if holder(folder) is not None else None
+    except OSError:  # a folder that can only be read
+        return []
+    if changes is None:
+        return []
+    found = [f"not in force until 'chatgate reload': {', '.join(changes.live)}"] if changes.live else []
+    return [*found, f"not in force until a restart: {', '.join(changes.waiting)}"] if changes.waiting else found
 
 
 def _open_secrets(gateway: Gateway) -> list[str]:

@@ -1,90 +1,83 @@
-"""What SIGHUP does to a gateway that serves: the certificate and the log level are reloaded."""
+"""`chatgate reload`: have a gateway that serves take what is new in its folder."""
 
 from __future__ import annotations
 
-import dataclasses
-import logging
-from typing import Any
+import os
+import signal
+import sys
+import time
 
+import click
 import gevent
 
+from chatgate.cli.folder import Folder
+from chatgate.command import fail, json_option, show
 from chatgate.hosting import confd
-from chatgate.hosting.registry import PluginError
-from chatgate.running import log
-from chatgate.running.gateway import Gateway
+from chatgate.running import serving
+from chatgate.running.hold import Holder, holder
 
-_ANYTHING = (Exception, SystemExit, gevent.Timeout)  # whatever a plugin may do, the gateway lives on
+_LOOK_SECONDS = 0.05
 
 
-def reload(gateway: Gateway) -> None:
-    """Reload each part by itself; if one cannot be loaded, that is a line in the log, and the gateway keeps what it
-    had. One more line says what was done and what waits for a restart.
+@click.command("reload")
+@click.option(
+    "--wait", "seconds", default=60.0, show_default=True, metavar="SECONDS", help="How long to wait for the answer."
+)
+@json_option
+@click.pass_obj
+def command(folder: Folder, seconds: float, as_json: bool) -> None:
+    """Have a gateway take changed settings while it runs.
+
+    It takes a new certificate, too. No connection is lost. It takes the settings that are marked "(live)" in conf.d; what is printed says which have
+    changed, and which need a restart. When there is a mistake anywhere in conf.d, no setting is changed. Settings that
+    are used once for each connection hold for new ones.
+
+    The exit code is 0 when that worked, also if something waits for a restart; 1 when no gateway runs, it does not
+    answer, or the certificate cannot be read; 2 when the configuration is wrong.
     """
-    done = [part(gateway) for part in (_certificate, _settings)]
-    log.ANSWERS.info("reload: %s", "; ".join(done))
-
-
-def reload_level(config: confd.Config) -> None:
-    """Reload the log level alone, for the process that looks after others, which report what is wrong. config: what was
-    enabled at the start.
-    """
+    path = folder.path
+    if not confd.is_gateway(path):
+        fail(confd.none_there(path), 2)
+    found = holder(path)
+    if found is None:
+        fail(f"no gateway serves from {path}", 1)
+    if found is Holder.HIDDEN:
+        fail(f"the process that serves from {path} cannot be seen from here; is it in a container? Reload it there", 1)
+    since = time.monotonic()
     try:
-        log.setup(confd.load(config.folder).core.log_level, config.plugins)
-    except _ANYTHING:
-        pass
+        serving.forget(path)
+        os.kill(found, signal.SIGHUP)
+    except OSError as error:
+        fail(f"process {found}, which serves from {path}, cannot be told: {error.strerror}", 1)
+    while (reports := serving.reports(path, since)) is None:
+        if time.monotonic() > since + seconds:
+            fail(f"no answer from process {found} in {seconds:g} seconds; see its log", 1)
+        gevent.sleep(_LOOK_SECONDS)
+    whole = _together(reports)
+    data = {
+        "processes": len(reports),
+        "certificate": whole.certificate,
+        "changed": whole.changed,
+        "waiting": whole.waiting,
+        "warnings": whole.warnings,
+        "errors": whole.errors,
+    }
+    code = 2 if whole.wrong else 1 if whole.errors else 0
+    show(data, as_json, [f"warning: {line}" for line in whole.warnings] + whole.lines())
+    if not as_json:
+        for line in whole.errors:
+            click.echo(f"chatgate: {line}", err=True)
+    sys.exit(code)
 
 
-def _certificate(gateway: Gateway) -> str:
-    try:
-        return "new certificate" if gateway.certificates.reload() else "the certificate is the same"
-    except PluginError as error:
-        log.ANSWERS.error("%s", error)
-    except _ANYTHING:
-        log.ANSWERS.error("the certificate cannot be read", exc_info=True)
-    return "the certificate in use is kept"
-
-
-def _settings(gateway: Gateway) -> str:
-    try:
-        config = confd.load(gateway.config.folder)
-        before = logging.getLevelName(logging.getLogger("chatgate").level).lower()
-        log.setup(config.core.log_level, gateway.config.plugins)
-    except confd.ConfigError as error:
-        for problem in error.problems:
-            log.ANSWERS.error("%s", problem)
-        return "the configuration has mistakes and is not used"
-    except _ANYTHING:
-        log.ANSWERS.error("the configuration cannot be read", exc_info=True)
-        return "the configuration is not used"
-    level = config.core.log_level.lower()
-    done = f"log level {level}, before {before}" if level != before else f"the log level is the same, {level}"
-    waiting = _changes(gateway.config, config)
-    return f"{done}; {'a restart is needed for ' + ', '.join(waiting) if waiting else 'nothing waits for a restart'}"
-
-
-def _changes(old: confd.Config, new: confd.Config) -> list[str]:
-    """Names of the settings that differ, never their values."""
-    found = [name for name in _differing(old.core, new.core) if name != "log_level"]
-    was, now = ({plugin.name: plugin for plugin in config.plugins} for config in (old, new))
-    found += [f"{name} (enabled)" for name in now if name not in was]
-    found += [f"{name} (disabled)" for name in was if name not in now]
-    for name in (name for name in now if name in was):
-        found += [f"{name}: {key}" for key in _differing(was[name].options, now[name].options)]
-        if was[name].order != now[name].order:
-            found.append(f"{name} (its place in the order)")
-    before, after = map(_domains, (old, new))
-    found += [f"domain {name}" for name in sorted({*before, *after}) if before.get(name) != after.get(name)]
-    return found
-
-
-def _domains(config: confd.Config) -> dict[str, Any]:
-    """What holds for each further domain; for comparing."""
-    general = [config.core, *(plugin.options for plugin in config.plugins)]
-    return {domain.name: [domain.options(options) for options in general] for domain in config.domains}
-
-
-def _differing(old: Any, new: Any) -> list[str]:
-    if type(old) is not type(new) or not dataclasses.is_dataclass(old):
-        return [] if old == new else ["its options"]
-    names = (field.name for field in dataclasses.fields(old))
-    return [name for name in names if getattr(old, name) != getattr(new, name)]
+def _together(reports: list[serving.Report]) -> serving.Report:
+    """What several processes say, each line once."""
+    first, *others = reports
+    for other in others:
+        for name in ("changed", "waiting", "errors", "warnings"):
+            have = getattr(first, name)
+            have += [line for line in getattr(other, name) if line not in have]
+        first.wrong = first.wrong or other.wrong
+        if other.certificate != first.certificate:
+            first.certificate = "kept" if "kept" in (other.certificate, first.certificate) else "new"
+    return first

@@ -13,14 +13,14 @@ import gevent
 
 from chatgate import __version__
 from chatgate.cli.folder import Folder
-from chatgate.cli.reload import reload, reload_level
 from chatgate.command import fail
 from chatgate.hosting import confd
 from chatgate.hosting.registry import PluginError
 from chatgate.network.listeners import BindError
-from chatgate.running import files
+from chatgate.running import files, serving
 from chatgate.running.gateway import UNGUARDED, Gateway, hold
 from chatgate.running.processes import Place, Processes
+from chatgate.running.reload import Reload, reload_level
 from chatgate.running.stall import StallWatch
 from chatgate.running.systemd import keep_telling, sd_notify, watchdog
 
@@ -31,7 +31,7 @@ def command(folder: Folder) -> None:
     """Run the gateway until SIGTERM or Ctrl-C.
 
     It prints what is enabled and on which ports, then the line "chatgate: ready". SIGTERM lets transactions in flight
-    finish. SIGHUP reloads the certificate and the log level, and the log says what that changed.
+    finish. SIGHUP does what `chatgate reload` does, and the log says what that changed.
     """
     return_memory()
     files.allow()
@@ -46,11 +46,12 @@ def command(folder: Folder) -> None:
     # Before anything is open, so that a signal at any moment stops in good order.
     gevent.signal_handler(signal.SIGTERM, gateway.stopping.set)
     gevent.signal_handler(signal.SIGINT, gateway.stopping.set)
-    gevent.signal_handler(signal.SIGHUP, reload, gateway)
+    gevent.signal_handler(signal.SIGHUP, Reload(gateway))
     try:
         gateway.start()
     except (PluginError, BindError) as error:
         fail(str(error), 1)
+    serving.note(gateway, serving.Report())
     # The objects made so far stay: Python's garbage collector need not go through them again, for some milliseconds
     # each time.
     gc.collect()

@@ -103,6 +103,14 @@ def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
 
 
 @hookspec
+def chatgate_reloaded(changed: frozenset[str]) -> None:
+    """What happened: live options have other values now, in the objects that you hold. changed: their names, such as
+    "smtp: max_recipients" and, where that of a further domain changed, "b.example: smtp: max_recipients". Told in each
+    process by `chatgate reload`; only plugins that made something of a live option need it.
+    """
+
+
+@hookspec
 def chatgate_facts(domain: Domain) -> Facts | None:
     """What do you add to the facts about this domain that people are told: limits, how long things are kept, who may
     register? Asked each time a page or a command shows them, so be quick, and state what holds at that moment.

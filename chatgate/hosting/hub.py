@@ -59,6 +59,12 @@ class Hub(Registry):
         self.metadata_entries = self.collection(spec.chatgate_metadata_entries)
         self.set_metadata = self.decision(spec.chatgate_set_metadata)
         self.expire = self.collection(spec.chatgate_expire)
+        self.reloaded = self.observers(spec.chatgate_reloaded)
+
+    def limit(self, seconds: float, observer_seconds: float) -> None:
+        """The same as for construction, from now on."""
+        self._limits.decision.set(seconds)
+        self._limits.observer.set(observer_seconds)
 
     def decision(self, hook: Callable[P, T]) -> Decision[P, T]:
         """The door of a hook with firstresult. For plugins that ask hooks of their own, see `load`."""

@@ -21,13 +21,16 @@ class Secret(str):
         return "'***'" if self else "''"
 
 
-def option(default: Any, help: str, *, per_domain: bool = False, inherited: bool = True) -> Any:
+def option(default: Any, help: str, *, per_domain: bool = False, inherited: bool = True, live: bool = False) -> Any:
     """A setting with a default. help: what it does, with its unit; it becomes the comment in the shipped conf.d.
     Types: bool, int, float, str, Secret, tuple[str, ...]. A number below zero is refused: limits are finite.
     per_domain: the file of a further domain may set it for that domain; code reads it through `Domain.options`.
     inherited: whether a further domain that does not set it has the first domain's value; if not, it has the default.
+    live: `chatgate reload` changes it in the options that the plugin holds, while it runs. So code reads it there each
+    time that it is used, or again in `chatgate_reloaded`.
     """
-    return dataclasses.field(default=default, metadata={"help": help, "per_domain": per_domain, "inherited": inherited})
+    said = {"help": help, "per_domain": per_domain, "inherited": inherited, "live": live}
+    return dataclasses.field(default=default, metadata=said)
 
 
 def differs_by_domain(field: dataclasses.Field[Any]) -> bool:
@@ -35,11 +38,18 @@ def differs_by_domain(field: dataclasses.Field[Any]) -> bool:
     return bool(field.metadata.get("per_domain"))
 
 
+def is_live(field: dataclasses.Field[Any]) -> bool:
+    """May this option change while the gateway runs?"""
+    return bool(field.metadata.get("live"))
+
+
 def at_domain(general: T, given: Mapping[str, Any]) -> T:
-    """These options as they hold for a further domain. given: what its file sets. Raises what the dataclass raises."""
+    """These options as they hold for a further domain. given: what its file sets. Raises what the dataclass raises. It
+    is another object wherever a value may differ, as live ones may come to.
+    """
     fields = dataclasses.fields(general)  # type: ignore[arg-type]  # every T is a dataclass
     own = {field.name: field.default for field in fields if not field.metadata.get("inherited", True)}
-    if not own and not given:
+    if not any(map(differs_by_domain, fields)):
         return general
     return dataclasses.replace(general, **{**own, **given})  # type: ignore[type-var]
 
@@ -61,17 +71,24 @@ class CoreOptions:
     hostname: str = option(
         "", "The name or IP address that clients connect to. Empty: the domain.", per_domain=True, inherited=False
     )
-    log_level: str = option("warning", "What is logged: debug, info, warning or error. Addresses appear at debug only.")
-    hook_seconds: float = option(60.0, "Seconds a plugin may take over one decision before it counts as failed.")
+    log_level: str = option(
+        "warning", "What is logged: debug, info, warning or error. Addresses appear at debug only.", live=True
+    )
+    hook_seconds: float = option(
+        60.0, "Seconds a plugin may take over one decision before it counts as failed.", live=True
+    )
     max_message_bytes: int = option(
         52428800,
         "Octets a message may have; clients are told as SIZE (SMTP) and APPENDLIMIT (IMAP). 50 MiB.",
         per_domain=True,
+        live=True,
     )
     observer_seconds: float = option(
-        5.0, "Seconds each plugin may take when it is told of an event, such as a stored message; then it is cut off."
+        5.0,
+        "Seconds each plugin may take when it is told of an event, such as a stored message; then it is cut off.",
+        live=True,
     )
-    check_seconds: float = option(300.0, "Seconds each plugin's part of `chatgate check` may take.")
+    check_seconds: float = option(300.0, "Seconds each plugin's part of `chatgate check` may take.", live=True)
     stall_milliseconds: int = option(
         1000, "Milliseconds for which code may hold up everybody before the log names it. 0: never."
     )
@@ -121,7 +138,8 @@ def render(options: type, title: str, settings: Mapping[str, Any] | None = None)
     """A conf.d file with every key commented out at its default, except those in `settings`, which are set."""
     settings, lines = settings or {}, [f"# {line}" for line in title.strip().splitlines()]
     for field in dataclasses.fields(options):
-        lines += ["", f"# {field.metadata['help']}{' (per domain)' if differs_by_domain(field) else ''}"]
+        marks = {" (per domain)": differs_by_domain(field), " (live)": is_live(field)}
+        lines += ["", f"# {field.metadata['help']}{''.join(mark for mark, so in marks.items() if so)}"]
         if field.name in settings:
             lines.append(f"{field.name} = {_toml(settings[field.name])}")
         elif field.default is dataclasses.MISSING:

@@ -69,6 +69,10 @@ class Intake:
         self._hub = gateway.hub
         self._limit = Limit(gateway.config.core.hook_seconds)
 
+    def limit(self, seconds: float) -> None:
+        """How long a plugin may take over one decision, from now on."""
+        self._limit.set(seconds)
+
     def resolve(self, session: Session, envelope: Envelope, address: str) -> Destination | Reply | None:
         """Where mail for this address goes, or a refusal; None: nobody serves it. Every question about a recipient is
         asked here. A destination is noted in the envelope.

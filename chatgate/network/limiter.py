@@ -30,6 +30,10 @@ class Limiter:
         self._window, self._all = -1, 0
         self._counts: OrderedDict[str, int] = OrderedDict()
 
+    def limit(self, most: int | None, most_in_all: int | None = None) -> None:
+        """The same as for construction, from now on. What was counted counts; keys only since they had a limit."""
+        self._most, self._most_in_all = most, most_in_all
+
     def take(self, key: str) -> int | None:
         """Count one event, if one more is allowed; None: it is not, and nothing is counted. The result is the argument
         for `give_back`.

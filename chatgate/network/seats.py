@@ -58,6 +58,10 @@ class Seats:
         self._displaced = self._refused = 0
         self._logged = -_LOG_SECONDS
 
+    def limit(self, strangers: int, known: int, per_client: int) -> None:
+        """The same as for construction, from now on; who has a place keeps it."""
+        self._most, self._most_known, self._per_client = strangers, known, per_client
+
     @property
     def taken(self) -> tuple[int, int]:
         """How many strangers and how many known connections there are."""

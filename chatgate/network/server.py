@@ -87,6 +87,7 @@ class Server:
         self._proxies, self._gateways = peers.Networks(proxies), peers.Networks(gateways)
         self._logins, self._shared, self._first = logins, shared, first
         patience = _PATIENCE if max_unauthenticated is None else 0.0
+        self._rooms = max_unauthenticated is not None
         strangers = max_connections if max_unauthenticated is None else max_unauthenticated
         self.seats = Seats(name, strangers, max_connections, max_per_address, patience)
         self._servers: list[StreamServer] = []
@@ -100,6 +101,10 @@ class Server:
         self._protocols = protocols or Protocols()
         if alpn:
             self._protocols.add(self)
+
+    def limit(self, max_connections: int, max_unauthenticated: int, max_per_address: int) -> None:
+        """The limits, from now on. No open connection ends. max_unauthenticated: where people log in."""
+        self.seats.limit(max_unauthenticated if self._rooms else max_connections, max_connections, max_per_address)
 
     @property
     def connections(self) -> int:

@@ -27,10 +27,15 @@ class Uploads:
     def __init__(
         self, octets: int, min_rate: float, slack_seconds: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self.free = octets
+        self.free = self._octets = octets
         self.min_rate, self.slack_seconds, self.clock = min_rate, slack_seconds, clock
         self._unfinished: set[Upload] = set()
         self._owners: Counter[Hashable] = Counter()
+
+    def limit(self, octets: int, min_rate: float, slack_seconds: float) -> None:
+        """The same as for construction, from now on; nothing is dropped before more arrives."""
+        self.free += octets - self._octets
+        self._octets, self.min_rate, self.slack_seconds = octets, min_rate, slack_seconds
 
     def begin(self, owner: Hashable, drop: Callable[[], None]) -> Upload:
         """Begin an upload. owner: who sends it, such as an account or `Session.network`. drop: releases all that is

@@ -278,6 +278,13 @@ class Gateway:
             self._hold.release()
             self._hold = None
 
+    def options_changed(self, names: list[str]) -> None:
+        """Live options were changed in place: pass them on to those who derive something from them. names: which."""
+        core = self.config.core
+        self.hub.limit(core.hook_seconds, core.observer_seconds)
+        self.intake.limit(core.hook_seconds)
+        self.hub.reloaded(changed=frozenset(names))
+
     def _stop(self, services: list[Any]) -> None:
         """Stop all services at the same time; a failure of one keeps neither the others nor the store from ending."""
         seconds = self.config.core.stop_seconds

@@ -4,8 +4,10 @@ notice.
 
 from __future__ import annotations
 
+import enum
 import fcntl
 import os
+import time
 from pathlib import Path
 
 # Beside conf.d/, as plugins may keep their data anywhere.
@@ -26,7 +28,7 @@ class Hold:
     def __init__(self, folder: Path) -> None:
         self._file = os.open(folder / _NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(self._file)
         except BlockingIOError:
             process = os.pread(self._file, 20, 0).decode("ascii", "replace").strip()
             os.close(self._file)
@@ -39,3 +41,58 @@ class Hold:
 
     def release(self) -> None:
         os.close(self._file)
+
+
+def _lock(file: int) -> None:
+    """Raises BlockingIOError when another process serves. A command that looks has the lock for a moment."""
+    for last in (False, False, True):
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if last:
+                raise
+            time.sleep(0.05)
+
+
+class Holder(enum.Enum):
+    """HIDDEN: a process holds the folder that cannot be seen here, such as one in a container."""
+
+    HIDDEN = "hidden"
+
+
+def holder(folder: Path) -> int | Holder | None:
+    """The number of the process that serves from the folder; None if there is none. It is looked at whether the process
+    of this number really has the lock open: a signal to another could end it. Raises OSError.
+    """
+    try:
+        file = os.open(folder / _NAME, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        number = os.pread(file, 20, 0).decode("ascii", "replace").strip()
+        if number.isdigit() and int(number) != os.getpid() and _has_open(int(number), os.fstat(file)):
+            return int(number)
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            return None
+        except BlockingIOError:
+            return Holder.HIDDEN
+    finally:
+        os.close(file)
+
+
+def _has_open(process: int, file: os.stat_result) -> bool:
+    """proc_pid_fd(5). Descriptors come and go while they are listed."""
+    folder = f"/proc/{process}/fd"
+    try:
+        names = os.listdir(folder)
+    except OSError:
+        return False
+    for name in names:
+        try:
+            if os.path.samestat(os.stat(f"{folder}/{name}"), file):
+                return True
+        except OSError:
+            continue
+    return False

@@ -102,7 +102,7 @@ class Processes:
         self._children: dict[int, _Child] = {}
         self._due: dict[int, float] = {}  # processes to begin, and when
         self._waits: dict[int, float] = {}
-        self._all_ready = self._stopping = False
+        self._all_ready = self._stopping = self._reloaded = False
         self._code = 0
         self._kill_at = float("inf")
         self._looked = time.monotonic()
@@ -149,7 +149,7 @@ class Processes:
                     return Place(number, self._count, writing, self._life, self._silent)
                 del self._due[number]
                 os.close(writing)
-                self._children[pid] = _Child(number, reading)
+                self._children[pid] = _Child(number, reading, reload=self._reloaded)
         return None
 
     def _signalled(self, number: int) -> None:
@@ -157,6 +157,7 @@ class Processes:
             self._stop(0)
         elif number == signal.SIGHUP:
             self._reload()
+            self._reloaded = True  # those that begin later have what the folder said at the start
             for child in self._children.values():
                 child.reload = True
 

@@ -26,6 +26,12 @@ class Guesses:
         self._clients = Limiter(of_client, _SECONDS)
         self._networks = Limiter(of_client * _NETWORK, _SECONDS)
 
+    def limit(self, of_sender: int, of_client: int) -> None:
+        """The same as for construction, from now on."""
+        self._senders.limit(of_sender)
+        self._clients.limit(of_client)
+        self._networks.limit(of_client * _NETWORK)
+
     def refusal(self, session: Session, sender: str) -> Reply | None:
         """Why this client, or this sender there, is told nothing at the moment."""
         if not len(self._new):  # nearly always: the hashes below are dear where there is nothing to look up

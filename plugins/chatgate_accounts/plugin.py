@@ -41,19 +41,25 @@ _AT_ONCE = 500
 
 @dataclass(frozen=True)
 class AccountsOptions:
-    recipient_delimiter: str = option("+", "alice+tag@ is delivered to alice@ with this delimiter. Empty: no tags.")
+    recipient_delimiter: str = option(
+        "+", "alice+tag@ is delivered to alice@ with this delimiter. Empty: no tags.", live=True
+    )
     full_minutes: float = option(
         30.0,
         "Minutes for which mail from other servers that do not say its size is refused for a mailbox alone that had no "
         "room for a message to several, so that the others get it with the next try.",
+        live=True,
     )
     unknown_per_sender: int = option(
         100,
         "Different unknown addresses that one sender at one other server may name in an hour; then it is told nothing "
         "more until that is over.",
+        live=True,
     )
     unknown_per_client: int = option(
-        500, "The same for one IPv4 address or IPv6 /64, whoever sends there; its neighbourhood has four times this."
+        500,
+        "The same for one IPv4 address or IPv6 /64, whoever sends there; its neighbourhood has four times this.",
+        live=True,
     )
 
     def __post_init__(self) -> None:
@@ -72,6 +78,11 @@ class Accounts:
         self.gateway, self.options = gateway, options
         self._too_much = TooMuch(options.full_minutes * 60)
         self._guesses = Guesses(options.unknown_per_sender, options.unknown_per_client)
+
+    @hookimpl
+    def chatgate_reloaded(self) -> None:
+        self._too_much.seconds = self.options.full_minutes * 60
+        self._guesses.limit(self.options.unknown_per_sender, self.options.unknown_per_client)
 
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:

@@ -11,7 +11,7 @@ class TooMuch:
     """seconds: how long it is remembered."""
 
     def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+        self.seconds = seconds
         self._noted: dict[int, tuple[int, float]] = {}
 
     def note(self, account_id: int, octets: int) -> None:
@@ -20,7 +20,7 @@ class TooMuch:
         if len(self._noted) >= _MOST:
             self._noted = {key: noted for key, noted in self._noted.items() if noted[1] > now}
         if len(self._noted) < _MOST:
-            self._noted[account_id] = octets, now + self._seconds
+            self._noted[account_id] = octets, now + self.seconds
 
     def octets(self, account_id: int) -> int:
         """The size of the message that the account recently had no room for; 0 if there was none."""

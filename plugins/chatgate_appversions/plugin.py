@@ -19,8 +19,8 @@ ENTRY = "/shared/vendor/deltachat/appversions"
 @dataclass(frozen=True)
 class AppVersionsOptions:
     file: str = option("data/appversions.json", "JSON file with the versions; read again when it has changed.")
-    max_bytes: int = option(65536, "Octets the file may have.")
-    look_seconds: float = option(5.0, "Seconds in which a change is noticed.")
+    max_bytes: int = option(65536, "Octets the file may have.", live=True)
+    look_seconds: float = option(5.0, "Seconds in which a change is noticed.", live=True)
 
 
 class AppVersions:

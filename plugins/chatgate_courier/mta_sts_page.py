@@ -22,9 +22,12 @@ class PublishingOptions:
         "What the policy that we publish demands of other servers: enforce (a valid certificate, or no mail), testing "
         "(to report what would have failed), or off (nothing is published).",
         per_domain=True,
+        live=True,
     )
     mta_sts_max_age: int = option(
-        2419200, "Seconds for which other servers remember that policy; so long they go on after it was changed."
+        2419200,
+        "Seconds for which other servers remember that policy; so long they go on after it was changed.",
+        live=True,
     )
 
     def __post_init__(self) -> None:

@@ -52,7 +52,7 @@ _APART_SECONDS = 7200.0
 class GateOptions:
     moved: ClassVar = {"cleartext_recipients": "`chatgate accounts cleartext ADDRESS on` for each of these accounts"}
 
-    max_header: int = option(MAX_HEADER, "Octets the header of a message may have.")
+    max_header: int = option(MAX_HEADER, "Octets the header of a message may have.", live=True)
     keep_headers: tuple[str, ...] = option(
         (),
         "Names of header fields that stay on encrypted mail, besides those that clients need. Anybody can read them.",

@@ -39,6 +39,15 @@ class Imap:
         self._servers: dict[str, Server] = {}
 
     @hookimpl
+    def chatgate_reloaded(self) -> None:
+        own = self.options
+        self.gathered.limit(own.max_gathered_bytes_per_account, own.max_gathered_bytes)
+        self.unsent.limit = own.max_unsent_bytes
+        self.uploads.limit(own.max_inflight_bytes, own.min_upload_rate, own.stall_seconds)
+        for server in self._servers.values():
+            server.limit(own.max_connections, own.max_unauthenticated, own.max_connections_per_address)
+
+    @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
         return Facts(listens={"imaps": self.options.imaps, "imap": self.options.imap})
 

@@ -27,8 +27,8 @@ SPENT = Reply(550, "5.7.1", "This invitation has been used up or has expired", i
 @dataclass(frozen=True)
 class InviteOptions:
     database: str = option("data/invite.db", "File with the tokens, in the gateway's folder.")
-    password_min_length: int = option(9, "Characters that must follow a token with which a password begins.")
-    forget_after_days: float = option(30.0, "Days after which expired tokens are removed from the list.")
+    password_min_length: int = option(9, "Characters that must follow a token with which a password begins.", live=True)
+    forget_after_days: float = option(30.0, "Days after which expired tokens are removed from the list.", live=True)
 
 
 class Invite:

@@ -21,9 +21,11 @@ _PRINTABLE = re.compile(r"[!-~]{1,1000}")
 
 @dataclass(frozen=True)
 class IrohOptions:
-    url: str = option("", "Address of your iroh relay, such as https://iroh.example.org. Empty: none is named.")
-    url1: str = option("", "The same for iroh 1.0, to which apps are moving. Empty: none is named.")
-    check_seconds: float = option(5.0, "Seconds that 'chatgate check' waits for the relay.")
+    url: str = option(
+        "", "Address of your iroh relay, such as https://iroh.example.org. Empty: none is named.", live=True
+    )
+    url1: str = option("", "The same for iroh 1.0, to which apps are moving. Empty: none is named.", live=True)
+    check_seconds: float = option(5.0, "Seconds that 'chatgate check' waits for the relay.", live=True)
 
     def __post_init__(self) -> None:
         for name in ("url", "url1"):

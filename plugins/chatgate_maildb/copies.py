@@ -18,7 +18,11 @@ class Copies:
     """options: for the limits of the queue."""
 
     def __init__(self, clock: Clock, quota: Quota, options: MailDbOptions) -> None:
-        self._clock, self._quota = clock, quota
+        self._clock, self._quota, self._options = clock, quota, options
+        self.options_changed()
+
+    def options_changed(self) -> None:
+        options = self._options
         self._seconds = options.queue_days * DAY
         self._room = outgoing.Room(
             options.queue_rows, options.queue_bytes, options.queue_rows_per_account, options.queue_bytes_per_account

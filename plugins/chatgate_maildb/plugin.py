@@ -22,6 +22,7 @@ class MailDb:
         self.gateway, self.options = gateway, options
         self._folder = gateway.path(options.folder)
         self._board = FolderBoard(self._folder)
+        self._store: MailStore | None = None
 
     @hookimpl
     def chatgate_board(self) -> Board:
@@ -35,7 +36,13 @@ class MailDb:
     @hookimpl
     def chatgate_open_store(self) -> Store:
         domains = {domain.name: domain.options(self.options) for domain in self.gateway.domains}
-        return MailStore(self._folder, self.options, self.gateway.board.post, domains)
+        self._store = MailStore(self._folder, self.options, self.gateway.board.post, domains)
+        return self._store
+
+    @hookimpl
+    def chatgate_reloaded(self) -> None:
+        if self._store is not None:
+            self._store.options_changed()
 
     @hookimpl
     def chatgate_services(self) -> list[Service]:

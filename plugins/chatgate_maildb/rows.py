@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence, Sized
-from types import MappingProxyType
-from typing import Any, NamedTuple
+from dataclasses import dataclass, field
+from typing import Any
 
 from chatgate.api import Copied, NoSuchMailbox, OverQuota
 from chatgate_maildb.flags import SEEN, has
@@ -19,14 +19,15 @@ from chatgate_maildb.writer import Transaction
 Row = tuple[int, int, int, str, int]
 
 
-class Quota(NamedTuple):
+@dataclass(slots=True)
+class Quota:
     """What an account may keep; 0 for no limit. octets: for accounts without a quota of their own. domains: quotas of
     domains, by name, where they differ.
     """
 
     octets: int
     messages: int
-    domains: Mapping[str, Quota] = MappingProxyType({})
+    domains: Mapping[str, Quota] = field(default_factory=dict)
 
     def at(self, address: str) -> Quota:
         """The quota for accounts of this address's domain."""

@@ -49,6 +49,7 @@ class MailStore:
     ) -> None:
         """domains: the options of domains, by name, where they are others."""
         self.folder, self.options, self._closed = folder, options, False
+        self._domains = domains or {}
         belongs.check_there(folder)
         database.make_folder(folder)
         reserve = Reserve(folder, options.reserve_bytes)
@@ -66,7 +67,7 @@ class MailStore:
         self.writer = Writer(writing, post, self.blobs.remove, self.checkpoints, reserve, options.busy_seconds)
         self.fetched = Fetched(self.writer)
         self.clock = Clock()
-        self.quota = _quota(options, domains or {})
+        self.quota = _quota(options, self._domains)
         self._join()
         if self._presence.alone:
             self.blobs.sweep(self.upkeep.wanted, age=0)
@@ -97,7 +98,7 @@ class MailStore:
         self.annotations, self.annotate = boxes.annotations, boxes.annotate
 
         bodies = Bodies(writer, self.blobs, self.options.blob_bytes)
-        copies = Copies(self.clock, self.quota, self.options)
+        self._copies = copies = Copies(self.clock, self.quota, self.options)
         storing = Storing(bodies, copies, self.clock)
         self.store, self.store_all = storing.store, storing.store_all
         self.restore_messages = Restoring(bodies).restore_messages
@@ -128,6 +129,12 @@ class MailStore:
 
         self.release = self._leases.release
 
+    def options_changed(self) -> None:
+        """Live options have other values: take those that were taken at the start."""
+        now = _quota(self.options, self._domains)
+        self.quota.octets, self.quota.messages, self.quota.domains = now.octets, now.messages, now.domains
+        self._copies.options_changed()
+
     def lease(self, name: str, holder: str, seconds: float) -> bool:
         if self._closed:
             raise StoreUnavailable()
@@ -151,4 +158,5 @@ class MailStore:
 def _quota(options: MailDbOptions, domains: Mapping[str, MailDbOptions]) -> Quota:
     general = Quota(options.quota_bytes, options.quota_messages)
     others = {name: Quota(own.quota_bytes, own.quota_messages) for name, own in domains.items()}
-    return general._replace(domains={name: quota for name, quota in others.items() if quota != general})
+    general.domains = {name: quota for name, quota in others.items() if quota != general}
+    return general

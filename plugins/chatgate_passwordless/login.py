@@ -13,6 +13,7 @@ from chatgate_passwordless.door import FROZEN, SHUT, Door
 from chatgate_passwordless.hashing import Busy, Hasher
 from chatgate_passwordless.hooks import Invitation
 from chatgate_passwordless.memory import Verified
+from chatgate_passwordless.options import PasswordlessOptions
 from chatgate_passwordless.rules import Rules
 
 log = logging.getLogger("chatgate.passwordless")
@@ -29,13 +30,19 @@ _WRONG = "Authentication failed: wrong address or password"
 
 
 class Login:
-    """Decides logins that are worth a hash. longest: characters that a password may have. Methods may raise Busy."""
+    """Decides logins that are worth a hash. Methods may raise Busy."""
 
     def __init__(
-        self, gateway: Gateway, rules: Rules, door: Door, hasher: Hasher, verified: Verified, longest: int
+        self,
+        gateway: Gateway,
+        rules: Rules,
+        door: Door,
+        hasher: Hasher,
+        verified: Verified,
+        options: PasswordlessOptions,
     ) -> None:
         self._gateway, self._rules, self._door = gateway, rules, door
-        self._hasher, self._verified, self._longest = hasher, verified, longest
+        self._hasher, self._verified, self._options = hasher, verified, options
 
     def answer(self, account: Account | None, address: str, password: str, network: str) -> Account | Reply:
         """The account, or the refusal. account: the one with this address, None if there is none."""
@@ -141,8 +148,8 @@ class Login:
         """Does the password match the secret? A "no" takes as long whatever the reason. Nobody has a password that
         is too long; its beginning is hashed only so that the refusal takes the same time.
         """
-        if len(password) > self._longest:
-            password, secret = password[: self._longest], ""
+        if len(password) > (longest := self._options.password_max_length):
+            password, secret = password[:longest], ""
         return self._hasher.verify(password, secret)
 
     def _wrong(self, address: str, password: str) -> Reply:

@@ -24,7 +24,7 @@ class Verified:
     """
 
     def __init__(self, seconds: float, limit: int) -> None:
-        self._seconds, self._limit = seconds, limit
+        self.seconds, self.limit = seconds, limit
         self._key = os.urandom(32)
         self._known: dict[int, tuple[float, bytes]] = {}  # oldest first
 
@@ -39,8 +39,8 @@ class Verified:
     def add(self, account: Account, password: str) -> None:
         """Remember this login, and drop the oldest ones if there are too many."""
         self.forget(account)
-        self._known[account.id] = (time.monotonic() + self._seconds, self._digest(account, password))
-        while len(self._known) > self._limit:
+        self._known[account.id] = (time.monotonic() + self.seconds, self._digest(account, password))
+        while len(self._known) > self.limit:
             del self._known[next(iter(self._known))]
 
     def forget(self, account: Account) -> None:

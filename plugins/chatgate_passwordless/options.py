@@ -10,19 +10,24 @@ from chatgate.api import Gateway, option
 @dataclass(frozen=True)
 class PasswordlessOptions:
     open: bool = option(
-        True, "Whether anybody may make an account, not only the operator and people with invitations.", per_domain=True
+        True,
+        "Whether anybody may make an account, not only the operator and people with invitations.",
+        per_domain=True,
+        live=True,
     )
     freeze_file: str = option(
-        "no-create", "While this file is in the gateway's folder, no accounts are made.", per_domain=True
+        "no-create", "While this file is in the gateway's folder, no accounts are made.", per_domain=True, live=True
     )
     name_min_length: int = option(
-        9, "Characters that a new account's name must have. Delta Chat invents names of 9.", per_domain=True
+        9, "Characters that a new account's name must have. Delta Chat invents names of 9.", per_domain=True, live=True
     )
-    name_max_length: int = option(9, "Characters that a new account's name may have, at most 64.", per_domain=True)
+    name_max_length: int = option(
+        9, "Characters that a new account's name may have, at most 64.", per_domain=True, live=True
+    )
     password_min_length: int = option(
-        9, "Characters that a new password must have. Delta Chat invents ones of 22.", per_domain=True
+        9, "Characters that a new password must have. Delta Chat invents ones of 22.", per_domain=True, live=True
     )
-    password_max_length: int = option(1024, "Characters that a password may have.")
+    password_max_length: int = option(1024, "Characters that a password may have.", live=True)
     scrypt_cost: int = option(14, "Base-2 logarithm of scrypt's N for new passwords: 14 is 45 ms and 16 MB a login.")
     hash_threads: int = option(0, "Passwords hashed at the same time; 0 for as many as there are CPUs.")
     hash_queue: int = option(100, "Logins that may wait for that; more are told to come back later.")
@@ -33,9 +38,13 @@ class PasswordlessOptions:
     refusal_seconds: float = option(
         0.5, "Seconds until a login is refused, so that the time does not tell which accounts exist or were imported."
     )
-    wrong_per_minute: int = option(120, "Wrong logins a minute from one IPv4 /24 or IPv6 /48; 0 for any number.")
-    remember_seconds: float = option(3600.0, "Seconds in which a verified login is recognised without hashing.")
-    remember_logins: int = option(100000, "Verified logins remembered at most, some 250 octets each.")
+    wrong_per_minute: int = option(
+        120, "Wrong logins a minute from one IPv4 /24 or IPv6 /48; 0 for any number.", live=True
+    )
+    remember_seconds: float = option(
+        3600.0, "Seconds in which a verified login is recognised without hashing.", live=True
+    )
+    remember_logins: int = option(100000, "Verified logins remembered at most, some 250 octets each.", live=True)
 
     def __post_init__(self) -> None:
         if not 1 <= self.name_min_length <= self.name_max_length <= 64:

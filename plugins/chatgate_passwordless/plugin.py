@@ -51,11 +51,16 @@ class Passwordless:
             options.imported_hash_megabytes,
         )
         self._verified = Verified(options.remember_seconds, options.remember_logins)
-        longest = options.password_max_length
-        self._login = Login(gateway, self._rules, self._door, self._hasher, self._verified, longest)
+        self._login = Login(gateway, self._rules, self._door, self._hasher, self._verified, options)
         self._flights = Flights()
         # Each wrong one costs a hash, and who guesses must leave others their share of the processors.
         self._guesses = Limiter(options.wrong_per_minute or None, 60)
+
+    @hookimpl
+    def chatgate_reloaded(self) -> None:
+        own = self.options
+        self._verified.seconds, self._verified.limit = own.remember_seconds, own.remember_logins
+        self._guesses.limit(own.wrong_per_minute or None)
 
     # ------------------------------------------------------------------------------------------ logins
 

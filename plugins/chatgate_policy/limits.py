@@ -21,12 +21,16 @@ class Load:
 
     def __init__(self, load1: float, memory: int, disk: int, folder: Path, meminfo: Path = Path("/proc/meminfo")):
         self._folder, self._meminfo = folder, meminfo
+        self._unreadable: set[str] = set()
+        self.limit(load1, memory, disk)
+
+    def limit(self, load1: float, memory: int, disk: int) -> None:
+        """The same as for construction, from now on."""
         self._limits: dict[str, tuple[bool, Callable[[], bool]]] = {
             "load": (load1 > 0, lambda: os.getloadavg()[0] > load1),
             "memory": (memory > 0, lambda: self._free_memory() < memory),
             "disk": (disk > 0, lambda: self._free_disk() < disk),
         }
-        self._unreadable: set[str] = set()
 
     def exceeded(self) -> Iterator[str]:
         """The names of the limits that are exceeded now: "load", "memory", "disk"."""

@@ -27,14 +27,22 @@ _LOG_SECONDS = 60.0
 
 @dataclass(frozen=True)
 class PolicyOptions:
-    max_load1: float = option(5.0, "No new accounts while the load average of a minute is above this; 0: any load.")
-    min_free_memory: int = option(200_000_000, "Octets of memory that must be available for new accounts; 0: any.")
-    min_free_disk: int = option(
-        1_000_000_000, "Octets that must be free on the disk with data/ for new accounts; 0: any."
+    max_load1: float = option(
+        5.0, "No new accounts while the load average of a minute is above this; 0: any load.", live=True
     )
-    accounts_per_hour: int = option(0, "New accounts in an hour in total; 0 for any number. Invitations count.")
-    accounts_per_hour_per_network: int = option(0, "The same for one IPv4 /24 or IPv6 /48.")
-    deny_automatic_relays: bool = option(False, "Refuse accounts that Delta Chat adds to profiles without being asked.")
+    min_free_memory: int = option(
+        200_000_000, "Octets of memory that must be available for new accounts; 0: any.", live=True
+    )
+    min_free_disk: int = option(
+        1_000_000_000, "Octets that must be free on the disk with data/ for new accounts; 0: any.", live=True
+    )
+    accounts_per_hour: int = option(
+        0, "New accounts in an hour in total; 0 for any number. Invitations count.", live=True
+    )
+    accounts_per_hour_per_network: int = option(0, "The same for one IPv4 /24 or IPv6 /48.", live=True)
+    deny_automatic_relays: bool = option(
+        False, "Refuse accounts that Delta Chat adds to profiles without being asked.", live=True
+    )
 
 
 class Policy:
@@ -49,6 +57,12 @@ class Policy:
         self._load = Load(options.max_load1, options.min_free_memory, options.min_free_disk, folder)
         self._budget = Limiter(options.accounts_per_hour_per_network or None, 3600, options.accounts_per_hour or None)
         self._logged: dict[str, float] = {}
+
+    @hookimpl
+    def chatgate_reloaded(self) -> None:
+        own = self.options
+        self._load.limit(own.max_load1, own.min_free_memory, own.min_free_disk)
+        self._budget.limit(own.accounts_per_hour_per_network or None, own.accounts_per_hour or None)
 
     @hookimpl
     def chatgate_admit(self, request: NewAccount) -> Reply | None:

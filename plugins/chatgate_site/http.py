@@ -28,7 +28,9 @@ _DISCARD = 262144
 _TOGETHER = 16384
 
 
-def server(gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Site) -> Server:
+def server(
+    gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Site, requests: Limiter
+) -> Server:
     """A service that answers with this WSGI application; name: "https" or "http"."""
     # Not used for listening: it holds what all connections have in common.
     common = WSGIServer(
@@ -40,7 +42,6 @@ def server(gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[s
     )
 
     forwarded = Forwarded(options.forwarded_for_from)
-    requests = Limiter(options.requests_per_minute, 60, _REQUESTS_PER_MINUTE)
 
     def handle(session: Session, sock: Any) -> None:
         _Connection(common, options, gateway.domains, session, sock, forwarded, requests, app).handle()
@@ -58,7 +59,7 @@ def server(gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[s
     )
 
 
-_REQUESTS_PER_MINUTE = 300_000  # from everybody: more than this program can answer
+REQUESTS_PER_MINUTE = 300_000  # from everybody: more than this program can answer
 
 _TOO_MANY = b"HTTP/1.1 429 Too Many Requests\r\nConnection: close\r\nRetry-After: 60\r\nContent-Length: 0\r\n\r\n"
 

@@ -25,8 +25,12 @@ _BUSY = Reply(451, "4.3.2", "Too many people ask for an account at this moment, 
 class New:
     def __init__(self, gateway: Gateway, options: SiteOptions, places: Places) -> None:
         self._gateway, self._places = gateway, places
+        self._options = options
         self._budget = Limiter(options.new_per_network, 60, options.new_per_minute)
         self._turns = BoundedSemaphore(max(1, options.new_at_once))
+
+    def options_changed(self) -> None:
+        self._budget.limit(self._options.new_per_network, self._options.new_per_minute)
 
     def add_to(self, app: bottle.Bottle) -> None:
         # Delta Chat sends no body; curl -d "" and the like may send a few octets, which are ignored.

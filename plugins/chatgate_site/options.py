@@ -33,13 +33,16 @@ class SiteOptions:
         per_domain=True,
     )
     title: str = option(
-        "", "Name of this server on its pages. Empty: the mail domain.", per_domain=True, inherited=False
+        "", "Name of this server on its pages. Empty: the mail domain.", per_domain=True, inherited=False, live=True
     )
-    about: str = option("", "A few words of yours for the first page.", per_domain=True)
+    about: str = option("", "A few words of yours for the first page.", per_domain=True, live=True)
     contact: str = option(
-        "", "Mail address of the operator, for the privacy page and for apps (/shared/admin).", per_domain=True
+        "",
+        "Mail address of the operator, for the privacy page and for apps (/shared/admin).",
+        per_domain=True,
+        live=True,
     )
-    comment: str = option("", "A notice that apps may show their users (/shared/comment).", per_domain=True)
+    comment: str = option("", "A notice that apps may show their users (/shared/comment).", per_domain=True, live=True)
     pages: str = option(
         "", "Folder whose files replace pages of the same name: landing.html, style.css and so on.", per_domain=True
     )
@@ -47,8 +50,10 @@ class SiteOptions:
         "",
         "Folder in which another ACME client writes as below a website: WEBROOT/.well-known/acme-challenge/TOKEN.",
     )
-    new_per_minute: int = option(30000, "Accounts that POST /new gives a minute in total.")
-    new_per_network: int = option(60, "Accounts that POST /new gives a minute to one IPv4 address or IPv6 /64.")
+    new_per_minute: int = option(30000, "Accounts that POST /new gives a minute in total.", live=True)
+    new_per_network: int = option(
+        60, "Accounts that POST /new gives a minute to one IPv4 address or IPv6 /64.", live=True
+    )
     new_at_once: int = option(100, "Accounts that POST /new makes at the same time; more have to wait a moment.")
     forwarded_for_from: tuple[str, ...] = option(
         (),
@@ -56,16 +61,19 @@ class SiteOptions:
         'not for the proxy; "unix" stands for unix sockets.',
     )
     requests_per_minute: int = option(
-        1200, "Requests a minute from one IPv4 address or IPv6 /64; more are answered 429, without a page."
+        1200, "Requests a minute from one IPv4 address or IPv6 /64; more are answered 429, without a page.", live=True
     )
     max_connections: int = option(
         5000,
         "Open connections, for HTTP and HTTPS each. When there are more, the oldest of whoever has most is closed.",
+        live=True,
     )
-    max_per_address: int = option(100, "Open connections from one IPv4 address or IPv6 /64.")
-    max_header: int = option(16384, "Octets of the header of a request.")
-    idle_seconds: float = option(20.0, "Seconds to wait for the next request of a connection, with its header.")
-    request_seconds: float = option(300.0, "Seconds one request may take, with its body and the answer.")
+    max_per_address: int = option(100, "Open connections from one IPv4 address or IPv6 /64.", live=True)
+    max_header: int = option(16384, "Octets of the header of a request.", live=True)
+    idle_seconds: float = option(
+        20.0, "Seconds to wait for the next request of a connection, with its header.", live=True
+    )
+    request_seconds: float = option(300.0, "Seconds one request may take, with its body and the answer.", live=True)
 
     def __post_init__(self) -> None:
         try:

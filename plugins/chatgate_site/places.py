@@ -26,7 +26,6 @@ class Place:
         self.inviter = invite.Inviter(domain.name, self.endpoints, past_the_site=gateway.config.core.discreet)
         self._gateway = gateway
         self.discreet = gateway.config.core.discreet
-        self.title = self.options.title or domain.name.strip("[]")
         self.folders = (*([gateway.path(self.options.pages)] if self.options.pages else []), SHIPPED)
         self.languages = languages.available(self.folders)
         self._texts = {
@@ -44,6 +43,10 @@ class Place:
     def texts(self, language: str) -> languages.Texts:
         """The texts in one of `languages`."""
         return self._texts[language]
+
+    @property
+    def title(self) -> str:
+        return self.options.title or self.domain.name.strip("[]")
 
     # ------------------------------------------------------------------------------------------ lent to other plugins
 

@@ -9,7 +9,20 @@ from typing import Any
 import click
 from bottle import HTTPResponse
 
-from chatgate.api import DnsRecord, Domain, Facts, Gateway, PluginError, Problem, Service, Session, hookimpl, listener
+from chatgate.api import (
+    DnsRecord,
+    Domain,
+    Facts,
+    Gateway,
+    Limiter,
+    PluginError,
+    Problem,
+    Server,
+    Service,
+    Session,
+    hookimpl,
+    listener,
+)
 from chatgate_site import command, hooks, http, invite
 from chatgate_site.challenges import Challenges
 from chatgate_site.new import New
@@ -31,16 +44,27 @@ class Site:
     def __init__(self, gateway: Gateway, options: SiteOptions) -> None:
         self.gateway, self.options = gateway, options
         self._places = Places(gateway, options)
+        self._servers: list[tuple[Server, Limiter]] = []
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
         self._pages = Pages(gateway, self._places)
-        new = New(gateway, self.options, self._places)
-        challenges = Challenges(gateway, self.options.webroot)
-        app = Application(gateway, self._places, self._pages, new, challenges, self)
-        return [
-            http.server(gateway, self.options, name, getattr(self.options, name), app) for name in ("https", "http")
-        ]
+        own, self._new = self.options, New(gateway, self.options, self._places)
+        challenges = Challenges(gateway, own.webroot)
+        app = Application(gateway, self._places, self._pages, self._new, challenges, self)
+        for name in ("https", "http"):
+            requests = Limiter(own.requests_per_minute, 60, http.REQUESTS_PER_MINUTE)
+            server = http.server(gateway, own, name, getattr(own, name), app, requests)
+            self._servers.append((server, requests))
+        return [server for server, _ in self._servers]
+
+    @hookimpl
+    def chatgate_reloaded(self) -> None:
+        own = self.options
+        self._new.options_changed()
+        for server, requests in self._servers:
+            server.limit(own.max_connections, own.max_connections, own.max_per_address)
+            requests.limit(own.requests_per_minute, http.REQUESTS_PER_MINUTE)
 
     # ------------------------------------------------------------------------------------------ lent to other plugins
 

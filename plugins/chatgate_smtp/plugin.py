@@ -58,20 +58,34 @@ class Smtp:
                 raise ValueError(f"{name}: must be max_message_bytes of 00-chatgate.toml or more")
         # Lent to plugins that take mail by other protocols.
         self.receiving = Receiving(gateway, options, self.sizes)
-        self.rate = Rate(
-            options.max_user_send_per_minute,
-            options.max_user_send_burst_size,
-            options.hold_seconds,
-            options.max_held,
-            options.max_held_per_account,
-        )
+        self.rate = Rate(*self._pace())
         self._servers: dict[str, Server] = {}
-        self._ehlo = {
+        self._ehlo = self._answers()
+
+    def _pace(self) -> tuple[int, int, float, int, int]:
+        own = self.options
+        often = own.max_user_send_per_minute, own.max_user_send_burst_size
+        return *often, own.hold_seconds, own.max_held, own.max_held_per_account
+
+    def _answers(self) -> dict[tuple[Domain, bool, bool], bytes]:
+        """To EHLO, made once."""
+        both = (False, True)
+        return {
             (domain, submits, tls): self._extensions(domain, submits, tls)
-            for domain in gateway.domains
-            for submits in (False, True)
-            for tls in (False, True)
+            for domain in self.gateway.domains
+            for submits in both
+            for tls in both
         }
+
+    @hookimpl
+    def chatgate_reloaded(self) -> None:
+        own = self.options
+        self.sizes.read()
+        self._ehlo = self._answers()
+        self.rate.limit(*self._pace())
+        self.receiving.options_changed()
+        for server in self._servers.values():
+            server.limit(own.max_connections, own.max_unauthenticated, own.max_connections_per_address)
 
     def greets_as(self, domain: Domain) -> str:
         """The host's name, or an address literal, for greetings (RFC 5321 §4.3.1)."""

@@ -32,14 +32,18 @@ class Rate:
     """
 
     def __init__(self, per_minute: int, burst: int, hold: float = 0.0, most: int = 0, most_each: int = 0) -> None:
-        self._interval = 60.0 / per_minute
-        self._tolerance = self._interval * (burst - 1)
-        self._hold, self._most, self._most_each = hold, most, most_each
-        self._most_in_a_row = max(per_minute - burst, 1)
+        self.limit(per_minute, burst, hold, most, most_each)
         self._rest: dict[int, float] = {}
         self._in_a_row: Counter[int] = Counter()
         self._waiting: Counter[int] = Counter()
         self._sweep_at = 1024
+
+    def limit(self, per_minute: int, burst: int, hold: float = 0.0, most: int = 0, most_each: int = 0) -> None:
+        """The same as for construction, from now on."""
+        self._interval = 60.0 / per_minute
+        self._tolerance = self._interval * (burst - 1)
+        self._hold, self._most, self._most_each = hold, most, most_each
+        self._most_in_a_row = max(per_minute - burst, 1)
 
     def take(self, account_id: int, now: float) -> Turn | int:
         """A turn, which is counted; or, without counting, the whole seconds after which the account may try again."""

@@ -43,10 +43,16 @@ class Receiving:
     def __init__(self, gateway: Gateway, options: SmtpOptions, sizes: Sizes) -> None:
         self._gateway, self._options, self._sizes = gateway, options, sizes
         # The key: do accounts send here? Mail from other servers has a budget of its own and cannot use up theirs.
-        self.uploads = {
-            submits: Uploads(octets, options.min_upload_rate, options.data_idle_seconds)
-            for submits, octets in ((True, options.max_inflight_bytes), (False, options.max_inflight_bytes_mx))
-        }
+        self.uploads = {submits: Uploads(*limits) for submits, limits in self._limits().items()}
+
+    def _limits(self) -> dict[bool, tuple[int, float, float]]:
+        own = self._options
+        budgets = {True: own.max_inflight_bytes, False: own.max_inflight_bytes_mx}
+        return {submits: (octets, own.min_upload_rate, own.data_idle_seconds) for submits, octets in budgets.items()}
+
+    def options_changed(self) -> None:
+        for submits, limits in self._limits().items():
+            self.uploads[submits].limit(*limits)
 
     def begin(self, session: Session, address: str, octets: int = 0, submits: bool = False) -> Envelope | Reply:
         """A new transaction; a Reply says why there is none. address: the reverse-path, "" for the null sender. octets:

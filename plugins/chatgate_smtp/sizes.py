@@ -10,7 +10,12 @@ class Sizes:
     """largest: the highest limit of any domain, in octets; other servers may send so much."""
 
     def __init__(self, gateway: Gateway) -> None:
-        self._domains = gateway.domains
+        self._gateway, self._domains = gateway, gateway.domains
+        self.read()
+
+    def read(self) -> None:
+        """Take the limits from the options."""
+        gateway = self._gateway
         self._of = {domain: domain.options(gateway.config.core).max_message_bytes for domain in gateway.domains}
         self.largest = max(self._of.values())
         self._differ = len(set(self._of.values())) > 1

@@ -31,13 +31,14 @@ class TurnOptions:
         432000.0,
         "Seconds that credentials are valid. Delta Chat fetches new ones when less than 12 hours remain, and apps that "
         "check their clock by the time it ends take it for exactly 5 days from now.",
+        live=True,
     )
     secret: Secret = option(Secret(""), "coturn's static-auth-secret. Empty: a random one, kept in secret_file.")
     secret_file: str = option("data/turn-secret", "File with the random secret; made when it is needed first.")
     test_host: str = option(
         "", "Where the self-test asks, if this machine cannot reach the TURN server as apps do (NAT). Empty: host."
     )
-    test_seconds: float = option(5.0, "Seconds a self-test may take.")
+    test_seconds: float = option(5.0, "Seconds a self-test may take.", live=True)
     test_every_seconds: float = option(60.0, "Seconds between self-tests. Credentials are offered while they pass.")
 
     def __post_init__(self) -> None:

@@ -9,18 +9,24 @@ from chatgate.api import option
 
 @dataclass(frozen=True)
 class SendingOptions:
-    domains_at_once: int = option(500, "Domains to which mail is handed on at the same time.")
-    messages_per_domain: int = option(10, "Messages handed on to one domain at the same time, once it takes any.")
+    domains_at_once: int = option(500, "Domains to which mail is handed on at the same time.", live=True)
+    messages_per_domain: int = option(
+        10, "Messages handed on to one domain at the same time, once it takes any.", live=True
+    )
     waiting_per_domain: int = option(
-        100, "Recipients at one domain that are taken from the queue at once; what is for others goes between."
+        100,
+        "Recipients at one domain that are taken from the queue at once; what is for others goes between.",
+        live=True,
     )
     waiting_per_account: int = option(
         200, "Recipients of one account's mail that are taken from the queue at once; others' mail goes between."
     )
-    waiting: int = option(5000, "Recipients of all mail that are taken from the queue at once.")
+    waiting: int = option(5000, "Recipients of all mail that are taken from the queue at once.", live=True)
     octets_at_once: int = option(200_000_000, "Octets of messages in memory while they are handed on.")
     lease_seconds: float = option(
-        60.0, "Seconds after which a killed process's mail is tried by the next one: SMTP may have taken it already."
+        60.0,
+        "Seconds after which a killed process's mail is tried by the next one: SMTP may have taken it already.",
+        live=True,
     )
     retry_seconds: tuple[str, ...] = option(
         ("5", "20", "60", "300", "900", "3600"),

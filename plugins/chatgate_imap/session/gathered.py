@@ -22,6 +22,10 @@ class Gathered:
         self._held: Counter[int] = Counter()
         self._total = 0
 
+    def limit(self, account_limit: int, limit: int) -> None:
+        """The same as for construction, from now on; nothing is closed before it grows."""
+        self._account_limit, self._limit = account_limit, limit
+
     @property
     def total(self) -> int:
         """Octets held by all accounts."""

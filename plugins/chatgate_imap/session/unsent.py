@@ -15,7 +15,7 @@ class Unsent:
     """limit: octets. If more would wait, the connection that has been stalled for the longest time is closed."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._total = 0
         self._waiting: dict[greenlet.greenlet, int] = {}  # in the order in which they stalled
 
@@ -26,7 +26,7 @@ class Unsent:
         self._waiting[waiter] = size
         self._total += size
         try:
-            while self._total > self._limit and len(self._waiting) > 1:
+            while self._total > self.limit and len(self._waiting) > 1:
                 slowest = next(iter(self._waiting))
                 self._total -= self._waiting.pop(slowest)
                 gevent.kill(slowest, Closed)
