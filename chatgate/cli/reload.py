@@ -28,9 +28,9 @@ _LOOK_SECONDS = 0.05
 def command(folder: Folder, seconds: float, as_json: bool) -> None:
     """Have a gateway take changed settings while it runs.
 
-    It takes a new certificate, too. No connection is lost. It takes the settings that are marked "(live)" in conf.d; what is printed says which have
-    changed, and which need a restart. When there is a mistake anywhere in conf.d, no setting is changed. Settings that
-    are used once for each connection hold for new ones.
+    It takes a new certificate, too. No connection is lost. It takes the settings that are marked "(live)" in conf.d;
+    what is printed says which have changed, and which need a restart. When there is a mistake anywhere in conf.d, no
+    setting is changed. Settings that are used once for each connection hold for new ones.
 
     The exit code is 0 when that worked, also if something waits for a restart; 1 when no gateway runs, it does not
     answer, or the certificate cannot be read; 2 when the configuration is wrong.
