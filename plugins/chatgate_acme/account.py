@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,9 @@ from chatgate_acme.network import Client, Network, Trouble
 from chatgate_acme.options import AcmeOptions
 
 log = logging.getLogger("chatgate.acme")
+
+_URI = re.compile(r"https://[!#-:<-~]{1,500}\Z")  # neither " nor ;
+_HOST = re.compile(r"[a-z0-9.-]{1,253}\Z")
 
 
 def open_client(folder: Path, options: AcmeOptions, ca_bundle: str, report: Callable[[str], object]) -> Client:
@@ -62,8 +66,11 @@ def _register(client: Client, folder: Path, options: AcmeOptions, report: Callab
         uri = client.new_account(wanted).uri
     except errors.ConflictError as error:  # this key has one
         uri = error.location
+    if not isinstance(uri, str) or not _URI.match(uri):
+        raise Trouble("the directory makes an account without an address")
     client.net.account = _resource(uri, options)
-    caa = next(iter(meta.caa_identities or ()), "")
+    # Both are shown as a record for the DNS, which somebody copies into a zone.
+    caa = next((one for one in meta.caa_identities or () if isinstance(one, str) and _HOST.match(one)), "")
     files.write(folder / "account.json", json.dumps({"uri": uri, "caa": caa, "directory": options.url}).encode())
     log.warning("account made directory=%s uri=%s", options.url, uri)
 

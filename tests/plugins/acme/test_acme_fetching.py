@@ -176,3 +176,9 @@ def test_an_authority_that_is_down(renewal, web, tmp_path):
     made = renewal(ca_bundle="")
     made._options = made._general
     assert made.look() == "failed" and "own certificate cannot be verified" in made.state.problem
+
+
+def test_an_ip_address(renewal, web, tmp_path):
+    made = renewal("[127.0.0.1]")
+    assert made.look() == "fetched", made.state
+    assert present.load(tmp_path / "tls/acme/127.0.0.1.pem").names == ("127.0.0.1",)
