@@ -39,6 +39,7 @@ TIME = {
     "http": 250,
     "mxdeliv": 250,
     "threads": 30,
+    "maddy.conf": 60,
 }
 MEMORY = {"dkim": 40, "messages from elsewhere": 50, "imap lists": 60, "imap searches": 40, "smtp": 12, "http": 20}
 

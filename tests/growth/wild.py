@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import dns.message
@@ -20,6 +21,10 @@ from chatgate_doctor.meaning import judge
 from chatgate_gate import openpgp
 from chatgate_imap.queries import threads
 from chatgate_imap.session.connection import Connection
+from chatgate_movein.maddyconf.files import MaddyError
+from chatgate_movein.maddyconf.lexer import words
+from chatgate_movein.maddyconf.nodes import Budget
+from chatgate_movein.maddyconf.reader import File, Reader
 from chatgate_resolver import Trouble
 from chatgate_resolver.exchange import parsed
 from growing import Prey
@@ -398,6 +403,24 @@ MXDELIV_WORDS = [
 ]  # fmt: skip
 
 
+MADDY_SEEDS = [
+    b'$(a) = b c\n$(d) = e\nsmtp tcp://0.0.0.0:25 {\n x "y $(d) z" \\\n $(a) {env:A}\n check {\n  dkim # z\n }\n}\n',
+    b"(s) {\n a { b c }\n}\na {\n import s\n}\n",
+]  # fmt: skip
+MADDY_WORDS = [
+    b" ", b"\n", b"a", b"{", b"}", b" {\n", b"}\n", b'"', b"\\", b" \\\n", b"#", b"$(a)", b"$(d)", b"$(", b")", b"=",
+    b"\n$(d) = x", b"\n$(a) = $(a) $(d)\n", b"(s) {\n", b"\xc3\xa4",
+]  # fmt: skip
+
+
+def maddyconf(data: bytes) -> None:
+    """A configuration, but for the files that it imports."""
+    try:
+        Reader(File(Path("maddy.conf")), list(words(data.decode(errors="replace"))), Budget()).file_nodes()
+    except MaddyError:
+        pass
+
+
 def populate(gateway: Gateway) -> None:
     """An account with some messages."""
     smtp(gateway, "submission")(b"AUTH PLAIN " + base64.b64encode(f"\0{ALICE}\0{PASSWORD}".encode()) + b"\r\n")
@@ -459,6 +482,7 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "submission": Prey(smtp(gateway, "submission"), [login], SMTP_WORDS),
         "messages from elsewhere": Prey(messages(gateway, False), [incoming, incoming, join, bounce], MAIL_WORDS),
         "messages of accounts": Prey(messages(gateway, True), [outgoing, join], MAIL_WORDS),
+        "maddy.conf": Prey(maddyconf, MADDY_SEEDS, MADDY_WORDS),
         "dkim": Prey(dkim, DKIM_SEEDS, DKIM_WORDS),
         "authors": Prey(authors, [b'"x (y)" (z) <a.b@c.example> (d)', b" a@b.example (c)"], AUTHOR_WORDS, 490),
         "addresses": Prey(addresses, spelled, MAIL_WORDS, 8000),

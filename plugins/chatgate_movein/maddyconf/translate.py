@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path, PurePosixPath
 
-from chatgate_movein.maddyconf import delivery, values
+from chatgate_movein.maddyconf import certificates, delivery, values
+from chatgate_movein.maddyconf.certificates import Tls
 from chatgate_movein.maddyconf.endpoints import Endpoints, debug
 from chatgate_movein.maddyconf.files import MaddyError
 from chatgate_movein.maddyconf.nodes import Node
@@ -23,7 +24,7 @@ def translate(conf: Conf) -> Said:
     """Raises MaddyError, with file and line."""
     said = Said()
     state, runtime = _folder(conf, "state_dir", _STATE), _folder(conf, "runtime_dir", _RUNTIME)
-    rules = _rules(conf.nodes, Endpoints(runtime), _Tls(state))
+    rules = _rules(conf.nodes, Endpoints(runtime), Tls(state))
     chatmail = any(node.name == "chatmail" for node in conf.nodes)
     each(said, sorted(conf.nodes, key=lambda node: node.name != "chatmail"), rules, CORE)
     _domains(said, conf)
@@ -34,7 +35,7 @@ def translate(conf: Conf) -> Said:
     return said
 
 
-def _rules(nodes: list[Node], endpoints: Endpoints, tls: _Tls) -> dict[str, Rule]:
+def _rules(nodes: list[Node], endpoints: Endpoints, tls: Tls) -> dict[str, Rule]:
     return {
         "smtp": endpoints.smtp,
         "submission": endpoints.submission,
@@ -51,9 +52,9 @@ def _rules(nodes: list[Node], endpoints: Endpoints, tls: _Tls) -> dict[str, Rule
         "auth_map_normalize": same("passwordless", "addresses are in lower case"),
         "max_federation_size": sets(CORE, "max_message_bytes", values.size),
         "tls": tls.rule,
-        "tls_mode": missing("tls", "see docs/operate/tls.md"),
-        "acme_email": missing("tls", "see docs/operate/tls.md"),
-        "tls.loader.acme": missing("tls", "see docs/operate/tls.md"),
+        "tls_mode": certificates.mode,
+        "acme_email": certificates.email,
+        "tls.loader.acme": certificates.acme,
         "tls_client": delivery.tls_client,
         "auth.pass_table": lambda said, node: each(said, node.block or (), _PASS_TABLE, "passwordless"),
         "storage.imapsql": lambda said, node: each(said, node.block or (), _IMAPSQL, "maildb"),
@@ -82,44 +83,6 @@ def _log(said: Said, node: Node) -> None:
         said.set(node, CORE, "log_level", "error", "errors are always told")
     else:
         said.same(node, CORE, "the log goes to standard error, and with systemd to its journal")
-
-
-class _Tls:
-    """The rule of the directive `tls`."""
-
-    def __init__(self, state: str) -> None:
-        self._state = PurePosixPath(state)
-
-    def rule(self, said: Said, node: Node) -> None:
-        args = node.args
-        if args[:1] == ["off"]:
-            said.missing(node, "tls", "there is always TLS, if need be with a self-signed certificate")
-        elif args[:1] == ["file"] and len(args) >= 3:
-            self._files(said, node, args[1:])
-        elif len(args) == 2:  # an older way to write it
-            self._files(said, node, args)
-        elif args:
-            said.missing(Node(node.name, args, None, node.file, node.line), "tls", "see docs/operate/tls.md")
-        for child in node.block or ():
-            if child.name == "loader":
-                self.rule(said, Node("tls", child.args, child.block, child.file, child.line))
-            elif child.name == "protocols":
-                _protocols(said, child)
-            else:
-                said.missing(child, "tls")
-
-    def _files(self, said: Said, node: Node, paths: list[str]) -> None:
-        for key, path in zip(("certificate", "key"), paths, strict=False):
-            said.set(node, "tls", key, str(self._state / path))
-        if paths[2:]:
-            said.missing(node, "tls", "further certificates: each in the [tls] of a file in domains/")
-
-
-def _protocols(said: Said, node: Node) -> None:
-    if node.args[:1] == ["tls1.3"]:
-        said.set(node, CORE, "modern_tls", True)
-    else:
-        said.same(node, "tls", "TLS 1.2 and 1.3")
 
 
 # ------------------------------------------------------------------------------------------------- accounts and mail

@@ -10,6 +10,7 @@ from chatgate_movein.maddyconf.said import CORE, File, Said, plain
 # The number of each plugin's file; the same as `chatgate plugins enable` gives it.
 ORDER = {
     CORE: 0,
+    "acme": 8,
     "tls": 10,
     "smtp": 20,
     "imap": 25,
@@ -32,7 +33,7 @@ ORDER = {
 }
 
 # Written even if nothing is said of them: a gateway as `chatgate init` makes it, and what brings accounts and mail in.
-ALWAYS = tuple(name for name in ORDER if name not in ("turn", "iroh"))
+ALWAYS = tuple(name for name in ORDER if name not in ("acme", "turn", "iroh"))
 
 
 def texts(said: Said, source: str) -> dict[str, str]:

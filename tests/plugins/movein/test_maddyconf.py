@@ -112,6 +112,7 @@ def test_a_madmail():
     assert made["iroh"] == {"url": "http://192.0.2.7:3340"}
     assert made["doctor"] == {"addresses": ["192.0.2.7"]}
     assert made["courier"] == {"mta_sts": True, "dane": False}
+    assert made["acme"] == {"contact": ["keeper@reed.example"]} and "agree_to_terms" in made.text("acme")
 
 
 def test_every_line_is_accounted_for(shipped):
@@ -217,6 +218,9 @@ BASE = "$(primary_domain) = reed.example\n"
         ("tls {\n protocols tls1.3\n}", "chatgate", {"domain": "reed.example", "modern_tls": True}),
         ("tls file /a /b /c /d", "tls", {"certificate": "/a", "key": "/b"}),
         ("tls &acme", "tls", {}),
+        ("tls {\n loader acme {\n  email a@b.c\n  dns x {\n  }\n }\n}", "acme", {"contact": ["a@b.c"]}),
+        ("tls.loader.acme local {\n agreed yes\n}", "acme", {"agree_to_terms": True}),
+        ("tls.loader.acme local {\n ca https://ca.example/d\n}", "acme", {"directory": "https://ca.example/d"}),
         ("smtp unix://in.sock", "smtp", {"mx": ["unix:/run/maddy/in.sock"]}),
         ("smtp {\n read_timeout 1m 30s\n}", "smtp", {"command_seconds": 90.0}),
         ("imap tcp://[::1]:143 {\n insecure_auth yes\n}", "imap", {"imap": ["[::1]:143"], "plaintext_login": True}),
