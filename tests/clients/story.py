@@ -58,6 +58,8 @@ class Ip(Way):
     def invitation(self, name: str) -> str:
         if name == "alice":
             return from_site("https://127.0.0.4/new")
+        if name == "carol":  # whose network lets nothing but HTTPS through
+            return dclogin("[127.0.0.4]", "127.0.0.4", 443, 443)
         return dclogin("[127.0.0.4]", "127.0.0.4", 993, 465)
 
 
