@@ -10,10 +10,14 @@ from typing import NamedTuple
 import gevent
 from gevent import socket
 
+from chatgate import names
 from chatgate.network.connection import Connection
 
 # Octets of a first message with its records that are looked at. Clients send up to 2000; what is longer is not for us.
 MOST = 16384
+
+# One is usual. Each costs time whenever more of the message has come.
+_MOST_RECORDS = 16
 
 # Seconds until the rest of a first message is looked for again; then twice as long each time, up to the second. A
 # socket that is only peeked at stays readable, so there is nothing to wait for.
@@ -24,7 +28,9 @@ _SERVER_NAME, _ALPN = 0, 16  # RFC 6066 §3, RFC 7301 §3.1
 
 
 class Hello(NamedTuple):
-    """server_name: the host that is asked for, "" for none. protocols: those offered, the preferred one first."""
+    """server_name: the host that is asked for, in normal form; "" for none, or what is no name of a host. protocols:
+    those offered, the preferred one first.
+    """
 
     server_name: str = ""
     protocols: tuple[str, ...] = ()
@@ -39,12 +45,16 @@ def peek(connection: Connection) -> Hello:
     """
     pause = _PAUSE
     socket.wait_read(connection.sock.fileno())
-    while (found := read(connection.sock.recv(MOST, socket.MSG_PEEK))) is None:
+    here = 0
+    while True:
+        data = connection.sock.recv(MOST, socket.MSG_PEEK)
+        if len(data) != here and (found := read(data)) is not None:
+            return found
         if connection.gone():
             raise OSError("closed")
+        here = len(data)
         gevent.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE)
-    return found
 
 
 def read(data: bytes) -> Hello | None:
@@ -54,7 +64,7 @@ def read(data: bytes) -> Hello | None:
         return None if len(data) < MOST else NOTHING
     try:
         return _read(_Reader(message))
-    except (IndexError, UnicodeDecodeError):
+    except IndexError:
         return NOTHING
 
 
@@ -63,7 +73,9 @@ def _message(data: bytes) -> bytes | None:
     not all here.
     """
     message, at = b"", 0
-    while len(data) - at >= 5:
+    for _ in range(_MOST_RECORDS):
+        if len(data) - at < 5:
+            break
         size = data[at + 3] << 8 | data[at + 4]
         if data[at] != _HANDSHAKE or data[at + 1] != 3 or not size:
             return b""
@@ -77,6 +89,8 @@ def _message(data: bytes) -> bytes | None:
                 return b""
             if len(message) >= end:
                 return message[4:end]
+    else:
+        return b""
     return b"" if data[:1] not in (b"", b"\x16") else None
 
 
@@ -115,11 +129,19 @@ def _read(hello: _Reader) -> Hello:
     while extensions.left:
         kind, body = extensions.number(2), extensions.part(2)
         if kind == _SERVER_NAME:
-            names = body.part(2)
-            if names.number(1) == 0:
-                name = names.part(2).data.decode("ascii")
+            asked = body.part(2)
+            if asked.number(1) == 0:
+                name = _host(asked.part(2).data)
         elif kind == _ALPN:
             offered = body.part(2)
             while offered.left:
                 protocols.append(offered.part(1).data.decode("latin-1"))
     return Hello(name, tuple(protocols))
+
+
+def _host(name: bytes) -> str:
+    """Whoever asks may look for files of this name."""
+    try:
+        return names.host(name.decode("ascii"))
+    except ValueError:
+        return ""

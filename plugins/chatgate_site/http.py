@@ -164,6 +164,7 @@ class _Connection(WSGIHandler):
         host = host_of(environ.get("HTTP_HOST", ""))
         session.server_name = host if self._domains.at(host) else self._server_name
         environ["chatgate.session"] = session
+        environ["wsgi.url_scheme"] = "https" if session.tls else "http"
         self._site.enter(environ)
         return environ
 

@@ -227,7 +227,7 @@ def test_a_first_message_in_pieces_is_waited_for(stage):
     until(lambda: not acme.connections)
 
 
-@pytest.mark.parametrize("size", [1, 3, 50])
+@pytest.mark.parametrize("size", [40, 100, 200])
 def test_a_first_message_in_many_records(size):
     assert hello.read(in_records(first_message("acme-tls/1"), size)) == ("known.example", ("acme-tls/1",))
 
@@ -280,6 +280,30 @@ def test_a_first_message_that_is_too_long_is_left_to_the_library():
     message = first_message("acme-tls/1")
     extended = message[:-1] + b"\xff" * 20000
     assert hello.read(extended[: hello.MOST]) is not None
+
+
+def test_a_first_message_in_hundreds_of_records_is_left_to_the_library():
+    """To look through them again and again, while more of them come, would cost more than the handshake."""
+    message = in_records(first_message("acme-tls/1"), 1)
+    assert hello.read(message) == hello.read(message[:500]) == hello.NOTHING
+
+
+@pytest.mark.parametrize("host", ["../../key", "a/b.example", "a..b", "known.example:443", "-", "a_b.example"])
+def test_what_is_no_name_of_a_host_is_none(host):
+    message = first_message("acme-tls/1", host="h" * len(host))
+    assert hello.read(message).server_name in ("h" * len(host), "")
+    assert hello.read(message.replace(b"h" * len(host), host.encode())) == ("", ("acme-tls/1",))
+
+
+def test_names_are_in_normal_form():
+    message = first_message("acme-tls/1", host="known.example").replace(b"known.example", b"KNOWN.example")
+    assert hello.read(message).server_name == "known.example"
+
+
+def test_names_of_protocols_that_nobody_knows():
+    """GREASE (RFC 8701), and names that are no text."""
+    message = first_message("xx", "acme-tls/1", "yy").replace(b"xx", b"\x0a\x0a").replace(b"yy", b"\xff\x00")
+    assert hello.read(message).protocols == ("\n\n", "acme-tls/1", "\xff\0")
 
 
 def test_it_needs_no_names_and_no_extensions():

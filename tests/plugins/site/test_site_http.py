@@ -264,3 +264,18 @@ def test_a_short_answer_goes_out_in_one_piece(tmp_path, monkeypatch, octets, wri
     answer._write(b"more")
     assert b"".join(written) == b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n" + b"x" * octets + b"more"
     assert len(written) == writes + 1
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_who_came_to_a_proxy_by_https_is_not_sent_there_again(start, trusted):
+    proxies = ("127.0.0.1",) if trusted else ("192.0.2.1",)
+    running = start("chat.example.org", signed=True, url="https://chat.example.org", forwarded_for_from=proxies)
+
+    def ask(proto):
+        headers = {"X-Forwarded-For": "198.51.100.1", "X-Forwarded-Proto": proto}
+        answer = running.ask("/info", scheme="http", headers=headers)
+        return answer.status, "strict-transport-security" in answer.headers
+
+    assert ask("https") == ((200, True) if trusted else (301, False))
+    for proto in ("http", "https, http", "HTTPS\thttp", ""):  # each proxy adds its own at the end
+        assert ask(proto) == (301, False)
