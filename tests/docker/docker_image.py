@@ -65,20 +65,20 @@ def bare() -> Path:
     return base
 
 
-def build() -> Image:
-    """Raises AssertionError when a command fails."""
+def build(steps: list[tuple[str, str]]) -> Image:
+    """By instructions as those of a Dockerfile. Raises AssertionError when a command fails."""
     CACHE.mkdir(parents=True, exist_ok=True)
     with (CACHE / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        image = _build(bare())
+        image = _build(bare(), steps)
     return image
 
 
-def _build(base: Path) -> Image:
+def _build(base: Path, steps: list[tuple[str, str]]) -> Image:
     stages: dict[str, Image] = {"${DEBIAN}": Image((base,), hashlib.sha256(str(base).encode()).hexdigest())}
     image, stage = None, ""
     used = set()
-    for word, value in instructions():
+    for word, value in steps:
         if word == "ARG":
             continue
         if word == "FROM":

@@ -67,7 +67,7 @@ def test_the_gateway_and_caddy_mean_the_same_authority_and_the_same_user():
 
 @pytest.mark.skipif(bool(REASON), reason=REASON)
 def test_the_image_and_compose_from_the_first_start_to_a_renewed_certificate(tmp_path):
-    built = image.build()
+    built = image.build(image.instructions())
     (tmp_path / "image.json").write_text(json.dumps(dataclasses.asdict(built), default=str))
     story = [sys.executable, str(HERE / "docker_story.py"), str(tmp_path / "image.json"), str(tmp_path)]
     done = subprocess.run(namespace.command(tmp_path, {}, story), capture_output=True, text=True, timeout=400)
