@@ -407,9 +407,10 @@ MADDY_SEEDS = [
     b'$(a) = b c\n$(d) = e\nsmtp tcp://0.0.0.0:25 {\n x "y $(d) z" \\\n $(a) {env:A}\n check {\n  dkim # z\n }\n}\n',
     b"(s) {\n a { b c }\n}\na {\n import s\n}\n",
 ]  # fmt: skip
+# None that defines a macro by itself: its value grows with each line, up to the limits of the reader.
 MADDY_WORDS = [
-    b" ", b"\n", b"a", b"{", b"}", b" {\n", b"}\n", b'"', b"\\", b" \\\n", b"#", b"$(a)", b"$(d)", b"$(", b")", b"=",
-    b"\n$(d) = x", b"\n$(a) = $(a) $(d)\n", b"(s) {\n", b"\xc3\xa4",
+    b" ", b"\n", b"a", b"{", b"}", b" {\n", b"}\n", b'"', b"\\", b" \\\n", b"#", b"$(a)", b"$(d)", b"$(", b")",
+    b"(s) {\n", b"\xc3\xa4",
 ]  # fmt: skip
 
 
