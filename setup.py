@@ -14,6 +14,7 @@ PLUGINS = [
     "accounts = chatgate_accounts.plugin:Accounts",
     "acme = chatgate_acme.plugin:Acme",
     "appversions = chatgate_appversions.plugin:AppVersions",
+    "backup = chatgate_backup.plugin:Backup",
     "courier = chatgate_courier.plugin:Courier",
     "dkim = chatgate_dkim.plugin:Dkim",
     "doctor = chatgate_doctor.plugin:Doctor",
@@ -34,6 +35,12 @@ PLUGINS = [
     "sweeper = chatgate_sweeper.plugin:Sweeper",
     "tls = chatgate_tls.plugin:Tls",
     "turn = chatgate_turn.plugin:Turn",
+]
+
+# Commands that are there whatever conf.d says, and in a folder that is no gateway.
+COMMANDS = [
+    "backup = chatgate_backup.command:backup",
+    "restore = chatgate_backup.command:restore",
 ]
 
 TEST = [
@@ -92,6 +99,7 @@ setup(
     entry_points={
         "console_scripts": ["chatgate = chatgate.__main__:main"],
         "chatgate": PLUGINS,
+        "chatgate.commands": COMMANDS,
         "pytest11": ["chatgate = chatgate.testing"],
     },
 )

@@ -15,10 +15,11 @@ from chatgate.addresses import address_literal, normal_address, shown_address, v
 from chatgate.command import Interrupts, domain_option, fail, json_option, new_file, show
 from chatgate.domains import Domain, Domains
 from chatgate.faults import raised_at
-from chatgate.hosting.confd import configuration_problems
+from chatgate.hosting.confd import ConfigError, configuration_problems
 from chatgate.hosting.dnsrecords import DnsRecord, service_records
 from chatgate.hosting.facts import Facts
 from chatgate.hosting.hookspecs import hookimpl, hookspec
+from chatgate.hosting.keeping import Change, Copy, KeptFiles, WayBack
 from chatgate.hosting.options import Secret, option, required
 from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem, Service
@@ -113,9 +114,12 @@ __all__ = [
     "BindError",
     "Board",
     "Certificate",
+    "Change",
     "Changes",
+    "ConfigError",
     "Content",
     "Copied",
+    "Copy",
     "Credentials",
     "Delivery",
     "Destination",
@@ -133,6 +137,7 @@ __all__ = [
     "Impossible",
     "Interrupts",
     "Kept",
+    "KeptFiles",
     "Lease",
     "Leased",
     "LimitReached",
@@ -176,6 +181,7 @@ __all__ = [
     "Uploads",
     "Usage",
     "Watch",
+    "WayBack",
     "Work",
     "account_key",
     "address_key",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import importlib.metadata
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 
@@ -57,6 +58,8 @@ class Cli(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if command := super().get_command(ctx, name):
             return command
+        if command := _installed(name):
+            return command
         folder = _folder(ctx)
         if not confd.is_gateway(folder.path):
             if difflib.get_close_matches(name, self.commands):
@@ -69,11 +72,11 @@ class Cli(click.Group):
         return None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        names = super().list_commands(ctx)
+        names = [*super().list_commands(ctx), *(point.name for point in offered())]
         try:
             return sorted({*names, *self._of_plugins(ctx).commands})
         except (confd.ConfigError, Failure, PluginError):
-            return names  # --help must work while the configuration does not
+            return sorted(names)  # --help must work while the configuration does not
 
     def _of_plugins(self, ctx: click.Context) -> click.Group:
         found, folder = click.Group(), _folder(ctx)
@@ -82,6 +85,21 @@ class Cli(click.Group):
                 if said.failure is not None:  # the others' commands are there all the same
                     click.echo(f"chatgate: {said.failure}", err=True)
         return found
+
+
+def offered() -> Iterable[importlib.metadata.EntryPoint]:
+    """Commands that installed packages bring for every folder, whatever its conf.d says: the entry-point group
+    "chatgate.commands". Each is a click command, whose object (`click.pass_obj`) is the `Folder`. None is imported
+    before it is asked for.
+    """
+    return importlib.metadata.entry_points(group="chatgate.commands")
+
+
+def _installed(name: str) -> click.Command | None:
+    for point in offered():
+        if point.name == name:
+            return cast(click.Command, point.load())
+    return None
 
 
 def _lines(error: click.ClickException) -> list[str]:

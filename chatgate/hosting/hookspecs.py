@@ -32,6 +32,7 @@ import pluggy
 # Types of answers are imported at run time too, as answers are checked against them (chatgate/hosting/answers.py).
 from chatgate.hosting.dnsrecords import DnsRecord
 from chatgate.hosting.facts import Facts
+from chatgate.hosting.keeping import KeptFiles
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.headers import Edit, Prepend, ReversePath
 from chatgate.reply import Reply
@@ -107,6 +108,15 @@ def chatgate_reloaded(changed: frozenset[str]) -> None:
     """What happened: live options have other values now, in the objects that you hold. changed: their names, such as
     "smtp: max_recipients" and, where that of a further domain changed, "b.example: smtp: max_recipients". Told in each
     process by `chatgate reload`; only plugins that made something of a live option need it.
+    """
+
+
+@hookspec
+def chatgate_backup(gateway: Gateway) -> Sequence[KeptFiles] | None:
+    """What do you add to a backup of the gateway? Asked by `chatgate backup`, beside a running gateway, and by
+    `restore` and `upgrade`, which want to know where things belong and how they are proven. `gateway.read_only` is set:
+    nothing may be made or changed. Files of conf.d come along by themselves. If a plugin fails here, so does the
+    command.
     """
 
 

@@ -12,7 +12,7 @@ import gevent.event
 
 from chatgate import faults
 from chatgate.domains import Domain, Domains
-from chatgate.hosting.confd import Config, Enabled, LeftOut
+from chatgate.hosting.confd import Config, Enabled, LeftOut, load
 from chatgate.hosting.factories import refuses
 from chatgate.hosting.facts import Facts, together
 from chatgate.hosting.hub import Hub
@@ -59,10 +59,18 @@ class Gateway:
     services: those that run, once the gateway has started. stopping: an Event, set when the gateway begins to stop.
     place: which of the processes that serve from the folder this is, and how many there are.
     read_only: True during `chatgate check`: nobody may write, not even to make something that is missing.
+    outside: a folder that stands for everything outside the gateway's own; None: that is used as it is.
     """
 
-    def __init__(self, config: Config) -> None:
-        self.config = config
+    @classmethod
+    def of(cls, folder: Path, outside: Path | None = None) -> Gateway:
+        """The gateway of a folder, for looking at it: nothing is written. Raises ConfigError, PluginError."""
+        gateway = cls(load(folder), outside)
+        gateway.read_only = True
+        return gateway
+
+    def __init__(self, config: Config, outside: Path | None = None) -> None:
+        self.config, self.outside = config, outside
         self.domains = Domains(Domain(config.core.domain, config.core.hostname), *config.domains)
         self.read_only = False
         self.place = Place()
@@ -108,7 +116,10 @@ class Gateway:
 
     def path(self, *parts: str) -> Path:
         """A path inside the gateway's folder; absolute ones stay as they are."""
-        return self.config.folder.joinpath(*parts)
+        path = self.config.folder.joinpath(*parts)
+        if self.outside is None or path.is_relative_to(self.config.folder):
+            return path
+        return self.outside / path.relative_to("/")
 
     @cached_property
     def store(self) -> Store:

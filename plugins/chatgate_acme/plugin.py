@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from chatgate.api import Certificate, DnsRecord, Domain, Gateway, Leased, Problem, Server, Session, hookimpl
+from chatgate.api import Certificate, DnsRecord, Domain, Gateway, KeptFiles, Leased, Problem, Server, Session, hookimpl
 from chatgate_acme import command, files, responder
 from chatgate_acme.options import AcmeOptions
 from chatgate_acme.places import Places
@@ -49,6 +49,10 @@ class Acme:
         if not domain.options(self._options).enabled or not path.is_file() or not _usable(path):
             return None
         return Certificate(path, path, State.load(self._places.state(domain)).staging)
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [KeptFiles("state", self._places.data), KeptFiles("certificates", self._places.certificates)]
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Leased | Server]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from chatgate.api import Gateway, Problem, hookimpl, option
+from chatgate.api import Gateway, KeptFiles, Problem, hookimpl, option
 from chatgate_appversions.document import compact
 
 log = logging.getLogger("chatgate.appversions")
@@ -38,6 +38,10 @@ class AppVersions:
         self._value: bytes | None = None
         self._seen: object = None
         self._look_at = clock()
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [KeptFiles("versions", self.path)]
 
     @hookimpl
     def chatgate_metadata_entries(self, mailbox: str) -> list[str]:

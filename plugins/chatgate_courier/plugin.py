@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import click
+from chatgate_filedb import KeptDatabase
 
 from chatgate.api import (
     DnsRecord,
@@ -15,6 +16,7 @@ from chatgate.api import (
     Envelope,
     Facts,
     Gateway,
+    KeptFiles,
     Leased,
     Networks,
     Outgoing,
@@ -92,6 +94,12 @@ class Courier:
             f"For {days} this server knows which message another server took or refused; not who wrote it or to whom."
         )
         return Facts(keeps=(waits, noted))
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        databases = (self.outcomes.database.path, making.file(self._gateway))
+        kept = [KeptDatabase(path.stem, path) for path in databases]
+        return [KeptFiles("peers", self.policies.path), *kept]
 
     @hookimpl
     def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:

@@ -15,6 +15,7 @@ from chatgate.api import (
     Domain,
     Envelope,
     Gateway,
+    KeptFiles,
     Prepend,
     Problem,
     Reply,
@@ -24,6 +25,7 @@ from chatgate.api import (
 from chatgate_dkim import command
 from chatgate_dkim.arriving import Arriving
 from chatgate_dkim.demands import demands
+from chatgate_dkim.kept import KeptKeys
 from chatgate_dkim.leaving import Leaving
 from chatgate_dkim.options import DkimOptions
 from chatgate_dkim.proof import Resolver
@@ -69,6 +71,10 @@ class Dkim:
     @hookimpl
     def chatgate_sign(self, content: bytes) -> Sequence[Prepend]:
         return self.leaving.sign(content)
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [KeptKeys(self._gateway.path("data", "dkim"), self.leaving.rings, lambda: self._resolver)]
 
     @hookimpl
     def chatgate_dns_records(self, domain: Domain) -> Sequence[DnsRecord]:

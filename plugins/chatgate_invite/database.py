@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import peewee
-from chatgate_filedb import ERRORS, FileDatabase
+from chatgate_filedb import ERRORS, FileDatabase, KeptDatabase
 
 from chatgate.api import PluginError
 from chatgate_invite.hooks import Token
@@ -40,6 +40,10 @@ class Database(FileDatabase):
 
     def __init__(self, path: Path) -> None:
         super().__init__("invite", path, [Row], migrations=_MIGRATIONS)
+
+    def kept(self, name: str) -> KeptDatabase:
+        """What a backup takes."""
+        return KeptDatabase(name, self.path)
 
     def run(self, work: Callable[[peewee.SqliteDatabase], T], *, writes: bool = True) -> T:
         """Like `FileDatabase.run`, but raises PluginError, with one line for operators."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from chatgate.api import Domain, Facts, Gateway, Problem, Reply, hookimpl, option
+from chatgate.api import Domain, Facts, Gateway, KeptFiles, Problem, Reply, hookimpl, option
 from chatgate_invite import command, hooks
 from chatgate_invite.database import Database
 from chatgate_invite.tokens import LENGTH, Invitation, good, normal
@@ -40,6 +40,10 @@ class Invite:
 
     def __init__(self, gateway: Gateway, options: InviteOptions) -> None:
         self.gateway, self.options = gateway, options
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [Database(self.gateway.path(self.options.database)).kept("invitations")]
 
     @cached_property
     def kept(self) -> hooks.Invitations:

@@ -19,12 +19,16 @@ import gevent
 import gevent.threadpool
 
 from chatgate.api import StoreFull, StoreUnavailable
+from chatgate_maildb import holding
 from chatgate_maildb.reserve import is_full
 
 log = logging.getLogger("chatgate.maildb")
 
 HEAD = 1 << 16  # octets read when a file is opened: the header and, for most files, all that will be asked for
 _ASKED_AT_ONCE = 200  # files checked in one go when looking for leftovers
+
+_AGAIN = 5.0  # seconds until files are tried again that a backup still reads
+_MOST_KEPT = 100_000  # names of such files; the sweep finds the others
 
 NAME = re.compile(r"[0-9a-f]{32}")
 
@@ -36,6 +40,8 @@ class Blobs:
         self._coming: set[str] = set()  # files that no committed transaction names yet
         self._unwanted: list[str] = []
         self._removing: gevent.Greenlet | None = None
+        self._kept: list[str] = []  # to be removed once no backup reads them
+        self._again = gevent.Greenlet()
 
     def write(self, content: bytes) -> str:
         """Write the content to a new file that survives a power cut, and return its name. Call `settled` once the
@@ -102,7 +108,14 @@ class Blobs:
     def _remove_unwanted(self) -> None:
         while self._unwanted:
             names, self._unwanted = self._unwanted, []
-            self._threads.apply(self._remove, (names,))
+            left = self._threads.apply(self._remove, (names,))
+            self._kept += left[: max(0, _MOST_KEPT - len(self._kept))]
+        if self._kept and not self._again:
+            self._again = gevent.spawn_later(_AGAIN, self._remove_kept)
+
+    def _remove_kept(self) -> None:
+        names, self._kept, self._again = self._kept, [], gevent.Greenlet()
+        self.remove(names)
 
     def size(self, name: str) -> int | None:
         """Octets of the file, None if it does not exist."""
@@ -121,8 +134,8 @@ class Blobs:
                 piece = names[start : start + _ASKED_AT_ONCE]
                 gone = [name for name in piece if name not in self._coming and not wanted(name)]
                 # In a thread even if there are no files, so that others get a turn between many folders.
-                self._threads.apply(self._remove, (gone,))
-                removed += len(gone)
+                left = self._threads.apply(self._remove, (gone,))
+                removed += len(gone) - len(left)
         return removed
 
     def finish(self) -> None:
@@ -131,6 +144,7 @@ class Blobs:
             self._removing.join()
 
     def close(self) -> None:
+        self._again.kill(block=False)  # the next start finds those files
         self.finish()
         self._threads.join()
         self._threads.kill()
@@ -188,12 +202,17 @@ class Blobs:
             os.close(descriptor)
             raise
 
-    def _remove(self, names: list[str]) -> None:
-        for name in names:
-            try:
-                self.path(name).unlink(missing_ok=True)
-            except OSError as error:
-                log.error("body file not removed: %s", error.strerror)
+    def _remove(self, names: list[str]) -> list[str]:
+        """Remove these files; returns those that must stay for now, as a backup is being made."""
+        with holding.free(self._folder) as free:
+            if not free:
+                return names
+            for name in names:
+                try:
+                    self.path(name).unlink(missing_ok=True)
+                except OSError as error:
+                    log.error("body file not removed: %s", error.strerror)
+        return []
 
 
 def _sync_folder(folder: Path) -> None:

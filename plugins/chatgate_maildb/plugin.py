@@ -4,9 +4,22 @@ from __future__ import annotations
 
 import gevent
 
-from chatgate.api import Board, Domain, Facts, FolderBoard, Gateway, Problem, Service, Store, free_octets, hookimpl
+from chatgate.api import (
+    Board,
+    Domain,
+    Facts,
+    FolderBoard,
+    Gateway,
+    KeptFiles,
+    Problem,
+    Service,
+    Store,
+    free_octets,
+    hookimpl,
+)
 from chatgate_maildb import integrity, leases
 from chatgate_maildb.blobs import Blobs
+from chatgate_maildb.kept import KeptMail
 from chatgate_maildb.options import MailDbOptions
 from chatgate_maildb.store import LEASES, MailStore
 
@@ -23,6 +36,10 @@ class MailDb:
         self._folder = gateway.path(options.folder)
         self._board = FolderBoard(self._folder)
         self._store: MailStore | None = None
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [KeptMail(self._folder)]
 
     @hookimpl
     def chatgate_board(self) -> Board:

@@ -30,8 +30,11 @@ class Door:
 
     def frozen_by(self) -> list[Path]:
         """The freeze files that exist at the moment."""
-        paths = dict.fromkeys(self._freeze_path(one.options(self._options)) for one in self._gateway.domains)
-        return [path for path in paths if path.exists()]
+        return [path for path in self.freeze_files() if path.exists()]
+
+    def freeze_files(self) -> list[Path]:
+        """All of them, whether they exist or not."""
+        return list(dict.fromkeys(self._freeze_path(one.options(self._options)) for one in self._gateway.domains))
 
     def closed(self, domain: Domain) -> tuple[Literal["", "closed", "frozen"], str]:
         """Whether the domain takes new accounts, in the words of `Facts`, and the reason, for the operator."""

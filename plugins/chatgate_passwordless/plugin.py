@@ -10,6 +10,7 @@ from chatgate.api import (
     Domain,
     Facts,
     Gateway,
+    KeptFiles,
     Limiter,
     NewAccount,
     Problem,
@@ -70,6 +71,11 @@ class Passwordless:
         closed, closed_by = self._door.closed(domain)
         names = own.name_min_length, own.name_max_length
         return Facts(keeps_hash=True, closed=closed, closed_by=closed_by, name_lengths=names)
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        """A door that was frozen stays frozen."""
+        return [KeptFiles(f"freeze-{n}", path) for n, path in enumerate(self._door.freeze_files())]
 
     @hookimpl
     def chatgate_authenticate(self, session: Session, credentials: Credentials) -> Account | Reply:

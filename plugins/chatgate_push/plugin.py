@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import click
-from chatgate_filedb import ERRORS
+from chatgate_filedb import ERRORS, KeptDatabase
 
 from chatgate.api import (
     Account,
@@ -19,6 +19,7 @@ from chatgate.api import (
     Envelope,
     Facts,
     Gateway,
+    KeptFiles,
     PluginError,
     Problem,
     Reply,
@@ -58,6 +59,11 @@ class Push:
         ca_file = str(gateway.path(options.ca_file)) if options.ca_file else ""
         self._client = Client(options.url, ca_file, options.request_seconds, options.idle_seconds)
         self._database = database(gateway.path(options.file))
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        authorities = [KeptFiles("authorities", self._gateway.path(path))] if (path := self._options.ca_file) else []
+        return [KeptDatabase("tokens", self._gateway.path(self._options.file)), *authorities]
 
     @cached_property
     def kept(self) -> hooks.DeviceTokens:

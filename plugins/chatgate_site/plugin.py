@@ -14,6 +14,7 @@ from chatgate.api import (
     Domain,
     Facts,
     Gateway,
+    KeptFiles,
     Limiter,
     PluginError,
     Problem,
@@ -97,6 +98,11 @@ class Site:
         return self._pages.of_plugin(template, status, forms, **facts)
 
     # ------------------------------------------------------------------------------------------ hooks
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        pages = dict.fromkeys(domain.options(self.options).pages for domain in self.gateway.domains)
+        return [KeptFiles(f"pages-{n}", self.gateway.path(path)) for n, path in enumerate(pages) if path]
 
     @hookimpl
     def chatgate_ready(self) -> str:

@@ -12,6 +12,7 @@ from chatgate.api import (
     Envelope,
     Facts,
     Gateway,
+    KeptFiles,
     NewAccount,
     Problem,
     Reply,
@@ -58,6 +59,10 @@ class Sweeper:
     def chatgate_facts(self, domain: Domain) -> Facts:
         own = domain.options(self.options)
         return Facts(mail_days=own.days, large_days=own.large_days, inactive_days=own.account_days, evicts=True)
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [KeptFiles("clock", self.gateway.path(self.options.clock_file))]
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from chatgate.api import Background, Certificate, DnsRecord, Domain, Gateway, Problem, bare, hookimpl, option
+from chatgate.api import Background, Certificate, DnsRecord, Domain, Gateway, KeptFiles, Problem, bare, hookimpl, option
 from chatgate_tls import command
 from chatgate_tls.files import Files
 from chatgate_tls.rereading import Rereading
@@ -126,6 +126,14 @@ class Tls:
         """The files that options name; those below tls/ are looked at anyway."""
         options = [domain.options(self.options) for domain in self.gateway.domains]
         return [self.gateway.path(path) for one in options for path in (one.certificate, one.key)]
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        """What lies elsewhere is another program's, which renews it."""
+        kept = [("key", self._of(domain).key, domain) for domain in self.gateway.domains]
+        kept += [("chain", self._of(domain).chain, domain) for domain in self.gateway.domains]
+        names = {path: f"{bare(domain.name)}-{what}" for what, path, domain in reversed(kept)}
+        return [KeptFiles(name, path) for path, name in names.items() if path.is_relative_to(self.gateway.path())]
 
     @hookimpl
     def chatgate_dns_records(self, domain: Domain) -> list[DnsRecord]:

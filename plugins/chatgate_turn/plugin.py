@@ -11,7 +11,7 @@ from functools import cached_property
 import click
 from gevent import socket
 
-from chatgate.api import Gateway, PluginError, Problem, Secret, Service, Session, hookimpl, option
+from chatgate.api import Gateway, KeptFiles, PluginError, Problem, Secret, Service, Session, hookimpl, option
 from chatgate_turn import command, stun
 from chatgate_turn.credentials import check_secret, make_credentials, read_or_make_secret, read_secret
 from chatgate_turn.probe import ProbeError, probe
@@ -70,6 +70,10 @@ class Turn:
         self.secret_file = gateway.path(options.secret_file)
         self.clock = time.time
         self.self_test = SelfTest(self._probe, options.test_every_seconds)
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [KeptFiles("secret", self.secret_file)]
 
     @hookimpl
     def chatgate_services(self) -> list[Service]:

@@ -65,14 +65,14 @@ def test_links_lead_somewhere(page):
 @pytest.fixture(scope="module")
 def commands(tmp_path_factory):
     """Those of the core and of all plugins here, by name; of a group those below it, too: "accounts list"."""
-    from chatgate.cli import cli
+    from chatgate.cli import cli, offered
     from chatgate.hosting import confd
     from chatgate.running.gateway import Gateway
     from chatgate.testing import config
 
     shipped = (name for name, points in confd.installed().items() if points[0].value.startswith("chatgate_"))
     gateway = Gateway(config(tmp_path_factory.mktemp("gateway"), *shipped))
-    every = click.Group(commands=dict(cli.commands))
+    every = click.Group(commands=cli.commands | {point.name: point.load() for point in offered()})
     for said in gateway.hub.commands.each(None, cli=every, gateway=gateway):
         assert said.failure is None
     below = {f"{name} {more}" for name, one in every.commands.items() for more in getattr(one, "commands", ())}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from chatgate.api import Gateway, Service
 from chatgate_courier.security.dane import Dane
@@ -16,6 +17,11 @@ from chatgate_courier.transport.transports import Transports
 _FILE = "mta-sts.db"
 
 
+def file(gateway: Gateway) -> Path:
+    """Remembers what other domains demand (MTA-STS)."""
+    return gateway.path("data", _FILE)
+
+
 def make(
     gateway: Gateway, options: TransportOptions, policies: Policies, reachable: Callable[[str], bool]
 ) -> tuple[Transports, list[Service]]:
@@ -24,7 +30,7 @@ def make(
     """
     resolver, tls = gateway.hub.plugin("resolver").resolver, Tls(options)
     fetch = Fetcher(resolver, tls, reachable, seconds=options.mta_sts_seconds, octets=options.mta_sts_octets)
-    sts = MtaSts(resolver, options, fetch, gateway.path("data", _FILE))
+    sts = MtaSts(resolver, options, fetch, file(gateway))
     dane = Dane(resolver) if options.dane else None
     made = Transports(
         options, resolver, gateway.domains, policies, reachable, tls, sts if options.mta_sts else None, dane

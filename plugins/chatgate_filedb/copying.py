@@ -1,0 +1,63 @@
+"""A consistent copy of an SQLite database that others read and write meanwhile."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+from chatgate.api import free_octets
+from chatgate_filedb.looking import untouched
+
+LEFT_FREE = 50_000_000  # octets of the disk that a copy leaves to others
+
+_PAGES = 1000  # copied between two looks at how far it is
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """A connection in a transaction, which sees the database as it is now, until the end. What others write meanwhile
+    stays in its log (-wal), which grows. Raises sqlite3.Error.
+    """
+    # Where nothing can be written, SQLite cannot tell others that it reads, and nobody can write either.
+    uri = f"file:{quote(str(path))}?mode=rw" if os.access(path.parent, os.W_OK) else untouched(path)
+    with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=60)) as connection:
+        connection.execute("PRAGMA query_only=1")
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # the transaction begins with reading
+        yield connection
+
+
+def copy_database(path: Path, target: Path, progress: Callable[[int, int], object] = lambda done, all: None) -> None:
+    """Copy the database as it is at one moment into a new file, and return when that is on disk. target: nothing may be
+    there. progress: called with octets done and in all. Raises sqlite3.Error, OSError.
+    """
+    os.close(os.open(target, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    with reading(path) as source, contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
+        ((size,),), ((pages,),) = (source.execute(f"PRAGMA {name}").fetchall() for name in ("page_size", "page_count"))
+        if free_octets(target.parent) < size * pages + LEFT_FREE:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target.parent))
+        copy.execute("PRAGMA synchronous=OFF")  # a crash leaves a file that nobody takes for a copy
+        source.backup(copy, pages=_PAGES, progress=lambda _, left, all: progress((all - left) * size, all * size))
+        # A copy says that it has a log, which it has not: it is only one file.
+        copy.execute("PRAGMA journal_mode=DELETE")
+    for file in (target, target.parent):
+        descriptor = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def damaged(path: Path, quick: bool = False) -> list[str]:
+    """What is wrong with a database that nobody writes to, by SQLite's own checks. quick: without the indexes."""
+    try:
+        with contextlib.closing(sqlite3.connect(untouched(path), uri=True)) as connection:
+            check = "quick_check" if quick else "integrity_check"
+            return [line for (line,) in connection.execute(f"PRAGMA {check}(20)") if line != "ok"]
+    except sqlite3.Error as error:
+        return [str(error)]
