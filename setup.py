@@ -64,6 +64,8 @@ TEST = [
     "types-qrcode",
 ]
 
+IMPORT = ["lz4", "psycopg[binary]", "zstandard"]
+
 plugin_packages = find_packages("plugins")
 top_plugins = [name for name in plugin_packages if "." not in name]
 
@@ -95,7 +97,11 @@ setup(
         "python-gnupg>=0.5.2",
         "qrcode>=8",
     ],
-    extras_require={"test": TEST},
+    extras_require={
+        # For `chatgate import` from a server that compresses its mail, or keeps it in PostgreSQL.
+        "import": IMPORT,
+        "test": TEST + IMPORT,
+    },
     entry_points={
         "console_scripts": ["chatgate = chatgate.__main__:main"],
         "chatgate": PLUGINS,

@@ -40,7 +40,7 @@ from chatgate.reply import UNAVAILABLE, Reply, login_refusal, text_problem
 from chatgate.running.accounts import Accounts, NewAccount
 from chatgate.running.background import Background
 from chatgate.running.folderboard import FolderBoard
-from chatgate.running.gateway import Gateway
+from chatgate.running.gateway import Gateway, hold
 from chatgate.running.leased import Leased
 from chatgate.store.board import QUEUE, Board, LocalBoard, Watch, account_key
 from chatgate.store.contract import Store
@@ -194,6 +194,7 @@ __all__ = [
     "free_octets",
     "give_turn",
     "header_size",
+    "hold",
     "hookimpl",
     "hookspec",
     "in_order",

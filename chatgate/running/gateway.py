@@ -308,7 +308,9 @@ class Gateway:
 
 
 def hold(folder: Path) -> Hold:
-    """Make this process the only one that serves from this folder. Raises PluginError."""
+    """Make this process the only one that serves from this folder, or nobody while a command needs that, until the hold
+    is released. Raises PluginError.
+    """
     try:
         return Hold(folder)
     except FolderInUse as error:

@@ -26,7 +26,7 @@ from chatgate.api import (
     hookimpl,
     option,
 )
-from chatgate_accounts import command
+from chatgate_accounts import cleartext, command
 from chatgate_accounts.guesses import Guesses
 from chatgate_accounts.listing import facts_of
 from chatgate_accounts.toomuch import TooMuch
@@ -78,6 +78,11 @@ class Accounts:
         self.gateway, self.options = gateway, options
         self._too_much = TooMuch(options.full_minutes * 60)
         self._guesses = Guesses(options.unknown_per_sender, options.unknown_per_client)
+
+    @hookimpl(optionalhook=True)
+    def chatgate_import_cleartext(self, account: Account) -> bool:
+        cleartext.allow(self.gateway, account, True)
+        return True
 
     @hookimpl
     def chatgate_reloaded(self) -> None:

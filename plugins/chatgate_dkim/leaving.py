@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from chatgate_resolver import Absent, Trouble
 
 from chatgate.api import DnsRecord, Domain, Gateway, PluginError, Prepend, Problem, ip
-from chatgate_dkim import pem, signing
+from chatgate_dkim import pem, signing, tags
 from chatgate_dkim.arriving import read
 from chatgate_dkim.keyring import Keyring, published
 from chatgate_dkim.options import DkimOptions
@@ -53,6 +54,19 @@ class Leaving:
         """Make the keys that are missing, unless nothing may be written. Raises PluginError."""
         for ring in self.rings.values():
             self._make(ring)
+
+    def adopt(self, domain: Domain, selector: str, file: Path) -> bool:
+        """Sign with a key of another server. False: it is one of ours already. Raises PluginError."""
+        ring = self.rings.get(domain.name)
+        name = tags.domain(selector.encode())
+        if ring is None or name is None or len(name) > 60:
+            raise PluginError(f"{domain.name}: no name in the DNS for a key")
+        self._make(ring)
+        record = pem.record(pem.load(file))
+        if any(key.selector == name and ring.record(key)[1] == record for key in ring.keys()):
+            return False
+        ring.adopt(file, name)
+        return True
 
     def _make(self, ring: Keyring) -> None:
         if not ring.exists and not self._gateway.read_only:

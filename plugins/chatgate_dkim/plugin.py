@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 
 import click
 import gevent
@@ -90,6 +91,10 @@ class Dkim:
         while True:
             self.leaving.look(self._resolver)
             gevent.sleep(self._options.look_seconds)
+
+    @hookimpl(optionalhook=True)
+    def chatgate_import_key(self, domain: Domain, selector: str, file: Path) -> bool:
+        return self.leaving.adopt(domain, selector, file)
 
     @hookimpl
     def chatgate_check(self) -> Sequence[Problem]:

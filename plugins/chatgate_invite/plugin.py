@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ import click
 from chatgate.api import Domain, Facts, Gateway, KeptFiles, Problem, Reply, hookimpl, option
 from chatgate_invite import command, hooks
 from chatgate_invite.database import Database
-from chatgate_invite.tokens import LENGTH, Invitation, good, normal
+from chatgate_invite.tokens import LENGTH, Invitation, derived, draw, good, normal
 
 if TYPE_CHECKING:
     import bottle
@@ -67,6 +67,14 @@ class Invite:
             text = f"Behind the invitation, the password needs {least} more characters of your own"
             return Reply(550, "5.7.1", text, imap="NOPERM")
         return Invitation(self.kept, shown, found.quota)
+
+    @hookimpl(optionalhook=True)
+    def chatgate_import_invitation(self, token: str, uses: int, used: int, expires: int, note: str) -> bool:
+        ours = normal(token) or derived(token)
+        if self.kept.find(ours) is not None:
+            return False
+        self.kept.create(replace(draw(uses, expires, None, note), token=ours, used=used))
+        return True
 
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import secrets
 import time
@@ -26,6 +27,14 @@ def draw(uses: int = 1, expires: int = 0, quota: int | None = None, note: str = 
     """A new one, of today."""
     token = "".join(secrets.choice(_ALPHABET) for _ in range(LENGTH))
     return Token(token, uses, expires, quota, note, int(time.time()) // _DAY, domain=domain)
+
+
+def derived(foreign: str) -> str:
+    """The token of ours that stands for one of another server, whose form is another: always the same one. Who does not
+    have that one cannot tell it.
+    """
+    digest = int.from_bytes(hashlib.sha256(b"invitation " + foreign.encode("utf-8", "replace")).digest())
+    return "".join(_ALPHABET[digest // len(_ALPHABET) ** place % len(_ALPHABET)] for place in range(LENGTH))
 
 
 def good(token: Token) -> bool:

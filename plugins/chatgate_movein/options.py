@@ -12,6 +12,7 @@ class MoveInOptions:
     max_message: int = option(
         100_000_000, "Octets of a message that is imported, unpacked; a larger one stays behind, and is reported."
     )
+    file: str = option("data/movein.db", "File that notes what was imported, in the gateway's folder.")
 
     def __post_init__(self) -> None:
         if self.max_message <= 0:

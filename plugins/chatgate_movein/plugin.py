@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from chatgate.api import Gateway, hookimpl
+from chatgate.api import Gateway, Problem, hookimpl
+from chatgate_movein import hooks
 from chatgate_movein.options import MoveInOptions
 
 
@@ -13,6 +14,7 @@ class MoveIn:
 
     Options = MoveInOptions
     order = 90
+    hookspecs = hooks
 
     def __init__(self, gateway: Gateway, options: MoveInOptions) -> None:
         self.gateway, self.options = gateway, options
@@ -22,3 +24,20 @@ class MoveIn:
         from chatgate_movein import command  # a gateway that serves can save its memory
 
         cli.add_command(command.make(self.gateway, self.options))
+
+    @hookimpl
+    def chatgate_check(self) -> list[Problem]:
+        path = self.gateway.path(self.options.file)
+        if not path.exists():
+            return []
+        from chatgate_movein.journal import Journal
+
+        journal = Journal(path, writes=False)
+        try:
+            unfinished = journal.unfinished()
+        finally:
+            journal.close()
+        if not unfinished:
+            return []
+        text = f"movein: {unfinished} accounts are here in part: 'chatgate import', given as before, brings the rest"
+        return [Problem("warning", text)]

@@ -136,6 +136,21 @@ class Push:
         sender = envelope.sender.lower()
         self.sender.keeper.tell([s.delivery.account_id for s in stored if s.delivery.recipient.lower() != sender])
 
+    @hookimpl(optionalhook=True)
+    def chatgate_import_tokens(self, account: Account, tokens: Sequence[tuple[bytes, int]]) -> int:
+        days, known = self._days(), set(self.kept.of_account(account.id, self._days()))
+        good = [
+            (day, value)
+            for value, day in tokens
+            if days.first <= day <= days.last
+            and len(value) <= self._options.max_token_bytes
+            and _TOKEN.fullmatch(value)
+            and value not in known
+        ]
+        for day, value in sorted(good):
+            self.kept.put(account.id, value, days._replace(today=day), self._options.max_tokens)
+        return len(good)
+
     @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:
         self.kept.remove(account.id)
