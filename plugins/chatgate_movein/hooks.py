@@ -9,9 +9,12 @@ from pathlib import Path
 
 from chatgate.api import Account, Domain, hookspec
 
+# Device tokens, each with the day on which it was set.
+Tokens = Sequence[tuple[bytes, int]]
+
 
 @hookspec(firstresult=True)
-def chatgate_import_tokens(account: Account, tokens: Sequence[tuple[bytes, int]]) -> int | None:
+def chatgate_import_tokens(account: Account, tokens: Tokens) -> int | None:
     """Take in device tokens of an account that comes from another server, each with the day on which it was set (since
     1970-01-01). How many count here. May be asked again for the same tokens.
     """
