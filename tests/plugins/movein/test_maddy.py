@@ -351,7 +351,7 @@ def test_what_is_no_hash_is_nobodys_password(stored):
 
 
 def test_what_no_plugin_takes_in_is_reported(state, bring, closed):
-    """Without dkim, push, invite nobody answers chatgate_import_key, chatgate_import_tokens, chatgate_import_invitation;
+    """Nobody answers chatgate_import_key (dkim), chatgate_import_tokens (push), chatgate_import_invitation (invite);
     nor chatgate_import_cleartext without accounts, which every store needs.
     """
     database = sqlite3.connect(state / "credentials.db")
