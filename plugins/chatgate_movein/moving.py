@@ -111,9 +111,9 @@ class Move:
         try:
             if person.secret:
                 return names.secret(person.secret)
-            self.report.leave("it has no password there; 'chatgate accounts password' sets one", address)
+            self.report.leave("it has no password there; 'chatgate accounts passwd' sets one", address)
         except Unreadable as error:
-            self.report.leave(f"{error}; 'chatgate accounts password' sets another", address)
+            self.report.leave(f"{error}; 'chatgate accounts passwd' sets another", address)
         return names.NO_PASSWORD
 
     def _former(self, person: Person, address: str, secret: str) -> Account:

@@ -30,13 +30,13 @@ class Report:
             {"account": account, "mailbox": mailbox, "why": why, "count": count}
             for (account, mailbox, why), count in sorted(self.left.items())
         ]
-        facts = {"dry_run": self.dry_run, "counts": dict(sorted(self.counts.items())), "left_behind": behind}
+        facts = {"dry_run": self.dry_run, "counts": dict(sorted((+self.counts).items())), "left_behind": behind}
         return facts | {"failed": self.failed}
 
     def lines(self) -> list[str]:
         """For people."""
         verb = "would come" if self.dry_run else "came"
-        lines = [f"{count:>10}  {what}" for what, count in sorted(self.counts.items())]
+        lines = [f"{count:>10}  {what}" for what, count in sorted((+self.counts).items())]
         lines.insert(0, f"What {verb}:" if lines else f"Nothing {verb}.")
         if self.left:
             lines.append("What stays behind, and why:")
