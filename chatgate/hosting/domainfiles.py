@@ -4,7 +4,7 @@
 hostname = "mail.example.org"       # of the core's settings those that can differ
 
 [passwordless]                      # and of a plugin's
-open = false
+registration = "closed"
 """
 
 from __future__ import annotations
@@ -111,7 +111,9 @@ class _File:
         able = [name for name, field in fields.items() if differs_by_domain(field)]
         values = {}
         for key, value in given.items():
-            if key in fields and key not in able:
+            if new := getattr(type(general), "moved", {}).get(key):
+                self._wrong(key, section, f"has moved: it is {new} now")
+            elif key in fields and key not in able:
                 self._wrong(key, section, f"holds for all domains, and is set in {file}")
             elif key not in fields:
                 self._wrong(key, section, f"no such key{did_you_mean(key, able)}")

@@ -19,7 +19,8 @@ class Facts:
     last logged in to are kept. pushes: the host of the service that wakes phones; token_days: for how many days it is
     told about a phone that stays away. cleartext: unencrypted mail from elsewhere passes for accounts that the operator
     has opened for it. closed: who may have an account: "" anybody, "closed" nobody without an invitation, "frozen"
-    nobody at the moment; closed_by: why, for the operator. invites: there are invitations. name_lengths: fewest and
+    nobody at the moment; closed_by: why, for the operator. ways: of `NewAccount.way`, those
+    by which anybody may have an account without an invitation. invites: there are invitations. name_lengths: fewest and
     most characters of a new account's name. account_page: the path of the page where people see and delete their
     account. keeps: what else is kept, a sentence each, for the privacy page.
     """
@@ -40,6 +41,7 @@ class Facts:
     cleartext: bool | None = None
     closed: Literal["", "closed", "frozen"] | None = None
     closed_by: str | None = None
+    ways: tuple[str, ...] | None = None
     invites: bool | None = None
     name_lengths: tuple[int, int] | None = None
     account_page: str | None = None

@@ -13,6 +13,7 @@ from chatgate_accounts import listing, transfer
 from chatgate_accounts.arguments import Quota, account_of
 from chatgate_accounts.cleartext import cleartext
 from chatgate_accounts.listing import facts_of
+from chatgate_accounts.purge import purge
 
 _REASON = "This account was disabled by the operator of the server"
 
@@ -183,6 +184,7 @@ _COMMANDS = (
     enable,
     quota,
     cleartext,
+    purge,
     delete,
     transfer.export,
     transfer.import_,

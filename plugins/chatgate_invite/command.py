@@ -67,8 +67,8 @@ def make(kept: Callable[[], Invitations], gateway: Gateway) -> click.Group:
     def group() -> None:
         """Make and look after invitations.
 
-        They let people in even while the server is closed to others (open = false), but not while the freeze file is
-        there, which stops all new accounts.
+        They let people in even while the server is closed to others (registration = "closed"), but not while the
+        freeze file is there, which stops all new accounts.
         """
 
     @group.command("create")

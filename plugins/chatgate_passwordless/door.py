@@ -7,11 +7,15 @@ from typing import Literal
 
 from chatgate.api import Domain, Gateway, Reply
 from chatgate_passwordless import hooks
-from chatgate_passwordless.options import PasswordlessOptions, options_at
+from chatgate_passwordless.options import WAYS, PasswordlessOptions, options_at
 
 SHUT = Reply(550, "5.7.1", "This server takes no new accounts", imap="NOPERM")
+BY_LOGIN = Reply(550, "5.7.1", "This server makes new accounts at the first login only", imap="NOPERM")
+BY_SITE = Reply(550, "5.7.1", "This server makes new accounts on its website only", imap="NOPERM")
 # While the freeze file is there. A 5xx all the same: nobody knows for how long, and apps would try again for hours.
 FROZEN = Reply(550, "5.7.1", "This server takes no new accounts at the moment, please come back later", imap="NOPERM")
+# Said at a login in the words for a wrong password, or they would tell which addresses exist.
+NO_LOGIN = (SHUT, BY_SITE, FROZEN)
 NO_INVITATION = Reply(550, "5.7.1", "There is no such invitation, or not any more", imap="NOPERM")
 
 
@@ -41,11 +45,19 @@ class Door:
         options = domain.options(self._options)
         if (path := self._freeze_path(options)).exists():
             return "frozen", f"no new accounts are made as long as {path} is there"
-        return ("", "") if options.open else ("closed", "no new accounts are made, as passwordless has open = false")
+        if WAYS[options.registration]:
+            return "", ""
+        return "closed", 'no new accounts are made, as passwordless has registration = "closed"'
 
-    def ask(self, address: str, password: str, token: str = "") -> hooks.Invitation | Reply | None:
+    def ways(self, domain: Domain) -> tuple[str, ...]:
+        """By which ways newcomers get an account without an invitation; those of `NewAccount.way`."""
+        options = domain.options(self._options)
+        return () if self._freeze_path(options).exists() else WAYS[options.registration]
+
+    def ask(self, address: str, password: str, way: str, token: str = "") -> hooks.Invitation | Reply | None:
         """The invitation that this address or password brings, None if it brings none and needs none, or the refusal.
-        The freeze file also stops invited people: it is for emergencies.
+        way: of `NewAccount.way`. An invitation is good in any way. The freeze file also stops invited people: it is for
+        emergencies.
         """
         if self.frozen(address):
             return FROZEN
@@ -54,7 +66,10 @@ class Door:
             return found
         if token:
             return NO_INVITATION
-        return None if self._at(address).open else SHUT
+        ways = WAYS[self._at(address).registration]
+        if way in ways:
+            return None
+        return BY_SITE if "site" in ways else BY_LOGIN if "login" in ways else SHUT
 
     def _at(self, address: str) -> PasswordlessOptions:
         return options_at(address, self._gateway, self._options)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from chatgate.api import Gateway, option
+
+# The ways that are open to newcomers, of `NewAccount.way`.
+WAYS = {"open": ("site", "login"), "site": ("site",), "login": ("login",), "closed": ()}
 
 
 @dataclass(frozen=True)
 class PasswordlessOptions:
-    open: bool = option(
-        True,
-        "Whether anybody may make an account, not only the operator and people with invitations.",
+    moved: ClassVar = {"open": 'registration ("open" or "closed")'}
+
+    registration: str = option(
+        "open",
+        "Who may make an account without an invitation: open (anybody), site (by POST /new of the website only), login "
+        "(by the first login only), or closed (nobody but the operator).",
         per_domain=True,
         live=True,
     )
@@ -47,6 +54,8 @@ class PasswordlessOptions:
     remember_logins: int = option(100000, "Verified logins remembered at most, some 250 octets each.", live=True)
 
     def __post_init__(self) -> None:
+        if self.registration not in WAYS:
+            raise ValueError(f"registration: must be {', '.join(WAYS)}")
         if not 1 <= self.name_min_length <= self.name_max_length <= 64:
             raise ValueError("name_min_length and name_max_length must be in order and from 1 to 64")
         if not 1 <= self.password_min_length <= self.password_max_length:

@@ -70,7 +70,8 @@ class Passwordless:
         own = domain.options(self.options)
         closed, closed_by = self._door.closed(domain)
         names = own.name_min_length, own.name_max_length
-        return Facts(keeps_hash=True, closed=closed, closed_by=closed_by, name_lengths=names)
+        ways = self._door.ways(domain)
+        return Facts(keeps_hash=True, closed=closed, closed_by=closed_by, ways=ways, name_lengths=names)
 
     @hookimpl
     def chatgate_backup(self) -> list[KeptFiles]:
@@ -116,7 +117,7 @@ class Passwordless:
             return Reply(550, "5.7.1", rule, imap="NOPERM")
         if operator or STASH in request.stash:  # a login has already asked the door
             return None
-        shown = self._door.ask(lower(request.address), request.password, request.token)
+        shown = self._door.ask(lower(request.address), request.password, request.way, request.token)
         if isinstance(shown, Reply):
             return shown
         request.stash[STASH] = shown

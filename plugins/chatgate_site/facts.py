@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from chatgate.api import Domain, Facts, Gateway
@@ -13,8 +14,11 @@ class Told:
     some of them change while the gateway runs. texts: in the page's language.
     """
 
-    def __init__(self, gateway: Gateway, domain: Domain, texts: Texts, language: str) -> None:
-        self._gateway, self.texts, self.language = gateway, texts, language
+    def __init__(
+        self, gateway: Gateway, domain: Domain, texts: Texts, language: str, no_link: Callable[[], bool]
+    ) -> None:
+        """no_link: is there no link that makes an account by POST /new?"""
+        self._gateway, self.texts, self.language, self._no_link = gateway, texts, language, no_link
         self.stated: Facts = gateway.facts(domain)
 
     def __getattr__(self, name: str) -> Any:
@@ -39,9 +43,14 @@ class Told:
         return self.stated.closed == "frozen"
 
     @property
+    def ways(self) -> tuple[str, ...]:
+        """By which ways newcomers get an account: "site" for POST /new, "login" for the first login."""
+        return ("site", "login") if self.stated.ways is None else self.stated.ways
+
+    @property
     def shut(self) -> str:
         """What newcomers are told if they cannot simply make an account; "" if they can."""
-        if not self.stated.closed:
+        if not self.stated.closed and not self._useless:
             return ""
         return self.texts("shut_frozen" if self.frozen else "shut_invites" if self.stated.invites else "shut_closed")
 
@@ -50,4 +59,11 @@ class Told:
         """For the operator: what keeps newcomers out, which also says how to let them in; "" if nothing does."""
         if self.stated.closed == "closed" and self.stated.invites:
             return "new accounts are made by invitation only: 'chatgate invite create' makes one"
+        if self._useless:
+            return 'with registration = "site" POST /new makes accounts, but the QR codes of this server need a login'
         return self.stated.closed_by or ""
+
+    @property
+    def _useless(self) -> bool:
+        """Would each link that the site can show lead to a refusal?"""
+        return self.ways == ("site",) and self._no_link()

@@ -7,6 +7,7 @@ import secrets
 import string
 import struct
 import zlib
+from collections.abc import Callable
 from functools import lru_cache
 from urllib.parse import quote
 
@@ -44,9 +45,15 @@ class Inviter:
     creates.
     """
 
-    def __init__(self, domain: str, endpoints: Endpoints, past_the_site: bool = False) -> None:
-        """past_the_site: there is no POST /new."""
-        self.domain, self.endpoints, self._past = domain, endpoints, past_the_site
+    def __init__(
+        self,
+        domain: str,
+        endpoints: Endpoints,
+        past_the_site: bool = False,
+        by_site: Callable[[], bool] = lambda: True,
+    ) -> None:
+        """past_the_site: there is no POST /new. by_site: does it give anybody an account at the moment?"""
+        self.domain, self.endpoints, self._past, self._by_site = domain, endpoints, past_the_site, by_site
 
     @property
     def personal(self) -> bool:
@@ -56,7 +63,7 @@ class Inviter:
 
     def link(self, token: str = "") -> str:
         """An invitation link; if links are personal, each call returns a new one. token: the invitation it presents."""
-        url = "" if self._past else self.endpoints.url
+        url = "" if self._past or not (token or self._by_site()) else self.endpoints.url
         if self.personal or (token and not url.startswith("https:")):
             address, password = draw(self.domain)
             return self.login(address, token + password)

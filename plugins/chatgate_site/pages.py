@@ -84,7 +84,7 @@ class Pages:
             told=told,
             link=link,
             personal=personal,
-            short=inviter.plain if not personal and link != inviter.plain else "",
+            short=inviter.plain if not personal and link != inviter.plain and "login" in told.ways else "",
             qr=invite.svg(link) if link else "",
         )
         return _answer(page, _HTML, store=not personal)

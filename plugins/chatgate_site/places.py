@@ -23,7 +23,7 @@ class Place:
     def __init__(self, gateway: Gateway, general: SiteOptions, domain: Domain) -> None:
         self.domain, self.options = domain, domain.options(general)
         self.endpoints = Endpoints(gateway, self.options, domain)
-        self.inviter = invite.Inviter(domain.name, self.endpoints, past_the_site=gateway.config.core.discreet)
+        self.inviter = invite.Inviter(domain.name, self.endpoints, gateway.config.core.discreet, self._by_site)
         self._gateway = gateway
         self.discreet = gateway.config.core.discreet
         self.folders = (*([gateway.path(self.options.pages)] if self.options.pages else []), SHIPPED)
@@ -38,7 +38,16 @@ class Place:
 
     def facts(self, language: str = languages.SHIPPED) -> Told:
         """The current facts, in one of `languages`."""
-        return Told(self._gateway, self.domain, self._texts[language], language)
+        return Told(self._gateway, self.domain, self._texts[language], language, self._no_link)
+
+    def _by_site(self) -> bool:
+        """Does POST /new give anybody an account, or nobody, so that it may as well say why?"""
+        ways = self.facts().ways
+        return "site" in ways or not ways
+
+    def _no_link(self) -> bool:
+        """Do all links make their account at the login?"""
+        return self.discreet or self.personal
 
     def texts(self, language: str) -> languages.Texts:
         """The texts in one of `languages`."""

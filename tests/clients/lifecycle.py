@@ -234,7 +234,7 @@ class Lifecycle:
     def the_door_is_closed(self) -> None:
         """Who is here stays; nobody else comes in, and is told why."""
         assert self.gateway.stop() == 0
-        self.gateway.set("passwordless", open="false")
+        self.gateway.set("passwordless", registration='"closed"')
         self.gateway.start()
         self.deltachat.rpc.maybe_network()
         self.alice.sends(self.alice.account.create_chat(self.bob.account), "the door is closed")
@@ -273,7 +273,7 @@ class Lifecycle:
 def without_a_name(gateway: GatewayProcess, folder: Path) -> None:
     """A closed server that has only an IP address: each look at an invitation gives a link for one account."""
     prepare(gateway, "--domain", "127.0.0.4", plugins=PLUGINS)
-    gateway.set("passwordless", open="false")
+    gateway.set("passwordless", registration='"closed"')
     gateway.start()
     token = json.loads(command(gateway, "invite", "create", "--uses", "2", "--json"))["token"]
     links = [re.findall(r"dclogin:\S+", command(gateway, "invite", "qr", token))[0] for _ in range(3)]

@@ -98,7 +98,7 @@ def test_a_section_of_a_plugin_that_is_off_waits(tmp_path):
 
 
 def test_what_a_domain_sets_holds_there_alone(tmp_path):
-    text = "max_message_bytes = 1000000\n\n[passwordless]\nopen = false\n"
+    text = 'max_message_bytes = 1000000\n\n[passwordless]\nregistration = "closed"\n'
     loaded = confd.load(folder(tmp_path, {"b.example.toml": text}, **{"50_passwordless": "name_max_length = 20\n"}))
     (b,) = loaded.domains
     general = next(one.options for one in loaded.plugins if one.name == "passwordless")

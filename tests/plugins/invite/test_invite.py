@@ -30,7 +30,7 @@ from chatgate.hosting.registry import PluginError
 from chatgate.testing import client_tls, imap_client, new_login, port, smtp_client
 
 CLOSED = {
-    "passwordless": {"open": False, "scrypt_cost": 10, "refusal_seconds": 0.0},
+    "passwordless": {"registration": "closed", "scrypt_cost": 10, "refusal_seconds": 0.0},
     "imap": {"login_failure_seconds": 0.0},
 }
 REST = "of my own choice"

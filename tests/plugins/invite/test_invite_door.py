@@ -20,7 +20,7 @@ from chatgate.api import Account, Credentials, Gateway, Reply, Session, hookimpl
 from chatgate.testing import client_tls, new_login, port
 
 CLOSED = {
-    "passwordless": {"open": False, "scrypt_cost": 10, "refusal_seconds": 0.0},
+    "passwordless": {"registration": "closed", "scrypt_cost": 10, "refusal_seconds": 0.0},
     "imap": {"login_failure_seconds": 0.0},
 }
 REST = "of my own choice"

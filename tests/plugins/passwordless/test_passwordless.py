@@ -194,7 +194,7 @@ def test_the_owner_comes_back_whatever_policies_and_the_door_say_of_newcomers(tm
     gate = Gate(tmp_path, store="maildb")
     account = removed(gate)
     gate.gateway.stop()
-    gate = Gate(tmp_path, store="maildb", open=False)
+    gate = Gate(tmp_path, store="maildb", registration="closed")
     gate.policy.answer = Reply(451, "4.3.2", "Busy", imap="LIMIT")
     del scrypts[:]
     wrong(gate.login(password="another password"))
@@ -217,7 +217,7 @@ def test_not_even_the_owner_comes_back_while_all_is_frozen(tmp_path):
     gate.gateway.stop()
 
 
-@pytest.mark.parametrize("settings", [{}, {"open": False}], ids=["open", "closed"])
+@pytest.mark.parametrize("settings", [{}, {"registration": "closed"}], ids=["open", "closed"])
 def test_after_a_final_deletion_every_password_is_a_wrong_one(tmp_path, scrypts, settings):
     gate = Gate(tmp_path, store="maildb", **settings)
     other = gate.create("somebody1@example.org", "some other password", way="operator")
@@ -342,7 +342,7 @@ class Ticket:
 
 
 def test_an_invitation_opens_a_closed_door(tmp_path):
-    gate = Gate(tmp_path, store="maildb", open=False)
+    gate = Gate(tmp_path, store="maildb", registration="closed")
     ticket = gate.policy.invitation = Ticket(2, quota=12345)
     wrong(gate.login())
     account = gate.login(password="token and more")
@@ -356,7 +356,7 @@ def test_an_invitation_opens_a_closed_door(tmp_path):
 
 
 def test_what_came_to_nothing_is_given_back(tmp_path, monkeypatch):
-    gate = Gate(tmp_path, open=False)
+    gate = Gate(tmp_path, registration="closed")
     ticket = gate.policy.invitation = Ticket()
     gate.policy.answer = Reply(451, "4.3.2", "Busy", imap="LIMIT")
     assert gate.login(password="token and more") == gate.policy.answer and ticket.log == []
@@ -369,7 +369,7 @@ def test_what_came_to_nothing_is_given_back(tmp_path, monkeypatch):
 
 
 def test_an_invitation_that_is_not_good_any_more_says_so(tmp_path, scrypts):
-    gate = Gate(tmp_path, open=False)
+    gate = Gate(tmp_path, registration="closed")
     gate.create(way="operator")
     gate.policy.invitation = Reply(550, "5.7.1", "Too late", imap="NOPERM")
     del scrypts[:]
@@ -594,7 +594,7 @@ def test_freezing_and_thawing(gate, tmp_path):
 
 
 def test_a_closed_server_lets_the_operator_in_and_nobody_else(tmp_path):
-    gate = Gate(tmp_path, open=False)
+    gate = Gate(tmp_path, registration="closed")
     wrong(gate.login())
     assert not gate.create().accepts
     assert gate.store.made == 0

@@ -11,7 +11,7 @@ PASSWORD = "a-long-password"
 @pytest.fixture
 def gateway(gateway_factory):
     further = {
-        "closed.example": {"passwordless": {"open": False}},
+        "closed.example": {"passwordless": {"registration": "closed"}},
         "short.example": {"passwordless": {"name_min_length": 2, "name_max_length": 4, "password_min_length": 12}},
         "frozen.example": {"passwordless": {"freeze_file": "no-more"}},
         "127.0.0.2": {},

@@ -20,7 +20,7 @@ def gateway(gateway_factory, tmp_path):
         "b.example": {
             "site": {"title": "The B", "contact": "op@b.example", "comment": "closing soon", "pages": "pages"},
             "maildb": {},
-            "passwordless": {"open": False},
+            "passwordless": {"registration": "closed"},
             "max_message_bytes": 7_000_000,
         },
         "_alice.example": {},
@@ -144,3 +144,40 @@ def test_check_looks_at_each(gateway):
         f"site: {name}: IMAP or SMTP has no standard port, so each QR code is for one account; there is none to print"
         for name in ("example.org", "b.example", "_alice.example")
     ]
+
+
+def registration(gateway, value):
+    """As `chatgate reload` changes it."""
+    general = next(one.options for one in gateway.config.plugins if one.name == "passwordless")
+    for domain in gateway.domains:
+        object.__setattr__(domain.options(general), "registration", value)
+
+
+def test_pages_show_only_links_that_work(gateway, monkeypatch):
+    """By which ways people may come can change while the gateway runs."""
+    place = gateway.hub.plugin("site").at()
+    monkeypatch.setattr(type(place.inviter), "personal", property(lambda self: False))
+    long, short = f"dcaccount:{place.url}/new", "dcaccount:example.org"
+    new = {}
+    for value, shown, hidden in (
+        ("open", [long, f">{short}<"], []),
+        ("site", [long], [f">{short}<"]),
+        ("login", [f">{short}<"], [long]),
+        ("closed", ["by invitation only"], [long, f">{short}<"]),
+    ):
+        registration(gateway, value)
+        _, _, page = ask(gateway, "/", "example.org")
+        assert all(text in page for text in shown), (value, page)
+        assert not any(text in page for text in hidden), value
+        new[value], _, _ = ask(gateway, "/new", "example.org", "POST")
+    assert new == {"open": 200, "site": 200, "login": 403, "closed": 403}
+
+
+def test_where_each_link_makes_its_account_at_the_login_the_site_alone_is_no_way_in(gateway):
+    registration(gateway, "site")
+    _, _, page = ask(gateway, "/", "127.0.0.2")
+    assert "dclogin:" not in page
+    assert "need a login" in gateway.hub.plugin("site").at(gateway.domains.named("[127.0.0.2]")).facts().shut_by
+    registration(gateway, "login")
+    _, _, page = ask(gateway, "/", "127.0.0.2")
+    assert "dclogin:" in page
