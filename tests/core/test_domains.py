@@ -66,7 +66,7 @@ def test_every_mistake_in_them_is_a_line_and_all_are_told_at_once(tmp_path):
         "b.example.toml": "",
         "B.example.toml": "",
         "c.example.toml": 'domain = "x"\nlog_level = "info"\nhostnam = "m"\n[passwordles]\n\n[maildb]\nblob_bytes=7\n',
-        "d.example.toml": "[passwordless]\nopen = 1\nnam_min_length = 3\nhash_queue = 12\n",
+        "d.example.toml": "[passwordless]\nregistration = 1\nnam_min_length = 3\nhash_queue = 12\n",
         "e.example.toml": "[passwordless]\nname_min_length = 70\n",
         "f.example.toml": 'hostname = "0.0.0.0"\n',
         "g.example.toml": "open = \n",
@@ -79,7 +79,7 @@ def test_every_mistake_in_them_is_a_line_and_all_are_told_at_once(tmp_path):
         "domains/c.example.toml:4: passwordles: no such plugin; did you mean 'passwordless'?",
         "domains/c.example.toml:7: [maildb] blob_bytes: holds for all domains, and is set in 60-maildb.toml",
         "domains/chat.example.org.toml: chat.example.org is the first domain, which 00-chatgate.toml names",
-        "domains/d.example.toml:2: [passwordless] open: must be true or false",
+        "domains/d.example.toml:2: [passwordless] registration: must be a string",
         "domains/d.example.toml:3: [passwordless] nam_min_length: no such key; did you mean 'name_min_length'?",
         "domains/d.example.toml:4: [passwordless] hash_queue: holds for all domains, and is set in "
         "50-passwordless.toml",
@@ -102,7 +102,8 @@ def test_what_a_domain_sets_holds_there_alone(tmp_path):
     loaded = confd.load(folder(tmp_path, {"b.example.toml": text}, **{"50_passwordless": "name_max_length = 20\n"}))
     (b,) = loaded.domains
     general = next(one.options for one in loaded.plugins if one.name == "passwordless")
-    assert (general.open, b.options(general).open, b.options(general).name_max_length) == (True, False, 20)
+    own = b.options(general)
+    assert (general.registration, own.registration, own.name_max_length) == ("open", "closed", 20)
     assert b.options(loaded.core).max_message_bytes == 1000000
     first = Gateway(loaded).domains.first
     assert first.options(general) is general and first.options(loaded.core) is loaded.core
