@@ -6,6 +6,7 @@ import contextlib
 import fcntl
 import json
 import os
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,15 @@ def read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def usable(path: Path) -> bool:
+    """Can a listener use the key and the chain in this file? Asked where it serves, so no library parses them."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, path, password="")
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 @contextlib.contextmanager

@@ -52,6 +52,8 @@ def issue(
     try:
         for authorization in order.authorizations:
             if authorization.body.status != messages.STATUS_VALID:
+                if str(authorization.body.identifier.value) not in names:  # it becomes the name of a file
+                    raise Trouble("the authority wants to see a name that nobody asked for")
                 _answer(client, authorization, kind, places, shown, report)
         report("waiting for the authority to look")
         _look(client, order, kind, deadline)

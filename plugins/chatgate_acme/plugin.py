@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import ssl
+import logging
 import time
 from collections.abc import Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import click
@@ -18,6 +17,8 @@ from chatgate_acme.places import Places
 from chatgate_acme.service import Renewing
 from chatgate_acme.service import command as renewing
 from chatgate_acme.state import State
+
+log = logging.getLogger("chatgate.acme")
 
 
 class Acme:
@@ -46,7 +47,10 @@ class Acme:
     @hookimpl
     def chatgate_certificate(self, domain: Domain) -> Certificate | None:
         path = self._places.certificate(domain)
-        if not domain.options(self._options).enabled or not path.is_file() or not _usable(path):
+        if not domain.options(self._options).enabled or not path.is_file():
+            return None
+        if not files.usable(path):
+            log.error("%s cannot be used; another certificate takes its place", path)
             return None
         return Certificate(path, path, State.load(self._places.state(domain)).staging)
 
@@ -59,7 +63,7 @@ class Acme:
         services: list[Leased | Server] = []
         if "tls-alpn-01" in self._options.challenges:
             services.append(self._responder())
-        if self._options.agree_to_terms:
+        if self._options.agree_to_terms and self._domains():
             longest = (self._options.run_seconds * 2 + 60) * len(self._domains()) + 60
             service = Renewing(renewing(self._gateway.path()), self._next_look, self._options.look_seconds, longest)
             services.append(Leased("acme", service.run, store=lambda: self._gateway.store))
@@ -103,15 +107,6 @@ class Acme:
             return []
         why = "only this account at this authority gets certificates for the domain"
         return [DnsRecord(domain.name, "CAA", f'0 issue "{authority};accounturi={uri}"', False, why)]  # RFC 8657
-
-
-def _usable(path: Path) -> bool:
-    """Can a listener use this file? If not, the gateway has another certificate."""
-    try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(path, path, password="")
-    except (OSError, ValueError):
-        return False
-    return True
 
 
 def _nothing(session: Session, sock: Any) -> None:

@@ -27,6 +27,9 @@ from chatgate_acme.wanted import candidates, wanted
 log = logging.getLogger("chatgate.acme")
 
 _REFUSED_FOR = 7 * 86400  # seconds that a name is left out that an authority could not reach
+_CUT_OFF = "the last try was cut off before its end"
+# Seconds that an authority may have us wait before we ask again when to renew (RFC 9773 §4.3.2).
+_SOONEST, _LATEST = 60.0, 86400.0
 _FORGOTTEN = ("accountDoesNotExist", "unauthorized")
 _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----.*", re.DOTALL)
 
@@ -75,6 +78,7 @@ class Renewal:
         if not names:
             state.problem = f"no authority certifies {self._domain.hostname}"
             return "waits"
+        _forget_the_future(state, now)
         state.refused = {name: until for name, until in state.refused.items() if until > now}
         want = wanted(names, there.names if there else (), () if force else tuple(state.refused), self._addresses)
         if not want.names:
@@ -85,7 +89,7 @@ class Renewal:
             state.look_at = min(state.look_at, state.retry_at)
             return "waits"
         if not force and there is not None and not set(want.names) - set(there.names):
-            if state.directory == self._general.url and now < self._due(there):
+            if state.directory in ("", self._general.url) and now < self._due(there):
                 state.problem, state.failures = "", 0
                 return "not due"
         return self._fetch(want.names, there)
@@ -108,7 +112,8 @@ class Renewal:
         try:
             with gevent.Timeout(self._options.run_seconds, Trouble("the authority takes too long")):
                 at, again = self._opened().renewal_time(there.pem)
-            return (at.timestamp() if at else 0.0), max(again.timestamp(), self._clock() + 60)
+            wait = min(max(again.timestamp() - self._clock(), _SOONEST), _LATEST)
+            return (at.timestamp() if at else 0.0), self._clock() + wait
         except errors.ARIError:
             return 0.0, later
         except Exception as error:  # whatever a bent answer makes of the library
@@ -121,6 +126,12 @@ class Renewal:
         if not self._general.agree_to_terms:
             self.state.problem = "agree_to_terms is not set, so nothing is asked of an authority"
             return "waits"
+        # Kept before anything is asked: whoever is killed in the middle and started anew, again and again, or cannot
+        # remember what happened, must not come back to the authority each time.
+        before = self.state.problem, self.state.retry_at
+        self.state.problem, self.state.retry_at = _CUT_OFF, self._clock() + self._options.retry_seconds / 6
+        self.state.save(self._places.state(self._domain))
+        self.state.problem, self.state.retry_at = before
         try:
             with gevent.Timeout(self._options.run_seconds, Trouble("the authority takes too long")):
                 self._keep(*self._obtained(names, there))
@@ -208,7 +219,15 @@ class Renewal:
         """Raises OSError; then the old one is as it was."""
         found = _CERTIFICATE.search(chain)
         assert found is not None  # else it would have been refused
-        files.write(self._file, key.strip() + b"\n" + found[0])
+        content = key.strip() + b"\n" + found[0]
+        trial = self._file.with_name(".trial")
+        try:
+            files.write(trial, content)
+            if not files.usable(trial):
+                raise Trouble("the authority sends a certificate that no listener can use")
+        finally:
+            trial.unlink(missing_ok=True)
+        files.write(self._file, content)
         state = self.state
         state.directory, state.staging = self._general.url, self._general.staging
         state.problem, state.failures, state.retry_at, state.renew_at, state.ask_at = "", 0, 0.0, 0.0, 0.0
@@ -225,3 +244,12 @@ class Renewal:
         at = time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime(state.retry_at))
         log.error("no certificate domain=%s: %s; tried again at %s", self._domain.name, error, at)
         return "failed"
+
+
+def _forget_the_future(state: State, now: float) -> None:
+    """Times that this program does not set: the clock was ahead when they were kept."""
+    if state.retry_at > now + 10 * 86400:
+        state.retry_at = 0.0
+    if state.ask_at > now + 2 * _LATEST:
+        state.ask_at = 0.0
+    state.refused = {name: until for name, until in state.refused.items() if until < now + 2 * _REFUSED_FOR}

@@ -255,6 +255,75 @@ def test_an_account_that_is_bound_elsewhere(authority, renewal):
     assert made.look() == "failed" and "not supported" in made.state.problem
 
 
+def test_it_wants_to_see_somebody_else(authority, renewal, tmp_path):
+    """Its name would become that of a file."""
+    said = {"status": "pending", "identifier": {"type": "dns", "value": "../../key"}}
+    said["challenges"] = [
+        {"type": "tls-alpn-01", "url": f"{authority.base}/challenge", "token": "a" * 43, "status": "pending"}
+    ]
+    authority.bend["/authz"] = lambda handler: authority.reply(handler, 200, said)
+    made = renewal(challenges=("tls-alpn-01",))
+    assert made.look() == "failed" and "nobody asked for" in made.state.problem
+    assert not (tmp_path / "tls/key.pem").exists()
+
+
+@pytest.mark.parametrize("token", ("../../../x", "", "a b", 5, None, "\u00e4", "x" * 5000))
+def test_tokens_that_are_none(authority, renewal, tmp_path, token):
+    said = {"status": "pending", "identifier": {"type": "dns", "value": NAME}}
+    said["challenges"] = [
+        {"type": "http-01", "url": f"{authority.base}/challenge", "token": token, "status": "pending"}
+    ]
+    authority.bend["/authz"] = lambda handler: authority.reply(handler, 200, said)
+    made = renewal(challenges=("http-01",))
+    assert made.look() == "failed" and made.state.problem
+    assert not [one for one in (tmp_path / "tls/challenges").rglob("*") if one.is_file()]
+
+
+def test_who_is_killed_in_the_middle_does_not_come_back_at_once(authority, renewal, tmp_path):
+    class Killed(BaseException):
+        pass
+
+    def killed(text):
+        if text.startswith("fetching"):
+            raise Killed
+
+    made = renewal()
+    made._report = killed
+    with pytest.raises(Killed):
+        made.look()
+    orders = len(authority.asked)
+    again = renewal()
+    assert again.look(patient=True) == "waits" and len(authority.asked) == orders
+    assert "cut off" in again.state.problem and 0 < again.state.retry_at - time.time() <= 300
+    assert again.look() == "fetched" and again.state.problem == "" and again.state.retry_at == 0
+
+
+def test_nothing_is_asked_when_nothing_can_be_remembered(authority, renewal, tmp_path):
+    (tmp_path / "data/acme").mkdir(parents=True)
+    made = renewal()
+    (tmp_path / f"data/acme/{NAME}.json").mkdir()
+    with pytest.raises(OSError):
+        made.look()
+    assert authority.asked == []
+
+
+def test_a_lost_memory_is_no_reason_to_ask(authority, renewal, tmp_path):
+    assert renewal().look() == "fetched"
+    (tmp_path / f"data/acme/{NAME}.json").write_text(
+        '{"retry_at": "x", "refused": [1], "failures": 1e99, "problem": 5}'
+    )
+    orders = [one for one, _ in authority.asked].count("/neworder")
+    made = renewal()
+    assert made.look() == "not due"
+    assert [one for one, _ in authority.asked].count("/neworder") == orders
+
+
+def test_a_clock_that_was_ahead(authority, renewal, tmp_path):
+    made = renewal()
+    made.state.retry_at = made.state.ask_at = time.time() + 1e9
+    assert made.look(patient=True) == "fetched"
+
+
 # ------------------------------------------------------------------------------------------ the disk, and being killed
 
 
