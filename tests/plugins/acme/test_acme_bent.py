@@ -138,6 +138,7 @@ def slowly(handler):
     handler.end_headers()
     for _ in range(10000):
         handler.wfile.write(b" ")
+        handler.wfile.flush()
         time.sleep(0.01)
 
 
