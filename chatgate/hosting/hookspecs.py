@@ -252,6 +252,13 @@ def chatgate_set_password(account: Account, password: str) -> bool | Reply | Non
     """Who changes a password? True: done and on disk. A Reply says why not. Asked by `gateway.accounts`."""
 
 
+@hookspec
+def chatgate_secret_problem(secret: str) -> str | None:
+    """What do you find wrong with the secret of an account that comes from elsewhere: why will nobody be able to log in
+    with it? One line that does not repeat it. Asked by `gateway.accounts.secret_problem`, for commands that import.
+    """
+
+
 @hookspec(firstresult=True)
 def chatgate_login_link(address: str, password: str, qr: bool) -> str | None:
     """Who knows the link by which an app logs in to this account? Asked by `accounts create` and `accounts passwd`, and

@@ -50,6 +50,7 @@ class Hub(Registry):
         self.create_account = self.decision(spec.chatgate_create_account)
         self.account_attempted = self.observers(spec.chatgate_account_attempted)
         self.set_password = self.decision(spec.chatgate_set_password)
+        self.secret_problem = self.collection(spec.chatgate_secret_problem)
         self.login_link = self.decision(spec.chatgate_login_link)
         self.logged_in = self.observers(spec.chatgate_logged_in)
         self.account_facts = self.collection(spec.chatgate_account_facts)

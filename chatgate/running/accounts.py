@@ -69,6 +69,12 @@ class Accounts:
         del facts["id"]
         return self._store().create_account(**facts, returning=returning)
 
+    def secret_problem(self, secret: str) -> str:
+        """Why nobody will be able to log in to an account with this secret (`chatgate_secret_problem`), in one line; ""
+        if somebody will. For commands that import accounts: they do so all the same, and say it.
+        """
+        return next(iter(self._hub.secret_problem(secret)), "")
+
     def facts(self, account: Account) -> dict[str, Any]:
         """What is kept about the account, as data for JSON: all that the plugins say (`chatgate_account_facts`). Raises
         PluginError when one of them fails, as nothing is to be left out in silence.

@@ -107,6 +107,12 @@ def import_(gateway: Gateway, file: TextIO, replace: bool) -> None:
     else:
         counts = Counter(taken)
     click.echo(", ".join(f"{count} {what}" for what, count in sorted(counts.items())) or "no accounts in the file")
+    problems = Counter(gateway.accounts.secret_problem(row["secret"]) for row in rows)
+    for problem, count in problems.items():
+        if problem:
+            click.echo(
+                f"chatgate: nobody can log in to {count} of them with the password there was: {problem}", err=True
+            )
     sys.exit(1 if counts[_FAILED] else 0)
 
 

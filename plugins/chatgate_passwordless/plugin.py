@@ -162,6 +162,10 @@ class Passwordless:
         return True
 
     @hookimpl
+    def chatgate_secret_problem(self, secret: str) -> str | None:
+        return self._hasher.unusable(secret) or None
+
+    @hookimpl
     def chatgate_account_removed(self, account: Account) -> None:
         self._verified.forget(account)
 

@@ -349,6 +349,18 @@ def test_import_of_what_is_there_already_or_was_removed(run, beside, other, tmp_
     assert beside.login("anna@d.test", changed["password"]).code == 535
 
 
+def test_import_of_hashes_of_other_servers(run, other, beside):
+    """They come along as they are, out again, too; of those that cannot be verified the operator hears."""
+    good, dear = "$2b$12$" + "a" * 53, "$2b$31$" + "b" * 53
+    for name, secret in {"anna": good, "bert": dear}.items():
+        beside.store.create_account(f"{name}@d.test", secret)
+    export = run("accounts", "export")
+    told = CliRunner().invoke(cli, ["--dir", str(other), "accounts", "import"], input=export)
+    assert told.stdout == "2 made\n"
+    assert re.search(r"nobody can log in to 1 of them .*bcrypt.*imported_hash_seconds\n\Z", told.stderr)
+    assert dear not in told.output and run("accounts", "export", where=other) == export
+
+
 def test_import_of_a_file_that_an_editor_saved(run, other):
     made(run, "anna")
     export = "\ufeff" + run("accounts", "export").replace("\n", "\r\n")

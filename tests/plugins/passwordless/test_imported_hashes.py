@@ -333,3 +333,12 @@ def test_libraries_are_loaded_when_needed():
 def test_options_that_make_no_sense(options):
     with pytest.raises(ValueError):
         dataclasses.replace(PasswordlessOptions(), **options)
+
+
+def test_who_imports_is_told_what_will_not_do(gate):
+    accounts = gate.gateway.accounts
+    for secret in (*EACH.values(), Hasher(10, 1, 1).make("x")):
+        assert accounts.secret_problem(secret) == ""
+    for secret, why in DEAR.items():
+        told = accounts.secret_problem(secret)
+        assert why in told and (not secret or secret not in told)
