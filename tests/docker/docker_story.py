@@ -5,6 +5,8 @@ from __future__ import annotations
 import http.client
 import json
 import re
+import shlex
+import shutil
 import socket
 import ssl
 import subprocess
@@ -73,10 +75,32 @@ def visit(context: ssl.SSLContext, name: str, path: str) -> tuple[int, str]:
         connection.close()
 
 
-def commands() -> list[str]:
-    """Those that the page says to run in the container."""
-    (block,) = re.findall("```sh exec\n(.*?)```", PAGE.read_text(), re.S)
-    return [line.removeprefix("docker compose exec chatgate ") for line in block.splitlines()]
+def commands(mark: str, into: str) -> list[str]:
+    """Those that a block of the page with this mark says to run in the container."""
+    (block,) = re.findall(f"```sh {mark}\n(.*?)```", PAGE.read_text(), re.S)
+    return [line.removeprefix(into) for line in block.splitlines() if line.startswith(into)]
+
+
+def alone(containers: Containers) -> None:
+    """The image by itself, as `docker run` starts it: with its own ports and check, and nothing that compose adds."""
+    subprocess.run(["umount", str(containers.root / "etc/chatgate/conf.d")], check=True)
+    for old in (containers.root / "var/lib/chatgate").iterdir():
+        shutil.rmtree(old) if old.is_dir() else old.unlink()
+    containers.services["alone"] = {"environment": {}}
+    done = containers.run("alone")
+    assert done.returncode == 2 and "set CHATGATE_DOMAIN" in done.stderr
+    containers.services["alone"]["environment"]["CHATGATE_DOMAIN"] = DOMAIN
+    gateway = containers.start("alone")
+    healthcheck = containers.image.healthcheck
+    until(lambda: containers.run("alone", *healthcheck).returncode == 0, "not healthy")
+    assert all(map(opens, (25, 80, 143, 443, 465, 587, 993)))
+    for line in commands("alone", "docker exec chatgate "):
+        done = containers.run("alone", *shlex.split(line))
+        assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+    gateway.terminate()
+    assert gateway.wait(30) == 0
+    assert containers.run("alone", *healthcheck).returncode == 1
+    assert "agree_to_terms" not in containers.run("alone", "chatgate", "check").stdout
 
 
 def main(image: Image, folder: Path) -> None:
@@ -119,8 +143,8 @@ def main(image: Image, folder: Path) -> None:
         assert status == 200 and f"mx: {HOSTNAME}" in page
         key = next((containers.root / "srv/certificates").rglob(f"{HOSTNAME}.key"))
         assert key.stat().st_mode & 0o077 == 0, "the key is for its owner alone"
-        for line in commands():
-            done = containers.run("chatgate", *line.split())
+        for line in commands("exec", "docker compose exec chatgate "):
+            done = containers.run("chatgate", *shlex.split(line))
             assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
 
         # A renewal, as far as the gateway sees it: other files in the same places.
@@ -148,6 +172,7 @@ def main(image: Image, folder: Path) -> None:
         caddy.terminate()
         caddy.wait()
         assert VISITOR not in containers.said()
+        alone(containers)
     except BaseException:
         print(containers.said()[-8000:], (folder / "pebble.log").read_text()[-3000:], sep="\n--- pebble ---\n")
         raise
