@@ -41,6 +41,7 @@ PLUGINS = [
 COMMANDS = [
     "backup = chatgate_backup.command:backup",
     "restore = chatgate_backup.command:restore",
+    "upgrade = chatgate_backup.upgrade:upgrade",
 ]
 
 TEST = [

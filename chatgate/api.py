@@ -42,6 +42,7 @@ from chatgate.running.background import Background
 from chatgate.running.folderboard import FolderBoard
 from chatgate.running.gateway import Gateway, hold
 from chatgate.running.leased import Leased
+from chatgate.running.systemd import starting
 from chatgate.store.board import QUEUE, Board, LocalBoard, Watch, account_key
 from chatgate.store.contract import Store
 from chatgate.store.leases import Lease
@@ -222,6 +223,7 @@ __all__ = [
     "service_records",
     "show",
     "shown_address",
+    "starting",
     "text_problem",
     "valid_address",
     "verifying",

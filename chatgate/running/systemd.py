@@ -10,6 +10,8 @@ from gevent import socket
 
 log = logging.getLogger("chatgate.systemd")
 
+_PATIENCE = 60_000_000  # microseconds
+
 
 def sd_notify(state: str) -> None:
     """Send a notification to systemd (sd_notify(3)); does nothing where systemd does not listen."""
@@ -21,6 +23,14 @@ def sd_notify(state: str) -> None:
             sock.sendto(state.encode(), "\0" + address[1:] if address.startswith("@") else address)
         except OSError:
             log.warning("systemd could not be notified")
+
+
+def starting(text: str) -> None:
+    """Say how far it is with what must be done before the gateway serves: to the log and to systemd, which waits for
+    another minute than it would. To be called at least so often. text: one line.
+    """
+    log.warning("starting: %s", text)
+    sd_notify(f"STATUS={text}\nEXTEND_TIMEOUT_USEC={_PATIENCE}")
 
 
 def keep_telling() -> None:

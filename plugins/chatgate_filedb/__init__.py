@@ -6,7 +6,22 @@ the schema version, threads, errors on one line, and copies for backups.
 
 from chatgate_filedb.copying import LEFT_FREE, copy_database, damaged, reading
 from chatgate_filedb.database import ERRORS, FileDatabase
-from chatgate_filedb.kept import KeptDatabase
+from chatgate_filedb.kept import Backward, KeptDatabase
 from chatgate_filedb.looking import untouched
+from chatgate_filedb.saving import changed, forget_saved, save, saved
 
-__all__ = ["ERRORS", "FileDatabase", "KeptDatabase", "LEFT_FREE", "copy_database", "damaged", "reading", "untouched"]
+__all__ = [
+    "Backward",
+    "changed",
+    "ERRORS",
+    "FileDatabase",
+    "KeptDatabase",
+    "LEFT_FREE",
+    "copy_database",
+    "damaged",
+    "forget_saved",
+    "reading",
+    "save",
+    "saved",
+    "untouched",
+]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import logging
 import os
 import sqlite3
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -16,7 +17,9 @@ import gevent.threadpool
 import peewee
 
 from chatgate.api import PluginError
+from chatgate_filedb.kept import Backward, KeptDatabase
 from chatgate_filedb.looking import untouched
+from chatgate_filedb.saving import changed, forget_saved, save
 
 log = logging.getLogger("chatgate.filedb")
 
@@ -24,6 +27,8 @@ log = logging.getLogger("chatgate.filedb")
 logging.getLogger("peewee").setLevel(logging.WARNING)
 
 ERRORS = (sqlite3.Error, peewee.PeeweeException)
+
+_SAVED = 14 * 86400.0  # seconds for which a copy from before a change is kept
 
 _SPOILT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
@@ -33,10 +38,10 @@ T = TypeVar("T")
 class FileDatabase:
     """owner: the name of the plugin that owns the file. models: its tables, not bound to a database. migrations: the
     SQL statements that bring the tables of version 1 (in SQLite's user_version) to what the models say, one for each
-    further version. durable: what `run` wrote survives a power cut; without it the last seconds may be lost, but
-    writing takes a tenth of the time. busy_seconds: how long to wait for another process that writes; only the file's
-    thread waits. replaceable: the contents will come back by themselves, so a gateway that finds the file damaged sets
-    it aside and begins a new one.
+    further version. backward: one for each of these, which undoes it. durable: what `run` wrote survives a power cut;
+    without it the last seconds may be lost, but writing takes a tenth of the time. busy_seconds: how long to wait for
+    another process that writes; only the file's thread waits. replaceable: the contents will come back by themselves,
+    so a gateway that finds the file damaged sets it aside and begins a new one.
 
     It is opened at its first use, which may raise PluginError, and again if used after `close`. It is also a service of
     the gateway: if a plugin returns it in `chatgate_services`, it is opened at the start and closed at the end. A file
@@ -52,6 +57,7 @@ class FileDatabase:
         models: Sequence[type[peewee.Model]],
         *,
         migrations: Sequence[str] = (),
+        backward: Sequence[Backward] = (),
         durable: bool = True,
         busy_seconds: float = 10.0,
         replaceable: bool = False,
@@ -59,7 +65,7 @@ class FileDatabase:
         self.name, self.path = owner, path
         self._replaceable, self._serves = replaceable, False
         self.read_only = False  # for `chatgate check`, which writes nothing: set it before the first use
-        self._models, self._migrations = models, migrations
+        self._models, self._migrations, self._backward = models, migrations, backward
         self._durable, self._busy_seconds = durable, busy_seconds
         self._opened: tuple[peewee.SqliteDatabase, gevent.threadpool.ThreadPool] | None = None
         self._lock = gevent.lock.BoundedSemaphore(1)
@@ -95,8 +101,18 @@ class FileDatabase:
             thread.apply(database.close)
             thread.kill()
 
+    @property
+    def version(self) -> int:
+        """Of its form, as this program has it."""
+        return 1 + len(self._migrations)
+
+    def kept(self, name: str) -> KeptDatabase:
+        """What a backup takes, and what `chatgate upgrade` asks. name: as in `KeptFiles`."""
+        return KeptDatabase(name, self.path, self.name, self.version, self._backward)
+
     def bind(self) -> None:
         self._serves = True
+        forget_saved(self.path, time.time() - _SAVED)
         try:
             self.open()
         except PluginError as error:
@@ -154,8 +170,11 @@ class FileDatabase:
             # SQLite gives its -wal and -shm files the permissions of the database file.
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             database.connect()
+            if 0 < (found := _version(database)) < self.version:
+                save(self.path, found)
             with database.atomic("IMMEDIATE"):
                 self._prepare(database)
+            changed(self.path)
         except OSError as error:
             raise PluginError(f"{self.name}: {self.path} cannot be written: {error.strerror}") from error
         except ERRORS as error:
@@ -171,8 +190,7 @@ class FileDatabase:
         }
 
     def _prepare(self, database: peewee.SqliteDatabase) -> None:
-        ((found,),) = database.execute_sql("PRAGMA user_version").fetchall()
-        version = 1 + len(self._migrations)
+        found, version = _version(database), self.version
         if found > version:
             raise PluginError(f"{self.name}: {self.path} was written by a newer program (schema {found})")
         if found == 0:
@@ -183,6 +201,11 @@ class FileDatabase:
                 database.execute_sql(statement)
         if found != version:
             database.execute_sql(f"PRAGMA user_version={version}")
+
+
+def _version(database: peewee.SqliteDatabase) -> int:
+    """0: it has no tables yet."""
+    return int(database.execute_sql("PRAGMA user_version").fetchone()[0])
 
 
 def _transaction(

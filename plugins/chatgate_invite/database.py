@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import peewee
-from chatgate_filedb import ERRORS, FileDatabase, KeptDatabase
+from chatgate_filedb import ERRORS, Backward, FileDatabase
 
 from chatgate.api import PluginError
 from chatgate_invite.hooks import Token
@@ -16,6 +16,13 @@ from chatgate_invite.hooks import Token
 T = TypeVar("T")
 
 _MIGRATIONS = ("ALTER TABLE token ADD COLUMN domain TEXT NOT NULL DEFAULT ''",)
+_BACKWARD = (
+    Backward(
+        "ALTER TABLE token DROP COLUMN domain",
+        "invitations are for one domain: they let people in at all",
+        "SELECT count(*) FROM token WHERE domain<>''",
+    ),
+)
 
 
 class Row(peewee.Model):
@@ -39,11 +46,7 @@ class Database(FileDatabase):
     """`Invitations` in a file."""
 
     def __init__(self, path: Path) -> None:
-        super().__init__("invite", path, [Row], migrations=_MIGRATIONS)
-
-    def kept(self, name: str) -> KeptDatabase:
-        """What a backup takes."""
-        return KeptDatabase(name, self.path)
+        super().__init__("invite", path, [Row], migrations=_MIGRATIONS, backward=_BACKWARD)
 
     def run(self, work: Callable[[peewee.SqliteDatabase], T], *, writes: bool = True) -> T:
         """Like `FileDatabase.run`, but raises PluginError, with one line for operators."""

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from chatgate_filedb import ERRORS, copy_database, damaged, untouched
 
-from chatgate.api import Copy, KeptFiles, PluginError, Problem
-from chatgate_maildb import holding, integrity, without_mail
+from chatgate.api import Change, Copy, KeptFiles, PluginError, Problem, WayBack
+from chatgate_maildb import holding, integrity, way, without_mail
 from chatgate_maildb.blobs import Blobs
 
 _FILES = re.compile(r"mail\.db|mail\.db\.id|blobs/[0-9a-f]{2}/[0-9a-f]{32}")
@@ -60,6 +60,12 @@ class KeptMail(KeptFiles):
     def counts(self, mail: bool) -> dict[str, int]:
         database = self.path / "mail.db"
         return _counts(database) if database.exists() else {}
+
+    def change(self) -> Change | None:
+        return way.change(self.path)
+
+    def way_back(self, to: int | None) -> WayBack | None:
+        return way.way_back(self.path, to)
 
     def proof(self, mail: bool, dns: bool) -> list[Problem]:
         return [Problem("error", f"maildb: {line}") for line in integrity.look(self.path, self._blobs)]

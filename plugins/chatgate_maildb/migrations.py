@@ -5,18 +5,21 @@ step after the other, each in a transaction. A newer database is refused.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from peewee import SqliteDatabase
 
-from chatgate.api import PluginError
+from chatgate.api import PluginError, starting
 from chatgate_maildb.database import ERRORS
 from chatgate_maildb.models import MODELS
 
 log = logging.getLogger("chatgate.maildb")
 
 Step = Callable[[SqliteDatabase], None]
+
+_TOLD = 10.0  # seconds from one word on a step that takes its time to the next
 
 _INCREMENTAL = 2  # auto_vacuum
 
@@ -106,9 +109,14 @@ def version(database: SqliteDatabase) -> int:
 
 
 def upgrade(
-    database: SqliteDatabase, alone: bool, migrations: Mapping[int, Step] = MIGRATIONS, to: int = VERSION
+    database: SqliteDatabase,
+    alone: bool,
+    migrations: Mapping[int, Step] = MIGRATIONS,
+    to: int = VERSION,
+    save: Callable[[int], object] = lambda found: None,
 ) -> None:
-    """Make the tables, or upgrade them to version `to`. alone: no other process has the database open. Another process
+    """Make the tables, or upgrade them to version `to`. save: called with the version found, before that is changed;
+    what it raises leaves everything as it was. alone: no other process has the database open. Another process
     would still use the older schema and write what is wrong in the newer one, such as copies that nobody counts.
     Raises PluginError if the upgrade fails.
     """
@@ -123,17 +131,20 @@ def upgrade(
             f"maildb: the database has schema version {found} and is in use by an older program: "
             "stop the gateway, then start it anew"
         )
+    if 0 < found < to:
+        save(found)
     while found < to:
         # Take the lock before checking again: another process may be upgrading right now.
-        with _transaction(database, f"to version {found + 1 if found else to}"):
+        with transaction(database, f"to version {found + 1 if found else to}"):
             found = version(database)
             if found == 0:
                 _create(database, to)
                 found = to
             elif found < to:
                 found += 1
-                migrations[found](database)
-                _set_version(database, found)
+                with _telling(database, f"to version {found} of {to}"):
+                    migrations[found](database)
+                set_version(database, found)
                 log.warning("mail database brought to schema version %d", found)
 
 
@@ -152,7 +163,26 @@ def make_shrinkable(database: SqliteDatabase) -> None:
 
 
 @contextmanager
-def _transaction(database: SqliteDatabase, what: str) -> Iterator[None]:
+def _telling(database: SqliteDatabase, what: str) -> Iterator[None]:
+    """Tell while a step takes its time; its statements cannot say how far they are."""
+    told = begun = time.monotonic()
+
+    def tell() -> int:
+        nonlocal told
+        if (now := time.monotonic()) - told >= _TOLD:
+            told = now
+            starting(f"the mail database is brought {what}, for {now - begun:.0f} seconds now")
+        return 0
+
+    database.connection().set_progress_handler(tell, 1_000_000)
+    try:
+        yield
+    finally:
+        database.connection().set_progress_handler(None, 0)
+
+
+@contextmanager
+def transaction(database: SqliteDatabase, what: str) -> Iterator[None]:
     """Run a step completely or not at all; an error becomes one line for the operator."""
     try:
         database.begin("IMMEDIATE")
@@ -174,5 +204,5 @@ def _create(database: SqliteDatabase, to: int) -> None:
     database.execute_sql("INSERT INTO hashkey (name, value) VALUES ('tombstone', randomblob(32))")
 
 
-def _set_version(database: SqliteDatabase, to: int) -> None:
+def set_version(database: SqliteDatabase, to: int) -> None:
     database.execute_sql("UPDATE meta SET value=? WHERE key='version'", (to,))

@@ -63,6 +63,12 @@ class MailDbOptions:
         0, "Days for which nobody but its owner can have a removed address. 0: for ever.", live=True
     )
     busy_seconds: float = option(10.0, "Seconds to wait while another process, such as a command, writes.")
+    save_before_change: bool = option(
+        True,
+        "Before a newer program changes the form of the database, copy it to mail.db.version-N beside it; the disk "
+        "needs room for that.",
+    )
+    saved_days: float = option(14.0, "Days for which that copy, with mail that was deleted since, is kept.")
     reserve_bytes: int = option(
         32_000_000, "Octets kept free in the file 'reserve', so that mail can be deleted on a full disk. 0: none."
     )

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
+from functools import partial
 from pathlib import Path
 
+from chatgate_filedb import changed
+
 from chatgate.api import Lease, StoreUnavailable
-from chatgate_maildb import belongs, database, leases, migrations
+from chatgate_maildb import belongs, database, leases, migrations, way
 from chatgate_maildb.accounts import Accounts
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.bodies import Bodies
@@ -56,7 +59,8 @@ class MailStore:
         with ExitStack() as opened:  # closed again when something later fails
             self._presence = opened.enter_context(closing(database.Presence(folder)))
             writing = opened.enter_context(closing(database.connect(folder, writing=True)))
-            migrations.upgrade(writing, self._presence.alone)
+            migrations.upgrade(writing, self._presence.alone, save=partial(way.save, folder, options))
+            changed(folder / "mail.db")
             belongs.check_same(folder, writing)
             migrations.make_shrinkable(writing)
             self.reader = database.Reader(database.connect(folder, writing=False))

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import gevent.threadpool
+from chatgate_filedb import forget_saved
 
 from chatgate.api import give_turn
 from chatgate_maildb import integrity, purging
@@ -67,6 +68,9 @@ class Upkeep:
             "tombstones": tombstones,
             "body files": files,
             "octets given back": self._shrink(),
+            "databases saved before a change": forget_saved(
+                self._folder / "mail.db", now - self._options.saved_days * DAY
+            ),
         }
         return {kind: count for kind, count in counts.items() if count}
 
