@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 import click
@@ -39,6 +40,9 @@ WITH_OTHERS = ("resolver", "dkim", "courier", "doctor")
 # --local: the port above 1024 that stands for each standard one.
 LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 993: 2993}
 
+# --acme: what the file of that plugin says.
+ACME = {"acme": {"agree_to_terms": True}}
+
 
 @click.command("init")
 @click.option(
@@ -54,8 +58,11 @@ LOCAL_PORTS = {25: 2525, 80: 8080, 143: 2143, 443: 8443, 465: 2465, 587: 2587, 9
     "--local", is_flag=True, help="Make it for this computer only: it listens on 127.0.0.1, on ports above 1024."
 )
 @click.option("--listen", metavar="ADDR", help="Listen on this IP address only, not on all.")
+@click.option(
+    "--acme", is_flag=True, help="Get the certificate from Let's Encrypt; by that you agree to their terms of service."
+)
 @click.pass_obj
-def command(folder: Folder, domain: str, hostname: str | None, local: bool, listen: str | None) -> None:
+def command(folder: Folder, domain: str, hostname: str | None, local: bool, listen: str | None, acme: bool) -> None:
     """Make the folder of a new gateway.
 
     It holds conf.d/ with every setting explained, data/, and tls/ with a certificate. Nothing is overwritten: a folder
@@ -66,10 +73,12 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
         settings["hostname"] = _given("--hostname", names.host, hostname)
     elif local and not names.ip(domain):
         settings["hostname"] = "127.0.0.1"
+    if acme and (local or domain.startswith("_")):
+        fail(f"--acme: no authority comes to look at {'this computer' if local else domain}", 2)
     if listen and not names.ip(listen):
         fail(f"--listen: {listen!r} is no IP address", 2)
     try:
-        write(folder.path, settings, local, listen)
+        write(folder.path, settings, local, listen, ACME if acme else {})
         folder.gateway.certificate()
         # Plugins make the keys that they then want in the DNS.
         wanted = [] if names.ip(domain) else folder.gateway.hub.dns_records(folder.gateway.domains.first)
@@ -81,7 +90,7 @@ def command(folder: Folder, domain: str, hostname: str | None, local: bool, list
         fail(f"cannot write {error.filename or folder.path}: {error.strerror}", 1)
     click.echo(f"Wrote {folder.path}. Next: chatgate --dir {folder.path} serve")
     if any(wanted) and not local:
-        certificate = "" if domain.startswith("_") else " and a certificate of a known authority"
+        certificate = "" if acme or domain.startswith("_") else " and a certificate of a known authority"
         click.echo(f"For mail with other servers it needs records in the DNS{certificate}: see docs/operate/dns.md")
 
 
@@ -92,8 +101,16 @@ def _given(option: str, form: Callable[[str], str], text: str) -> str:
         fail(f"{option}: {error}", 2)
 
 
-def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | None = None) -> None:
-    """conf.d with a file for the core and each plugin that a new gateway runs. Raises FileExistsError, OSError."""
+def write(
+    path: Path,
+    core: dict[str, Any],
+    local: bool = False,
+    listen: str | None = None,
+    more: Mapping[str, dict[str, Any]] = MappingProxyType({}),
+) -> None:
+    """conf.d with a file for the core and each plugin that a new gateway runs. more: further plugins, with what their
+    files set. Raises FileExistsError, OSError.
+    """
     known = confd.installed()
     path.mkdir(parents=True, exist_ok=True)
     (path / "conf.d").mkdir(mode=0o700)
@@ -101,10 +118,10 @@ def write(path: Path, core: dict[str, Any], local: bool = False, listen: str | N
         for name in ("data", "tls"):
             (path / name).mkdir(mode=0o700, exist_ok=True)
         write_core(path, core)
-        for name in PLUGINS if local else (*PLUGINS, *WITH_OTHERS):
+        for name in (*PLUGINS, *(() if local else WITH_OTHERS), *more):
             factory = factories.load(known[name][0])
             settings = addresses(factory.Options, local, listen) if local or listen else {}
-            write_plugin(path, name, factory, settings)
+            write_plugin(path, name, factory, settings | more.get(name, {}))
     except BaseException:  # half a conf.d would be taken for a gateway, and keep the next init from making one
         shutil.rmtree(path / "conf.d", ignore_errors=True)
         raise

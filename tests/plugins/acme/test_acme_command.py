@@ -159,3 +159,12 @@ def test_files_are_private(tmp_path):
     files.write(tmp_path / "a/b", b"x")
     assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
+
+
+def test_init_turns_it_on_when_asked(tmp_path):
+    for n, (domain, code) in enumerate((("example.org", 0), ("_try.example", 2))):
+        folder = tmp_path / str(n)
+        done = CliRunner().invoke(cli, ["--dir", str(folder), "init", "--domain", domain, "--acme"])
+        assert done.exit_code == code, done.output
+    assert "\nagree_to_terms = true\n" in (tmp_path / "0/conf.d/08-acme.toml").read_text()
+    assert "no authority comes to look at _try.example" in done.output and not (tmp_path / "1/conf.d").exists()
