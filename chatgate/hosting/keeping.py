@@ -83,6 +83,12 @@ class KeptFiles:
         """
         return []
 
+    def resume(self) -> None:
+        """Make what has been restored ready to go on. Called once all of a backup is proven, and before it has its
+        place. What was given out after the backup was made is not known here, so numbers that must not be given out
+        twice have to leap. Raises PluginError.
+        """
+
     def change(self) -> Change | None:
         """What the next start will do to it; None: nothing. Nothing may be written. Raises PluginError."""
         return None

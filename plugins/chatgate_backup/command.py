@@ -125,6 +125,7 @@ def _take_places(restored: Restored, outside: bool) -> None:
         fail([f"{place} belongs outside the folder: say --outside to have it written there" for _, place in others], 1)
     if there := [place for _, place in others if os.path.lexists(place)]:
         fail([f"{place} is there already" for place in there], 1)
+    restored.resume()
     for now, place in others:
         place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         shutil.move(now, place)

@@ -175,6 +175,11 @@ class Restored:
             found += one.proof(mail, dns)
         return found
 
+    def resume(self) -> None:
+        """Make all of it ready to go on."""
+        for one in self.kept.values():
+            one.resume()
+
     @property
     def counts(self) -> dict[str, dict[str, int]]:
         """How many of what there are, by the beginning of names."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from chatgate_filedb import ERRORS, copy_database, damaged, untouched
@@ -16,6 +16,12 @@ from chatgate_maildb.blobs import Blobs
 
 _FILES = re.compile(r"mail\.db|mail\.db\.id|blobs/[0-9a-f]{2}/[0-9a-f]{32}")
 _COUNTED = {"accounts": "account", "mailboxes": "mailbox", "messages": "message", "bodies": "body"}
+
+# Apps have seen UIDs and modseqs that were given out after the backup, and pass by what is not above them. So each
+# mailbox leaps over as many as that may have been, and says that it does not know what happened in between.
+_LEAPT = 1_000_000
+_LEAP = """UPDATE mailbox SET uidnext=min(uidnext+:leap, (uidnext+4294967295)/2), modseq=modseq+:leap,
+    history=modseq+:leap"""
 
 
 class KeptMail(KeptFiles):
@@ -60,6 +66,15 @@ class KeptMail(KeptFiles):
     def counts(self, mail: bool) -> dict[str, int]:
         database = self.path / "mail.db"
         return _counts(database) if database.exists() else {}
+
+    def resume(self) -> None:
+        database = self.path / "mail.db"
+        if database.exists():
+            try:
+                with closing(sqlite3.connect(database)) as connection, connection:
+                    connection.execute(_LEAP, {"leap": _LEAPT})
+            except sqlite3.Error as error:
+                raise PluginError(f"maildb: {database} cannot be written: {error}") from error
 
     def change(self) -> Change | None:
         return way.change(self.path)

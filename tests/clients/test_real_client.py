@@ -35,6 +35,11 @@ def test_a_group_with_members_whose_accounts_are_gone(tmp_path: Path) -> None:
     inside(tmp_path, HOSTS["domain"], "gone.py", seconds=300)
 
 
+def test_apps_notice_nothing_of_a_gateway_that_is_restored_elsewhere(tmp_path: Path) -> None:
+    needs("deltachat_rpc_client", "deltachat_rpc_server")
+    inside(tmp_path, HOSTS["domain"], "moved.py", seconds=300)
+
+
 def test_people_of_several_domains(tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
     inside(tmp_path, {"dom.test": "127.0.0.3", "_cg1.test": "127.0.0.4"}, "domains.py", seconds=300)
