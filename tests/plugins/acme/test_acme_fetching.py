@@ -157,6 +157,14 @@ def test_the_authority_cannot_see_us(renewal, web, tmp_path):
     assert made.look(force=True) == "failed" and made.state.retry_at > first + 1000
 
 
+def test_the_other_way_is_tried_at_once(renewal, web, tmp_path):
+    web.folder = tmp_path / "nowhere"
+    made = renewal(challenges=("http-01", "tls-alpn-01"))
+    assert made.look() == "failed" and made.state.failures == 1
+    ways = [step.rpartition(" ")[2] for step in made.steps if step.startswith("chat.example.org by ")]
+    assert ways == ["http-01", "tls-alpn-01"]
+
+
 def test_nonces_that_are_refused(dns, tmp_path, renewal, web, pebble):
     pebble.stop()
     pebble._nonces = 30

@@ -74,6 +74,14 @@ def test_renewed_by_hand_and_taken_without_a_signal(serving, pebble):
     until(lambda: serves_everywhere(pebble, serving, "chat.example.org"))
 
 
+def test_the_site_answers_by_http_too(serving, pebble):
+    path = serving.folder / "conf.d/08-acme.toml"
+    path.write_text(path.read_text().replace('"tls-alpn-01", ', ""))  # which the command reads anew
+    done = serving.run("tls", "renew", "--force", "b.example.net")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "b.example.net: b.example.net by http-01\n" in done.stdout
+
+
 def test_the_other_protocols_of_the_port_go_on(serving, pebble):
     context = ssl.create_default_context()
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
