@@ -26,11 +26,14 @@ class Moved(peewee.Model):
 
 
 class Box(peewee.Model):
-    """A mailbox. upto: the highest UID that was dealt with. uidnext: what the mailbox had then."""
+    """A mailbox. upto: the highest UID that was dealt with. uidnext: what the mailbox had then. aim: what it has once a
+    batch is stored that was about to be.
+    """
 
     mailbox_id = peewee.IntegerField(primary_key=True)
     upto = peewee.IntegerField()
     uidnext = peewee.IntegerField()
+    aim = peewee.IntegerField()
 
 
 class Journal:
@@ -39,6 +42,7 @@ class Journal:
     def __init__(self, path: Path, writes: bool = True) -> None:
         self._there = writes or path.exists()
         self._database = FileDatabase("movein", path, (Moved, Box))
+        self._database.read_only = not writes
 
     def find(self, origin: str) -> Moved | None:
         return self._one(Moved.select().where(Moved.origin == origin))
@@ -59,8 +63,8 @@ class Journal:
     def box(self, mailbox_id: int) -> Box | None:
         return self._one(Box.select().where(Box.mailbox_id == mailbox_id))
 
-    def reached(self, mailbox_id: int, upto: int, uidnext: int) -> None:
-        self._run(Box.replace(mailbox_id=mailbox_id, upto=upto, uidnext=uidnext))
+    def reached(self, mailbox_id: int, upto: int, uidnext: int, aim: int) -> None:
+        self._run(Box.replace(mailbox_id=mailbox_id, upto=upto, uidnext=uidnext, aim=aim))
 
     def close(self) -> None:
         self._database.close()

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from chatgate_movein import maildir
+from chatgate_movein import maildir, names
 from chatgate_movein.imapsql import Mailboxes
 from chatgate_movein.places import Place
 from chatgate_movein.records import Folder, Invited, Person, SigningKey, Unreadable
 from chatgate_movein.sql import Database, number, text
+
+T = TypeVar("T")
 
 _DAY = 86400
 _MOST_TEXT = 1 << 20
@@ -71,8 +73,7 @@ class Maddy:
         blocked = set(self._column("blocked_users", "username"))
         maildirs = self._maildirs()
         found = {}
-        # Names are compared in lower case on both sides of such a server.
-        ids = {name.lower(): id for name, id in users.items()}
+        ids = self._by_name(users.items())
         for name in {**secrets, **dict.fromkeys(ids, ""), **dict.fromkeys(maildirs, ""), **dict.fromkeys(blocked, "")}:
             found[name] = Person(
                 name,
@@ -91,7 +92,16 @@ class Maddy:
         columns = self._credentials.columns(table)
         fields = "username, hash" if "hash" in columns else "key, value"
         rows = self._credentials.rows(f"SELECT {fields} FROM {table}")
-        return {text(name).lower(): text(value) for name, value in rows if text(name)}
+        return self._by_name((text(name), text(value)) for name, value in rows if text(name))
+
+    def _by_name(self, pairs: Iterable[tuple[str, T]]) -> dict[str, T]:
+        """By names in lower case, in which such a server writes and compares them."""
+        found: dict[str, T] = {}
+        for name, value in sorted(pairs, key=lambda pair: pair[0] != pair[0].lower()):
+            if name.lower() in found:
+                self.faults.append(f"{names.shown(name)}: another name differs in case only")
+            found.setdefault(name.lower(), value)
+        return found
 
     def _databases(self) -> list[Database]:
         return list(self._opened.values())

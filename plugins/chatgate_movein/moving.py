@@ -4,7 +4,9 @@ time, each noted in the journal once it is on disk.
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from chatgate.api import (
@@ -174,15 +176,14 @@ class Move:
     def _letters(self, account: Account, box: Mailbox | None, folder: Folder) -> None:
         noted = self._journal.box(box.id) if box is not None else None
         above = noted.upto if noted else 0
-        own = box is not None and noted is not None and box.uidnext != noted.uidnext
-        if own:
+        if box is not None and noted is not None and box.uidnext not in (noted.uidnext, noted.aim):
             late = sum(1 for _ in folder.letters(above))
             if late:
                 why = "came there after the first import, and the mailbox here has had mail of its own since"
                 self.report.left[account.address, names.shown(folder.name), why] += late
             return
         self.report.counts["mailboxes"] += noted is None
-        write = self._writer(box, folder)
+        write = self._writer(box, folder, above)
         batch: list[Former] = []
         upto = above
         for letter in folder.letters(above):
@@ -194,8 +195,11 @@ class Move:
                 batch = []
         write(batch, upto)
 
-    def _writer(self, box: Mailbox | None, folder: Folder) -> Callable[[list[Former], int], None]:
+    def _writer(self, box: Mailbox | None, folder: Folder, above: int) -> Callable[[list[Former], int], None]:
         journal, store = self._journal, self._gateway.store
+        if box is not None and not self._dry:
+            # Before the first batch, which raises UIDNEXT: how far it was raised by us, and how far by mail of its own?
+            journal.reached(box.id, above, box.uidnext, max(box.uidnext, folder.uidnext))
 
         def write(batch: list[Former], upto: int) -> None:
             self.report.counts["octets of mail"] += sum(len(former.content) for former in batch)
@@ -205,7 +209,8 @@ class Move:
             validity = folder.uidvalidity or box.uidvalidity
             stored = store.restore_messages(box.id, validity, folder.uidnext, batch)
             self.report.counts["messages"] += len(stored)  # not in one: the sum is shared with other greenlets
-            journal.reached(box.id, upto, store.status(box.id).uidnext)
+            uidnext = store.status(box.id).uidnext
+            journal.reached(box.id, upto, uidnext, uidnext)
 
         return write
 
@@ -239,8 +244,8 @@ class Move:
         if domain is None:
             self.report.leave(f"{shown}: this gateway does not have that domain")
             return
-        if key.file.is_symlink():
-            self.report.leave(f"{shown}: a symbolic link")
+        if not _is_file(key.file):
+            self.report.leave(f"{shown}: not a file")
             return
         try:
             taken = True if self._dry else self._key(domain=domain, selector=key.selector, file=key.file)
@@ -264,6 +269,14 @@ class Move:
     def _one_alias(self, pair: tuple[str, str]) -> None:
         alias, target = map(names.shown, pair)
         self.report.leave(f"alias {alias} of {target}: there are none here; an account of that name can be made")
+
+
+def _is_file(path: Path) -> bool:
+    """And neither a link nor a pipe?"""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except OSError:
+        return False
 
 
 def _known_use(use: str) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import click
+from chatgate_filedb import KeptDatabase
 
-from chatgate.api import Gateway, Problem, hookimpl
+from chatgate.api import Gateway, KeptFiles, Problem, hookimpl
 from chatgate_movein import hooks
 from chatgate_movein.options import MoveInOptions
 
@@ -24,6 +25,10 @@ class MoveIn:
         from chatgate_movein import command  # a gateway that serves can save its memory
 
         cli.add_command(command.make(self.gateway, self.options))
+
+    @hookimpl
+    def chatgate_backup(self) -> list[KeptFiles]:
+        return [KeptDatabase("imports", self.gateway.path(self.options.file))]
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

@@ -40,7 +40,8 @@ class Relay:
                 for name in inner.names():
                     if "@" in name and inner.has(name):
                         found += self._person(inner, folder / name, name)
-        return found
+        # Dovecot writes names in lower case: those come before others that differ in case only.
+        return sorted(found, key=lambda person: person.name != person.name.lower())
 
     def _domains(self, place: Place) -> Iterator[tuple[Path, Place]]:
         yield place.path, place

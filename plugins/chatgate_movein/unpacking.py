@@ -40,21 +40,21 @@ def _members(make: Callable[[], Any], errors: tuple[type[Exception], ...]) -> Ca
     def unpack(content: bytes, most: int) -> bytes:
         found: list[bytes] = []
         size = 0
+        member = make()
         try:
-            while content:
-                member = make()
-                while not member.eof:
-                    piece = member.decompress(content, _PIECE)
-                    content = getattr(member, "unconsumed_tail", b"")
-                    found.append(piece)
-                    size += len(piece)
-                    if size > most:
-                        raise Unreadable(f"larger than {most} octets when unpacked")
-                    if not piece and not content and not member.eof:
-                        raise Unreadable("cut off, or damaged")
-                content = member.unused_data
+            while not member.eof:
+                piece = member.decompress(content, _PIECE)
+                content = getattr(member, "unconsumed_tail", b"")
+                found.append(piece)
+                size += len(piece)
+                if size > most:
+                    raise Unreadable(f"larger than {most} octets when unpacked")
+                if not piece and not content and not member.eof:
+                    raise Unreadable("cut off, or damaged")
         except errors:
             raise Unreadable("compressed, and damaged") from None
+        if member.unused_data:  # Dovecot writes one member; going on with thousands would copy the rest as often
+            raise Unreadable("compressed, with something behind it")
         return b"".join(found)
 
     return unpack

@@ -21,10 +21,13 @@ from chatgate_doctor.meaning import judge
 from chatgate_gate import openpgp
 from chatgate_imap.queries import threads
 from chatgate_imap.session.connection import Connection
+from chatgate_movein import maildir
+from chatgate_movein import names as moved_names
 from chatgate_movein.maddyconf.files import MaddyError
 from chatgate_movein.maddyconf.lexer import words
 from chatgate_movein.maddyconf.nodes import Budget
 from chatgate_movein.maddyconf.reader import File, Reader
+from chatgate_movein.records import Unreadable
 from chatgate_resolver import Trouble
 from chatgate_resolver.exchange import parsed
 from growing import Prey
@@ -422,6 +425,16 @@ def maddyconf(data: bytes) -> None:
         pass
 
 
+def moved_in(data: bytes) -> None:
+    """What another server's folders hold: lists of UIDs, names of mailboxes, hashes."""
+    text = data.decode(errors="surrogateescape")
+    for read in (maildir.dovecot, maildir.chatmail, moved_names.modified_utf7, moved_names.secret, moved_names.mailbox):
+        try:
+            read(text)
+        except Unreadable:
+            continue
+
+
 def populate(gateway: Gateway) -> None:
     """An account with some messages."""
     smtp(gateway, "submission")(b"AUTH PLAIN " + base64.b64encode(f"\0{ALICE}\0{PASSWORD}".encode()) + b"\r\n")
@@ -483,6 +496,11 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "submission": Prey(smtp(gateway, "submission"), [login], SMTP_WORDS),
         "messages from elsewhere": Prey(messages(gateway, False), [incoming, incoming, join, bounce], MAIL_WORDS),
         "messages of accounts": Prey(messages(gateway, True), [outgoing, join], MAIL_WORDS),
+        "moved in": Prey(
+            moved_in,
+            [b"3 V1 N9 Gx\n1 W2 :a,S=1\n", b"1 V1 N9\n4 S1 T2 :a\n", b"&AOQ-&-", b"argon2:1:2:3:YQ==:YQ==", b"$6$a$b"],
+            [b"\n", b" ", b":", b" W2", b"&", b"-", b"$", b"1", b"a", b"=", b",S="],
+        ),
         "maddy.conf": Prey(maddyconf, MADDY_SEEDS, MADDY_WORDS),
         "dkim": Prey(dkim, DKIM_SEEDS, DKIM_WORDS),
         "authors": Prey(authors, [b'"x (y)" (z) <a.b@c.example> (d)', b" a@b.example (c)"], AUTHOR_WORDS, 490),

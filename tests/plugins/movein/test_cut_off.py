@@ -115,6 +115,16 @@ def test_it_goes_on_from_every_step(tmp_path, bring, closed, monkeypatch):
 
     again = bring(Relay(folder, 1_000_000), gateway)
     assert not again["counts"].get("messages") and not again["left_behind"] and whole(gateway.store) == found
+
+    for home in folder.iterdir():  # what comes later is cut off as well
+        for number in range(3):
+            (home / f"new/190000000{number}.late").write_bytes(b"Subject: late %d\n\n" % number)
+            (home / f".DeltaChat/new/190000000{number}.late").write_bytes(b"Subject: later %d\n\n" % number)
+    step = 1
+    while not killed_at(step, gateway, Relay(folder, 1_000_000), monkeypatch):
+        step += 1
+    assert step > 5
+    whole(gateway.store, each=EACH + 3)
     assert not any("movein" in problem.text for problem in gateway.hub.plugin("movein").chatgate_check())
 
 

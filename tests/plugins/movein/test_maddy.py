@@ -271,7 +271,7 @@ BENT = {
     "a name of controls": ("UPDATE mboxes SET name='a' || char(10) || 'b' WHERE id=2", "not a name"),
     "a name that is there": ("UPDATE mboxes SET name='inbox' WHERE id=2", "UIDVALIDITY"),
     "no table of flags": ("DROP TABLE flags", "no such table"),
-    "a name twice": ("INSERT INTO users (id, username) VALUES (9, 'ALICE@old.example')", ""),
+    "a name twice": ("INSERT INTO users (id, username) VALUES (9, 'ALICE@old.example')", "in case only"),
 }
 
 

@@ -1,12 +1,20 @@
 """Moving in from a relay whose mail Debian's Dovecot has kept: apps notice nothing."""
 
+import bz2
+import gzip
 import json
+import lzma
 import os
 import shutil
 import time
 
 import pytest
+import zstandard
+from chatgate_movein import maildir, names, unpacking
+from chatgate_movein.records import Unreadable
 from chatgate_movein.relay import Relay
+from hypothesis import given
+from hypothesis import strategies as st
 from movein_kit import DAY, PASSWORD, PLUGINS, SHA512, look
 
 from chatgate.testing import imap_client, pgp_message
@@ -155,6 +163,7 @@ def test_a_hostile_tree_is_read_without_harm(bring, closed, tmp_path):
     for name, hashed in {
         "../evil@old.example": SHA512,
         "UPPERCASE@OLD.example": "{PLAIN}secret",
+        "GoodGoodG@old.example": SHA512,
         "two@@old.example": SHA512,
         "blank name@old.example": SHA512,
         "x" * 90 + "@old.example": SHA512,
@@ -211,3 +220,49 @@ def test_a_copy_of_the_machine_brings_its_dkim_key_too(old, bring, closed, tmp_p
     assert [key.selector for key in ring.keys() if key.state == "signs" and key.kind == "rsa"] == ["opendkim"]
     again = bring(Relay(root, MOST), gateway)
     assert not again["counts"].get("DKIM keys") and len(again["left_behind"]) == 1
+
+
+def packed():
+    mail = b"A: b\n\n" + b"text\n" * 5000
+    return mail, [gzip.compress(mail), bz2.compress(mail), lzma.compress(mail), zstandard.compress(mail)]
+
+
+def test_whatever_dovecot_compresses_with_is_read():
+    mail, forms = packed()
+    for content in [mail, *forms]:
+        assert unpacking.plain(content, MOST) == mail
+    for content in forms:
+        for bad in (content[:-1], content[:20], content[:6]):
+            with pytest.raises(Unreadable):
+                unpacking.plain(bad, MOST)
+        with pytest.raises(Unreadable, match="larger than"):
+            unpacking.plain(content, 1000)
+    with pytest.raises(Unreadable):
+        unpacking.plain(forms[0] * 2, MOST)
+    with pytest.raises(Unreadable):
+        unpacking.plain(b"Dovecot-LZ4\r\x2a\x9b\xc5" + bytes(20), MOST)
+
+
+@given(st.text(alphabet="13 VNGS:0123456789\n\x00é.,=", max_size=200))
+def test_no_list_of_uids_does_more_than_be_unreadable(text):
+    for read in (maildir.dovecot, maildir.chatmail):
+        for beginning in ("", "3 V1 N2\n", "1 V1 N2\n", "1 1 2\n"):
+            try:
+                listed = read(beginning + text)
+            except Unreadable:
+                continue
+            assert 0 < listed.uidvalidity < 1 << 32 and len(set(listed.uids.values())) == len(listed.uids)
+            assert all(0 < uid < listed.uidnext for uid in listed.uids.values())
+
+
+@given(st.text(max_size=50))
+def test_names_are_names_of_mailboxes_or_unreadable(text):
+    for read in (names.modified_utf7, names.mailbox, names.secret, names.levels, names.shown):
+        try:
+            assert isinstance(read(text), str)
+        except Unreadable:
+            continue
+
+
+def test_names_in_modified_utf_7():
+    assert names.modified_utf7("Entw&APw-rfe") == "Entwürfe" and names.modified_utf7("a&-b") == "a&b"
