@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterable
+from typing import Any
 
 _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
@@ -18,6 +19,14 @@ def normal(text: str) -> str:
     its zone. "" stays "". Raises ValueError.
     """
     return str(_parsed(text)) if text else ""
+
+
+def of(address: Any) -> str:
+    """The IP address of a socket's peer in normal form; "" for a unix socket."""
+    if not isinstance(address, tuple):
+        return ""
+    peer: str = address[0]
+    return normal(peer) if ":" in peer else peer  # IPv4 is written so already
 
 
 def client(peer: str) -> str:

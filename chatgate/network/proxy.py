@@ -27,12 +27,13 @@ def _version_1(sock: Any, line: bytes) -> str:
         if len(line) >= _V1_MAX:
             raise ValueError("PROXY line too long")
         line += _exactly(sock, 1)  # the next octets may belong to TLS
-    words = line.decode("ascii", "replace").split()
-    if len(words) >= 2 and words[1] == "UNKNOWN":
+    words = line[:-2].decode("ascii", "replace").split(" ")
+    if words[1] == "UNKNOWN":
         return ""
-    if len(words) != 6 or words[1] not in ("TCP4", "TCP6"):
+    version = {"TCP4": 4, "TCP6": 6}.get(words[1])
+    if len(words) != 6 or "%" in words[2] or ipaddress.ip_address(words[2]).version != version:
         raise ValueError("bad PROXY line")
-    return str(ipaddress.ip_address(words[2]))
+    return words[2]
 
 
 def _version_2(sock: Any) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 import gevent
 import gevent.pool
-from gevent import socket, ssl
+from gevent import ssl
 from gevent.server import StreamServer
 
 from chatgate import names
@@ -18,6 +18,7 @@ from chatgate.limits import Limit
 from chatgate.network import peers
 from chatgate.network.alpn import Protocols
 from chatgate.network.connection import Connection
+from chatgate.network.handshake import begin_tls
 from chatgate.network.listeners import BindError, bind, shown
 from chatgate.network.logins import Logins
 from chatgate.network.proxy import read_proxy_header
@@ -157,31 +158,10 @@ class Server:
         greenlet, which must have thrown away what it had read beyond the STARTTLS command.
         """
         connection = self._connections[gevent.getcurrent()]
-        self._handshakes.run(self._wrap, connection, context)
+        self._handshakes.run(begin_tls, connection, context, self._turns)
         if connection.session is not None:
             connection.session.server_name = connection.server_name()
         return connection.sock
-
-    def _wrap(self, connection: Connection, context: ssl.SSLContext) -> None:
-        """TLS with its handshake. Each step costs about a millisecond, and strangers may have hundreds ready: one
-        is done between two looks at the other sockets, and neighbourhoods have theirs by turns.
-        """
-        owner = connection.owner
-        self._turns.pass_by(owner)  # making the TLS socket takes its time, too
-        sock = connection.sock = context.wrap_socket(connection.sock, server_side=True, do_handshake_on_connect=False)
-        sock.settimeout(0.0)
-        wait = socket.wait_read  # the client speaks first
-        while True:
-            wait(sock.fileno())
-            self._turns.pass_by(owner)
-            try:
-                sock.do_handshake()
-                break
-            except ssl.SSLWantReadError:
-                wait = socket.wait_read
-            except ssl.SSLWantWriteError:
-                wait = socket.wait_write
-        sock.settimeout(None)
 
     # ------------------------------------------------------------------------------------------ one connection
 
@@ -211,11 +191,7 @@ class Server:
         """Take a place, do the TLS handshake, make the session; None: there is no place. Raises OSError, and ValueError
         for a bad PROXY header.
         """
-        peer = ""
-        if isinstance(address, tuple):  # else it came by a unix socket
-            peer = address[0]
-            if ":" in peer:  # IPv4 is written as `peers.normal` does it
-                peer = peers.normal(peer)
+        peer = peers.of(address)
         # A unix socket: whoever may write to it is trusted. So is a proxy, to send its header without delay.
         if "proxy" in words or (self._proxies and (not peer or peer in self._proxies)):
             try:
@@ -230,12 +206,12 @@ class Server:
         if self.tls is None or "decrypted" in words:
             return self._session(connection, peer)
         if not self.by_alpn:
-            self._wrap(connection, self.tls)
+            begin_tls(connection, self.tls, self._turns)
             return self._session(connection, peer)
         server, host = self._protocols.before(connection)
         if server is not None:
             return server._take_over(connection, peer, host)
-        self._wrap(connection, self.tls)
+        begin_tls(connection, self.tls, self._turns)
         server = self._protocols.after(connection)
         if server is None or server is self:
             return self._session(connection, peer)
@@ -278,10 +254,14 @@ class Server:
                 connection.sock.sendall(self._busy)
             return None
         if self.context is not None:
-            context = self.context(host)
+            try:
+                context = self.context(host)
+            except Exception as error:
+                self._failed(connection, error)
+                return None
             if context is None:
                 return None
-            self._wrap(connection, context)
+            begin_tls(connection, context, self._turns)
         return self._session(connection, peer)
 
     def _speak(self, session: Session, connection: Connection) -> None:
@@ -290,5 +270,9 @@ class Server:
         except OSError:
             pass  # the client went away
         except Exception as error:
-            where = raised_at(error.__traceback__)
-            log.error("session failed session=%s error=%s at=%s", session.id, type(error).__name__, where)
+            self._failed(connection, error)
+
+    def _failed(self, connection: Connection, error: Exception) -> None:
+        session = connection.session.id if connection.session is not None else "none"
+        kind, where = type(error).__name__, raised_at(error.__traceback__)
+        log.error("session failed service=%s session=%s error=%s at=%s", self.name, session, kind, where)

@@ -168,6 +168,13 @@ class Site:
         pages = place.options.pages
         if pages and not self.gateway.path(pages).is_dir():
             found.append(Problem("error", f"{about}there is no folder {self.gateway.path(pages)}"))
+        for kind, key in (("imaps", "imap_port"), ("submissions", "smtp_port")):
+            where = [listener(one) for one in at.listens(kind)]
+            if where and all(one.words or one.host == "unix" for one in where) and not getattr(place.options, key):
+                text = (
+                    f"{about}{kind} is for a proxy only, and nobody is told its port: set {key} to the one of the proxy"
+                )
+                found.append(Problem("warning", text))
         try:
             personal = place.personal
         except PluginError:

@@ -185,6 +185,36 @@ def test_a_service_with_contexts_of_its_own(stage):
     assert asked == ["known.example", "other.example"] and acme.seats.taken == (0, 0)
 
 
+def test_a_context_that_cannot_be_made_is_logged_without_who_asked(stage, caplog):
+    def broken(host):
+        raise RuntimeError("secret words")
+
+    stage.site(says_who)
+    acme = stage.add("acme", says_who, (), alpn="acme-tls/1", context=broken)
+    with pytest.raises(OSError):
+        stage.client("acme-tls/1")
+    until(lambda: not acme.connections)
+    assert "service=acme" in caplog.text and "error=RuntimeError" in caplog.text
+    assert "secret" not in caplog.text and "198.51" not in caplog.text and acme.seats.taken == (0, 0)
+
+
+def test_first_messages_that_do_not_end_hold_up_nobody(stage):
+    """However many there are, and whatever they send: those who send a whole one are served."""
+    site = stage.site(says_who, max_connections=500, max_per_address=500)
+    challenges(stage, [])
+    whole = in_records(first_message(), 100)
+    crowd = [stage.raw() for _ in range(150)]
+    for number, client in enumerate(crowd):
+        client.sendall(whole[: 1 + number % len(whole)] if number % 3 else bytes([22, 3, 1, 64, 0, 1, 0, 63, 0]))
+    for _ in range(5):
+        with stage.client("h2", "http/1.1") as client:
+            assert client.recv(6) == b"https "
+    for client in crowd:
+        client.close()
+    until(lambda: not site.connections)
+    assert site.seats.taken == (0, 0)
+
+
 def test_where_there_is_none_nothing_is_looked_at(stage, monkeypatch):
     stage.site(says_who)
     monkeypatch.setattr(hello, "peek", lambda connection: pytest.fail("looked at"))

@@ -181,6 +181,47 @@ def test_proxy_headers(header, peer):
     assert sock.data == b"next"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"PROXY TCP4 192.0.2.7\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 25 more\r\n",
+        b"PROXY TCP4 2001:db8::7 192.0.2.1 5000 25\r\n",  # not what it says
+        b"PROXY TCP6 192.0.2.7 192.0.2.1 5000 25\r\n",
+        b"PROXY TCP4 192.0.2.07 192.0.2.1 5000 25\r\n",
+        b"PROXY TCP6 fe80::1%eth0 fe80::2 5000 25\r\n",
+        b"PROXY TCP4 example.org 192.0.2.1 5000 25\r\n",
+        b"PROXY TCP4  192.0.2.7 192.0.2.1 5000 25\r\n",
+        b"PROXY\tTCP4\t192.0.2.7\t192.0.2.1\t5000\t25\r\n",
+        b"PROXY TCP4 192.0.2.7 192.0.2.1 5000 25\n" + bytes(100),
+        b"PROXY UDP4 192.0.2.7 192.0.2.1 5000 25\r\n",
+        b"proxy TCP4 192.0.2.7 192.0.2.1 5000 25\r\n",
+        b"PROXY " + b"x" * 200 + b"\r\n",
+        V2 + b"\x21\x11\xff\xff" + bytes(70000),  # 64 KiB
+        V2 + b"\x21\x11\x00\x04" + bytes([192, 0, 2, 7]),  # too short for two addresses
+        V2 + b"\x11\x11\x00\x0c" + bytes(12),  # version 1
+        V2 + b"\x22\x11\x00\x0c" + bytes(12),  # neither LOCAL nor PROXY
+        V2 + b"\x21\x31\x00\xd8" + bytes(216),  # a unix socket
+    ],
+)
+def test_forged_proxy_headers(header):
+    with pytest.raises(ValueError):
+        read_proxy_header(Bytes(header))
+
+
+@pytest.mark.parametrize("first", [b"PROXY TCP4 198.51.100.1 192.0.2.1 5000 25\r\n", b"PROXY UNKNOWN\r\n"])
+def test_only_the_first_header_is_the_proxys(serve, first):
+    """What a client sends through a proxy comes after that."""
+
+    def tells(session, sock):
+        sock.sendall(f"{session.peer} {sock.recv(100)}\n".encode())
+
+    _, port = serve(tells, "127.0.0.1:0 proxy")
+    with connect(port, first + b"PROXY TCP4 203.0.113.1 192.0.2.1 5000 25\r\n") as client:
+        peer, _, rest = client.recv(300).decode().partition(" ")
+    assert peer == ("198.51.100.1" if b"TCP4" in first else "127.0.0.1") and "203.0.113.1" in rest
+
+
 @given(st.one_of(st.binary(), st.binary().map(lambda b: b"PROXY " + b), st.binary().map(lambda b: V2 + b)))
 def test_no_bytes_make_the_proxy_reader_fail_in_another_way(data):
     try:

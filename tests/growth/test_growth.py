@@ -28,6 +28,7 @@ TIME = {
     "authors": 400,
     "addresses": 400,
     "proxy": 2000,
+    "first of tls": 2000,
     "packets": 400,
     "imap names": 1000,
     "imap lists": 80,

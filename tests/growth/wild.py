@@ -48,6 +48,7 @@ from chatgate.api import (
 from chatgate.mail import dsn
 from chatgate.mail.headers import edited
 from chatgate.mail.intake import Refused
+from chatgate.network import hello
 from chatgate.network.proxy import read_proxy_header
 from chatgate.testing import pgp_message
 
@@ -170,6 +171,16 @@ def proxy(data: bytes) -> None:
         read_proxy_header(Line(data))
     except (ValueError, OSError):
         pass
+
+
+# A ClientHello (RFC 8446 §4.1.2) that names a host and two protocols.
+_EXTENSIONS = b"\0\0\0\x10\0\x0e\0\0\x0bexample.org" + b"\0\x10\0\x0b\0\x09\x02h2\x05other"
+_BODY = b"\x03\x03" + bytes(33) + b"\0\x02\x13\x01\x01\0" + len(_EXTENSIONS).to_bytes(2) + _EXTENSIONS
+HELLO = b"\x16\x03\x01" + (len(_BODY) + 4).to_bytes(2) + b"\x01" + len(_BODY).to_bytes(3) + _BODY
+
+
+def first_of_tls(data: bytes) -> None:
+    hello.read(data)
 
 
 KEY = b"v=DKIM1; k=ed25519; p=11qYAYKxCrfVS/7TyWQHOg7hcvPapiMlrwIaaPcHURo="  # of RFC 8463
@@ -506,6 +517,9 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "authors": Prey(authors, [b'"x (y)" (z) <a.b@c.example> (d)', b" a@b.example (c)"], AUTHOR_WORDS, 490),
         "addresses": Prey(addresses, spelled, MAIL_WORDS, 8000),
         "proxy": Prey(proxy, [b"PROXY TCP4 192.0.2.1 192.0.2.2 1 2\r\n"], [b" ", b"PROXY ", b"1", b".", b"\r", b"\n"]),
+        "first of tls": Prey(
+            first_of_tls, [HELLO], [HELLO[:60], HELLO[-14:], b"\x16\x03\x01\x00\x01\x01", b"\x00\x10", b"\x00\x00"]
+        ),
         "packets": Prey(
             packets, PACKETS, [b"\xe0", b"\x00", b"\x01", b"\xc1\x04", b"\xd2\xff", b"\x80\x00", *PACKETS], 8000
         ),

@@ -60,7 +60,8 @@ class Signed(Tls):
 
     @hookimpl
     def chatgate_certificate(self, domain: Any) -> Any:
-        return replace(super().chatgate_certificate(domain), self_signed=False)
+        found = super().chatgate_certificate(domain)
+        return found and replace(found, self_signed=False)
 
 
 @dataclass(frozen=True)

@@ -264,6 +264,11 @@ def test_check(tmp_path):
     assert check("example.org", signed=True, pages="nowhere")[0].level == "error"
     moved = check("example.org", signed=True, imap=ImapOptions(("*:2993",), ()))
     assert "standard port" in moved[0].text
+    hidden = ImapOptions(("127.0.0.1:1993 proxy",), ())
+    assert "set imap_port" in check("example.org", signed=True, imap=hidden)[0].text
+    assert not check("example.org", signed=True, imap=hidden, imap_port=993)
+    assert not check("example.org", signed=True, imap=ImapOptions(("*:993", *hidden.imaps), ()))
+    assert not check("example.org", signed=True, http=("127.0.0.1:8080 proxy",))
     for address in ("127.0.0.1:8080", "[::1]:8080", "unix:/run/site"):
         (behind,) = check("example.org", signed=True, http=(address,))
         assert behind.level == "warning" and "limits per client cannot work" in behind.text
