@@ -24,6 +24,8 @@ _ARGON2 = re.compile(
 # steps, one pass of argon2 over a KiB.
 _SHA_ROUND, _BCRYPT_STEP, _ARGON2_KIB = 1.4e-6, 75e-6, 1.3e-6
 
+_LANE = 1 << 20  # octets for each lane of argon2, which is a thread
+
 _BCRYPT_OCTETS = 72  # of a password, all that bcrypt looks at
 
 
@@ -94,7 +96,7 @@ def _argon2(match: re.Match[str]) -> Foreign:
         except UnsupportedAlgorithm:
             raise NotImplementedError(f"the library cryptography that is installed has no argon2{kind}") from None
 
-    return Foreign(f"argon2{kind}", passes * kib * _ARGON2_KIB, kib * 1024, fits)
+    return Foreign(f"argon2{kind}", passes * kib * _ARGON2_KIB, kib * 1024 + lanes * _LANE, fits)
 
 
 def _octets(text: str) -> bytes:

@@ -32,6 +32,9 @@ DEAREST = 20  # the highest cost that can be set
 
 _MEGABYTE = 1_000_000
 
+# Of what the dearest imported hash should take, so much is the time of a refusal from then on.
+_MARGIN = 1.5
+
 
 class Busy(Exception):
     """More hashes are waiting than the operator allows."""
@@ -43,7 +46,7 @@ class Hasher:
 
     cost: log2 of scrypt's N. threads: how many hashes are computed at once (0: as many as there are CPUs).
     queue: how many more may wait; beyond that `Busy` is raised, as nobody waits minutes for a login.
-    refusal: seconds that a "no" takes. seconds, megabytes: what the hash of another server may need.
+    refusal: seconds that a "no" takes, at the least. seconds, megabytes: what the hash of another server may need.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class Hasher:
             if hmac.compare_digest(_sha256(password, _octets(match[1])), _octets(match[2])):
                 return True, 0.0
         elif hashed := foreign.read(secret):
+            self._refusal = max(self._refusal, _MARGIN * hashed.seconds)
             answer, seconds = self._in_thread(_fits, hashed, _encoded(password))
             if isinstance(answer, str):
                 log.warning("passwordless: an imported hash (%s) cannot be verified: %s", hashed.kind, answer)

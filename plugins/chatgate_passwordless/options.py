@@ -43,7 +43,9 @@ class PasswordlessOptions:
     )
     imported_hash_megabytes: int = option(128, "Megabytes that one such hash may need, for each of hash_threads.")
     refusal_seconds: float = option(
-        0.5, "Seconds until a login is refused, so that the time does not tell which accounts exist or were imported."
+        0.5,
+        "Seconds until a login is refused, so that the time does not tell which accounts exist or were imported; more "
+        "where imported hashes take longer.",
     )
     wrong_per_minute: int = option(
         120, "Wrong logins a minute from one IPv4 /24 or IPv6 /48; 0 for any number.", live=True

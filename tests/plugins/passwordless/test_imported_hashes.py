@@ -207,7 +207,8 @@ DEAR = {
     "$2b$15$" + "a" * 53: "2.5 s",
     "$6$rounds=999999999$salt$" + "a" * 86: "1400.0 s",
     "$argon2id$v=19$m=4194304,t=1,p=1$c2FsdHNhbHQ$" + "a" * 43: "5.5 s",
-    "$argon2id$v=19$m=262144,t=1,p=1$c2FsdHNhbHQ$" + "a" * 43: "268 MB",
+    "$argon2id$v=19$m=262144,t=1,p=1$c2FsdHNhbHQ$" + "a" * 43: "269 MB",
+    "$argon2id$v=19$m=8000,t=1,p=999$c2FsdHNhbHQ$" + "a" * 43: "1055 MB",  # as many threads
     "$argon2id$v=19$m=8,t=4294967295,p=1$c2FsdHNhbHQ$" + "a" * 43: " s, more than imported_hash_seconds",
     "$argon2id$v=19$m=9999999999,t=9999999999,p=1$c2FsdHNhbHQ$" + "a" * 43: " s, ",
     "$scrypt$ln=99,r=99,p=99$c2FsdA$aGFzaA": "too much",
@@ -239,8 +240,8 @@ def test_what_costs_too_much_is_never_computed(gate, monkeypatch, caplog, secret
 def test_the_operator_may_allow_more():
     (dear,) = (secret for secret, why in DEAR.items() if why == "2.5 s")
     assert not Hasher(10, 1, 1, seconds=2.5).unusable(dear)
-    (large,) = (secret for secret, why in DEAR.items() if why == "268 MB")
-    assert not Hasher(10, 1, 1, megabytes=269).unusable(large)
+    (large,) = (secret for secret, why in DEAR.items() if why == "269 MB")
+    assert not Hasher(10, 1, 1, megabytes=270).unusable(large)
     assert PasswordlessOptions().imported_hash_megabytes < 268
 
 
@@ -304,6 +305,16 @@ def test_a_no_takes_as_long_for_all(gate, monkeypatch):
     gate.login()
     wrong(gate.login(password="a wrong password"))
     assert waits.pop() + 0.05 == pytest.approx(0.5) and not waits
+
+
+def test_a_dear_hash_makes_each_refusal_later(gate, monkeypatch):
+    waits = []
+    monkeypatch.setattr(hashing, "_timed", lambda work, *arguments: (False if work is hashing._fits else b"", 0.0))
+    monkeypatch.setattr(hashing.gevent, "sleep", waits.append)
+    moved_in(gate, "$2b$13$" + "a" * 53)  # 0.6 seconds by its figures
+    wrong(gate.login())
+    wrong(gate.login("nobodyhas@example.org", "short"))
+    assert waits[0] == waits[1] == pytest.approx(1.5 * 75e-6 * 2**13)
 
 
 def test_the_hub_goes_on_meanwhile(gate):
