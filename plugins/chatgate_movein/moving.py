@@ -112,7 +112,10 @@ class Move:
     def _secret(self, person: Person, address: str) -> str:
         try:
             if person.secret:
-                return names.secret(person.secret)
+                secret = names.secret(person.secret)
+                if problem := self._gateway.accounts.secret_problem(secret):
+                    self.report.leave(f"its password: {problem}; 'chatgate accounts passwd' sets another", address)
+                return secret
             self.report.leave("it has no password there; 'chatgate accounts passwd' sets one", address)
         except Unreadable as error:
             self.report.leave(f"{error}; 'chatgate accounts passwd' sets another", address)

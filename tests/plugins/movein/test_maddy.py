@@ -350,6 +350,16 @@ def test_what_is_no_hash_is_nobodys_password(stored):
         names.secret(stored)
 
 
+def test_a_hash_that_costs_too_much_is_reported(state, bring, closed):
+    with sqlite3.connect(state / "credentials.db") as database:
+        database.execute("UPDATE passwords SET value=? WHERE key=?", ("bcrypt:$2b$31$" + "a" * 53, ALICE))
+    database.close()
+    gateway = closed("maildb", "movein", "passwordless")
+    report = bring(Maddy("maddy", Where(state), MOST), gateway)
+    assert any("imported_hash_seconds" in one["why"] for one in report["left_behind"])
+    assert gateway.store.account(ALICE) is not None
+
+
 def test_what_no_plugin_takes_in_is_reported(state, bring, closed):
     """Nobody answers chatgate_import_key (dkim), chatgate_import_tokens (push), chatgate_import_invitation (invite);
     nor chatgate_import_cleartext without accounts, which every store needs.
