@@ -16,6 +16,7 @@ from chatgate.api import starting
 from chatgate_filedb.copying import copy_database
 
 _PARTS = 10  # of the whole, at which it is told how far it is
+_TOLD = 10.0  # seconds after which it is told anyway, as who waits is patient for a minute only
 _CHANGING, _DONE = "changing", "version"
 
 
@@ -65,13 +66,15 @@ def _copy(path: Path, state: str, version: int) -> Path:
 
 
 def _told(name: str) -> Callable[[int, int], None]:
-    begun, parts = time.monotonic(), 0
+    told = begun = time.monotonic()
+    parts = 0
 
     def tell(done: int, all: int) -> None:
-        nonlocal parts
-        if all and done * _PARTS // all > parts:
-            parts = done * _PARTS // all
-            left = (time.monotonic() - begun) * (all - done) / done
+        nonlocal parts, told
+        now = time.monotonic()
+        if done and (done * _PARTS // all > parts or now - told >= _TOLD):
+            parts, told = done * _PARTS // all, now
+            left = (now - begun) * (all - done) / done
             starting(f"{name}: copied before its form is changed: {100 * done // all} %, {left:.0f} seconds left")
 
     return tell
