@@ -65,6 +65,13 @@ def test_the_gateway_and_caddy_mean_the_same_authority_and_the_same_user():
     assert "user" not in services["chatgate"]
 
 
+def test_the_image_is_built_once_and_fetched_from_nowhere():
+    services = compose.read(ENVIRON)["services"]
+    builds = {name: one["build"] for name, one in services.items() if "build" in one}
+    assert builds == {"volumes": "../.."} and services["chatgate"]["pull_policy"] == "never"
+    assert services["volumes"]["image"] == services["chatgate"]["image"]
+
+
 @pytest.mark.skipif(bool(REASON), reason=REASON)
 def test_the_image_and_compose_from_the_first_start_to_a_renewed_certificate(tmp_path):
     built = image.build(image.instructions())
