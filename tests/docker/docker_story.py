@@ -147,6 +147,10 @@ def main(image: Image, folder: Path) -> None:
             done = containers.run("chatgate", *shlex.split(line))
             assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
 
+        for line in commands("run", "docker compose run --rm chatgate "):
+            done = containers.run("chatgate", *image.entrypoint, *shlex.split(line))
+            assert done.returncode == 0, f"{line}: {done.stdout}{done.stderr}"
+
         # A renewal, as far as the gateway sees it: other files in the same places.
         caddy.terminate()
         caddy.wait()
