@@ -119,12 +119,14 @@ def _registration(said: Said, conf: Conf, chatmail: bool) -> None:
     tables = [node for node in conf.nodes if node.name == "auth.pass_table"]
     given = [child for node in tables for child in node.each("auto_create")]
     for child in given:
-        said.set(child, "passwordless", "open", value(child, values.yes))
+        said.set(child, "passwordless", "registration", "open" if value(child, values.yes) else "closed")
     if not given:
         why = (
             "there is a block chatmail, where people make accounts" if chatmail else "only the operator makes accounts"
         )
-        said.set(None, "passwordless", "open", chatmail, f"auto_create stands nowhere: {why}")
+        said.set(
+            None, "passwordless", "registration", "open" if chatmail else "closed", f"auto_create stands nowhere: {why}"
+        )
     names = said.file("passwordless").settings
     for key, default in (("name_min_length", 8), ("name_max_length", 20)):
         if key not in names and names.keys() & {"name_min_length", "name_max_length"}:

@@ -77,7 +77,7 @@ def test_a_maddy():
     assert made["smtp"] == smtp
     assert made["imap"] == {"imaps": ["0.0.0.0:993"], "imap": ["0.0.0.0:143"]}
     assert made["site"] == {"https": [], "http": []}, "no port that Maddy did not take"
-    assert made["passwordless"] == {"open": False}
+    assert made["passwordless"] == {"registration": "closed"}
     assert made["maildb"] == {"quota_bytes": 0, "queue_days": 1.612}
     assert made["sweeper"] == {"days": 0, "large_days": 0, "account_days": 0}
     assert made["dkim"] == {"selector": "default"}
@@ -90,7 +90,7 @@ def test_a_maddy_chatmail():
     made = Made(translated(CONFS / "maddy_chatmail.conf"))
     assert made["chatgate"] == {"domain": "reed.example", "hostname": "mail.reed.example"}
     assert made["site"] == {"http": ["0.0.0.0:80"], "https": ["0.0.0.0:443"], "url": "https://reed.example"}
-    assert made["passwordless"] == {"open": True}
+    assert made["passwordless"] == {"registration": "open"}
     assert made["maildb"] == {"quota_bytes": 1 << 30}
     assert made["courier"] == {"dane": False, "mta_sts": False}
     assert "encrypted mail" not in made.text("gate")
@@ -105,7 +105,7 @@ def test_a_madmail():
         "max_message_bytes": 60 << 20,
     }
     assert made["tls"]["key"] == "/srv/madmail/certs/key.pem", "relative to state_dir"
-    assert made["passwordless"] == {"open": True, "name_min_length": 6, "name_max_length": 20}
+    assert made["passwordless"] == {"registration": "open", "name_min_length": 6, "name_max_length": 20}
     assert made["sweeper"] == {"days": 2, "large_days": 0, "account_days": 0}, "30 hours"
     assert made["maildb"]["quota_bytes"] == 2 << 30
     assert made["turn"] == {"host": "192.0.2.7", "port": 3478, "secret": SECRET}
@@ -235,8 +235,8 @@ BASE = "$(primary_domain) = reed.example\n"
         ("target.queue q {\n max_tries 999999\n}", "maildb", {"quota_bytes": 0, "queue_days": 30.0}),
         ("modify.dkim d {\n selector s1\n domains a b\n}", "dkim", {"selector": "s1"}),
         ("storage.imapsql s {\n retention 0\n}", "sweeper", {"days": 0, "large_days": 0, "account_days": 0}),
-        ("auth.pass_table t {\n auto_create no\n}\nchatmail tcp://:80 {\n}", "passwordless", {"open": False}),
-        ("auth.ldap dir {\n urls ldap://a\n}", "passwordless", {"open": False}),
+        ("auth.pass_table t {\n auto_create no\n}\nchatmail tcp://:8 {\n}", "passwordless", {"registration": "closed"}),
+        ("auth.ldap dir {\n urls ldap://a\n}", "passwordless", {"registration": "closed"}),
     ],
 )  # fmt: skip
 def test_lines(conf, text, plugin, settings):
