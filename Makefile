@@ -4,7 +4,7 @@ VENV ?= .venv
 DIR ?= local
 BIN = $(VENV)/bin
 
-.PHONY: help serve test lint bench lock conf.d api.md clean
+.PHONY: help serve test lint bench lock conf.d api.md man clean
 
 help:
 	@echo "make serve   install into $(VENV), make the folder $(DIR) when there is none, run a gateway"
@@ -13,6 +13,7 @@ help:
 	@echo "make bench   measure this build: latency, throughput, CPU, memory"
 	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
 	@echo "make api.md  write docs/api.md anew from the docstrings of what plugins may use"
+	@echo "make man     write chatgate.1, the man page, from the help of all commands"
 	@echo "make lock    write requirements.lock anew, with the newest versions"
 	@echo "make clean   remove $(VENV), those of .ci/matrix and caches; your $(DIR) stays"
 
@@ -70,6 +71,9 @@ lock: $(BIN)/python
 api.md: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-api
 
+man: $(VENV)/serve.stamp
+	$(BIN)/python contrib/write-man chatgate.1
+
 clean:
-	rm -rf $(VENV) .venv-* .coverage.txt build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
+	rm -rf $(VENV) .venv-* .coverage.txt chatgate.1 build dist *.egg-info .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -name __pycache__ -prune -exec rm -rf {} +

@@ -22,6 +22,9 @@ from chatgate.hosting.registry import PluginError
 from chatgate.running import log
 from chatgate.store.records import StoreError
 
+# How a folder fails whose configuration is wrong.
+_UNUSABLE = (confd.ConfigError, Failure, PluginError)
+
 
 class Cli(click.Group):
     """The core's commands and, when the folder's configuration is valid, those of its plugins."""
@@ -60,6 +63,11 @@ class Cli(click.Group):
             return command
         if command := _installed(name):
             return command
+        if ctx.resilient_parsing:  # the shell completes a word; nobody wants to read there what is wrong
+            try:
+                return self._of_plugins(ctx).commands.get(name)
+            except _UNUSABLE:
+                return None
         folder = _folder(ctx)
         if not confd.is_gateway(folder.path):
             if difflib.get_close_matches(name, self.commands):
@@ -75,14 +83,16 @@ class Cli(click.Group):
         names = [*super().list_commands(ctx), *(point.name for point in offered())]
         try:
             return sorted({*names, *self._of_plugins(ctx).commands})
-        except (confd.ConfigError, Failure, PluginError):
+        except _UNUSABLE:
             return sorted(names)  # --help must work while the configuration does not
 
     def _of_plugins(self, ctx: click.Context) -> click.Group:
         found, folder = click.Group(), _folder(ctx)
         if confd.is_gateway(folder.path):
             for said in folder.gateway.hub.commands.each(None, cli=found, gateway=folder.gateway):
-                if said.failure is not None:  # the others' commands are there all the same
+                if (
+                    said.failure is not None and not ctx.resilient_parsing
+                ):  # the others' commands are there all the same
                     click.echo(f"chatgate: {said.failure}", err=True)
         return found
 
