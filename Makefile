@@ -4,13 +4,15 @@ VENV ?= .venv
 DIR ?= local
 BIN = $(VENV)/bin
 
-.PHONY: help serve test lint bench lock conf.d api.md man clean
+.PHONY: help serve test lint bench dist deb lock conf.d api.md man clean
 
 help:
 	@echo "make serve   install into $(VENV), make the folder $(DIR) when there is none, run a gateway"
 	@echo "make test    install what the tests need, run all of them (ARGS='-k imap' for some)"
 	@echo "make lint    ruff (rules and style), and mypy on all but the tests"
 	@echo "make bench   measure this build: latency, throughput, CPU, memory"
+	@echo "make dist    write into dist/ the sdist, the wheel, and one file that needs nothing but Python"
+	@echo "make deb     write into dist/ a Debian package"
 	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
 	@echo "make api.md  write docs/api.md anew from the docstrings of what plugins may use"
 	@echo "make man     write chatgate.1, the man page, from the help of all commands"
@@ -57,6 +59,12 @@ lint: $(VENV)/test.stamp
 
 bench: $(VENV)/serve.stamp
 	$(BIN)/python -m contrib.bench run $(ARGS)
+
+dist: $(VENV)/serve.stamp
+	@contrib/dist/make $(BIN)/python dist
+
+deb: $(VENV)/serve.stamp
+	@contrib/dist/deb $(BIN)/python dist
 
 conf.d: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-conf.d
