@@ -42,7 +42,7 @@ _PASSPHRASE = click.option(
 @json_option
 @click.pass_obj
 def backup(folder: Any, file: Path, to: str, without_mail: bool, room: Path | None, as_json: bool) -> None:
-    """Write a backup of the whole gateway into a new FILE, or to standard output for "-".
+    """Write a backup of the gateway into FILE, or to "-".
 
     It works while the gateway runs, and holds everything as it is at one moment. The file appears under its name only
     when it is complete, and can be read by you alone. For a while the databases are on the disk twice.

@@ -12,7 +12,7 @@ from chatgate.api import Change, ConfigError, Gateway, PluginError, WayBack, fai
 from chatgate_backup.making import kept
 
 _MEASURED = 1 << 26  # octets that are read to see how fast the disk is
-_ROWS = 100_000  # rows changed in a second: the slowest step made 120 000 on two slow cores
+_ROWS = 100_000  # rows changed in a second: a guess on the slow side, as which steps there are is not known
 
 
 @click.command("upgrade")

@@ -76,7 +76,7 @@ def make(gateway: Gateway, policies: Policies) -> click.Group:
     @peers.command("list")
     @json_option
     def list_(as_json: bool) -> None:
-        """Show all rules, those of conf.d and those made by `peers set`, which go before them."""
+        """Show all rules; those of `peers set` go before the others."""
         policies.load()
         rules = policies.rules()
         data = [{"for": whom, "from": source, **said} for whom, source, said in rules]

@@ -48,6 +48,11 @@ class Told:
         return ("site", "login") if self.stated.ways is None else self.stated.ways
 
     @property
+    def by_site(self) -> bool:
+        """Does POST /new give anybody an account, or nobody, so that it may as well say why?"""
+        return "site" in self.ways or not self.ways
+
+    @property
     def shut(self) -> str:
         """What newcomers are told if they cannot simply make an account; "" if they can."""
         if not self.stated.closed and not self._useless:

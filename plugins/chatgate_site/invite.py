@@ -61,9 +61,12 @@ class Inviter:
         at = self.endpoints
         return at.is_ip or not at.standard_ports or (at.self_signed and not at.host.startswith("_"))
 
-    def link(self, token: str = "") -> str:
-        """An invitation link; if links are personal, each call returns a new one. token: the invitation it presents."""
-        url = "" if self._past or not (token or self._by_site()) else self.endpoints.url
+    def link(self, token: str = "", by_site: bool | None = None) -> str:
+        """An invitation link; if links are personal, each call returns a new one. token: the invitation it presents.
+        by_site: where the caller knows it already.
+        """
+        past = self._past or not (token or (self._by_site() if by_site is None else by_site))
+        url = "" if past else self.endpoints.url
         if self.personal or (token and not url.startswith("https:")):
             address, password = draw(self.domain)
             return self.login(address, token + password)

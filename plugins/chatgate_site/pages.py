@@ -78,7 +78,7 @@ class Pages:
         place = self._places.here()
         told = _told(place)
         personal, inviter = place.personal, place.inviter
-        link = "" if told.shut else inviter.link()
+        link = "" if told.shut else inviter.link(by_site=told.by_site)
         page = self.render(
             "landing.html",
             told=told,

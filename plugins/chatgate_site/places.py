@@ -41,9 +41,7 @@ class Place:
         return Told(self._gateway, self.domain, self._texts[language], language, self._no_link)
 
     def _by_site(self) -> bool:
-        """Does POST /new give anybody an account, or nobody, so that it may as well say why?"""
-        ways = self.facts().ways
-        return "site" in ways or not ways
+        return self.facts().by_site
 
     def _no_link(self) -> bool:
         """Do all links make their account at the login?"""
