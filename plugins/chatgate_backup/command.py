@@ -95,7 +95,7 @@ def restore(
     room: Path | None,
     as_json: bool,
 ) -> None:
-    """Restore a backup from FILE, or from standard input for "-", into the folder, which must be empty.
+    """Restore a backup from FILE, or from "-", into an empty folder.
 
     Everything is proven before it gets its place: each file against its hash, the counts, the databases by their own
     checks, the keys for DKIM against the DNS. A backup that is cut off or changed in any place is refused, and nothing
