@@ -27,7 +27,7 @@ def make(gateway: Gateway, options: AcmeOptions) -> click.Command:
     @click.option("--force", is_flag=True, help="Fetch a new one even if it is not time yet.")
     @click.option("--due", is_flag=True, hidden=True)
     def renew(domain: str | None, force: bool, due: bool) -> None:
-        """Fetch certificates from the authority where it is time to, for DOMAIN or for all.
+        """Fetch certificates that are due, for DOMAIN or for all.
 
         The gateway does so by itself; it must be running, as it answers the authority, and takes a new certificate
         without a signal. The wait after a failure is not kept here, so mind the limits of the authority: of Let's

@@ -16,8 +16,8 @@ KINDS = ("http-01", "tls-alpn-01")
 class AcmeOptions:
     agree_to_terms: bool = option(
         False,
-        "You agree to the authority's terms of service (Let's Encrypt: https://letsencrypt.org/repository/). Nothing is "
-        "asked of it before.",
+        "You agree to the authority's terms of service (Let's Encrypt: https://letsencrypt.org/repository/). Nothing "
+        "is asked of it before.",
     )
     directory: str = option(LETS_ENCRYPT, "The address of the authority's ACME directory.")
     staging: bool = option(
