@@ -25,7 +25,7 @@ def make(gateway: Gateway, options: AcmeOptions) -> click.Command:
     @click.command("renew")
     @click.argument("domain", required=False)
     @click.option("--force", is_flag=True, help="Fetch a new one even if it is not time yet.")
-    @click.option("--due", is_flag=True, hidden=True)
+    @click.option("--due", is_flag=True, hidden=True, help="As the gateway does it by itself.")
     def renew(domain: str | None, force: bool, due: bool) -> None:
         """Fetch certificates that are due, for DOMAIN or for all.
 
