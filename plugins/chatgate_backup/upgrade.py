@@ -23,7 +23,7 @@ _ROWS = 100_000  # rows changed in a second: a guess on the slow side, as which 
 @json_option
 @click.pass_obj
 def upgrade(folder: Any, check: bool, back: bool, to: int | None, yes: bool, as_json: bool) -> None:
-    """See what another version of chatgate does to the folder, or undo that.
+    """See what another version does to the folder, or undo it.
 
     A gateway brings its data to the form that its version needs when it starts, after copying what it changes. With
     --check nothing is written; say it when the new version is installed and before it is started. With --back, said

@@ -28,7 +28,7 @@ def make(gateway: Gateway, used: Callable[[Domain], tuple[str, Certificate, list
     @domain_option(gateway.domains, "Only this domain.")
     @json_option
     def show_(domain: Domain | None, as_json: bool) -> None:
-        """Show which certificate each domain has, where it comes from, and what is wrong with it. Changes nothing."""
+        """Show the certificate of each domain, and what is wrong with it."""
         gateway.read_only = True
         rows = [_row(one, used) for one in gateway.domains if domain in (None, one)]
         show(rows, as_json, [line for row in rows for line in _lines(row)])
