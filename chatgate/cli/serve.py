@@ -133,6 +133,8 @@ def summary(gateway: Gateway) -> list[str]:
     for service in gateway.services:
         if service.listening:
             lines.append(f"  {service.name:<14} listens on {', '.join(service.listening)}")
+        elif getattr(service, "context", None) is not None:
+            lines.append(f"  {service.name:<14} answers where {service.alpn} is asked for")
         elif hasattr(service, "addresses"):
             lines.append(f"  {service.name:<14} off: no address is configured")
     if not gateway.hub.guarded:
