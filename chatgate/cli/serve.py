@@ -17,6 +17,7 @@ from chatgate.command import fail
 from chatgate.hosting import confd
 from chatgate.hosting.registry import PluginError
 from chatgate.network.listeners import BindError
+from chatgate.network.passed import Passed
 from chatgate.running import files, serving
 from chatgate.running.gateway import UNGUARDED, Gateway, hold
 from chatgate.running.processes import Place, Processes
@@ -34,6 +35,7 @@ def command(folder: Folder) -> None:
     finish. SIGHUP does what `chatgate reload` does, and the log says what that changed.
     """
     return_memory()
+    passed = Passed.received()
     files.allow()
     place = Place() if folder.config.core.processes == 1 else _several(folder)
     # Where a greenlet was made, and by which: gevent would keep half a kilobyte of that with each connection.
@@ -42,7 +44,7 @@ def command(folder: Folder) -> None:
     hub = gevent.get_hub()
     hub.SYSTEM_ERROR, hub.NOT_ERROR = (), (gevent.GreenletExit,)
     gateway = folder.gateway
-    gateway.place = place
+    gateway.place, gateway.passed = place, passed
     # Before anything is open, so that a signal at any moment stops in good order.
     gevent.signal_handler(signal.SIGTERM, gateway.stopping.set)
     gevent.signal_handler(signal.SIGINT, gateway.stopping.set)

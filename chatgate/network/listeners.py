@@ -8,19 +8,23 @@ from collections.abc import Iterable
 
 from gevent import socket
 
+from chatgate.network.passed import Passed
+
 
 class BindError(Exception):
     """An address cannot be listened on; str() is one line for the operator."""
 
 
-def bind(address: str, backlog: int = 1024, shared: bool = False) -> list[socket.socket]:
+def bind(address: str, backlog: int = 1024, shared: bool = False, passed: Passed | None = None) -> list[socket.socket]:
     """Listening sockets for "host:port", "[v6]:port", "*:port" (all addresses, IPv4 and IPv6) or "unix:/path".
     Port 0 takes any free port. shared: other processes of this user may listen on the same port, and the system deals
-    connections out to them (SO_REUSEPORT); a unix socket cannot be shared. Raises BindError.
+    connections out to them (SO_REUSEPORT); a unix socket cannot be shared. passed: sockets that listen already; those
+    with this address are taken, and none is made in their place. Raises BindError.
     """
+    passed = passed or Passed()
     try:
         if address.startswith("unix:"):
-            return [_bind_unix(address[5:], backlog)]
+            return [passed.take(socket.AF_UNIX, address[5:]) or _bind_unix(address[5:], backlog)]
         host, _, port = address.rpartition(":")
         number = int(port)
         if not host:
@@ -28,13 +32,14 @@ def bind(address: str, backlog: int = 1024, shared: bool = False) -> list[socket
         if host != "*":
             host = host.strip("[]")
             family = socket.AF_INET6 if ":" in host else socket.AF_INET
-            return [_bind_tcp(family, host, number, backlog, shared)]
+            return [_taken(passed, family, host, number) or _bind_tcp(family, host, number, backlog, shared)]
+        taken = {family: _taken(passed, family, every, number) for family, every in _EVERY.items()}
     except (OSError, ValueError, OverflowError) as error:
         raise BindError(f"cannot listen on {address}: {_reason(error)}") from error
     bound: list[socket.socket] = []
-    for family, every in ((socket.AF_INET, "0.0.0.0"), (socket.AF_INET6, "::")):
+    for family, every in _EVERY.items():
         try:
-            bound.append(_bind_tcp(family, every, number, backlog, shared))
+            bound.append(taken[family] or _bind_tcp(family, every, number, backlog, shared))
         except OSError as error:
             if family == socket.AF_INET6 and bound and error.errno in _NO_IPV6:
                 continue
@@ -44,6 +49,7 @@ def bind(address: str, backlog: int = 1024, shared: bool = False) -> list[socket
     return bound
 
 
+_EVERY = {socket.AF_INET: "0.0.0.0", socket.AF_INET6: "::"}
 _NO_IPV6 = {97, 99}  # EAFNOSUPPORT, EADDRNOTAVAIL: a kernel or a container without IPv6
 
 
@@ -52,7 +58,24 @@ def _reason(error: Exception) -> str:
         return "Permission denied; ports below 1024 are for root, or for a service that was given the right to them"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
+    if isinstance(error, _TakesBoth):
+        return "the socket passed by systemd takes IPv4, too; its unit needs BindIPv6Only=ipv6-only"
     return "must be host:port, *:port or unix:/path"
+
+
+class _TakesBoth(OSError):
+    """A socket for IPv6 that takes IPv4, too. There, clients by IPv4 would all be of one network, ::ffff:0:0/96, and
+    share its limits.
+    """
+
+
+def _taken(passed: Passed, family: int, host: str, port: int) -> socket.socket | None:
+    sock = passed.take(family, (host, port))
+    if sock is not None:
+        if family == socket.AF_INET6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY):
+            raise _TakesBoth
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return sock
 
 
 def _bind_tcp(family: int, host: str, port: int, backlog: int, shared: bool) -> socket.socket:

@@ -21,6 +21,7 @@ from chatgate.network.connection import Connection
 from chatgate.network.handshake import begin_tls
 from chatgate.network.listeners import BindError, bind, shown
 from chatgate.network.logins import Logins
+from chatgate.network.passed import Passed
 from chatgate.network.proxy import read_proxy_header
 from chatgate.network.seats import Seat, Seats
 from chatgate.network.session import Session
@@ -76,6 +77,7 @@ class Server:
         gateways: tuple[str, ...] = (),
         logins: Logins | None = None,
         shared: bool = False,
+        passed: Passed | None = None,
         first: bool = True,
         protocols: Protocols | None = None,
         alpn: str = "",
@@ -86,7 +88,7 @@ class Server:
         self._handle, self._busy = handle, busy
         self._handshakes = Limit(handshake_seconds)
         self._proxies, self._gateways = peers.Networks(proxies), peers.Networks(gateways)
-        self._logins, self._shared, self._first = logins, shared, first
+        self._logins, self._shared, self._passed, self._first = logins, shared, passed, first
         patience = _PATIENCE if max_unauthenticated is None else 0.0
         self._rooms = max_unauthenticated is not None
         strangers = max_connections if max_unauthenticated is None else max_unauthenticated
@@ -125,7 +127,7 @@ class Server:
                 )
             if where.host == "unix" and not self._first:
                 continue
-            for sock in bind(where.address, shared=self._shared):
+            for sock in bind(where.address, shared=self._shared, passed=self._passed):
                 # spawn: our own group, so that stop() can wait for handlers after the listeners are closed
                 spawn: Any = self._pool.spawn
                 serve = functools.partial(self._serve, words=where.words) if where.words else self._serve

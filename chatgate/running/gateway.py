@@ -22,8 +22,9 @@ from chatgate.mail.intake import Intake
 from chatgate.network import veil
 from chatgate.network.alpn import Protocols
 from chatgate.network.contexts import tls_context
-from chatgate.network.listeners import BindError
+from chatgate.network.listeners import BindError, shown
 from chatgate.network.logins import Logins
+from chatgate.network.passed import Passed
 from chatgate.network.server import Server
 from chatgate.network.session import Session
 from chatgate.running import files
@@ -57,7 +58,8 @@ class Gateway:
     board: tells watchers of a mailbox that it changed. logins: the sessions of people who are logged in. Neither exists
     yet when plugins are made.
     services: those that run, once the gateway has started. stopping: an Event, set when the gateway begins to stop.
-    place: which of the processes that serve from the folder this is, and how many there are.
+    place: which of the processes that serve from the folder this is, and how many there are. passed: sockets for its
+    listeners that it need not make.
     read_only: True during `chatgate check`: nobody may write, not even to make something that is missing.
     outside: a folder that stands for everything outside the gateway's own; None: that is used as it is.
     """
@@ -74,6 +76,7 @@ class Gateway:
         self.domains = Domains(Domain(config.core.domain, config.core.hostname), *config.domains)
         self.read_only = False
         self.place = Place()
+        self.passed = Passed()
         self.hub = Hub(config.core.hook_seconds, config.core.observer_seconds)
         self.accounts = Accounts(self.hub, lambda: self.store)
         self.services: list[Any] = []
@@ -202,6 +205,7 @@ class Gateway:
             proxies=core.proxy_protocol_from,
             logins=self.logins,
             shared=self.place.count > 1,
+            passed=self.passed,
             first=self.place.number == 0,
             protocols=self._protocols,
             alpn=alpn,
@@ -221,6 +225,8 @@ class Gateway:
             for step in ("bind", "start"):
                 for plugin, services in groups:
                     self._take(step, plugin, services)
+            if self.place.number == 0 and (left := self.passed.left(shown)):
+                log.warning("nobody is served at sockets of systemd that conf.d does not name: %s", ", ".join(left))
         except BaseException:
             self.stop()
             raise

@@ -11,6 +11,7 @@ import pytest
 
 CONTRIB = Path(__file__).parents[2] / "contrib"
 UNIT = CONTRIB / "systemd/chatgate.service"
+SOCKETS = CONTRIB / "systemd/chatgate.socket"
 
 needs_systemd = pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="needs systemd-analyze")
 
@@ -32,7 +33,21 @@ def test_nothing_in_the_unit_is_unknown_or_missing(tmp_path):
     """Where the gateway is installed; no other program than the shell is needed."""
     copy = tmp_path / UNIT.name
     copy.write_text(UNIT.read_text().replace("/opt/chatgate/bin/chatgate", sys.executable))
-    assert analyze("verify", "--man=no", str(copy)) == (0, "")
+    sockets = tmp_path / SOCKETS.name
+    shutil.copy(SOCKETS, sockets)
+    assert analyze("verify", "--man=no", str(copy), str(sockets)) == (0, "")
+
+
+def test_the_sockets_are_those_of_the_default_listeners():
+    """Both families apart: `chatgate.network.listeners` refuses one socket for both."""
+    unit = SOCKETS.read_text()
+    ports = set()
+    for name in ("smtp", "imap", "site"):
+        (path,) = (CONTRIB.parent / "conf.d").glob(f"??-{name}.toml")
+        ports |= set(re.findall(r'"\*:(\d+)"', path.read_text()))
+    listed = re.findall(r"^ListenStream=(.*)", unit, re.M)
+    assert len(ports) == 7 and sorted(listed) == sorted(f"{a}:{port}" for port in ports for a in ("0.0.0.0", "[::]"))
+    assert "\nBindIPv6Only=ipv6-only\n" in unit
 
 
 def test_a_gateway_that_can_start_is_started_again_and_again_and_one_with_a_mistake_is_not():

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
 
@@ -34,13 +35,15 @@ class GatewayProcess:
         kept = [line for line in path.read_text().splitlines(True) if line.partition(" ")[0] not in settings]
         path.write_text("".join([*kept, *lines]))
 
-    def start(self, seconds: float = 60, under: tuple[str, ...] = ()) -> Self:
-        """Serve, and wait for the ready line. under: as for `run`; it must exec what it starts."""
+    def start(self, seconds: float = 60, under: tuple[str, ...] = (), passing: Sequence[int] = ()) -> Self:
+        """Serve, and wait for the ready line. under: as for `run`; it must exec what it starts. passing: descriptors
+        that it gets.
+        """
         assert self.process is None, "runs already"
         self.logs.append(self.folder.with_name(f"{self.folder.name}-{len(self.logs)}.log"))
         with self.logs[-1].open("wb") as log:
             command = [*under, *self._command("serve")]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, pass_fds=passing)
         end = time.monotonic() + seconds
         while "chatgate: ready" not in self.output():
             if self.process.poll() is not None or time.monotonic() > end:
