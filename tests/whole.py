@@ -73,9 +73,8 @@ def begin(name: str, files: list[str], notes: Path) -> Running:
     if name == "core":
         noted = f"--data-file={notes / 'core'}"
         command[1:1] = ["-m", "coverage", "run", "--source=chatgate", "--concurrency=gevent", noted]
-    # Hundreds of gateways and commands are started: none need compile the source again, nor leave files beside it.
-    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(notes / "compiled")}
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    # Hundreds of gateways and commands are started: the source is compiled by the first of them.
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     process = subprocess.Popen(
         command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
     )

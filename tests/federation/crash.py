@@ -28,7 +28,7 @@ from people import until
 STRANGER = f"stranger@[{network.HUB}]"  # whose mail needs no signature, as it comes from that address
 # What a dead process had is tried again so soon, and each message has a connection of its own, with all steps.
 SOON = {"lease_seconds": "2.0", "retry_seconds": '["1"]', "idle_connections": "0"}
-KILLS, FLOOD = 4, 120
+KILLS, FLOOD = 4, 60
 
 
 class Out:

@@ -130,7 +130,7 @@ def hunt(content: bytes, words: bytes, submitted: bool, recipients=(BOB,)) -> No
 
 
 @given(st.data())
-@settings(max_examples=1500)
+@settings(max_examples=400)
 def test_no_words_survive(data):
     sample = data.draw(st.sampled_from(SAMPLES))
     at = data.draw(st.sampled_from(places(sample)))
@@ -189,7 +189,7 @@ field_octets = st.one_of(
 
 
 @given(st.sampled_from([*SAMPLES, BOUNCE]), st.lists(field_octets, max_size=12), st.data())
-@settings(max_examples=600)
+@settings(max_examples=200)
 def test_what_is_kept_is_what_was_admitted_and_needs_no_second_cleaning(sample, pieces, data):
     """Whatever is in the header: no crash (a crashed gate answers 451), and the edits leave a message that the next
     server takes for the same and has nothing to take from."""

@@ -79,7 +79,7 @@ def mutated(content: bytes, mutations) -> bytes:
 
 
 @given(st.sampled_from(SAMPLES), st.lists(mutation, max_size=5), st.booleans())
-@settings(max_examples=600)
+@settings(max_examples=200)
 def test_never_an_exception_for_a_mutated_message(sample, mutations, incoming):
     verdict = inspect(mutated(sample, mutations), incoming=incoming, recipients=["alice@example.org"])
     assert isinstance(verdict, Verdict)
@@ -97,7 +97,7 @@ sentences = st.lists(words, min_size=2, max_size=5).map(" ".join).map(str.encode
 
 
 @given(st.sampled_from(SAMPLES[:5]), sentences, st.data())
-@settings(max_examples=600)
+@settings(max_examples=200)
 def test_no_sentence_anywhere_in_the_body_passes(sample, sentence, data):
     body = sample.index(b"\r\n\r\n") + 2
     at = data.draw(st.integers(body, len(sample)))

@@ -294,7 +294,7 @@ _names = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(st.lists(st.tuples(_names, st.lists(_word, max_size=3), st.booleans()), max_size=12))
 def test_any_directives_become_files_or_an_error(tmp_path_factory, directives):
     path = tmp_path_factory.getbasetemp() / "any.conf"

@@ -183,7 +183,7 @@ _pieces = st.lists(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(_pieces)
 def test_any_text_is_a_tree_or_an_error(tmp_path_factory, pieces):
     path = _fresh(tmp_path_factory)
