@@ -161,7 +161,7 @@ class Restored:
                 self._gateway = Gateway.of(self.folder, self.folder / OUTSIDE)
             except ConfigError as error:
                 lines = "; ".join(line.replace(f"{self.folder}/", "") for line in error.problems)
-                raise PluginError(f"the conf.d in it does not fit the installed program: {lines}") from None
+                raise PluginError(f"the conf.d in it is bent, or does not fit the installed program: {lines}") from None
             self._kept = dict(kept(self._gateway))
         return self._kept
 

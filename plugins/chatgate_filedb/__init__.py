@@ -4,11 +4,21 @@ It is not a plugin: it implements no hooks and is not enabled. It takes care of 
 the schema version, threads, errors on one line, and copies for backups.
 """
 
-from chatgate_filedb.copying import LEFT_FREE, copy_database, damaged, reading
-from chatgate_filedb.database import ERRORS, FileDatabase
-from chatgate_filedb.kept import Backward, KeptDatabase
-from chatgate_filedb.looking import untouched
-from chatgate_filedb.saving import changed, forget_saved, save, saved
+import sys
+
+# peewee would load the clients of other databases, where they are installed: 0.2 seconds, and memory, for nothing.
+_others = {name for name in ("psycopg", "psycopg2", "MySQLdb", "pymysql") if name not in sys.modules}
+sys.modules.update(dict.fromkeys(_others))  # type: ignore[arg-type]  # None: there is no such module
+import peewee  # noqa: E402, F401
+
+for _name in _others:
+    del sys.modules[_name]
+
+from chatgate_filedb.copying import LEFT_FREE, copy_database, damaged, reading  # noqa: E402
+from chatgate_filedb.database import ERRORS, FileDatabase  # noqa: E402
+from chatgate_filedb.kept import Backward, KeptDatabase  # noqa: E402
+from chatgate_filedb.looking import untouched  # noqa: E402
+from chatgate_filedb.saving import changed, forget_saved, save, saved  # noqa: E402
 
 __all__ = [
     "Backward",
