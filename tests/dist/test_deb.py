@@ -39,13 +39,14 @@ id chatgate
 test "$(stat -c %U:%a /var/lib/chatgate)" = chatgate:700
 ! test -e /usr/lib/python3/dist-packages/gevent
 
-chatgate --dir /var/lib/chatgate init --domain 127.0.0.1 --local
+chatgate --dir /var/lib/chatgate init --domain 127.94.0.1 --local --listen 127.94.0.1
 test "$(stat -c %U /var/lib/chatgate/conf.d)" = chatgate
 cd /tmp
 echo "raise SystemExit('this file is no part of it')" >email.py
 chatgate --dir /var/lib/chatgate accounts create someone --password "a long enough word" >/dev/null
 setpriv --reuid chatgate --regid chatgate --clear-groups chatgate --dir /var/lib/chatgate serve >/tmp/log 2>&1 &
 for i in $(seq 100); do ! grep -q "chatgate: ready" /tmp/log || break; sleep 0.2; done
+grep -q "chatgate: ready" /tmp/log || { cat /tmp/log; exit 1; }
 chatgate --dir /var/lib/chatgate ping --count 1
 kill $!
 wait $! || :
