@@ -33,7 +33,7 @@ from chatgate.network.peers import Networks
 from chatgate.network.peers import normal as normal_peer
 from chatgate.network.server import Server
 from chatgate.network.session import Credentials, Session
-from chatgate.network.trust import verifying
+from chatgate.network.trust import trusting, verifying
 from chatgate.network.turns import Abandoned, TooMuchWork, Work, give_turn, in_order, in_turns
 from chatgate.network.uploads import Upload, Uploads
 from chatgate.reply import UNAVAILABLE, Reply, login_refusal, text_problem
@@ -225,6 +225,7 @@ __all__ = [
     "shown_address",
     "starting",
     "text_problem",
+    "trusting",
     "valid_address",
     "verifying",
     "well_numbered",

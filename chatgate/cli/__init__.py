@@ -90,9 +90,8 @@ class Cli(click.Group):
         found, folder = click.Group(), _folder(ctx)
         if confd.is_gateway(folder.path):
             for said in folder.gateway.hub.commands.each(None, cli=found, gateway=folder.gateway):
-                if (
-                    said.failure is not None and not ctx.resilient_parsing
-                ):  # the others' commands are there all the same
+                # The others' commands are there all the same.
+                if said.failure is not None and not ctx.resilient_parsing:
                     click.echo(f"chatgate: {said.failure}", err=True)
         return found
 

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
-import gevent.ssl
 from cryptography import x509
 from gevent import socket
+
+from chatgate.api import trusting, verifying
 
 
 class NoConnection(Exception):
@@ -46,10 +47,7 @@ def certificate(address: str, port: int, name: str, seconds: float, *, verify: b
     """Days until the certificate expires that is shown to who asks for this name. verify: as other servers do it, by
     authorities and names. Raises NoConnection, also for a certificate that is not valid.
     """
-    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_default_certs()
-    if not verify:
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context = verifying() if verify else trusting()
     with connected(address, port, seconds) as sock:
         try:
             with context.wrap_socket(sock, server_hostname=name) as secured:
@@ -65,9 +63,7 @@ def date(address: str, port: int, host: str, seconds: float) -> float | None:
     """
     from email.utils import parsedate_to_datetime
 
-    context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-    with connected(address, port, seconds) as sock, context.wrap_socket(sock, server_hostname=host) as secured:
+    with connected(address, port, seconds) as sock, trusting().wrap_socket(sock, server_hostname=host) as secured:
         secured.sendall(f"HEAD / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode())
         head = b""
         while b"\r\n\r\n" not in head and len(head) < 65536 and (more := secured.recv(4096)):

@@ -203,11 +203,8 @@ def _run(image: Image, upper: Path, command: str) -> None:
     done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=400)
     if done.returncode:
         raise AssertionError(f"RUN {command}: exit code {done.returncode}\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
-    for folder in (
-        "mnt",
-        "proc",
-        "dev",
-    ):  # an overlay has copied nothing there, but the mounts may have left the folder
+    # An overlay has copied nothing there, but the mounts may have left the folder.
+    for folder in ("mnt", "proc", "dev"):
         if (upper / folder).is_dir() and not any((upper / folder).iterdir()):
             (upper / folder).rmdir()
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
-import gevent.ssl
-
-from chatgate.api import Reply, ip, verifying
+from chatgate.api import Reply, ip, trusting, verifying
 from chatgate_courier.security.dane import Tlsa, authenticates, presented_chain
 from chatgate_courier.transport.contract import Failed
 from chatgate_courier.transport.options import TransportOptions
@@ -48,7 +45,7 @@ class Tls:
         the socket is closed then, and for whatever else is raised.
         """
         try:
-            context = self._verifying if trust.kind == "verify" else self._trusting
+            context = self._verifying if trust.kind == "verify" else trusting()
         except BaseException:  # what is wrong here is not the host's fault
             sock.close()
             raise
@@ -82,14 +79,6 @@ class Tls:
     @property
     def _verifying(self) -> Any:
         return verifying(self._options.ca_file)
-
-    @cached_property
-    def _trusting(self) -> Any:
-        context = gevent.ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-        return context
 
 
 def _certificate(error: ssl.SSLCertVerificationError) -> tuple[str, str]:

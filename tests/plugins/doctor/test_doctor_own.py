@@ -7,11 +7,12 @@ import sys
 
 import click
 import pytest
-from chatgate_doctor import own
+from chatgate_doctor import dialling, own
 from chatgate_doctor.own import Own, clock_is_kept
 from chatgate_resolver import NoSuchName, Trouble
 from click.testing import CliRunner
 
+from chatgate.api import verifying
 from tests.plugins.courier.transport.peers import DAY, Authority
 from tests.plugins.tls.test_tls import issue
 from tests.ports import free_port
@@ -84,6 +85,7 @@ def test_a_certificate_that_others_refuse(
     else:
         authority = Authority(tmp_path)
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
+        monkeypatch.setattr(dialling, "verifying", verifying.__wrapped__)  # not those that were loaded before
         authority.context(*names, begins=-5 * DAY, ends=days * DAY)
         (tmp_path / "tls").mkdir()
         (tmp_path / "1.pem").rename(tmp_path / "tls/cert.pem")
