@@ -17,7 +17,7 @@ for _name in _others:
 from chatgate_filedb.copying import LEFT_FREE, copy_database, damaged, reading  # noqa: E402
 from chatgate_filedb.database import ERRORS, FileDatabase  # noqa: E402
 from chatgate_filedb.kept import Backward, KeptDatabase  # noqa: E402
-from chatgate_filedb.looking import untouched  # noqa: E402
+from chatgate_filedb.looking import look, untouched  # noqa: E402
 from chatgate_filedb.saving import changed, forget_saved, save, saved  # noqa: E402
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "copy_database",
     "damaged",
     "forget_saved",
+    "look",
     "reading",
     "save",
     "saved",

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from chatgate.api import free_octets
-from chatgate_filedb.looking import untouched
+from chatgate_filedb.looking import look, untouched
 
 LEFT_FREE = 50_000_000  # octets of the disk that a copy leaves to others
 
@@ -56,7 +56,7 @@ def copy_database(path: Path, target: Path, progress: Callable[[int, int], objec
 def damaged(path: Path, quick: bool = False) -> list[str]:
     """What is wrong with a database that nobody writes to, by SQLite's own checks. quick: without the indexes."""
     try:
-        with contextlib.closing(sqlite3.connect(untouched(path), uri=True)) as connection:
+        with look(path) as connection:
             check = "quick_check" if quick else "integrity_check"
             return [line for (line,) in connection.execute(f"PRAGMA {check}(20)") if line != "ok"]
     except sqlite3.Error as error:

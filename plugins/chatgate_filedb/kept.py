@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from chatgate.api import Change, Copy, KeptFiles, PluginError, Problem, WayBack
 from chatgate_filedb.copying import copy_database, damaged
-from chatgate_filedb.looking import untouched
+from chatgate_filedb.looking import look
 from chatgate_filedb.saving import saved
 
 
@@ -74,7 +74,7 @@ class KeptDatabase(KeptFiles):
         if found != self._version or wanted < found - len(self._backward):
             raise PluginError(f"{self._owner}: there is no way from version {found} of {self.path} to {wanted}")
         steps = self._backward[::-1][: found - wanted]
-        with closing(sqlite3.connect(untouched(self.path), uri=True)) as connection:
+        with look(self.path) as connection:
             counted = [(connection.execute(one.counted).fetchone()[0], one.lost) for one in steps if one.counted]
         lost = [f"{count} {what}" for count, what in counted if count]
         return WayBack(found, wanted, lost, lambda: self._go(found, wanted, steps))
@@ -98,7 +98,7 @@ class KeptDatabase(KeptFiles):
         if not self._version or not self.path.exists():
             return 0
         try:
-            with closing(sqlite3.connect(untouched(self.path), uri=True)) as connection:
+            with look(self.path) as connection:
                 return int(connection.execute("PRAGMA user_version").fetchone()[0])
         except sqlite3.Error as error:
             raise PluginError(f"{self._owner}: {self.path} cannot be read: {error}") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import quote
 
@@ -15,3 +17,8 @@ def untouched(path: Path) -> str:
     """
     log = path.with_name(path.name + "-wal")
     return f"file:{quote(str(path))}?{'mode=ro' if log.exists() else 'immutable=1'}"
+
+
+def look(path: Path) -> closing[sqlite3.Connection]:
+    """A connection that reads and leaves the database `untouched`, for `with`. Raises sqlite3.Error."""
+    return closing(sqlite3.connect(untouched(path), uri=True))

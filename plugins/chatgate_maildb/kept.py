@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from chatgate_filedb import ERRORS, copy_database, damaged, untouched
+from chatgate_filedb import ERRORS, copy_database, damaged, look
 
 from chatgate.api import Change, Copy, KeptFiles, PluginError, Problem, WayBack
 from chatgate_maildb import holding, integrity, way, without_mail
@@ -87,28 +87,19 @@ class KeptMail(KeptFiles):
 
 
 def _counts(database: Path) -> dict[str, int]:
-    with _opened(database) as connection:
+    with look(database) as connection:
         return {
             what: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for what, table in _COUNTED.items()
         }
 
 
 def _octets_of_files(database: Path) -> int:
-    with _opened(database) as connection:
+    with look(database) as connection:
         return connection.execute("SELECT ifnull(sum(size), 0) FROM body WHERE file IS NOT NULL").fetchone()[0]
 
 
 def _body_files(database: Path) -> Iterator[str]:
     """In the order of their names, which is that of the folders on disk."""
-    with _opened(database) as connection:
+    with look(database) as connection:
         for (name,) in connection.execute("SELECT file FROM body WHERE file IS NOT NULL ORDER BY file"):
             yield name
-
-
-@contextmanager
-def _opened(database: Path) -> Iterator[sqlite3.Connection]:
-    connection = sqlite3.connect(untouched(database), uri=True)
-    try:
-        yield connection
-    finally:
-        connection.close()

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
-from chatgate_filedb import ERRORS, damaged, saved, untouched
+from chatgate_filedb import ERRORS, damaged, look, saved
 from chatgate_filedb import save as save_copy
 
 from chatgate.api import Change, PluginError, WayBack, starting
@@ -77,7 +77,7 @@ def change(folder: Path) -> Change | None:
     found = _version(file)
     if found == migrations.VERSION:
         return None
-    with closing(sqlite3.connect(untouched(file), uri=True)) as connection:
+    with look(file) as connection:
         rows = connection.execute("SELECT count(*) FROM message").fetchone()[0]
     return Change(found, migrations.VERSION, file.stat().st_size, rows)
 
@@ -96,7 +96,7 @@ def way_back(folder: Path, to: int | None) -> WayBack | None:
     if found > migrations.VERSION or wanted > found or any(version not in _BACK for version in steps):
         raise PluginError(f"maildb: there is no way from version {found} of the mail database to {wanted}")
     lost = []
-    with closing(sqlite3.connect(untouched(file), uri=True)) as connection:
+    with look(file) as connection:
         for what, sql in (one for version in steps for one in _BACK[version].lost):
             if count := connection.execute(sql).fetchone()[0]:
                 lost.append(f"{count} {what}")
@@ -125,7 +125,7 @@ def _go(folder: Path, found: int, wanted: int) -> None:
 
 def _version(file: Path) -> int:
     try:
-        with closing(sqlite3.connect(untouched(file), uri=True)) as connection:
+        with look(file) as connection:
             ((value,),) = connection.execute("SELECT value FROM meta WHERE key='version'").fetchall()
             return int(value)
     except (sqlite3.Error, ValueError) as error:

@@ -60,6 +60,14 @@ def _members(make: Callable[[], Any], errors: tuple[type[Exception], ...]) -> Ca
     return unpack
 
 
+def _whole(found: bytes, most: int, ended: bool) -> bytes:
+    if len(found) > most:
+        raise Unreadable(f"larger than {most} octets when unpacked")
+    if not ended:
+        raise Unreadable("cut off, or damaged")
+    return bytes(found)
+
+
 def _zstd(content: bytes, most: int) -> bytes:
     try:
         import zstandard
@@ -72,11 +80,7 @@ def _zstd(content: bytes, most: int) -> bytes:
         whole.decompress(content) if len(found) <= most else None
     except zstandard.ZstdError:
         raise Unreadable("compressed, and damaged") from None
-    if len(found) > most:
-        raise Unreadable(f"larger than {most} octets when unpacked")
-    if not whole.eof:
-        raise Unreadable("cut off, or damaged")
-    return bytes(found)
+    return _whole(found, most, whole.eof)
 
 
 def _lz4(content: bytes, most: int) -> bytes:
@@ -89,11 +93,7 @@ def _lz4(content: bytes, most: int) -> bytes:
         found = frame.decompress(content, max_length=most + 1)
     except RuntimeError:
         raise Unreadable("compressed, and damaged") from None
-    if len(found) > most:
-        raise Unreadable(f"larger than {most} octets when unpacked")
-    if not frame.eof:
-        raise Unreadable("cut off, or damaged")
-    return bytes(found)
+    return _whole(found, most, frame.eof)
 
 
 _BY_MAGIC = {

@@ -50,6 +50,14 @@ def pebble(folder: Path, authority: Authority) -> subprocess.Popen[bytes]:
         return subprocess.Popen(["pebble", "-config", str(folder / "pebble.json")], env=environ, stdout=log, stderr=log)
 
 
+def pebble_root(authority: Authority) -> str:
+    """What certificates of `pebble` are proven with, in PEM, once it is there."""
+    until(lambda: opens(15000), "pebble does not start")
+    theirs = ssl.create_default_context(cafile=str(authority.file))
+    with urllib.request.urlopen("https://localhost:15000/roots/0", context=theirs) as answer:
+        return answer.read().decode()
+
+
 def opens(port: int) -> bool:
     with socket.socket() as sock:
         return sock.connect_ex(("127.0.0.1", port)) == 0
@@ -107,10 +115,7 @@ def main(image: Image, folder: Path) -> None:
     DnsServer({name: {"A": "127.0.0.1"} for name in (DOMAIN, HOSTNAME, f"www.{DOMAIN}", f"mta-sts.{DOMAIN}")}, port=53)
     authority = Authority(folder / "authority.pem")
     ca = pebble(folder, authority)
-    until(lambda: opens(15000), "pebble does not start")
-    theirs = ssl.create_default_context(cafile=str(authority.file))
-    with urllib.request.urlopen("https://localhost:15000/roots/0", context=theirs) as answer:
-        root = answer.read().decode()
+    root = pebble_root(authority)
     trusting = ssl.create_default_context(cadata=root)
 
     text = json.dumps(read({"CHATGATE_DOMAIN": DOMAIN, "CHATGATE_HOSTNAME": HOSTNAME}))

@@ -11,7 +11,6 @@ import shutil
 import ssl
 import subprocess
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "docker"))
 import guide_blocks
 from authority import Authority
 from dnsserver import DnsServer
-from docker_story import OURS, certificate, opens, pebble, until
+from docker_story import OURS, certificate, pebble, pebble_root, until
 from guide_blocks import DOCS, TREE
 
 HERE = Path(__file__).parent
@@ -115,10 +114,7 @@ def main(layers: list[str], folder: Path) -> None:
     dns = Dns()
     authority = Authority(folder / "authority.pem")
     ca = pebble(folder, authority)
-    until(lambda: opens(15000), "pebble does not start")
-    theirs = ssl.create_default_context(cafile=str(authority.file))
-    with urllib.request.urlopen("https://localhost:15000/roots/0", context=theirs) as answer:
-        root_of_all = answer.read().decode()
+    root_of_all = pebble_root(authority)
     (server.root / "etc/trusted.pem").write_text(root_of_all + authority.file.read_text())
 
     def agreed() -> None:
