@@ -96,6 +96,7 @@ from chatgate.store.rules import (
     normal_flags,
     well_numbered,
 )
+from chatgate.trouble import Episode, Trouble
 from chatgate.units import MOST, free_octets, iso_day, octets
 
 __all__ = [
@@ -129,6 +130,7 @@ __all__ = [
     "Domains",
     "Edit",
     "Envelope",
+    "Episode",
     "Facts",
     "Failure",
     "FlagsChanged",
@@ -178,6 +180,7 @@ __all__ = [
     "StoreUnavailable",
     "Stored",
     "TooMuchWork",
+    "Trouble",
     "Upload",
     "Uploads",
     "Usage",

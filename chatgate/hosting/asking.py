@@ -8,17 +8,19 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from chatgate.hosting.answers import Test
+from chatgate.trouble import Episode
 
 
 class Tally:
     """How much one hook of one plugin cost in this process. calls: how often it was asked or told. seconds: the total
-    time that took, waiting included. failures: how often it failed.
+    time that took, waiting included. failures: how often it failed; failing: lately.
     """
 
-    __slots__ = ("calls", "seconds", "failures")
+    __slots__ = ("calls", "seconds", "failures", "failing")
 
     def __init__(self) -> None:
         self.calls, self.seconds, self.failures = 0, 0.0, 0
+        self.failing = Episode()
 
 
 class Answerer(NamedTuple):

@@ -121,7 +121,9 @@ class Door(Generic[P, T]):
 
     def _failed(self, plugin: str, error: BaseException) -> None:
         """Log which plugin failed and where, but not the exception's text, which may hold what clients sent."""
-        self._registry.tally(plugin, self._name).failures += 1
+        tally = self._registry.tally(plugin, self._name)
+        tally.failures += 1
+        tally.failing.happened()
         if isinstance(error, WrongAnswer):
             log.error("hook failed hook=%s plugin=%s error=WrongAnswer answer=%s", self._name, plugin, error.kind)
         else:

@@ -39,6 +39,7 @@ from chatgate.reply import Reply
 from chatgate.store.board import Board
 from chatgate.store.contract import Store
 from chatgate.store.records import Account, Delivery, Destination, Stored
+from chatgate.trouble import Trouble
 
 if TYPE_CHECKING:
     from chatgate.domains import Domain
@@ -100,6 +101,14 @@ def chatgate_ready(gateway: Gateway) -> str | None:
 def chatgate_check(gateway: Gateway) -> Sequence[Problem] | None:
     """What do you find wrong? Asked by `chatgate check` with the store open and nothing running. A plugin that fails
     here, or takes longer than `check_seconds`, has that shown as a problem of its own.
+    """
+
+
+@hookspec
+def chatgate_troubles(gateway: Gateway) -> Sequence[Trouble] | None:
+    """What do you add to the list of what is wrong right now? Asked every minute or so while the gateway serves, by
+    `gateway.troubles()`, in each process of it: answer from what is at hand, and do not wait for others. Answer the
+    same trouble, with the same key, as long as it lasts; when you leave it out, it is over.
     """
 
 

@@ -31,6 +31,7 @@ class Hub(Registry):
         self.services = self.collection(spec.chatgate_services)
         self.ready = self.collection(spec.chatgate_ready)
         self.check = self.collection(spec.chatgate_check)
+        self.troubles = self.collection(spec.chatgate_troubles)
         self.backup = self.collection(spec.chatgate_backup)
         self.facts = self.collection(spec.chatgate_facts)
         self.dns_records = self.collection(spec.chatgate_dns_records)

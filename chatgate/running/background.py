@@ -9,6 +9,7 @@ from collections.abc import Callable
 import gevent
 
 from chatgate import faults
+from chatgate.trouble import Episode
 
 log = logging.getLogger("chatgate.background")
 
@@ -18,7 +19,7 @@ class Background:
     exception or by returning, that is logged, and it is started again after a wait, which grows from `shortest` to
     `longest` seconds until a run lasts for `longest` seconds. At stop it is killed wherever it waits
     (gevent.GreenletExit). If it must not be cut off, give an `end`, which tells `run` to return: then it is killed only
-    if it has not returned in time.
+    if it has not returned in time. failing: that it ended by itself lately.
     """
 
     listening: list[str] = []
@@ -27,6 +28,7 @@ class Background:
     def __init__(self, name: str, run: Callable[[], object], end: Callable[[], object] | None = None) -> None:
         self.name, self._run, self._end = name, run, end
         self._greenlet: gevent.Greenlet | None = None
+        self.failing = Episode(3 * self.longest)
 
     def bind(self) -> None:
         """Does nothing, as there is no port or folder to acquire."""
@@ -59,6 +61,7 @@ class Background:
                 error, at = type(caught).__name__, faults.where(caught)
             if time.monotonic() - begun >= self.longest:
                 wait = self.shortest
+            self.failing.happened()
             log.error("service ended service=%s error=%s at=%s again_in=%.0fs", self.name, error, at, wait)
             gevent.sleep(wait)
             wait = min(wait * 2, self.longest)

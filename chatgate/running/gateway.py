@@ -27,7 +27,7 @@ from chatgate.network.logins import Logins
 from chatgate.network.passed import Passed
 from chatgate.network.server import Server
 from chatgate.network.session import Session
-from chatgate.running import files
+from chatgate.running import files, troubles
 from chatgate.running.accounts import Accounts
 from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
@@ -37,6 +37,7 @@ from chatgate.running.stall import StallWatch
 from chatgate.store.board import Board, LocalBoard
 from chatgate.store.contract import Store
 from chatgate.store.records import StoreError
+from chatgate.trouble import Trouble
 
 log = logging.getLogger("chatgate.gateway")
 
@@ -278,6 +279,13 @@ class Gateway:
             else:
                 found += said.answer or ()
         return found
+
+    def troubles(self) -> list[Trouble]:
+        """What is wrong right now, as far as this process knows: with the gateway, and what its plugins say."""
+        found = troubles.of_core(self)
+        for said in self.hub.troubles(gateway=self):
+            found += said
+        return list({one.key: one for one in reversed(found)}.values())[::-1]
 
     def stop(self) -> None:
         """Stop accepting, let what is in flight finish within `stop_seconds`, close the store."""

@@ -6,7 +6,6 @@ import logging
 import os
 import secrets
 import socket
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -16,13 +15,9 @@ import gevent.event
 from chatgate.running.background import Background
 from chatgate.store.leases import Leases
 from chatgate.store.records import StoreError
+from chatgate.trouble import ticks
 
 log = logging.getLogger("chatgate.leased")
-
-
-def ticks() -> float:
-    """Seconds by a clock that nobody can set, and that goes on while the machine sleeps."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 _QUIETLY: Any = False  # what gevent takes for a time-out that raises nothing

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from gevent import monkey
 
+from chatgate.trouble import Episode
+
 if TYPE_CHECKING:
     from chatgate.hosting.hub import Hub
 
@@ -29,6 +31,8 @@ _sleep = monkey.get_original("time", "sleep")
 # Seconds from one look to the next while all is well: rare enough to cost an idle gateway nothing. A stall may have
 # lasted for that much longer than the log says.
 _LOOK = 1.0
+# Seconds without another stall after which the operator need not think of it any more.
+_LATELY = 1800.0
 # Seconds between looks while the hub stands still, to see when it is over.
 _NEAR = 0.05
 
@@ -38,7 +42,8 @@ class StallWatch:
     nothing for it: the watching thread sees that the loop's count of turns stays the same while code other than the
     hub's own waiting runs.
 
-    stalls, longest: how often it stood still since the start, and for how many seconds at worst.
+    stalls, longest: how often it stood still since the start, and for how many seconds at worst. lately: that it did.
+    last: for how many seconds it last did, and where.
     """
 
     def __init__(self, hub: Hub, seconds: float) -> None:
@@ -46,6 +51,7 @@ class StallWatch:
         self._loop, self._thread = gevent.get_hub().loop, _ident()
         self._end: Any = None
         self.stalls, self.longest = 0, 0.0
+        self.lately, self.last = Episode(_LATELY), (0.0, "")
 
     def start(self) -> None:
         self._end = _lock()
@@ -84,6 +90,8 @@ class StallWatch:
             _sleep(_NEAR)
         if found:
             self.stalls += 1
+            self.lately.happened()
+            self.last = late, found
             self.longest = max(self.longest, late)
             _log(f"hub turns again after={late:.1f}s {found}")
 

@@ -10,7 +10,19 @@ from typing import Any
 
 import click
 
-from chatgate.api import Certificate, DnsRecord, Domain, Gateway, KeptFiles, Leased, Problem, Server, Session, hookimpl
+from chatgate.api import (
+    Certificate,
+    DnsRecord,
+    Domain,
+    Gateway,
+    KeptFiles,
+    Leased,
+    Problem,
+    Server,
+    Session,
+    Trouble,
+    hookimpl,
+)
 from chatgate_acme import command, files, responder
 from chatgate_acme.options import AcmeOptions
 from chatgate_acme.places import Places
@@ -19,6 +31,9 @@ from chatgate_acme.service import command as renewing
 from chatgate_acme.state import State
 
 log = logging.getLogger("chatgate.acme")
+
+# Failures in a row of which the operator is told: the first may pass by itself.
+_FAILURES = 2
 
 
 class Acme:
@@ -95,6 +110,17 @@ class Acme:
             at = max(state.retry_at, state.look_at)
             again = f"; tried again at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(at))}" if at else ""
             found.append(Problem("warning", f"acme: no new certificate for {domain.name}: {state.problem}{again}"))
+        return found
+
+    @hookimpl
+    def chatgate_troubles(self) -> list[Trouble]:
+        found = []
+        for domain in self._domains() if self._options.agree_to_terms else ():
+            state = State.load(self._places.state(domain))
+            if state.problem and state.failures >= _FAILURES:
+                why = " ".join(state.problem.split())[:300]
+                what = f"no certificate for {domain.hostname} is to be had, tried {state.failures} times: {why}"
+                found.append(Trouble(f"renewal:{domain.name}", what, 0, f"chatgate tls renew {domain.name}"))
         return found
 
     @hookimpl

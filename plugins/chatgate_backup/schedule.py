@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import re
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import gevent
 
-from chatgate.api import Gateway, Problem, raised_at
+from chatgate.api import Gateway, Problem, Trouble, raised_at
 from chatgate_backup.options import BackupOptions
 
 log = logging.getLogger("chatgate.backup")
@@ -22,6 +23,7 @@ _NAME = re.compile(r"chatgate-\d{8}T\d{6}Z\.backup")
 _LOOKS = 60.0  # seconds between looks at the clock at most
 _LATER = 3600.0  # seconds after which a backup that failed is tried again, or a tenth of `every_hours`
 _FAILED = "failed"  # a file in the folder, with the reason
+_TRY = "mend that, then try: chatgate backup FILE; it is tried again by itself within an hour"
 
 
 class Schedule:
@@ -114,6 +116,21 @@ class Schedule:
         late = self._clock() - made[-1].stat().st_mtime
         if late > 2 * self._seconds:
             return [Problem("warning", f"backup: the last one is {late / 3600:.0f} hours old")]
+        return []
+
+    def troubles(self) -> list[Trouble]:
+        """The last one was not made, or is too long ago."""
+        if not self._seconds:
+            return []
+        made, failed = self.made(), self.folder / _FAILED
+        if failed.exists():
+            reason = " ".join(failed.read_text("utf-8").split())[:300]
+            due = made[-1].stat().st_mtime + self._seconds if made else math.inf
+            what = f"the last backup was not made: {reason or 'the log says why'}"
+            return [Trouble("backup", what, min(due, failed.stat().st_mtime), _TRY)]
+        if made and (late := self._clock() - made[-1].stat().st_mtime) > 2 * self._seconds:
+            what = f"the last backup is {late / 3600:.0f} hours old, though one is due every {self._seconds / 3600:g}"
+            return [Trouble("backup", what, made[-1].stat().st_mtime + self._seconds, _TRY)]
         return []
 
     def _process(self, arguments: list[str]) -> str:

@@ -23,6 +23,7 @@ from chatgate.api import (
     Problem,
     Reply,
     Service,
+    Trouble,
     hookimpl,
     ip,
 )
@@ -38,6 +39,7 @@ from chatgate_courier.sending.dispatcher import Dispatcher
 from chatgate_courier.sending.handing import Handing, Ways
 from chatgate_courier.sending.schedule import Schedule
 from chatgate_courier.transport import Transports, making
+from chatgate_courier.troubles import troubles
 
 if TYPE_CHECKING:
     import bottle
@@ -132,6 +134,10 @@ class Courier:
     @hookimpl
     def chatgate_expire(self, now: float) -> dict[str, int]:
         return {"outcomes": self.outcomes.expire(now)}
+
+    @hookimpl
+    def chatgate_troubles(self) -> list[Trouble]:
+        return troubles(self._gateway, self._options, self.transports, self._clock())
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

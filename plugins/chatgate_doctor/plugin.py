@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from chatgate.api import DnsRecord, Domain, Gateway, Service, hookimpl, ip
+from chatgate.api import DnsRecord, Domain, Gateway, Service, Trouble, hookimpl, ip
 from chatgate_doctor import addresses, wanted
 from chatgate_doctor.check import Check, Finding
 from chatgate_doctor.drift import Drift
@@ -27,6 +27,7 @@ class Doctor:
 
     def __init__(self, gateway: Gateway, options: DoctorOptions) -> None:
         self.gateway, self.options = gateway, options
+        self.drift: Drift | None = None  # of a gateway that serves
 
     def resolver(self) -> Resolver:
         found: Resolver = self.gateway.hub.plugin("resolver").resolver
@@ -49,7 +50,12 @@ class Doctor:
     def chatgate_services(self) -> list[Service]:
         hours = self.options.check_hours
         named = any(not ip(domain.name) for domain in self.gateway.domains)
-        return [Drift(self.gateway, self._look, hours)] if hours and named else []
+        self.drift = Drift(self.gateway, self._look, hours)
+        return [self.drift] if hours and named else []
+
+    @hookimpl
+    def chatgate_troubles(self) -> list[Trouble]:
+        return self.drift.troubles() if self.drift else []
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:

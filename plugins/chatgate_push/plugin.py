@@ -25,10 +25,11 @@ from chatgate.api import (
     Reply,
     Session,
     Stored,
+    Trouble,
     hookimpl,
 )
 from chatgate_push import command, hooks
-from chatgate_push.client import Client
+from chatgate_push.client import Client, Outcome
 from chatgate_push.database import database
 from chatgate_push.options import PushOptions
 from chatgate_push.sender import Sender, steady
@@ -37,6 +38,12 @@ from chatgate_push.tokens import FileTokens
 _ENTRY = "/private/devicetoken"
 _TOKEN = re.compile(rb"[!-~]+")  # no blank: GETMETADATA puts one between tokens
 _BATCH = 500  # tokens removed in one transaction
+_HOW = {
+    Outcome.ANSWER: "refuses",
+    Outcome.TIMEOUT: "does not answer in time",
+    Outcome.CONNECT: "cannot be reached",
+    Outcome.TLS: "has a certificate that is not to be trusted",
+}
 _LATE_SECONDS = 900  # the operator is told of notifications that wait longer
 
 
@@ -165,6 +172,15 @@ class Push:
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
         cli.add_command(command.make(self._database, lambda: self.kept))
+
+    @hookimpl
+    def chatgate_troubles(self) -> list[Trouble]:
+        began = self.sender.failing.since()
+        if began is None:
+            return []
+        how = _HOW.get(self.sender.last, "gives answers that nobody understands")
+        what = f"the notification service {self._client.host} {how}: phones are not told of new mail"
+        return [Trouble("push", what, began, f"chatgate push status; curl -v {self._options.url}")]
 
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> list[Problem]:

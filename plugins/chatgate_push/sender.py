@@ -11,7 +11,7 @@ import gevent.event
 import gevent.pool
 from chatgate_filedb import FileDatabase
 
-from chatgate.api import Background
+from chatgate.api import Background, Episode
 from chatgate_push.breaker import Breaker
 from chatgate_push.client import QUIETLY, Client, Outcome
 from chatgate_push.hooks import Days, DeviceTokens
@@ -27,6 +27,8 @@ _TOGETHER = 0.01  # seconds of notifications whose tokens are read together, and
 _TAKE = 200
 _LAST_WORDS = 2.0  # seconds for requests under way when the gateway stops; the others are sent after the restart
 _LAST_SAVING = 5.0  # seconds for the database then, which another process may keep locked
+
+_FORGOTTEN = 3600.0  # seconds without a request after which nothing is known of the service any more
 
 _STARTED = time.time() - time.monotonic()
 
@@ -60,6 +62,7 @@ class Sender:
         self.queue = Queue(options)
         self.breaker = Breaker(options)
         self.metrics = Metrics()
+        self.failing, self.last = Episode(_FORGOTTEN), Outcome.BROKEN  # of the service, and how
         self.keeper = Keeper(options, database, kept, self.queue, self.metrics, days, clock, self.wake, number)
         self._requests = gevent.pool.Group()
         self._under_way = 0
@@ -184,10 +187,13 @@ class Sender:
 
     def _judge(self, outcome: Outcome, now: float, probe: bool) -> None:
         if outcome.service_works:
+            self.failing.ended()
             if self.breaker.succeeded():
                 log.warning("notification service works again; waiting=%d", len(self.queue))
                 self.queue.hurry(now)
         elif (pause := self.breaker.failed(now, probe)) is not None:
             self.metrics.add("pauses")
+            self.failing.happened()
+            self.last = outcome
             level = logging.INFO if probe else logging.WARNING  # warn at the beginning, not every two minutes
             log.log(level, "notification service fails: %s; next try in %.0f s", outcome.value, pause)

@@ -18,6 +18,7 @@ from chatgate.api import (
     Reply,
     Service,
     Stored,
+    Trouble,
     hookimpl,
     in_turns,
 )
@@ -26,6 +27,7 @@ from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.parties import count_idle, parties
 from chatgate_sweeper.sweep import free_here
+from chatgate_sweeper.troubles import troubles
 
 
 class Sweeper:
@@ -80,6 +82,10 @@ class Sweeper:
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
         cli.add_command(command.make(self.gateway, self.options, self.clock))
+
+    @hookimpl
+    def chatgate_troubles(self) -> list[Trouble]:
+        return troubles(self.gateway, self.options, self.service)
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

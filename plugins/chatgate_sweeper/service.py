@@ -9,7 +9,7 @@ from collections.abc import Callable
 import gevent
 import gevent.event
 
-from chatgate.api import Background, Gateway, Leased, StoreError
+from chatgate.api import Background, Episode, Gateway, Leased, StoreError
 from chatgate_sweeper.clock import BEHIND
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
@@ -25,6 +25,9 @@ _SOON = 60.0
 
 # Seconds for which an account that stayed close to its quota is left alone, as each check reads all its rows.
 _PATIENCE = 300.0
+
+# Seconds after which a sweep that failed is not spoken of any more, if there was no other one.
+_REMEMBERED = 2 * 86400.0
 
 # Accounts remembered for that; if there are more, those whose time is over are forgotten.
 _MOST_TRIED = 1000
@@ -70,6 +73,8 @@ class Evictor(Background):
 class Service(Leased):
     """Sweeps, in one process at a time. clock: Unix seconds by the machine's clock. rules_time: the Unix seconds that
     the rules use. When stopped, it leaves the rest to the next sweep; the store finishes what it has begun.
+
+    last: the report of the last sweep of this process. failed: that sweeps fail; reason: how the last one did.
     """
 
     def __init__(
@@ -82,17 +87,26 @@ class Service(Leased):
         super().__init__("sweeper", self._sweep_again_and_again, store=lambda: gateway.store)
         self._gateway, self._options, self._clock = gateway, options, clock
         self._rules_time = rules_time or clock
+        self.last: Report | None = None
+        self.failed, self.reason = Episode(_REMEMBERED), ""
 
     def _sweep_again_and_again(self) -> None:
         wait = min(_FIRST, self._every)
         while True:
             gevent.sleep(wait)
-            try:
-                self.sweep()
-            except Exception as error:  # the next one may go better
-                _complain("sweep", error)
+            self.attempt()
             low = free_here(self._gateway, self._options) < self._options.no_large_mail_below_bytes
             wait = min(_SOON, self._every) if low else self._every
+
+    def attempt(self) -> None:
+        """Sweep, and remember how it went."""
+        try:
+            self.last = self.sweep()
+            self.failed.ended()
+        except Exception as error:  # the next one may go better
+            self.failed.happened()
+            self.reason = type(error).__name__
+            _complain("sweep", error)
 
     @property
     def _every(self) -> float:

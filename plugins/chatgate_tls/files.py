@@ -56,11 +56,11 @@ class Files:
         """
         if self.to_be_made:
             self._make(read_only)
-        seen = self._look()
+        seen = self.look()
         if self._may_renew and seen.self_signed and (seen.missing or seen.ends_soon):
             if not read_only:
                 self._make(read_only)
-                seen = self._look()
+                seen = self.look()
         return Certificate(self.chain, self.key, seen.self_signed), self._problems(seen)
 
     def check(self) -> list[Problem]:
@@ -68,7 +68,7 @@ class Files:
         if self.to_be_made:
             return []
         try:
-            found = self._problems(self._look())
+            found = self._problems(self.look())
             if self.key.stat().st_mode & 0o007:
                 found.append(Problem("warning", f"{self.key}: every user of this machine can read the private key"))
         except PluginError as error:
@@ -76,11 +76,19 @@ class Files:
         return found
 
     @property
+    def remedy(self) -> str:
+        """What to type when the certificate is not renewed."""
+        if self._may_renew:
+            return "systemctl reload chatgate renews a self-signed certificate; chatgate tls show says more"
+        return f"renew {self.chain} with the program that made it; chatgate tls show says more"
+
+    @property
     def to_be_made(self) -> bool:
         """Is there no certificate yet, and may one be made?"""
         return self._may_make and not os.path.lexists(self.chain)
 
-    def _look(self) -> Seen:
+    def look(self) -> Seen:
+        """What clients see. Raises PluginError if the files cannot be used."""
         self._readable()
         return look(self.chain, self.key, self._names)
 

@@ -10,10 +10,23 @@ from pathlib import Path
 
 import click
 
-from chatgate.api import Background, Certificate, DnsRecord, Domain, Gateway, KeptFiles, Problem, bare, hookimpl, option
+from chatgate.api import (
+    Background,
+    Certificate,
+    DnsRecord,
+    Domain,
+    Gateway,
+    KeptFiles,
+    Problem,
+    Trouble,
+    bare,
+    hookimpl,
+    option,
+)
 from chatgate_tls import command
 from chatgate_tls.files import Files
 from chatgate_tls.rereading import Rereading
+from chatgate_tls.troubles import Certificates
 
 log = logging.getLogger("chatgate.tls")
 
@@ -61,6 +74,7 @@ class Tls:
         self.gateway, self.options = gateway, options
         first = gateway.domains.first
         self._first = self._files(first, options.certificate, options.key, named=_named(options))
+        self._certificates = Certificates(tuple(gateway.domains), lambda domain: self._in_use(domain)[0])
 
     def _files(self, domain: Domain, certificate: str, key: str, *, named: bool, shared: bool = False) -> Files:
         return Files(
@@ -143,6 +157,10 @@ class Tls:
             return []
         why = "only this authority issues certificates for the domain"
         return [DnsRecord(domain.name, "CAA", f'0 issue "{authority}"', False, why)]
+
+    @hookimpl
+    def chatgate_troubles(self) -> list[Trouble]:
+        return self._certificates.troubles()
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

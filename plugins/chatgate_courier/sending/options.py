@@ -36,6 +36,13 @@ class SendingOptions:
     delay_notice_hours: float = option(
         0.0, "Hours after which the sender is told that a message is still being tried. 0: it is not told."
     )
+    late_seconds: float = option(
+        900.0, "Seconds after which mail that is due and is not tried counts as trouble.", live=True
+    )
+    many_waiting: int = option(10_000, "Recipients in the queue beyond which that counts as trouble.", live=True)
+    unreachable_seconds: float = option(
+        7200.0, "Seconds after which a server that cannot be reached counts as trouble.", live=True
+    )
     outcome_days: float = option(
         7.0, "Days for which `chatgate trace` knows what became of a message: domain, host and answer, no addresses."
     )

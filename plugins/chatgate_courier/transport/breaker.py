@@ -7,15 +7,19 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
+from chatgate.api import Episode
 from chatgate_courier.transport.options import TransportOptions
+
+# Seconds without a try after which nobody seems to want anything from the host any more.
+_ASKED = 4 * 3600.0
 
 
 class Breaker:
     """Closed: all may try. Open: nobody may until the pause is over; then a single one may, the probe, and the others
-    are told to wait for what it finds.
+    are told to wait for what it finds. down: since when it is open, as long as it is tried again now and then.
     """
 
-    __slots__ = ("_options", "_clock", "_failures", "_pause", "_until", "_probing", "open")
+    __slots__ = ("_options", "_clock", "_failures", "_pause", "_until", "_probing", "open", "down")
 
     def __init__(self, options: TransportOptions, clock: Callable[[], float]) -> None:
         self._options, self._clock = options, clock
@@ -23,6 +27,7 @@ class Breaker:
         self._pause = self._until = 0.0
         self._probing = 0.0  # when the probe began
         self.open = False
+        self.down: Episode | None = None  # most hosts need none
 
     def until(self) -> float:
         """Unix seconds before which no try makes sense; 0: now one does."""
@@ -47,7 +52,7 @@ class Breaker:
     def succeeded(self) -> bool:
         """The host can be reached. Returns whether the breaker was open."""
         was_open, self.open, self._probing = self.open, False, 0.0
-        self._failures, self._pause = 0, 0.0
+        self._failures, self._pause, self.down = 0, 0.0, None
         return was_open
 
     def failed(self, probe: bool) -> float:
@@ -60,6 +65,8 @@ class Breaker:
         self._pause = min(self._pause * 2 or self._options.pause_seconds, self._options.max_pause_seconds)
         pause = min(self._pause * random.uniform(0.8, 1.2), self._options.max_pause_seconds)
         self.open, self._probing, self._until = True, 0.0, self._clock() + pause
+        self.down = self.down or Episode(_ASKED)
+        self.down.happened()
         return pause
 
     def abandoned(self, probe: bool) -> None:
@@ -89,6 +96,19 @@ class Memory:
     def down_until(self, *names: str) -> float:
         """Unix seconds before which none of these is worth a try, 0 if one is now."""
         return min((self._breakers[name].until() if name in self._breakers else 0.0 for name in names), default=0.0)
+
+    def unreachable(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        """What cannot be reached: name, Unix seconds since when, and the domains of a host."""
+        open_ = {name: one.down for name, one in self._breakers.items() if one.down is not None}
+        found = [(name, since) for name, down in open_.items() if (since := down.since()) is not None]
+        if not found:
+            return []
+        domains: dict[str, list[str]] = {name: [] for name, _ in found}
+        for domain, hosts in self._hosts.items():
+            for host in hosts:
+                if host in domains:
+                    domains[host].append(domain)
+        return [(name, since, tuple(domains[name])) for name, since in found]
 
     def smtp_only(self, host: str) -> bool:
         """Did this host take mail by SMTP, and not by /mxdeliv, lately?"""

@@ -94,6 +94,12 @@ class Transports:
         """Unix seconds before which no try for this domain makes sense; 0: now one does."""
         return max(self._memory.down_until(domain_key(domain)), self._memory.down_until(*self._memory.hosts(domain)))
 
+    def unreachable(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        """Hosts, and domains as "@domain" whose DNS does not answer, that are left alone: name, Unix seconds since
+        when, and the domains of a host.
+        """
+        return self._memory.unreachable()
+
     def probe(self, domain: str, recipient: str, way: How, tell: Tell, mail: Mail | None = None) -> None:
         """Try one way, on connections of its own, and tell of each step; the last one that is told is where it ends.
         mail: hand it on, too; without it the dialogue ends after RCPT, or after a POST without content.

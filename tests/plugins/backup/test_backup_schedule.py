@@ -81,18 +81,23 @@ def test_an_old_one_goes_only_when_a_new_one_is_proven(schedule, clock, runs, ca
     assert names(schedule) == before
     (problem,) = schedule.problems()
     assert problem.level == "error" and "the disk is nearly full" in problem.text
+    (trouble,) = schedule.troubles()
+    assert trouble.key == "backup" and "the disk is nearly full" in trouble.what
     assert "the disk is nearly full" in caplog.text
     os.utime(schedule.folder / "failed", (clock.now, clock.now))
     assert schedule._due() == HOUR, "a failed one is tried again"
     runs.fails.clear()
-    assert schedule.make() and schedule.problems() == [] and len(names(schedule)) == 2
+    assert schedule.make() and schedule.problems() == schedule.troubles() == [] and len(names(schedule)) == 2
 
 
 def test_a_late_one_is_told(schedule, clock):
-    assert [problem.level for problem in schedule.problems()] == ["warning"]
+    assert [problem.level for problem in schedule.problems()] == ["warning"] and not schedule.troubles()
     schedule.make()
+    made = clock.now
     clock.now += 49 * HOUR
     assert "49 hours old" in schedule.problems()[0].text
+    (trouble,) = schedule.troubles()
+    assert (trouble.key, trouble.since) == ("backup", made + 24 * HOUR) and "49 hours old" in trouble.what
 
 
 def test_a_clock_that_was_ahead_does_not_put_it_off(schedule, clock):

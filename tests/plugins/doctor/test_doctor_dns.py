@@ -9,6 +9,7 @@ import re
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import click
@@ -221,21 +222,25 @@ def test_drift_is_told_once_for_each_change(dns, caplog):
         watch.note(watch._look())
         return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
-    assert told() == []
+    assert told() == [] == watch.troubles()
     dns.set("example.org", "MX")
     (line,) = told()
+    (trouble,) = watch.troubles()
+    assert trouble.key == "dns" and "MX example.org" in trouble.what and 0 < trouble.since <= time.time()
     assert "missing: example.org MX on ns1.example.net, ns2.example.net" in line and "dns --check" in line
     assert told() == []
     dns.second.fault("*", SILENT)
     assert told() == []  # nor is it told when a nameserver says nothing
+    assert watch.troubles() == [trouble]
     dns.second.fault("*")
     dns.set("example.org", "MX", "10 old.example.net.")
     (line,) = told()
     assert "wrong: example.org MX" in line
     dns.set("example.org", "MX", "10 older.example.net.")
     assert len(told()) == 1 and told() == []
+    assert watch.troubles() == [trouble]
     dns.set("example.org", "MX", "10 example.org.")
-    assert told() == [] and "as they should be again" in caplog.text
+    assert told() == [] == watch.troubles() and "as they should be again" in caplog.text
 
 
 def test_a_serving_gateway_looks_and_can_be_told_not_to(gateway_factory, dns, caplog, monkeypatch):

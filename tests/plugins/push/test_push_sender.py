@@ -322,11 +322,13 @@ def test_a_service_that_is_down_is_left_alone_then_asked_once_then_told_everythi
     until(lambda: plugin.count("pauses") == 2)
     rest()
     assert len(service.requests) == 6  # the probe
+    (trouble,) = plugin.chatgate_troubles()
+    assert trouble.key == "push" and "refuses: phones are not told" in trouble.what
     service.default = OK
     plugin.advance(13)
     until(lambda: plugin.count("accepted") == 40)
     assert service.count.total() == 6 + 40
-    assert not plugin.metrics()["service_left_alone"]
+    assert not plugin.metrics()["service_left_alone"] and plugin.chatgate_troubles() == []
     assert "works again" in caplog.text
 
 

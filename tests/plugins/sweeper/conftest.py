@@ -74,9 +74,9 @@ def people(gateway):
 @pytest.fixture
 def disk(monkeypatch):
     """How much is free."""
-    from chatgate_sweeper import plugin, service, sweep
+    from chatgate_sweeper import plugin, service, sweep, troubles
 
     state = SimpleNamespace(free=1 << 40)
-    for module in (plugin, service, sweep):
+    for module in (plugin, service, sweep, troubles):
         monkeypatch.setattr(module, "free_here", lambda gateway, options: state.free)
     return state

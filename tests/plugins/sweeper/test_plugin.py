@@ -52,6 +52,37 @@ def test_below_the_second_mark_large_mail_is_refused_for_now(gateway, disk):
     assert (judge(LARGE).code, judge(LARGE).enhanced) == (452, "4.3.1") and judge(200_000) is None
 
 
+def test_the_operator_is_told_of_a_disk_that_fills(gateway, disk):
+    def told():
+        return [one for one in gateway.troubles() if one.key != "gate"]
+
+    assert told() == []
+    disk.free = 900_000_000
+    (found,) = told()
+    assert found.key == "disk" and "900 MB free: nobody can make an account" in found.what
+    disk.free = 400_000_000
+    (found,) = told()
+    assert found.key == "disk" and "400 MB free: large mail and new accounts are refused" in found.what
+
+
+def test_the_operator_is_told_of_sweeps_that_fail_and_of_what_they_hold_back(gateway, disk, people, monkeypatch):
+    plugin = gateway.hub.plugin("sweeper")
+
+    def told():
+        return [one.key for one in gateway.troubles() if one.key != "gate"]
+
+    plugin.service.attempt()
+    assert told() == []
+    report = plugin.service.last
+    monkeypatch.setattr(plugin.service, "sweep", lambda: 1 / 0)
+    plugin.service.attempt()
+    assert told() == ["sweep"] and "ZeroDivisionError" in gateway.troubles()[-1].what
+    report.held_back, report.behind = 50, 90 * DAY
+    monkeypatch.setattr(plugin.service, "sweep", lambda: report)
+    plugin.service.attempt()
+    assert told() == ["sweep:idle", "sweep:clock"] and "90 days late" in gateway.troubles()[-1].what
+
+
 def test_check_names_a_disk_that_fills(gateway, disk):
     def levels():
         return [p.level for found in gateway.hub.check.or_raise(gateway=gateway) for p in found if "sweeper" in p.text]

@@ -10,6 +10,7 @@ import subprocess
 import sys
 
 import chatgate_tls.selfsigned as selfsigned
+import chatgate_tls.troubles as tls_troubles
 import gevent.ssl
 import pytest
 from chatgate_tls import Tls, TlsOptions
@@ -333,3 +334,23 @@ def test_nothing_is_made_or_renewed_while_check_looks(tmp_path, monkeypatch):
     before = (tmp_path / "tls/cert.pem").read_bytes()
     monkeypatch.setattr(selfsigned, "YEARS", 10)
     assert gw.certificate().self_signed and (tmp_path / "tls/cert.pem").read_bytes() == before
+
+
+def test_the_operator_is_told_of_a_certificate_that_ends_soon_once_an_hour_at_most(tmp_path, monkeypatch):
+    def told():
+        return [(one.key, one.what) for one in gw.hub.plugin("tls").chatgate_troubles()]
+
+    issue(tmp_path, ["example.org"], days=90)
+    gw, looks = gateway(tmp_path), []
+    assert told() == []
+    real = tls_troubles._look
+    monkeypatch.setattr(tls_troubles, "_look", lambda *args: looks.append(1) or real(*args))
+    assert told() == [] and not looks
+    issue(tmp_path, ["example.org"], days=3)
+    (tmp_path / "tls/key.pem").touch()
+    ((key, what),) = told()
+    assert key == "certificate:example.org" and "expires in 3 days and was not renewed" in what
+    assert told() and len(looks) == 1
+    (tmp_path / "tls/cert.pem").write_text("nothing")
+    ((key, what),) = told()
+    assert key == "certificate:example.org" and "cannot be used" in what

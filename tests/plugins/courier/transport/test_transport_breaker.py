@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import gevent
 import pytest
 from chatgate_courier.transport import TransportOptions
@@ -123,6 +125,8 @@ def test_a_host_that_refuses_connections_is_left_alone_then_tried_once(world: Wo
     assert world.transports.down_until("peer.test") == 0
     for _ in range(2):
         assert text(world.deliver()) == f"mx.peer.test refuses connections at port {port}"
+    ((name, since, domains),) = world.transports.unreachable()
+    assert (name, domains) == ("mx.peer.test", ("peer.test",)) and time.time() - 60 < since <= time.time()
     until_then = world.transports.down_until("peer.test")
     assert world.now + 8 <= until_then <= world.now + 12
     outcome = world.deliver()
@@ -133,6 +137,7 @@ def test_a_host_that_refuses_connections_is_left_alone_then_tried_once(world: Wo
     world._servers.remove(mx)
     world.mx()
     assert codes(world.deliver()) == OK and world.transports.down_until("peer.test") == 0
+    assert world.transports.unreachable() == []
 
 
 def test_while_one_tries_the_others_are_told_to_wait(world: World):
