@@ -4,7 +4,7 @@ VENV ?= .venv
 DIR ?= local
 BIN = $(VENV)/bin
 
-.PHONY: help serve test lint bench dist deb lock conf.d api.md man clean
+.PHONY: help serve test lint bench dist deb lock conf.d api.md locale man clean
 
 help:
 	@echo "make serve   install into $(VENV), make the folder $(DIR) when there is none, run a gateway"
@@ -15,6 +15,7 @@ help:
 	@echo "make deb     write into dist/ a Debian package"
 	@echo "make conf.d  write conf.d/ anew from the defaults in the code"
 	@echo "make api.md  write docs/api.md anew from the docstrings of what plugins may use"
+	@echo "make locale  bring the translations' catalogs up to date with the texts in the code, and compile them"
 	@echo "make man     write chatgate.1, the man page, from the help of all commands"
 	@echo "make lock    write requirements.lock anew, with the newest versions"
 	@echo "make clean   remove $(VENV), those of .ci/matrix and caches; your $(DIR) stays"
@@ -78,6 +79,9 @@ lock: $(BIN)/python
 
 api.md: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-api
+
+locale: $(VENV)/test.stamp
+	$(BIN)/python contrib/write-locale
 
 man: $(VENV)/serve.stamp
 	$(BIN)/python contrib/write-man chatgate.1

@@ -45,6 +45,7 @@ COMMANDS = [
 ]
 
 TEST = [
+    "Babel",  # `make locale`
     "cmping",
     "compose-spec",  # what Compose says a file of its own may hold
     "coverage",
@@ -80,7 +81,9 @@ setup(
     python_requires=">=3.11",
     packages=find_packages(include=["chatgate", "chatgate.*"]) + plugin_packages,
     package_dir={name: f"plugins/{name}" for name in top_plugins},
-    package_data={"": ["*.tpl", "*.html", "*.css", "*.svg", "*.png", "*.toml", "py.typed"]},
+    package_data={
+        "": ["*.tpl", "*.html", "*.css", "*.svg", "*.png", "*.toml", "py.typed", "locale/*/LC_MESSAGES/*.mo"]
+    },
     install_requires=[
         "acme>=5,<6",
         # The SMTP plugin drives aiosmtpd's coroutine by hand through private members: one version only.

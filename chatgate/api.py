@@ -96,13 +96,16 @@ from chatgate.store.rules import (
     normal_flags,
     well_numbered,
 )
+from chatgate.texts import ENGLISH, LANGUAGE_TAG, Said, Texts, said, said_of
 from chatgate.trouble import Episode, Trouble
 from chatgate.units import MOST, free_octets, iso_day, octets
 
 __all__ = [
     "FIRST_MAILBOXES",
     "DELAYED",
+    "ENGLISH",
     "GIVEN_UP",
+    "LANGUAGE_TAG",
     "LEAST_LARGE",
     "LONGEST_NAME",
     "MOST",
@@ -167,6 +170,7 @@ __all__ = [
     "Replace",
     "Reply",
     "ReversePath",
+    "Said",
     "Secret",
     "Server",
     "Service",
@@ -179,6 +183,7 @@ __all__ = [
     "StoreFull",
     "StoreUnavailable",
     "Stored",
+    "Texts",
     "TooMuchWork",
     "Trouble",
     "Upload",
@@ -223,6 +228,8 @@ __all__ = [
     "ports",
     "raised_at",
     "required",
+    "said",
+    "said_of",
     "service_records",
     "show",
     "shown_address",

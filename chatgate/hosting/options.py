@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from chatgate import names
+from chatgate import names, texts
 
 T = TypeVar("T")
 
@@ -83,6 +83,12 @@ class CoreOptions:
         per_domain=True,
         live=True,
     )
+    language: str = option(
+        texts.ENGLISH,
+        "Language of what the gateway writes to people by itself, such as notices of mail that did not arrive, and of "
+        "pages for browsers that ask for none of their languages: en, de, es …",
+        per_domain=True,
+    )
     observer_seconds: float = option(
         5.0,
         "Seconds each plugin may take when it is told of an event, such as a stored message; then it is cut off.",
@@ -123,6 +129,8 @@ class CoreOptions:
                     raise ValueError(f"{key}: {error}") from None
         if self.log_level.lower() not in ("debug", "info", "warning", "error"):
             raise ValueError("log_level: must be debug, info, warning or error")
+        if not texts.LANGUAGE_TAG.fullmatch(self.language):
+            raise ValueError("language: must be the tag of a language, such as en or de")
         if not 1 <= self.processes <= 64:
             raise ValueError("processes: must be 1 to 64")
         if self.max_message_bytes < 1:

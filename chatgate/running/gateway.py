@@ -37,6 +37,7 @@ from chatgate.running.stall import StallWatch
 from chatgate.store.board import Board, LocalBoard
 from chatgate.store.contract import Store
 from chatgate.store.records import StoreError
+from chatgate.texts import Texts, folder_of
 from chatgate.trouble import Trouble
 
 log = logging.getLogger("chatgate.gateway")
@@ -84,6 +85,7 @@ class Gateway:
         self.stopping = gevent.event.Event()
         self.watch: StallWatch | None = None  # of the process that serves
         self._protocols = Protocols()
+        self._texts: dict[str, Texts] = {}
         self.left_out = list(config.left_out)
         self._load()
         self.board: Board = self.hub.board.or_raise(gateway=self) or LocalBoard()
@@ -168,6 +170,21 @@ class Gateway:
         if certificate is None:
             raise PluginError("no TLS certificate: enable a plugin that has one (shipped: tls)")
         return certificate
+
+    @cached_property
+    def folders(self) -> list[Path]:
+        """Of the packages that the core and all plugins of `config` are in."""
+        packages = {getattr(one.factory, "__module__", "").partition(".")[0] for one in self.config.plugins}
+        return [folder for name in ("chatgate", *sorted(packages)) if (folder := folder_of(name))]
+
+    def texts(self, language: str) -> Texts:
+        """What people read, in this language, from the catalogs of the core and of all plugins. Those of a language are
+        read once, at its first use. The language in which the gateway itself writes to a domain's people is `language`
+        of `CoreOptions`.
+        """
+        if language not in self._texts:
+            self._texts[language] = Texts(language, self.folders)
+        return self._texts[language]
 
     def facts(self, domain: Domain) -> Facts:
         """All facts that the plugins state about this domain."""

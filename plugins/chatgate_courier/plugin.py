@@ -26,6 +26,8 @@ from chatgate.api import (
     Trouble,
     hookimpl,
     ip,
+    said,
+    said_of,
 )
 from chatgate_courier import command, peers, tracing
 from chatgate_courier.inbound import Inbound
@@ -88,12 +90,15 @@ class Courier:
 
     @hookimpl
     def chatgate_facts(self) -> Facts:
-        waits = "A message to another server waits here, with its addresses, until that has it or it is given up."
+        waits = said("A message to another server waits here, with its addresses, until that has it or it is given up.")
         if not (self._options.outcomes and self._options.outcome_days):
             return Facts(keeps=(waits,))
-        days = f"{self._options.outcome_days:g} days"
-        noted = (
-            f"For {days} this server knows which message another server took or refused; not who wrote it or to whom."
+        noted = said_of(
+            "For {number} day this server knows which message another server took or refused; not who wrote it or to "
+            "whom.",
+            "For {number} days this server knows which message another server took or refused; not who wrote it or to "
+            "whom.",
+            self._options.outcome_days,
         )
         return Facts(keeps=(waits, noted))
 

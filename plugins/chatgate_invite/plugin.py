@@ -113,9 +113,11 @@ class Invite:
                 return site.page(_PAGE, status=404, forms=True, link="", asked=True)
             place = site.at(self.gateway.domains.named(found.domain)) if found.domain else site.here()
             link = place.invitation(found.token)
+            shortest, longest = self.gateway.facts(place.domain).name_lengths or (0, 0)
             facts = {
                 "personal": place.personal,
-                "names": self._names(place.domain),
+                "shortest": shortest,
+                "longest": longest,
                 "more": self.options.password_min_length,
             }
             return site.page(_PAGE, link=link, qr=site.svg(link), token=found.token, **facts)
@@ -126,8 +128,3 @@ class Invite:
 
         app.get("/invite", callback=enter)
         app.get("/invite/<token>", callback=show)
-
-    def _names(self, domain: Domain) -> str:
-        """How long the names of new accounts are, for people; "" where that is not known."""
-        low, high = self.gateway.facts(domain).name_lengths or (0, 0)
-        return f"{low}" if low == high and low else f"{low} to {high}" if high else ""

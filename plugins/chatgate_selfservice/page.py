@@ -8,11 +8,11 @@ from typing import Any
 import bottle
 import gevent
 
-from chatgate.api import Account, Credentials, Gateway, Session, login_refusal
+from chatgate.api import Account, Credentials, Gateway, Session, login_refusal, said
 from chatgate_selfservice.password import set_password
 
 _TEMPLATE = Path(__file__).with_name("account.html")
-_WRONG = "Wrong address or password."
+_WRONG = said("Wrong address or password.")
 
 
 class Page:
@@ -49,17 +49,19 @@ class Page:
             return answer
         refusal = login_refusal(answer)
         if refusal is not None and refusal.code != 535:
-            return refusal.text + "."
+            return said("{reason}.", reason=refusal.text)
         gevent.sleep(self._wrong_password_seconds)
         return _WRONG
 
     def _set_password(self, account: Account, new: str, again: str) -> bottle.HTTPResponse:
         if new != again:
-            return self._page(account=account, status=400, problem="The new password is not the same in both fields.")
+            return self._page(
+                account=account, status=400, problem=said("The new password is not the same in both fields.")
+            )
         answer = set_password(self._gateway, account, new)
         if not answer.accepts:
-            return self._page(account=account, status=400, problem=answer.text + ".")
-        done = "The password is changed. Now give the new one to your app, on each of your devices."
+            return self._page(account=account, status=400, problem=said("{reason}.", reason=answer.text))
+        done = said("The password is changed. Now give the new one to your app, on each of your devices.")
         return self._page(account=account, done=done)
 
     def _delete(self, account: Account, confirm: str, may_return: bool) -> bottle.HTTPResponse:
@@ -67,7 +69,7 @@ class Page:
         which would bring the account back.
         """
         if confirm.lower() not in (account.address, account.address.rpartition("@")[0]):
-            return self._page(account=account, status=400, problem="To delete the account, type its address.")
+            return self._page(account=account, status=400, problem=said("To delete the account, type its address."))
         self._gateway.accounts.delete(account, final=not may_return)
         return self._page(gone=account.address, may_return=may_return)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from chatgate.api import Domain, Facts, Gateway
-from chatgate_site.languages import Texts
+from chatgate.api import Domain, Facts, Gateway, Texts
 
 
 class Told:
@@ -14,11 +13,9 @@ class Told:
     some of them change while the gateway runs. texts: in the page's language.
     """
 
-    def __init__(
-        self, gateway: Gateway, domain: Domain, texts: Texts, language: str, no_link: Callable[[], bool]
-    ) -> None:
+    def __init__(self, gateway: Gateway, domain: Domain, texts: Texts, no_link: Callable[[], bool]) -> None:
         """no_link: is there no link that makes an account by POST /new?"""
-        self._gateway, self.texts, self.language, self._no_link = gateway, texts, language, no_link
+        self._gateway, self.texts, self._no_link = gateway, texts, no_link
         self.stated: Facts = gateway.facts(domain)
 
     def __getattr__(self, name: str) -> Any:
@@ -57,7 +54,12 @@ class Told:
         """What newcomers are told if they cannot simply make an account; "" if they can."""
         if not self.stated.closed and not self._useless:
             return ""
-        return self.texts("shut_frozen" if self.frozen else "shut_invites" if self.stated.invites else "shut_closed")
+        _ = self.texts
+        if self.frozen:
+            return _("This server takes no new accounts at the moment. Please come back later.")
+        if self.stated.invites:
+            return _("This server takes new accounts by invitation only.")
+        return _("This server takes no new accounts.")
 
     @property
     def shut_by(self) -> str:

@@ -1,37 +1,38 @@
-"""Pages in the reader's language: a folder `de` beside the templates has the German ones, and a `texts.toml` with the
-texts that are not in any template.
+"""In which language a page is: there are those with a catalog of this plugin, and those for which the operator's folder
+has pages of their own.
 """
 
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-_TAG = re.compile(r"[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*")
+from chatgate.api import ENGLISH, LANGUAGE_TAG
+
 _ASKED = re.compile(r"\s*([A-Za-z0-9-]+|\*)\s*(?:;\s*q=([01](?:\.\d{0,3})?))?\s*")
 _MOST_ASKED = 50  # languages of one visitor that are considered
-SHIPPED = "en"  # the language of the templates that are not in such a folder
+_CATALOGS = Path(__file__).parent / "locale"
 
 
-def available(folders: Iterable[Path]) -> list[str]:
-    """The languages for which there are folders."""
-    found = {path.name for folder in folders if folder.is_dir() for path in folder.iterdir() if path.is_dir()}
-    return sorted(name for name in found if _TAG.fullmatch(name))
+def available(*own: Path) -> list[str]:
+    """All languages. own: the operator's folders, where a folder `de` or the like has pages of this language."""
+    shipped = [path.parent.parent for path in _CATALOGS.glob("*/LC_MESSAGES/*.mo")]
+    found = {path.name for path in (*shipped, *(page.parent for folder in own for page in folder.glob("*/*.html")))}
+    return sorted({ENGLISH, *filter(LANGUAGE_TAG.fullmatch, found)})
 
 
 def best(asked: str, there: Iterable[str]) -> str:
     """The available language that matches an Accept-Language field (RFC 9110 §12.5.4) best, looked up as in RFC 4647
-    §3.4; else `SHIPPED`.
+    §3.4; "" if none does.
     """
-    by_name = {name.lower(): name for name in [*there, SHIPPED]}
+    by_name = {name.lower(): name for name in there}
     for tag in _wanted(asked):
         while tag:
             if tag in by_name:
                 return by_name[tag]
             tag = tag.rpartition("-")[0]
-    return SHIPPED
+    return ""
 
 
 def _wanted(asked: str) -> list[str]:
@@ -45,36 +46,8 @@ def _wanted(asked: str) -> list[str]:
 
 
 def lookup(folders: Iterable[Path], language: str) -> Iterator[Path]:
-    """The folders in which files are looked for, in order."""
+    """The folders in which templates are looked for, in order."""
     for folder in folders:
-        if language != SHIPPED:
+        if language != ENGLISH:
             yield folder / language
         yield folder
-
-
-class Texts:
-    """Texts by name, from the `texts.toml` in each of these folders; the first folder that has a name takes precedence.
-    Raises OSError and tomllib.TOMLDecodeError.
-    """
-
-    def __init__(self, folders: Iterable[Path]) -> None:
-        self._texts: dict[str, str] = {}
-        for folder in folders:
-            path = folder / "texts.toml"
-            if path.is_file():
-                self._texts = {**tomllib.loads(path.read_text("utf-8")), **self._texts}
-
-    def __call__(self, name: str, **facts: object) -> str:
-        """The text with its placeholders filled in. A KeyError is a bug."""
-        return self._texts[name].format(**facts)
-
-    def size(self, octets: int) -> str:
-        """For people: "500 MB"."""
-        for unit, octets_of_it in (("GB", 10**9), ("MB", 10**6), ("kB", 10**3)):
-            if octets >= octets_of_it:
-                return f"{octets / octets_of_it:.3g} {unit}"
-        return self("octets", number=octets)
-
-    def days(self, number: float) -> str:
-        """For people: "20 days"."""
-        return self("day") if number == 1 else self("days", number=f"{number:.3g}")

@@ -43,6 +43,9 @@ class SiteOptions:
         live=True,
     )
     comment: str = option("", "A notice that apps may show their users (/shared/comment).", per_domain=True, live=True)
+    languages: tuple[str, ...] = option(
+        (), 'Languages of the pages, such as ["de", "en"]; the browser chooses. Empty: all there are.', per_domain=True
+    )
     pages: str = option(
         "", "Folder whose files replace pages of the same name: landing.html, style.css and so on.", per_domain=True
     )

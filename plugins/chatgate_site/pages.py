@@ -10,9 +10,9 @@ import gevent
 from bottle import HTTPResponse
 
 from chatgate.api import Gateway, StoreError, normal_address
-from chatgate_site import autoconfig, invite, languages
-from chatgate_site.facts import Told
+from chatgate_site import apps, autoconfig, invite
 from chatgate_site.places import SHIPPED, Place, Places
+from chatgate_site.rendering import Renderer, Visit
 
 _HEALTH_SECONDS = 5.0
 _HTML, _XML, _TEXT = "text/html; charset=utf-8", "text/xml; charset=utf-8", "text/plain; charset=utf-8"
@@ -23,12 +23,14 @@ class Pages:
 
     def __init__(self, gateway: Gateway, places: Places) -> None:
         self._gateway, self._places = gateway, places
-        self._templates: dict[tuple[str, ...], bottle.SimpleTemplate] = {}
+        self._renderer = Renderer(gateway)
 
     def add_to(self, app: bottle.Bottle) -> None:
         app.get("/", callback=self.landing, discreet="landing.html")
         app.get(["/info", "/info.html"], callback=self.info)
         app.get(["/privacy", "/privacy.html"], callback=self.privacy)
+        app.get("/apps", callback=self.apps)
+        app.get("/share", callback=self.share)
         app.get("/qr.svg", callback=self.qr_svg)
         app.get("/qr.png", callback=self.qr_png)
         for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
@@ -37,33 +39,13 @@ class Pages:
         app.get(paths, callback=self.autoconfig, discreet=True)
         app.get("/healthz", callback=self.healthz, plain_http=True, discreet=True)
 
-    def render(
-        self, name: str, folder: Path = SHIPPED, place: Place | None = None, told: Told | None = None, **facts: Any
-    ) -> str:
-        """A page from a template in this folder or among ours; the operator's own comes first. place: if not `here`.
-        told: what `_told` said of it, if it was asked already.
+    def render(self, name: str, folder: Path = SHIPPED, place: Place | None = None, **facts: Any) -> str:
+        """The page for the current request, from a template in this folder or among ours; the operator's own comes
+        first. place: if not `here`.
         """
         place = place or self._places.here()
-        told = told or _told(place)
-        folders = dict.fromkeys((*place.folders[:-1], folder, SHIPPED))
-        lookup = [str(where) for where in languages.lookup(folders, told.language)]
-        key = (name, *lookup)
-        if key not in self._templates:
-            self._templates[key] = bottle.SimpleTemplate(name=name, lookup=lookup)
-        return self._templates[key].render(
-            name=place.title,
-            contact=place.options.contact,
-            about=place.options.about,
-            domain=place.domain.name,
-            facts=told,
-            endpoints=place.endpoints,
-            root=place.endpoints.root,
-            days=told.texts.days,
-            size=told.texts.size,
-            texts=told.texts,
-            language=told.language,
-            **facts,
-        )
+        visit = Visit.now(place)
+        return self._renderer.render(name, folder, place, visit, self._renderer.told(place, visit), **facts)
 
     def of_plugin(self, template: Path, status: int, forms: bool, **facts: Any) -> HTTPResponse:
         """See `chatgate_site.plugin.Site.page`."""
@@ -76,17 +58,17 @@ class Pages:
     def landing(self) -> HTTPResponse:
         """The first page, with a link for newcomers if they need no invitation."""
         place = self._places.here()
-        told = _told(place)
+        visit = Visit.now(place)
+        told = self._renderer.told(place, visit)
         personal, inviter = place.personal, place.inviter
         link = "" if told.shut else inviter.link(by_site=told.by_site)
-        page = self.render(
-            "landing.html",
-            told=told,
-            link=link,
-            personal=personal,
-            short=inviter.plain if not personal and link != inviter.plain and "login" in told.ways else "",
-            qr=invite.svg(link) if link else "",
-        )
+        facts = {
+            "link": link,
+            "personal": personal,
+            "short": inviter.plain if not personal and link != inviter.plain and "login" in told.ways else "",
+            "qr": invite.svg(link) if link else "",
+        }
+        page = self._renderer.render("landing.html", SHIPPED, place, visit, told, **facts)
         return _answer(page, _HTML, store=not personal)
 
     def info(self) -> HTTPResponse:
@@ -94,6 +76,17 @@ class Pages:
 
     def privacy(self) -> HTTPResponse:
         return _answer(self.render("privacy.html"), _HTML)
+
+    def apps(self) -> HTTPResponse:
+        yours = apps.system(bottle.request.get_header("User-Agent", ""))
+        answer = _answer(self.render("apps.html", systems=apps.SYSTEMS, yours=yours), _HTML)
+        answer.set_header("Vary", "Accept-Language, User-Agent")
+        return answer
+
+    def share(self) -> HTTPResponse:
+        """How to bring friends here. The code is the address of the site, which any phone can open."""
+        link = self._places.here().url + "/"
+        return _answer(self.render("share.html", link=link, qr=invite.svg(link)), _HTML)
 
     def qr_svg(self) -> HTTPResponse:
         place = self._places.here()
@@ -127,14 +120,9 @@ class Pages:
         """A route for a file that is read once for each domain."""
         texts = {}
         for place in self._places:
-            path = next(folder / name for folder in place.folders if (folder / name).is_file())
+            path = next(folder / name for folder in (*place.own_folders, SHIPPED) if (folder / name).is_file())
             texts[place.domain] = path.read_text("utf-8")
         return lambda: _answer(texts[self._places.here().domain], kind)
-
-
-def _told(place: Place) -> Told:
-    """The facts of a site, in the language of the current request."""
-    return place.facts(languages.best(bottle.request.get_header("Accept-Language", ""), place.languages))
 
 
 def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:

@@ -7,7 +7,7 @@ from typing import Any
 
 import bottle
 
-from chatgate.api import Domain, Gateway, bare
+from chatgate.api import ENGLISH, Domain, Gateway, Texts, bare
 from chatgate_site import invite, languages
 from chatgate_site.endpoints import Endpoints
 from chatgate_site.facts import Told
@@ -17,8 +17,9 @@ SHIPPED = Path(__file__).parent / "templates"
 
 
 class Place:
-    """The site of one domain. options: as they are there. folders: of its templates and files, the operator's
-    first. languages: that there are pages in, besides those that are shipped."""
+    """The site of one domain. options: as they are there. own_folders: the operator's, whose files replace ours.
+    languages: those of its pages; language: for those who ask for none of them.
+    """
 
     def __init__(self, gateway: Gateway, general: SiteOptions, domain: Domain) -> None:
         self.domain, self.options = domain, domain.options(general)
@@ -26,19 +27,23 @@ class Place:
         self.inviter = invite.Inviter(domain.name, self.endpoints, gateway.config.core.discreet, self._by_site)
         self._gateway = gateway
         self.discreet = gateway.config.core.discreet
-        self.folders = (*([gateway.path(self.options.pages)] if self.options.pages else []), SHIPPED)
-        self.languages = languages.available(self.folders)
-        self._texts = {
-            one: languages.Texts(languages.lookup(self.folders, one)) for one in (*self.languages, languages.SHIPPED)
-        }
+        self.own_folders = (gateway.path(self.options.pages),) if self.options.pages else ()
+        self.there = languages.available(*self.own_folders)
+        own_language = domain.options(gateway.config.core).language
+        self.languages = [one for one in self.options.languages if one in self.there] or self.there
+        self.language = own_language if own_language in self.languages else self._first
 
     def own(self, name: str) -> bool:
         """Has the operator's folder a file of this name?"""
-        return any((folder / name).is_file() for folder in self.folders[:-1])
+        return any((folder / name).is_file() for folder in self.own_folders)
 
-    def facts(self, language: str = languages.SHIPPED) -> Told:
-        """The current facts, in one of `languages`."""
-        return Told(self._gateway, self.domain, self._texts[language], language, self._no_link)
+    @property
+    def _first(self) -> str:
+        return ENGLISH if ENGLISH in self.languages else self.languages[0]
+
+    def facts(self, texts: Texts | None = None) -> Told:
+        """The current facts, in the language of these texts, or in English."""
+        return Told(self._gateway, self.domain, texts or self._gateway.texts(ENGLISH), self._no_link)
 
     def _by_site(self) -> bool:
         return self.facts().by_site
@@ -47,9 +52,16 @@ class Place:
         """Do all links make their account at the login?"""
         return self.discreet or self.personal
 
-    def texts(self, language: str) -> languages.Texts:
-        """The texts in one of `languages`."""
-        return self._texts[language]
+    @property
+    def texts(self) -> Texts:
+        """In the language in which the gateway writes to people of this domain by itself."""
+        return self._gateway.texts(self.domain.options(self._gateway.config.core).language)
+
+    @property
+    def contact_link(self) -> str:
+        """Where the operator is asked: a mail address, or a link such as those by which Delta Chat finds somebody."""
+        contact = self.options.contact
+        return contact if contact.startswith("https://") or not contact else f"mailto:{contact}"
 
     @property
     def title(self) -> str:

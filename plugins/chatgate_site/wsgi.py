@@ -11,10 +11,9 @@ from urllib.parse import quote, unquote
 import bottle
 from bottle import HTTPError, HTTPResponse
 
-from chatgate.api import Gateway, raised_at
+from chatgate.api import Gateway, raised_at, said
 from chatgate_site import hooks
 from chatgate_site.challenges import Challenges
-from chatgate_site.languages import SHIPPED
 from chatgate_site.new import PATHS as NEW
 from chatgate_site.new import New
 from chatgate_site.pages import Pages, content_security_policy
@@ -29,8 +28,16 @@ _HEADERS = [
     ("Cross-Origin-Opener-Policy", "same-origin"),
 ]
 _HSTS = ("Strict-Transport-Security", "max-age=31536000")
-# Statuses for which texts.toml has a text.
-_EXPLAINED = (400, 403, 404, 405, 411, 413)
+# What a person is told, by status: title and text.
+_ERRORS = {
+    400: (said("Not understood"), said("The request has a mistake in its form.")),
+    403: (said("Not this way"), said("Please use the https:// address of this site.")),
+    404: (said("Nothing here"), said("There is no page at this address.")),
+    405: (said("Not this way"), said("This address does not take that kind of request.")),
+    411: (said("Length needed"), said("The request must tell how long its body is.")),
+    413: (said("Too large"), said("The request is larger than this address takes.")),
+}
+_ERROR = (said("Something went wrong"), said("The server could not answer. Please try again later."))
 
 
 class Site:
@@ -97,11 +104,11 @@ class Site:
         """(content type, page); for POST /new what Delta Chat shows its user."""
         if self._discreet:
             return "text/plain; charset=utf-8", bottle.HTTP_CODES.get(status, "Error") + "\n"
-        name = f"error_{status}" if status in _EXPLAINED else "error"
+        title, text = _ERRORS.get(status, _ERROR)
+        place = place or self._places.here()
         if path in NEW:
-            place = place or self._places.here()
-            return "application/json", json.dumps({"reason": place.texts(SHIPPED)(name)})
-        return "text/html; charset=utf-8", self._pages.render("error.html", place=place, error=name)
+            return "application/json", json.dumps({"reason": place.texts(text)})
+        return "text/html; charset=utf-8", self._pages.render("error.html", place=place, title=title, text=text)
 
 
 class _Guard:

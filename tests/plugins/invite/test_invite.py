@@ -249,7 +249,7 @@ def test_the_page_of_a_token_for_one_account_each(gateway):
     assert answer.status == 200 and answer.headers["cache-control"] == "no-store"
     link = re.search(r'class="button" href="(dclogin:[^"]+)"', page)[1].replace("&amp;", "&")
     assert gateway.hub.plugin("site").svg(link) in page
-    assert f"begins with <code>{token.token}</code>" in page and "at least 9 characters" in page
+    assert f'begins with <code dir="ltr">{token.token}</code>' in page and "at least 9 more characters" in page
     who = dclogin(link)
     assert len(who[1]) == 35 and who[1].startswith(token.token)
     assert dclogin(re.search(r"dclogin:[^\"<]+", ask(gateway, f"/invite/{token.token}")[1])[0])[0] != who[0]

@@ -1,5 +1,6 @@
 """The account in METADATA, over IMAP, with the page and a second connection beside it."""
 
+import datetime
 import html
 import json
 import logging
@@ -13,7 +14,7 @@ from chatgate_selfservice import SelfService
 from imap_trace import Client, Plugin, Theatre
 from selfservice_page import QUICK, act
 
-from chatgate.api import Reply, Session, hookimpl
+from chatgate.api import Reply, Session, Texts, hookimpl
 from chatgate.testing import SHIPPED, imap_client, new_login, pgp_message, smtp_client
 
 ACCOUNT, PASSWORD = "/private/vendor/chatgate/account", "/private/vendor/chatgate/password"
@@ -238,7 +239,10 @@ def test_the_page_tells_the_same(stage):
     facts, text = told(client), re.sub(r"<[^>]+>|\s+", " ", html.unescape(act(stage.gateway, stage.login)))
     text = re.sub(r" +", " ", text)
     assert f"3 messages, {facts['octets'] / 1000:.3g} kB of the 7 MB there is room for" in text
-    assert f"INBOX: {facts['mailboxes']['INBOX']} " in text and facts["messages"] == 3
-    assert f"Last login {facts['last_login']}. Only the day" in text and facts["last_login"] == "2024-10-04"
-    assert f"Account made {facts['created']} " in text and f"{facts['address']} " in text
+    assert f" INBOX : {facts['mailboxes']['INBOX']} " in text and facts["messages"] == 3
+    assert "Last login 4 October 2024 Only the day" in text and facts["last_login"] == "2024-10-04"
+    assert (
+        f"Account made {Texts().date(datetime.date.fromisoformat(facts['created']))} " in text
+        and f"{facts['address']} " in text
+    )
     assert f"Notification tokens {facts['notification_tokens']}, left" in text

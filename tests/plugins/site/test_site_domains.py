@@ -59,7 +59,7 @@ def test_each_page_is_that_of_its_host(gateway):
     ):
         status, _, page = ask(gateway, "/info", host)
         assert status == 200 and f"<span>{title}</span>" in page, host
-        assert f"mailto:{contact}" in page and f"<code>{address}</code>" in page, host
+        assert f"mailto:{contact}" in page and f'<code dir="ltr">{address}</code>' in page, host
         assert ("7 MB as it is sent" in page) == (title == "The B")
         assert ("takes no new accounts" in page or "by invitation only" in page) == (title == "The B")
     assert ask(gateway, "/style.css", "b.example")[2] == "/* of b */"
