@@ -26,6 +26,7 @@ from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.dsn import DELAYED, GIVEN_UP, Failure
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath
+from chatgate.metrics import SECONDS, Counter, Distribution, Metric
 from chatgate.names import bare, ip, listener
 from chatgate.network.limiter import Limiter
 from chatgate.network.listeners import BindError, ports
@@ -109,6 +110,7 @@ __all__ = [
     "LEAST_LARGE",
     "LONGEST_NAME",
     "MOST",
+    "SECONDS",
     "UNAVAILABLE",
     "Abandoned",
     "Account",
@@ -125,9 +127,11 @@ __all__ = [
     "Content",
     "Copied",
     "Copy",
+    "Counter",
     "Credentials",
     "Delivery",
     "Destination",
+    "Distribution",
     "DnsRecord",
     "Domain",
     "Domains",
@@ -152,6 +156,7 @@ __all__ = [
     "Mailbox",
     "MailboxExists",
     "Message",
+    "Metric",
     "Networks",
     "NewAccount",
     "NoSuchAccount",

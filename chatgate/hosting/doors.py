@@ -72,14 +72,17 @@ class Door(Generic[P, T]):
         limit = self._limits.decision
         clock = limit.start()
         try:
-            return question.answer()
+            answer = question.answer()
         except BaseException as error:
             if not clock.threw(error) and faults.thrown_in(error):
                 raise
             self._failed(question.plugin, error)
-            return UNAVAILABLE
+            answer = UNAVAILABLE
         finally:
             limit.stop(clock)
+        if isinstance(answer, Reply) and not answer.accepts:
+            self._registry.refused(self._name, question.plugin, answer)
+        return answer
 
     def _call(self, facts: dict[str, Any]) -> Any:
         """Failures are raised, to reach the operator. There is no time limit."""

@@ -35,6 +35,7 @@ from chatgate.hosting.facts import Facts
 from chatgate.hosting.keeping import KeptFiles
 from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.headers import Edit, Prepend, ReversePath
+from chatgate.metrics import Metric
 from chatgate.reply import Reply
 from chatgate.store.board import Board
 from chatgate.store.contract import Store
@@ -109,6 +110,14 @@ def chatgate_troubles(gateway: Gateway) -> Sequence[Trouble] | None:
     """What do you add to the list of what is wrong right now? Asked every minute or so while the gateway serves, by
     `gateway.troubles()`, in each process of it: answer from what is at hand, and do not wait for others. Answer the
     same trouble, with the same key, as long as it lasts; when you leave it out, it is over.
+    """
+
+
+@hookspec
+def chatgate_metrics(gateway: Gateway) -> Sequence[Metric] | None:
+    """What do you add to what is counted and measured in this process? Asked by `gateway.measured()`, once a minute and
+    by whoever shows metrics, in each process that serves: tell what is at hand, and count as cheaply as you can. Where
+    only one process does something, under a lease, the others have nothing to tell.
     """
 
 

@@ -32,6 +32,7 @@ class Hub(Registry):
         self.ready = self.collection(spec.chatgate_ready)
         self.check = self.collection(spec.chatgate_check)
         self.troubles = self.collection(spec.chatgate_troubles)
+        self.metrics = self.collection(spec.chatgate_metrics)
         self.backup = self.collection(spec.chatgate_backup)
         self.facts = self.collection(spec.chatgate_facts)
         self.dns_records = self.collection(spec.chatgate_dns_records)

@@ -13,6 +13,8 @@ import pluggy
 from chatgate import faults
 from chatgate.hosting import answers, hookspecs
 from chatgate.hosting.asking import Answerer, Hook, Tally
+from chatgate.metrics import Counter
+from chatgate.reply import Reply
 
 
 class PluginError(Exception):
@@ -38,10 +40,13 @@ class _Manager(pluggy.PluginManager):
 
 
 class Registry:
-    """tallies: by (plugin, hook), one for each that was asked or told. hooks: as they are asked, by name."""
+    """tallies: by (plugin, hook), one for each that was asked or told. hooks: as they are asked, by name. refusals: by
+    (step, plugin, code, status), where the step is a hook without its prefix, or what a protocol plugin refuses itself.
+    """
 
     def __init__(self) -> None:
         self.tallies: dict[tuple[str, str], Tally] = {}
+        self.refusals = Counter(500)
         self._manager = _Manager("chatgate")
         self._manager.add_hookspecs(hookspecs)
         self.hooks = _Hooks(self._put_together)
@@ -116,6 +121,10 @@ class Registry:
     def tally(self, plugin: str, hook: str) -> Tally:
         """The tally of this plugin's hook; `hook` without its prefix."""
         return self.tallies.setdefault((plugin, hook), Tally())
+
+    def refused(self, step: str, plugin: str, reply: Reply) -> None:
+        """Count a refusal. plugin: who refuses. Answers of decisions are counted already."""
+        self.refusals.add(step, plugin, str(reply.code), reply.status)
 
     def _put_together(self, hook: str) -> Hook:
         name = "chatgate_" + hook

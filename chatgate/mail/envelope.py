@@ -6,6 +6,7 @@ import re
 import secrets
 from dataclasses import dataclass, field
 from itertools import islice
+from time import perf_counter
 from typing import Any, Literal
 
 from chatgate.reply import Reply
@@ -37,6 +38,7 @@ class Envelope:
         The sender has not been told yet: the intake puts a notice into its INBOX.
     results: what checks found, by the name of the check, for hooks that are asked later. A check writes its own entry,
         and documents what it holds.
+    began: when the transaction began, by time.perf_counter.
     """
 
     sender: str = ""
@@ -48,11 +50,12 @@ class Envelope:
     destinations: dict[str, Destination] = field(default_factory=dict)
     refused: dict[str, Reply] = field(default_factory=dict)
     results: dict[str, Any] = field(default_factory=dict)
+    began: float = field(default_factory=perf_counter, repr=False)
 
     def with_content(self, content: bytes) -> Envelope:
         """The same transaction with the content that has arrived: recipients, destinations and all else are shared."""
         # By position: dataclasses.replace() costs more than some stages of the intake.
-        shared = self.destinations, self.refused, self.results
+        shared = self.destinations, self.refused, self.results, self.began
         return Envelope(self.sender, self.recipients, content, self.origin, self.id, self.size, *shared)
 
     @property

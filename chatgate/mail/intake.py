@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from time import perf_counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from chatgate import faults
@@ -13,6 +14,7 @@ from chatgate.limits import Limit
 from chatgate.mail import dsn
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, ReversePath, edited, prepended
+from chatgate.metrics import Counter, Distribution
 from chatgate.network.server import STOPPING
 from chatgate.network.session import Session
 from chatgate.reply import UNAVAILABLE, Reply
@@ -62,12 +64,17 @@ class Notice(NamedTuple):
 class Intake:
     """One per gateway. Protocol plugins ask `resolve` for each recipient, then call `accept` with the complete envelope
     and pass the Reply on.
+
+    messages: how many were taken or refused, by origin and outcome; copies: where those that were taken went. delivery,
+    taking: seconds from MAIL to the wake-up, and from the end of the content to the answer.
     """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._hub = gateway.hub
         self._limit = Limit(gateway.config.core.hook_seconds)
+        self.messages, self.copies = Counter(), Counter()
+        self.delivery, self.taking = Distribution(), Distribution()
 
     def limit(self, seconds: float) -> None:
         """How long a plugin may take over one decision, from now on."""
@@ -92,6 +99,7 @@ class Intake:
         if log.isEnabledFor(logging.DEBUG):
             to = ",".join(envelope.recipients)
             log.debug("message id=%s from=<%s> to=%s session=%s", envelope.id, envelope.sender, to, session.id)
+        began = perf_counter()
         try:
             edits = self.receive(session, envelope)
             self.filter(session, envelope)
@@ -100,8 +108,11 @@ class Intake:
             if left_out and envelope.origin == "account":
                 self._tell(session, envelope, content, left_out)
         except Refused as refused:
+            self.messages.add(envelope.origin, "refused")
             log.info("refused id=%s code=%d session=%s", envelope.id, refused.reply.code, session.id)
             return refused.reply
+        self.messages.add(envelope.origin, "taken")
+        self.taking.add(perf_counter() - began)
         return Reply(250, "2.0.0", f"OK {envelope.id}")
 
     def receive(self, session: Session, envelope: Envelope) -> list[Edit | ReversePath]:
@@ -156,6 +167,9 @@ class Intake:
             goes = self._destinations(session, envelope)
             try:
                 stored = self._stored(session, envelope, content, goes)
+            except Refused as refused:
+                self._hub.refused("store", "", refused.reply)
+                raise
             except NoSuchMailbox as error:
                 if not error.gone:
                     break
@@ -163,7 +177,11 @@ class Intake:
                 continue
             arrived = [one for one in stored if isinstance(one, Stored)]
             if arrived:
+                self.delivery.add(perf_counter() - envelope.began)
+                self.copies.add("mailbox", by=len(arrived))
                 self._hub.stored(envelope=envelope, stored=arrived)
+            if len(stored) > len(arrived):
+                self.copies.add("queue", by=len(stored) - len(arrived))
             if log.isEnabledFor(logging.INFO):
                 facts = envelope.id, len(arrived), len(stored) - len(arrived), len(content), session.id
                 log.info("stored id=%s copies=%d queued=%d octets=%d session=%s", *facts)

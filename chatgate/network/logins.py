@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import gevent
 
+from chatgate.metrics import Counter
 from chatgate.network.session import Session
 from chatgate.reply import UNAVAILABLE, Reply
 from chatgate.store.board import Board
@@ -29,11 +30,12 @@ class Logins:
 
     They end when the password is changed or the account is disabled or removed, whoever does that and in whatever
     process: the board says that something about the account changed, and the account is looked up. find: looks it up in
-    the store, by address.
+    the store, by address. count: logins, by service.
     """
 
     def __init__(self, board: Board, find: Callable[[str], Account | None]) -> None:
         self._find = find
+        self.count = Counter()
         self._sessions: dict[int, tuple[Session, ...]] = {}  # tuples of one take the least memory
         self._changing: set[Session] = set()
         board.on_account = self._doubt
@@ -51,6 +53,7 @@ class Logins:
         assert account is not None
         others = self._sessions.get(account.id, ())
         if session not in others:
+            self.count.add(session.service)
             self._sessions[account.id] = (*others, session)
         self._judge(session)
 

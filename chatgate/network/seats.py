@@ -37,6 +37,8 @@ class Seats:
     patience: seconds for which a stranger is sure to keep its place, unless its neighbourhood holds more than the
     newcomer's. 0 where people log in: there the oldest strangers are those who never log in.
 
+    displaced, refused: how many had to give up their place, and how many got none.
+
     When the strangers' room is full, the oldest of the neighbourhood that holds the most gives up its place. Whoever
     logs in when the other room is full stays among the strangers, as the newest of them.
     """
@@ -55,7 +57,8 @@ class Seats:
         self._strangers = _Crowd()
         self._known: Counter[str] = Counter()
         self._known_count = 0
-        self._displaced = self._refused = 0
+        self.displaced = self.refused = 0
+        self._told = 0, 0
         self._logged = -_LOG_SECONDS
 
     def limit(self, strangers: int, known: int, per_client: int) -> None:
@@ -81,7 +84,7 @@ class Seats:
         if free:
             crowd.add(seat)
         else:
-            self._refused += 1
+            self.refused += 1
             self._complain()
         return free
 
@@ -118,7 +121,7 @@ class Seats:
             return False
         self.leave(seat)
         seat.give_up()
-        self._displaced += 1
+        self.displaced += 1
         self._complain()
         return True
 
@@ -126,9 +129,10 @@ class Seats:
         """Log at most one line a minute, so that an attack on the connections does not become one on the log."""
         if self._clock() - self._logged >= _LOG_SECONDS:
             text = "too many connections service=%s closed=%d refused=%d"
-            log.warning(text, self._service, self._displaced, self._refused)
+            displaced, refused = self._told
+            log.warning(text, self._service, self.displaced - displaced, self.refused - refused)
             self._logged = self._clock()
-            self._displaced = self._refused = 0
+            self._told = self.displaced, self.refused
 
 
 class _Crowd:

@@ -96,6 +96,7 @@ class Server:
         self._servers: list[StreamServer] = []
         # Where it listens, with the real ports; kept while it stops, for work that is still being finished.
         self.listening: list[str] = []
+        self.accepted = 0  # connections since the start, those without a place included
         self._pool = gevent.pool.Group()
         self._turns = Line()
         self._connections: dict[Any, Connection] = {}  # by greenlet
@@ -169,6 +170,7 @@ class Server:
 
     def _serve(self, sock: Any, address: Any, words: tuple[str, ...] = ()) -> None:
         """words: of the listener. Nothing may escape: gevent would print the greenlet with the peer's address."""
+        self.accepted += 1
         greenlet = gevent.getcurrent()
         connection = self._connections[greenlet] = clients[greenlet] = Connection(sock, self, self._logins)
         ended = False

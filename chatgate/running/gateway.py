@@ -19,6 +19,7 @@ from chatgate.hosting.hub import Hub
 from chatgate.hosting.registry import PluginError
 from chatgate.hosting.services import Certificate, Problem
 from chatgate.mail.intake import Intake
+from chatgate.metrics import Metric
 from chatgate.network import veil
 from chatgate.network.alpn import Protocols
 from chatgate.network.contexts import tls_context
@@ -27,7 +28,7 @@ from chatgate.network.logins import Logins
 from chatgate.network.passed import Passed
 from chatgate.network.server import Server
 from chatgate.network.session import Session
-from chatgate.running import files, troubles
+from chatgate.running import files, measures, troubles
 from chatgate.running.accounts import Accounts
 from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
@@ -303,6 +304,15 @@ class Gateway:
         for said in self.hub.troubles(gateway=self):
             found += said
         return list({one.key: one for one in reversed(found)}.values())[::-1]
+
+    def measured(self) -> list[Metric]:
+        """What is counted and measured in this process: by the core, and what its plugins add. Of several metrics with
+        one name the first counts.
+        """
+        found = measures.of_core(self)
+        for said in self.hub.metrics(gateway=self):
+            found += said
+        return list({one.name: one for one in reversed(found)}.values())[::-1]
 
     def stop(self) -> None:
         """Stop accepting, let what is in flight finish within `stop_seconds`, close the store."""

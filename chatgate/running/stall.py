@@ -42,7 +42,8 @@ class StallWatch:
     nothing for it: the watching thread sees that the loop's count of turns stays the same while code other than the
     hub's own waiting runs.
 
-    stalls, longest: how often it stood still since the start, and for how many seconds at worst. lately: that it did.
+    stalls, seconds, longest: how often it stood still since the start, for how long altogether and at worst. lately:
+    that it did.
     last: for how many seconds it last did, and where.
     """
 
@@ -50,7 +51,7 @@ class StallWatch:
         self._places, self._seconds = Places(hub), seconds
         self._loop, self._thread = gevent.get_hub().loop, _ident()
         self._end: Any = None
-        self.stalls, self.longest = 0, 0.0
+        self.stalls, self.seconds, self.longest = 0, 0.0, 0.0
         self.lately, self.last = Episode(_LATELY), (0.0, "")
 
     def start(self) -> None:
@@ -92,6 +93,7 @@ class StallWatch:
             self.stalls += 1
             self.lately.happened()
             self.last = late, found
+            self.seconds += late
             self.longest = max(self.longest, late)
             _log(f"hub turns again after={late:.1f}s {found}")
 

@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
-from collections import Counter
+import collections
 from typing import Any
 
-from chatgate.api import DnsRecord, Domain, Facts, Gateway, Server, Session, Uploads, hookimpl, service_records
+from chatgate.api import (
+    Counter,
+    DnsRecord,
+    Domain,
+    Facts,
+    Gateway,
+    Metric,
+    Server,
+    Session,
+    Uploads,
+    hookimpl,
+    service_records,
+)
 
 from .options import ImapOptions
 from .session.connection import Connection
@@ -35,7 +47,9 @@ class Imap:
         self.gathered = Gathered(options.max_gathered_bytes_per_account, options.max_gathered_bytes)
         self.unsent = Unsent(options.max_unsent_bytes)
         self.uploads = Uploads(options.max_inflight_bytes, options.min_upload_rate, options.stall_seconds)
-        self._connections: Counter[int] = Counter()
+        self._connections: collections.Counter[int] = collections.Counter()
+        self.commands = Counter()  # by name and outcome
+        self.idling = 0
         self._servers: dict[str, Server] = {}
 
     @hookimpl
@@ -56,6 +70,14 @@ class Imap:
         return [
             *service_records(domain, "imaps", self.options.imaps, "apps find where to read"),
             *service_records(domain, "imap", self.options.imap, "apps find where to read, with STARTTLS"),
+        ]
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        commands, labels = dict(self.commands.counts), ("command", "outcome")
+        return [
+            Metric.single("chatgate_imap_idle", "Sessions in IDLE", "gauge", self.idling),
+            Metric("chatgate_imap_commands", "IMAP commands, by their outcome", "counter", labels, commands),
         ]
 
     @hookimpl

@@ -63,7 +63,9 @@ class Receiving:
         refusal = _malformed(address) if address else None
         if refusal is None and octets > self.most(session, submits):
             refusal = TOO_BIG
-        return refusal or Envelope(address, origin="account" if submits else "peer", size=octets)
+        if refusal is not None:
+            return self._refused("sender", refusal)
+        return Envelope(address, origin="account" if submits else "peer", size=octets)
 
     def sender(self, session: Session, envelope: Envelope) -> Reply | None:
         """Why this sender may not send; None: it may."""
@@ -79,20 +81,27 @@ class Receiving:
         named in this transaction, with this one.
         """
         if number > self._options.max_recipients:
-            return TOO_MANY_RECIPIENTS
+            return self._refused("recipient", TOO_MANY_RECIPIENTS)
         address = self.full(session, address)
         refusal = _malformed(address)
         if refusal is None and self._sizes.too_big(address, envelope.size):
             refusal = TOO_BIG
-        if refusal is None:
+        if refusal is not None:
+            self._refused("recipient", refusal)
+        else:
             answer = self._gateway.intake.resolve(session, envelope, address)
             if answer is not None and not isinstance(answer, Reply):
                 envelope.recipients.append(address)
                 return None
-            refusal = answer or NOBODY[envelope.origin == "account"]
+            refusal = answer or self._refused("recipient", NOBODY[envelope.origin == "account"])
         facts = session.id, refusal.code, shown_address(address)
         log.debug("recipient refused session=%s code=%d address=%s", *facts)
         return refusal
+
+    def _refused(self, step: str, reply: Reply) -> Reply:
+        """Count what no plugin was asked about."""
+        self._gateway.hub.refused(step, "smtp", reply)
+        return reply
 
     def full(self, session: Session, address: str) -> str:
         """The address in its one spelling; postmaster alone is that of our domain (RFC 5321 §4.5.1)."""
@@ -122,10 +131,10 @@ class Receiving:
             upload.finish()
             content = data.content(self._options.max_line_bytes)
             if isinstance(content, Reply):
-                return content
+                return self._refused("content", content)
             envelope = envelope.with_content(content)
             if not self._sizes.leave_out(envelope):
-                return TOO_BIG
+                return self._refused("content", TOO_BIG)
             return self._gateway.intake.accept(session, envelope)
 
 

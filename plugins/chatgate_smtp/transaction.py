@@ -141,6 +141,7 @@ class Transaction:
         turn = self._rate.take(account.id, time.monotonic())
         if isinstance(turn, int):
             self._refusal = Reply(450, "4.7.1", f"Too much mail from <{envelope.sender}>, wait {turn} s")
+            self._dialogue.hub.refused("rate", "smtp", self._refusal)
             return
         self._turn = turn
         if turn.wait:

@@ -18,8 +18,20 @@ def idle(connection: Connection, parser: Parser) -> str:
     So the continuation comes first, and earlier changes are told after it.
     """
     parser.end()
+    connection.wire.write(b"+ idling\r\n")
+    connection.imap.idling += 1
+    try:
+        _wait(connection)
+    finally:
+        connection.imap.idling -= 1
+    if connection.wire.line(1000).upper() != b"DONE":
+        raise Bad("Expected DONE")
+    return "Idle completed."
+
+
+def _wait(connection: Connection) -> None:
+    """Tell the client what changes, until it says something."""
     wire = connection.wire
-    wire.write(b"+ idling\r\n")
     keepalive = connection.imap.options.keepalive_seconds
     spoke = 0.0
     while True:
@@ -38,10 +50,7 @@ def idle(connection: Connection, parser: Parser) -> str:
         if due or said:
             spoke = now
         if wire.wait(max(0.0, keepalive - (now - spoke))):
-            break
-    if wire.line(1000).upper() != b"DONE":
-        raise Bad("Expected DONE")
-    return "Idle completed."
+            return
 
 
 def _remind(connection: Connection) -> bool:

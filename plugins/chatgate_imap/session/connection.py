@@ -204,6 +204,8 @@ class Connection:
             self.in_vain = False
             self.imap.stuck.went_on(self.account.id)
         answer, bad = self._run(command, Parser(parts, found.end(), self.utf8))
+        # The name is one of the table by now, and so no word of the client's.
+        self.imap.commands.add(name.decode(), "OK" if answer is None else answer[:3].decode().strip())
         if command.tells and (command.looks or self.changed):
             self.tell(command.expunges, command.flag_changes, command.by_uid)
         if answer is not None:
