@@ -9,6 +9,7 @@ import click
 from chatgate.api import DnsRecord, Domain, Gateway, Service, Trouble, hookimpl, ip
 from chatgate_doctor import addresses, wanted
 from chatgate_doctor.check import Check, Finding
+from chatgate_doctor.deaf import DeafResolver
 from chatgate_doctor.drift import Drift
 from chatgate_doctor.options import DoctorOptions
 
@@ -30,8 +31,8 @@ class Doctor:
         self.drift: Drift | None = None  # of a gateway that serves
 
     def resolver(self) -> Resolver:
-        found: Resolver = self.gateway.hub.plugin("resolver").resolver
-        return found
+        """For one look at the DNS."""
+        return DeafResolver(self.gateway.hub.plugin("resolver").resolver)
 
     def transports(self) -> Transports:
         found: Transports = self.gateway.hub.plugin("courier").transports
