@@ -13,6 +13,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "chatgate/__init__.py").rea
 PLUGINS = [
     "accounts = chatgate_accounts.plugin:Accounts",
     "acme = chatgate_acme.plugin:Acme",
+    "admin = chatgate_admin.plugin:Admin",
     "appversions = chatgate_appversions.plugin:AppVersions",
     "backup = chatgate_backup.plugin:Backup",
     "courier = chatgate_courier.plugin:Courier",

@@ -18,21 +18,24 @@ from chatgate_invite.tokens import draw, good, normal
 
 _SECONDS = {"h": 3600, "d": 86400, "w": 7 * 86400}
 _LONGEST_NOTE = 200
+_MOST_USES = 10**6
 
 
-def quota(ctx: click.Context, param: click.Parameter, text: str | None) -> int | None:
-    """Octets of "500M"; "none", no limit, is 0."""
-    if text is None or text.lower() == "none":
-        return None if text is None else 0
+def quota(text: str | None) -> int | None:
+    """Octets of "500M"; "none", no limit, is 0. Raises BadParameter."""
+    if not text or text.lower() == "none":
+        return 0 if text else None
     try:
         return octets(text)
     except ValueError:
         raise click.BadParameter(f"{text!r} is no size such as 500M or 2G") from None
 
 
-def moment(ctx: click.Context, param: click.Parameter, text: str | None) -> int:
-    """Unix seconds: of a time from now such as 12h, 7d or 4w, or of the end of a day, 2027-01-31; UTC. Never: 0."""
-    if text is None:
+def moment(text: str | None) -> int:
+    """Unix seconds: of a time from now such as 12h, 7d or 4w, or of the end of a day, 2027-01-31; UTC. Never: 0. Raises
+    BadParameter.
+    """
+    if not text:
         return 0
     if match := re.fullmatch(r"(\d{1,5})([hdw])", text):
         ends = int(time.time()) + int(match[1]) * _SECONDS[match[2]]
@@ -48,11 +51,39 @@ def moment(ctx: click.Context, param: click.Parameter, text: str | None) -> int:
     return ends
 
 
-def one_line(ctx: click.Context, param: click.Parameter, text: str) -> str:
-    """What fits into a row of the list."""
+def one_line(text: str) -> str:
+    """What fits into a row of the list. Raises BadParameter."""
     if not text.isprintable() or len(text) > _LONGEST_NOTE:
         raise click.BadParameter(f"one line of up to {_LONGEST_NOTE} characters")
     return text
+
+
+def _typed(read: Callable[[Any], Any]) -> Callable[[click.Context, click.Parameter, Any], Any]:
+    """The function as click calls it for an option."""
+    return lambda ctx, param, value: read(value)
+
+
+def create(
+    gateway: Gateway, kept: Invitations, uses: str, expires: str, quota_text: str, note: str, domain: str
+) -> tuple[Token, Domain | None]:
+    """Make an invitation from what the operator typed elsewhere than in a command. domain: its name; "" for any. Raises
+    BadParameter.
+    """
+    if not re.fullmatch(r"[0-9]{1,7}", uses) or int(uses) > _MOST_USES:
+        raise click.BadParameter(f"{uses!r} is no number of accounts, 0 to {_MOST_USES}")
+    chosen = gateway.domains.named(domain) if domain else None
+    if domain and chosen is None:
+        raise click.BadParameter(f"{domain!r} is no domain of this gateway")
+    name = chosen.name if chosen else ""
+    token = draw(int(uses), moment(expires.strip()), quota(quota_text.strip()), one_line(note), name)
+    kept.create(token)
+    return token, chosen
+
+
+def revoke(kept: Invitations, token: str) -> None:
+    """Raises ClickException when there is none."""
+    if not normal(token) or not kept.revoke(normal(token)):
+        raise click.ClickException("there is no such token")
 
 
 def served(gateway: Gateway, token: Token) -> bool:
@@ -73,35 +104,38 @@ def make(kept: Callable[[], Invitations], gateway: Gateway) -> click.Group:
 
     @group.command("create")
     @click.option(
-        "--uses", default=1, type=click.IntRange(0, 10**6), help="How many accounts may come of it; 0 is any number."
+        "--uses",
+        default=1,
+        type=click.IntRange(0, _MOST_USES),
+        help="How many accounts may come of it; 0 is any number.",
     )
     @click.option(
         "--expires",
-        callback=moment,
+        callback=_typed(moment),
         metavar="WHEN",
         help="When it ends: after 12h, 7d or 4w, or with a day such as 2027-01-31. Without this it never ends.",
     )
     @click.option(
         "--quota",
-        callback=quota,
+        callback=_typed(quota),
         metavar="SIZE",
         help='How much each account may keep, such as 500M; "none" for no limit.',
     )
-    @click.option("--note", default="", callback=one_line, help="Words of your own, which the list shows.")
+    @click.option("--note", default="", callback=_typed(one_line), help="Words of your own, which the list shows.")
     @domain_option(gateway.domains, "Let people into this domain only.")
     @json_option
-    def create(domain: Domain | None, uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
+    def create_(domain: Domain | None, uses: int, expires: int, quota: int | None, note: str, as_json: bool) -> None:
         """Make a token, and print the ways to use it."""
         token = draw(uses, expires, quota, note, domain.name if domain else "")
         kept().create(token)
-        facts = _facts(token) | _ways(gateway, token, domain)
-        show(facts, as_json, [token.token, *_about(facts)])
+        data = facts(token) | ways(gateway, token, domain)
+        show(data, as_json, [token.token, *about(data)])
 
     @group.command("list")
     @json_option
     def list_(as_json: bool) -> None:
         """List all tokens, with what is left of them."""
-        rows = [_facts(token) for token in kept().all()]
+        rows = [facts(token) for token in kept().all()]
         width = max([6, *(len(row["domain"] or "") for row in rows)])
         lines = [("token", "used", "expires", "quota", "domain", "note")]
         for r in rows:
@@ -112,13 +146,12 @@ def make(kept: Callable[[], Invitations], gateway: Gateway) -> click.Group:
 
     @group.command("revoke")
     @click.argument("token")
-    def revoke(token: str) -> None:
+    def revoke_(token: str) -> None:
         """Let nobody else in by this token.
 
         Accounts that came of it stay.
         """
-        if not normal(token) or not kept().revoke(normal(token)):
-            raise click.ClickException("there is no such token")
+        revoke(kept(), token)
         click.echo("Revoked.")
 
     @group.command("qr")
@@ -155,13 +188,14 @@ def make(kept: Callable[[], Invitations], gateway: Gateway) -> click.Group:
         domain = own or domain
         link = site.at(domain).invitation(found.token)
         site.save(link, png, svg)
-        lines = _about(_ways(gateway, found, domain) | {"link": link})
+        lines = about(ways(gateway, found, domain) | {"link": link})
         click.echo("\n".join(lines if png or svg else [site.terminal(link, sys.stdout.isatty()), "", *lines]))
 
     return group
 
 
-def _facts(token: Token) -> dict[str, Any]:
+def facts(token: Token) -> dict[str, Any]:
+    """What there is to say of it, as data for JSON."""
     ends = datetime.datetime.fromtimestamp(token.expires, datetime.UTC) if token.expires else None
     return {
         "token": token.token,
@@ -180,7 +214,7 @@ def _quota(quota: int | None) -> str:
     return "default" if quota is None else str(quota or "none")
 
 
-def _ways(gateway: Gateway, token: Token, domain: Domain | None) -> dict[str, Any]:
+def ways(gateway: Gateway, token: Token, domain: Domain | None) -> dict[str, Any]:
     """The links of the site, where there is one."""
     site = gateway.hub.plugin("site")
     if site is None:
@@ -190,7 +224,8 @@ def _ways(gateway: Gateway, token: Token, domain: Domain | None) -> dict[str, An
     return {"token": token.token, "link": place.invitation(token.token), "personal": place.personal, "page": page}
 
 
-def _about(ways: dict[str, Any]) -> list[str]:
+def about(ways: dict[str, Any]) -> list[str]:
+    """The ways to use a token, a line each."""
     lines = []
     if ways.get("link"):
         # A personal link contains an address and a password that were generated for it.

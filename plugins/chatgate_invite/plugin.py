@@ -128,3 +128,9 @@ class Invite:
 
         app.get("/invite", callback=enter)
         app.get("/invite/<token>", callback=show)
+
+    @hookimpl(optionalhook=True)
+    def chatgate_admin_pages(self, gateway: Gateway, admin: Any) -> list[Any]:
+        from chatgate_invite import page  # only where there is a dashboard
+
+        return [page.make(gateway, lambda: self.kept, admin)]

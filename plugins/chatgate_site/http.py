@@ -6,7 +6,8 @@ and logs without addresses or anything a client sent.
 from __future__ import annotations
 
 import logging
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, Protocol
 
 import gevent
 from gevent import socket
@@ -17,7 +18,6 @@ from chatgate_site.fields import Fields
 from chatgate_site.forwarded import Forwarded
 from chatgate_site.options import SiteOptions
 from chatgate_site.places import host_of
-from chatgate_site.wsgi import Site
 
 log = logging.getLogger("chatgate.site")
 
@@ -28,17 +28,42 @@ _DISCARD = 262144
 _TOGETHER = 16384
 
 
+class Application(Protocol):
+    """A WSGI application, and what a server must know of it. uncounted: paths whose requests do not count towards the
+    limit for a client.
+    """
+
+    @property
+    def uncounted(self) -> Collection[str]: ...
+
+    def enter(self, environ: dict[str, Any]) -> None:
+        """Called for each request before all else, to change its path."""
+        ...
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Any: ...
+
+
 def server(
-    gateway: Gateway, options: SiteOptions, name: str, addresses: tuple[str, ...], app: Site, requests: Limiter
+    gateway: Gateway,
+    options: SiteOptions,
+    name: str,
+    addresses: tuple[str, ...],
+    app: Application,
+    requests: Limiter,
+    *,
+    tls: bool = False,
+    alpn: bool = False,
 ) -> Server:
-    """A service that answers with this WSGI application; name: "https" or "http"."""
+    """A service of this name that answers with this application. tls: by HTTPS. alpn: other services may share its
+    port, and clients say which they want.
+    """
     # Not used for listening: it holds what all connections have in common.
     common = WSGIServer(
         ("127.0.0.1", 0),
         app,
         log=None,
         error_log=None,
-        environ={"SERVER_NAME": gateway.domains.first.hostname, "SERVER_PORT": "", "wsgi.url_scheme": name},
+        environ={"SERVER_NAME": gateway.domains.first.hostname, "SERVER_PORT": ""},
     )
 
     forwarded = Forwarded(options.forwarded_for_from)
@@ -50,9 +75,9 @@ def server(
         name,
         addresses,
         handle,
-        implicit_tls=name == "https",
-        alpn="http/1.1" if addresses and name == "https" else "",
-        by_alpn=name == "https",
+        implicit_tls=tls,
+        alpn="http/1.1" if addresses and alpn else "",
+        by_alpn=alpn,
         max_connections=options.max_connections,
         max_per_address=options.max_per_address,
         gateways=forwarded.networks,
@@ -84,7 +109,7 @@ class _Connection(WSGIHandler):
         sock: Any,
         forwarded: Forwarded,
         requests: Limiter,
-        site: Site,
+        site: Application,
     ) -> None:
         # No client address: it would become REMOTE_ADDR and appear in pywsgi's logs.
         nobody: Any = None

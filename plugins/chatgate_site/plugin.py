@@ -55,7 +55,8 @@ class Site:
         app = Application(gateway, self._places, self._pages, self._new, challenges, self)
         for name in ("https", "http"):
             requests = Limiter(own.requests_per_minute, 60, http.REQUESTS_PER_MINUTE)
-            server = http.server(gateway, own, name, getattr(own, name), app, requests)
+            secure = name == "https"
+            server = http.server(gateway, own, name, getattr(own, name), app, requests, tls=secure, alpn=secure)
             self._servers.append((server, requests))
         return [server for server, _ in self._servers]
 
@@ -76,6 +77,16 @@ class Site:
     def here(self) -> Place:
         """The site for which the current request is."""
         return self._places.here()
+
+    def serve(self, name: str, addresses: tuple[str, ...], app: http.Application, tls: bool = False) -> Service:
+        """A service for another plugin's WSGI application, which no visitor of the site gets to see: with the site's
+        limits of time and size, each counted for itself, and its `request.environ["chatgate.session"]`. The
+        application sets all header fields itself. tls: by HTTPS.
+        """
+        requests = Limiter(self.options.requests_per_minute, 60, http.REQUESTS_PER_MINUTE)
+        server = http.server(self.gateway, self.options, name, addresses, app, requests, tls=tls)
+        self._servers.append((server, requests))
+        return server
 
     def svg(self, text: str) -> str:
         """A QR code for a page."""
