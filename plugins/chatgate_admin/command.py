@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
@@ -87,9 +88,10 @@ def make(admin: Admin) -> click.Group:
     @click.option("--limit", default=50, type=click.IntRange(1, 100_000), metavar="N", help="The newest N.")
     @json_option
     def log_(limit: int, as_json: bool) -> None:
-        """Show what was done in the dashboard, and by this command; the newest first."""
-        import time
+        """Show what was done in the dashboard.
 
+        What these commands did is among it. The newest is first.
+        """
         found = admin.journal.newest(limit)
         admin.database.close()
         lines = [
