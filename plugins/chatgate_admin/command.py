@@ -49,9 +49,10 @@ def make(admin: Admin) -> click.Group:
     @click.option("--secret", metavar="SECRET", help="With on: the secret that your app has already.")
     @click.option("--code", metavar="CODE", help="With on: the code that your app shows.")
     def second(state: str, secret: str | None, code: str | None) -> None:
-        """Ask for the code of an authenticator app, too (on), or for the password alone (off).
+        """Ask for the code of an authenticator app, too, or not.
 
-        It prints recovery codes, each of which is good once in place of a code. All logins end.
+        With on, it shows the secret for the app, asks for the code that the app makes of it, and prints recovery codes,
+        each of which is good once in place of a code. With off, the password alone lets in. All logins end.
         """
         if state == "show":
             on, left = admin.keys.second_factor(), admin.keys.codes_left()
