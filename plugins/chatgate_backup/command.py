@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -126,10 +125,7 @@ def _take_places(restored: Restored, outside: bool) -> None:
     if there := [place for _, place in others if os.path.lexists(place)]:
         fail([f"{place} is there already" for place in there], 1)
     restored.resume()
-    for now, place in others:
-        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        shutil.move(now, place)
-    placing.place(restored.folder)
+    placing.place(restored.folder, others)
 
 
 def _tell(restored: Restored, problems: list[Problem], folder: Path, verify: bool, as_json: bool) -> None:

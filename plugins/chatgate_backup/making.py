@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import time
@@ -85,7 +86,14 @@ class Making:
 
     def _opened(self, stack: ExitStack, place: Path, one: KeptFiles) -> Copy:
         place.mkdir(mode=0o700)
-        return stack.enter_context(one.opened(place, self._mail))
+        try:
+            return stack.enter_context(one.opened(place, self._mail))
+        except OSError as error:
+            if error.errno != errno.ENOSPC:
+                raise
+            raise PluginError(
+                f"{error.filename}: {error.strerror}; --room names a folder on a disk with more room"
+            ) from error
 
     def _beginning(self) -> dict[str, object]:
         made = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -25,6 +25,11 @@ _MOST_TEXT = 1 << 24  # octets of what is read as a whole, and of all files of c
 _LOOK = 64
 
 
+def _values(counts: object) -> list[object]:
+    """The numbers in a part of COUNTS, or something that is none."""
+    return list(counts.values()) if isinstance(counts, dict) else [None]
+
+
 def _make(folder: Path) -> None:
     """For its owner alone, like those above it, which mkdir's `parents` would leave to all."""
     if not folder.is_dir():
@@ -48,6 +53,7 @@ class Restored:
     def read(self, file: IO[bytes], cipher: Cipher) -> None:
         """Read all of the backup, and compare it with its manifest."""
         self.folder.joinpath(CONF).mkdir(mode=0o700)
+        self._room("a backup", 0)
         with ExitStack() as stack:
             met, told = (stack.enter_context(open(self.folder / f".{name}", "w+b")) for name in ("met", "told"))
             reader = archive.Reader(wrapping.unwrapped(file, cipher))
@@ -66,13 +72,16 @@ class Restored:
             if (name == BEGINNING) != (last == ""):
                 raise Broken(f"{name}: stands where another file must be")
             if name == MANIFEST:
+                self._room(name, size)
                 for piece in pieces:
                     told.write(piece)
-            elif name in (BEGINNING, COUNTS):
-                text = self._text(name, size, self._hashed(name, pieces, met))
-                setattr(self, "beginning" if name == BEGINNING else "_counts", text)
-                if name == BEGINNING:
-                    self._begins()
+            elif name == BEGINNING:
+                self.beginning = self._text(name, size, self._hashed(name, pieces, met))
+                self._begins()
+            elif name == COUNTS:
+                self._counts = self._text(name, size, self._hashed(name, pieces, met))
+                if not all(type(n) is int for each in self._counts.values() for n in _values(each)):
+                    raise Broken(f"{name}: not in its form")
             else:
                 self._write(name, size, self._hashed(name, pieces, met))
                 self.files += 1
@@ -101,7 +110,8 @@ class Restored:
 
     def _begins(self) -> None:
         number = self.beginning.get("format")
-        if type(number) is not int or number < 1:
+        words = [self.beginning.get(name, "") for name in ("made", "chatgate")]
+        if type(number) is not int or number < 1 or not all(type(w) is str and w.isprintable() for w in words):
             raise Broken(f"{BEGINNING}: not in its form")
         if number > FORMAT:
             raise PluginError(
@@ -124,7 +134,7 @@ class Restored:
 
     def _room(self, name: str, size: int) -> None:
         if free_octets(self.folder) < size + LEFT_FREE:
-            raise PluginError(f"{self.folder}: the disk has no room for {name}, of {size} octets")
+            raise PluginError(f"{self.folder}: the disk has no room for {name}" + f", of {size} octets" * bool(size))
 
     def _place(self, name: str, size: int) -> Path:
         """Where the file belongs: what keeps it says that, and never above it."""

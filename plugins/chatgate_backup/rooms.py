@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import secrets
@@ -39,20 +40,40 @@ def part(target: Path) -> Iterator[int]:
     for old in target.parent.glob(f".{target.name}.*.part"):
         _remove_left(old)
     made = target.parent / f".{target.name}.{secrets.token_hex(4)}.part"
-    descriptor = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        descriptor = os.open(made, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(target.parent)) from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH)
         yield descriptor
         os.fsync(descriptor)
-        os.link(made, target)  # unlike renaming it replaces nothing
+        _name(made, target)
     finally:
         made.unlink(missing_ok=True)
         os.close(descriptor)
     folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # which says that a file system has no such thing
+            raise
     finally:
         os.close(folder)
+
+
+def _name(made: Path, target: Path) -> None:
+    """Give a complete file its name. A link replaces nothing, unlike renaming; but some file systems, such as those of
+    USB sticks, have no links.
+    """
+    try:
+        os.link(made, target)
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS):
+            raise
+        if os.path.lexists(target):
+            raise FileExistsError from None
+        made.rename(target)
 
 
 def _remove_left(path: Path) -> None:

@@ -19,7 +19,7 @@ from chatgate_backup.options import BackupOptions
 
 log = logging.getLogger("chatgate.backup")
 
-_NAME = re.compile(r"chatgate-\d{8}T\d{6}Z\.backup")
+_FORM, _NAME = "chatgate-%Y%m%dT%H%M%SZ.backup", re.compile(r"chatgate-\d{8}T\d{6}Z\.backup")
 _LOOKS = 60.0  # seconds between looks at the clock at most
 _LATER = 3600.0  # seconds after which a backup that failed is tried again, or a tenth of `every_hours`
 _FAILED = "failed"  # a file in the folder, with the reason
@@ -27,7 +27,9 @@ _TRY = "mend that, then try: chatgate backup FILE; it is tried again by itself w
 
 
 class Schedule:
-    """run: runs `chatgate` with these arguments; returns what it said if it failed, else "". clock: Unix seconds."""
+    """run: runs `chatgate` with these arguments; returns what it said if it failed, else "". clock: Unix seconds, which
+    may jump. steady: seconds that do not.
+    """
 
     def __init__(
         self,
@@ -35,20 +37,29 @@ class Schedule:
         options: BackupOptions,
         run: Callable[[list[str]], str] | None = None,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._gateway, self._options, self._clock = gateway, options, clock
+        self._gateway, self._options, self._clock, self._steady = gateway, options, clock, steady
         self._run = run or self._process
         self.folder = gateway.path(options.folder)
         self._seconds = options.every_hours * 3600
+        self._latest = math.inf  # when the next one is made, by the steady clock, whatever the other one says
 
     def service(self) -> None:
         """For a `Leased`: does not return."""
         while True:
-            due = self._due()
-            if due <= 0:
-                self.make()
-                due = min(self._seconds, max(_LOOKS, self._due()))
-            gevent.sleep(min(due, _LOOKS))
+            gevent.sleep(self.turn())
+
+    def turn(self) -> float:
+        """Make one if it is time; returns the seconds until the next look."""
+        # What was made while the clock was ahead seems to be new for as long: the wait that was found first counts.
+        due = min(self._due(), self._latest - self._steady())
+        if due <= 0:
+            self._latest = math.inf
+            self.make()
+            due = min(self._seconds, max(_LOOKS, self._due()))
+        self._latest = min(self._latest, self._steady() + due)
+        return min(due, _LOOKS)
 
     def _due(self) -> float:
         """Seconds until the next one. A clock that was ahead does not put it off for more than the usual time."""
@@ -60,10 +71,14 @@ class Schedule:
         return min(max(ages, default=0.0), self._seconds)
 
     def made(self) -> list[Path]:
-        """Those that are there, oldest first."""
+        """Those that are there, oldest first. One from a time to come counts as older than all others: the clock was
+        ahead when it was made, and nobody knows by how much.
+        """
         if not self.folder.is_dir():
             return []
-        return sorted(path for path in self.folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file())
+        now = time.strftime(_FORM, time.gmtime(self._clock() + _LOOKS))
+        names = [path for path in self.folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file()]
+        return sorted(names, key=lambda path: (path.name <= now, path.name))
 
     def make(self) -> bool:
         """Make one, prove it, remove the oldest. False: it failed, which the log says, and `check`."""
@@ -79,8 +94,7 @@ class Schedule:
 
     def _made(self) -> str:
         options = self._options
-        stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(self._clock()))
-        target = self.folder / f"chatgate-{stamp}.backup"
+        target = self.folder / time.strftime(_FORM, time.gmtime(self._clock()))
         room = ["--room", str(self._gateway.path(options.room))] if options.room else []
         key = self._gateway.path(options.to)
         to = ["--to", str(key) if key.is_file() else options.to] if options.to else []

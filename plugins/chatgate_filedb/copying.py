@@ -15,6 +15,7 @@ from chatgate_filedb.looking import look, untouched
 
 LEFT_FREE = 50_000_000  # octets of the disk that a copy leaves to others
 
+_NO_ROOM = (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_SHMSIZE, sqlite3.SQLITE_IOERR_WRITE)
 _PAGES = 1000  # copied between two looks at how far it is
 
 
@@ -25,11 +26,27 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     """
     # Where nothing can be written, SQLite cannot tell others that it reads, and nobody can write either.
     uri = f"file:{quote(str(path))}?mode=rw" if os.access(path.parent, os.W_OK) else untouched(path)
-    with contextlib.closing(sqlite3.connect(uri, uri=True, isolation_level=None, timeout=60)) as connection:
-        connection.execute("PRAGMA query_only=1")
-        connection.execute("BEGIN")
-        connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # the transaction begins with reading
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=60)
+    try:
+        try:
+            _begin(connection)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode not in _NO_ROOM:
+                raise
+            # A full disk has no room for the index of the log (-shm). If nobody else is here, memory will do.
+            connection.close()
+            connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=1)
+            connection.execute("PRAGMA locking_mode=EXCLUSIVE")
+            _begin(connection)
         yield connection
+    finally:
+        connection.close()
+
+
+def _begin(connection: sqlite3.Connection) -> None:
+    connection.execute("PRAGMA query_only=1")
+    connection.execute("BEGIN")
+    connection.execute("SELECT count(*) FROM sqlite_master").fetchall()  # the transaction begins with reading
 
 
 def copy_database(path: Path, target: Path, progress: Callable[[int, int], object] = lambda done, all: None) -> None:
@@ -40,7 +57,8 @@ def copy_database(path: Path, target: Path, progress: Callable[[int, int], objec
     with reading(path) as source, contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy:
         ((size,),), ((pages,),) = (source.execute(f"PRAGMA {name}").fetchall() for name in ("page_size", "page_count"))
         if free_octets(target.parent) < size * pages + LEFT_FREE:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(target.parent))
+            needed = f"{size * pages / 1e6:.0f} MB, and {LEFT_FREE / 1e6:.0f} MB must stay free"
+            raise OSError(errno.ENOSPC, f"the disk has no room for a copy of it, of {needed}", str(path))
         copy.execute("PRAGMA synchronous=OFF")  # a crash leaves a file that nobody takes for a copy
         source.backup(copy, pages=_PAGES, progress=lambda _, left, all: progress((all - left) * size, all * size))
         # A copy says that it has a log, which it has not: it is only one file.

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
+import shutil
 import sqlite3
 import stat
 import tracemalloc
 
 import gevent
 import pytest
+from chatgate_backup import wrapping
 from chatgate_backup.making import Making
+from chatgate_backup.placing import emptied
 from chatgate_filedb import copy_database, damaged
 from chatgate_maildb import holding
 from chatgate_maildb.kept import KeptMail
@@ -303,6 +307,61 @@ def test_mail_outside_the_folder_is_put_there_only_when_asked(new_folder, tmp_pa
     assert [messages for *_, messages in state(other.path)] == [messages for *_, messages in before]
     done = Folder(tmp_path / "third").run("restore", str(tmp_path / "b"), "--outside")
     assert done.exit_code == 1 and "is there already" in done.stderr
+
+
+def test_mail_outside_of_which_half_was_written_is_written_again(new_folder, tmp_path, monkeypatch):
+    """As if the machine died while it was copied to the other disk."""
+    folder = new_folder("gateway")
+    (folder.path / "data").rename(tmp_path / "mail")
+    (conf,) = (folder.path / "conf.d").glob("*-maildb.toml")
+    conf.write_text(f'folder = "{tmp_path}/mail"\n')
+    before = state(folder.path)
+    assert folder.run("backup", str(tmp_path / "b")).exit_code == 0
+    (tmp_path / "mail").rename(tmp_path / "gone")
+    other, command = Folder(tmp_path / "other"), ("restore", str(tmp_path / "b"), "--outside")
+    with monkeypatch.context() as patch:
+        patch.setattr("chatgate_backup.placing._remove", lambda path: None)
+
+        def half(now, target):
+            shutil.copytree(now, target)
+            (target / "mail.db").unlink()
+            raise OSError(errno.ENOSPC, "full", str(target))
+
+        patch.setattr("shutil.move", half)
+        assert other.run(*command).exit_code == 1
+    assert not (tmp_path / "mail").exists() and (tmp_path / ".mail.restoring").exists()
+    done = other.run(*command)
+    assert done.exit_code == 0, done.output
+    assert [messages for *_, messages in state(other.path)] == [messages for *_, messages in before]
+    assert not (tmp_path / ".mail.restoring").exists()
+
+
+def test_one_restore_at_a_time(folder, tmp_path):
+    assert folder.run("backup", str(tmp_path / "b")).exit_code == 0
+    other = Folder(tmp_path / "other")
+    with emptied(other.path):
+        done = other.run("restore", str(tmp_path / "b"))
+    assert done.exit_code == 1 and "another restore is at work there" in done.stderr
+    assert other.run("restore", str(tmp_path / "b")).exit_code == 0
+
+
+@pytest.mark.parametrize("number", (errno.EPERM, errno.EOPNOTSUPP))
+def test_where_a_disk_has_no_links(folder, tmp_path, monkeypatch, number):
+    def none(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr("os.link", none)
+    assert folder.run("backup", str(tmp_path / "b")).exit_code == 0
+    with (tmp_path / "b").open("rb") as file:
+        assert wrapping.whole(file)
+    done = folder.run("backup", str(tmp_path / "b"))
+    assert done.exit_code == 1 and "is there already" in done.stderr
+    assert not list(tmp_path.glob(".*.part"))
+
+
+def test_a_place_that_is_not_there_is_named(folder, tmp_path):
+    done = folder.run("backup", str(tmp_path / "no/b"))
+    assert done.exit_code == 1 and done.stderr == f"chatgate: {tmp_path}/no: No such file or directory\n"
 
 
 def test_names_of_a_store_are_only_its_own(folder):

@@ -163,6 +163,10 @@ INTO = [*CONTENT[:2], ("conf.d/60-maildb.toml", b""), ("conf.d/60-accounts.toml"
         ([*INTO, ("maildb/mail/reserve", b"1")], "maildb/mail/reserve: no file of maildb"),
         ([("BACKUP", b"[]")], "BACKUP: not in its form"),
         ([("BACKUP", b'{"format": 0}')], "BACKUP: not in its form"),
+        ([("BACKUP", b'{"format": 1, "made": "\\u001b[2J"}')], "BACKUP: not in its form"),
+        ([("BACKUP", b'{"format": 1, "chatgate": [1]}')], "BACKUP: not in its form"),
+        ([*INTO, ("COUNTS", b'{"maildb/mail": 5}')], "COUNTS: not in its form"),
+        ([*INTO, ("COUNTS", b'{"maildb/mail": {"accounts": "5"}}')], "COUNTS: not in its form"),
     ),
 )
 def test_what_is_out_of_order_or_twice_is_refused_by_name(files, why, tmp_path):
@@ -190,6 +194,12 @@ def test_a_bomb_fills_no_disk(tmp_path, monkeypatch):
     with pytest.raises(PluginError, match="no room for maildb/mail/mail.db, of 10000000 octets"):
         restored(bomb, tmp_path / "new")
     assert (tmp_path / "new/data/mail.db").stat().st_size == 0
+
+
+def test_nor_does_one_in_the_manifest(tmp_path, monkeypatch):
+    monkeypatch.setattr("chatgate_backup.restoring.free_octets", lambda path: 55_000_000)
+    with pytest.raises(PluginError, match="no room for MANIFEST, of 10000000 octets"):
+        restored(made(INTO, bytes(10_000_000)), tmp_path / "new")
 
 
 def test_sizes_beyond_eight_gigabytes_have_a_header_of_their_own():

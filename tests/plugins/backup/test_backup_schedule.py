@@ -17,9 +17,14 @@ HOUR = 3600.0
 class Clock:
     def __init__(self) -> None:
         self.now = 1_800_000_000.0
+        self.steady = 0.0
 
     def __call__(self) -> float:
         return self.now
+
+    def pass_by(self, seconds: float) -> None:
+        self.now += seconds
+        self.steady += seconds
 
 
 class Runs:
@@ -51,7 +56,7 @@ def runs(clock):
 
 @pytest.fixture
 def schedule(folder, runs, clock):
-    return Schedule(Gateway.of(folder.path), BackupOptions(every_hours=24.0, keep=2), runs, clock)
+    return Schedule(Gateway.of(folder.path), BackupOptions(every_hours=24.0, keep=2), runs, clock, lambda: clock.steady)
 
 
 def names(schedule):
@@ -100,10 +105,31 @@ def test_a_late_one_is_told(schedule, clock):
     assert (trouble.key, trouble.since) == ("backup", made + 24 * HOUR) and "49 hours old" in trouble.what
 
 
-def test_a_clock_that_was_ahead_does_not_put_it_off(schedule, clock):
+def test_a_clock_that_was_ahead_does_not_put_it_off(schedule, clock, runs):
+    """The next one comes after the usual time, and not when the clock is again where it was."""
     schedule.make()
     clock.now -= 1000 * HOUR
-    assert schedule._due() == 24 * HOUR
+    runs.lines.clear()
+    for _ in range(24 * 60 - 1):
+        assert schedule.turn() == 60
+        clock.pass_by(60)
+    assert not runs.lines
+    for _ in range(3):
+        clock.pass_by(60)
+        schedule.turn()
+    assert [line[0] for line in runs.lines] == ["backup", "restore"]
+
+
+def test_what_was_made_while_the_clock_was_ahead_does_not_outlive_what_came_later(schedule, clock):
+    for _ in range(2):
+        schedule.make()
+        clock.now += HOUR
+    ahead = set(names(schedule))
+    clock.now -= 1000 * HOUR
+    for left in (1, 0, 0):
+        assert schedule.make() and len(ahead & set(names(schedule))) == left
+        clock.now += HOUR
+    assert schedule._due() == 23 * HOUR
 
 
 def test_it_really_makes_and_proves_one(folder):
