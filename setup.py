@@ -14,6 +14,7 @@ PLUGINS = [
     "accounts = chatgate_accounts.plugin:Accounts",
     "acme = chatgate_acme.plugin:Acme",
     "admin = chatgate_admin.plugin:Admin",
+    "alerts = chatgate_alerts.plugin:Alerts",
     "appversions = chatgate_appversions.plugin:AppVersions",
     "backup = chatgate_backup.plugin:Backup",
     "courier = chatgate_courier.plugin:Courier",

@@ -43,3 +43,8 @@ def test_apps_notice_nothing_of_a_gateway_that_is_restored_elsewhere(tmp_path: P
 def test_people_of_several_domains(tmp_path: Path) -> None:
     needs("deltachat_rpc_client", "deltachat_rpc_server")
     inside(tmp_path, {"dom.test": "127.0.0.3", "_cg1.test": "127.0.0.4"}, "domains.py", seconds=300)
+
+
+def test_operators_are_told_of_trouble_in_a_group(tmp_path: Path) -> None:
+    needs("deltachat_rpc_client", "deltachat_rpc_server")
+    inside(tmp_path, HOSTS["domain"], "alerts.py", seconds=300)

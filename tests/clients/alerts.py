@@ -1,0 +1,99 @@
+"""Operators join the group of the alerts with the real core. Runs inside a namespace: `python alerts.py FOLDER`."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from pathlib import Path
+
+from around import DOMAIN, command
+from deltachat_rpc_client import Chat
+from people import Person, arrive, until
+from stage import GatewayProcess, cores, prepare
+
+GROUP = f"{DOMAIN} alerts"
+FULL = "nobody can make an account"
+
+
+def main(folder: Path) -> None:
+    with GatewayProcess(folder / "gateway") as gateway:
+        prepare(gateway, "--domain", DOMAIN, plugins=("alerts",))
+        gateway.set("alerts", look_seconds="0.3", begin_seconds="0.3", end_seconds="0.3")
+        gateway.start()
+        with cores(gateway, folder / "accounts") as deltachat:
+            people = arrive(deltachat, {name: f"dcaccount:{DOMAIN}" for name in ("alice", "bob")})
+            alice, bob = people["alice"], people["bob"]
+            invited = json.loads(command(gateway, "alerts", "join", "--json"))
+            joins(gateway, alice, invited["qr"], 1)
+            alice.has("Nothing is wrong at the moment.")
+            joins(gateway, bob, invited["link"], 2)
+
+            # Trouble, and its end.
+            fill(gateway, "10000000000000000")
+            for person in (alice, bob):
+                told = person.has(FULL).get_snapshot()
+                assert told.show_padlock and "To do: df -h" in told.text, told
+                assert told.chat.get_basic_snapshot().name == GROUP
+            fill(gateway, "0")
+            for person in (alice, bob):
+                assert person.has("Over after").get_snapshot().show_padlock
+            command(gateway, "alerts", "test")
+            for person in (alice, bob):
+                person.has("This is a test of the alerts")
+
+            # Killed while a trouble lasts: it is not told again, but its end is.
+            before = len(bob.find("nobody can make an account"))
+            fill(gateway, "10000000000000000")
+            until("bob is told again", lambda: len(bob.find(FULL)) > before)
+            until(
+                "nothing waits to be sent",
+                lambda: not json.loads(command(gateway, "alerts", "list", "--json"))["unsent"],
+            )
+            told_before = len(bob.find("To do: df -h"))
+            gateway.kill()
+            gateway.start()
+            command(gateway, "alerts", "test")
+            until("bob has the second test", lambda: len(bob.find("This is a test of the alerts")) == 2)
+            assert len(bob.find("To do: df -h")) == told_before
+
+            # Who leaves is told nothing more.
+            chat(bob).leave()
+            until("bob is forgotten", lambda: members(gateway) == [alice.transport.addr])
+            fill(gateway, "0")
+            until("alice is told that it is over", lambda: len(alice.find("Over after")) == 2)
+            assert len(bob.find("Over after")) == 1
+            command(gateway, "alerts", "off", "--yes")
+            assert members(gateway) == []
+            assert gateway.stop() == 0
+
+
+def joins(gateway: GatewayProcess, person: Person, code: str, members_then: int) -> None:
+    person.account.secure_join(code)
+    until(f"{person.name} is in", lambda: len(members(gateway)) == members_then)
+    until(f"{person.name} sees it", lambda: chat(person).get_full_snapshot().self_in_group)
+    until(f"{person.name} sees the others", lambda: len(chat(person).get_contacts()) == members_then + 1)
+
+
+def chat(person: Person) -> Chat:
+    """The group on their screen."""
+    return next(one for one in person.account.get_chatlist() if one.get_basic_snapshot().name == GROUP)
+
+
+def listed(gateway: GatewayProcess) -> dict[str, list[object]]:
+    found: dict[str, list[object]] = json.loads(command(gateway, "alerts", "list", "--json"))
+    return found
+
+
+def members(gateway: GatewayProcess) -> list[str]:
+    return [row["address"] for row in json.loads(command(gateway, "alerts", "members", "--json"))]
+
+
+def fill(gateway: GatewayProcess, octets: str) -> None:
+    """Have so many octets count as too few on the disk."""
+    gateway.set("sweeper", no_accounts_below_bytes=octets)
+    gateway.signal(signal.SIGHUP)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
