@@ -15,7 +15,7 @@ from chatgate_accounts.cleartext import cleartext
 from chatgate_accounts.listing import facts_of
 from chatgate_accounts.purge import purge
 
-_REASON = "This account was disabled by the operator of the server"
+REASON = "This account was disabled by the operator of the server"
 
 password_option = click.option(
     "--password", help="Use this password instead of a random one. With - it is asked for, or read from standard input."
@@ -79,7 +79,7 @@ def passwd(gateway: Gateway, address: str, password: str | None, qr: bool, as_js
 
 @click.command("disable")
 @click.argument("address")
-@click.option("--reason", default=_REASON, show_default=True, help="What the owner of the account is told.")
+@click.option("--reason", default=REASON, show_default=True, help="What the owner of the account is told.")
 @click.pass_obj
 def disable(gateway: Gateway, address: str, reason: str) -> None:
     """Refuse logins to an account, and mail from it and for it.

@@ -34,7 +34,7 @@ def facts_of(gateway: Gateway, account: Account) -> dict[str, Any]:
     }
 
 
-def _all(gateway: Gateway, after: str = "") -> Iterator[Account]:
+def every(gateway: Gateway, after: str = "") -> Iterator[Account]:
     """All accounts, read page by page: a command may stop early, and no read keeps others waiting."""
     while page := gateway.store.accounts(after, _PAGE):
         yield from page
@@ -90,7 +90,7 @@ def list_(
     if never:
         wanted.append(lambda account: not account.last_login)
     begin = gateway.domains.full(after) if after else ""
-    found = (account for account in _all(gateway, begin) if all(test(account) for test in wanted))
+    found = (account for account in every(gateway, begin) if all(test(account) for test in wanted))
     facts = (facts_of(gateway, account) for account in found)
     rows = islice((row for row in facts if larger is None or row["octets"] > larger), limit or None)
     if as_json:

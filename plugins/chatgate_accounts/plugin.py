@@ -100,6 +100,12 @@ class Accounts:
         boxes = {box.name: store.status(box.id).messages for box in store.mailboxes(account.id)}
         return facts_of(self.gateway, account) | {"mailboxes": {name: count for name, count in boxes.items() if count}}
 
+    @hookimpl(optionalhook=True)
+    def chatgate_admin_pages(self, gateway: Gateway, admin: Any) -> list[Any]:
+        from chatgate_accounts import page  # only where there is a dashboard
+
+        return [page.make(gateway, admin)]
+
     @hookimpl
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
         cli.add_command(command.make(gateway))

@@ -25,7 +25,7 @@ log = logging.getLogger("chatgate.admin")
 MAX_BODY = 65536  # octets of a form
 
 _REFRESH_SECONDS = 60
-_AGAIN = "again"  # the parameter of a page that comes again by itself
+AGAIN = "again"  # the parameter of a page that comes again by itself
 
 
 class Shell:
@@ -61,7 +61,7 @@ class Shell:
         if posts:
             self._check_body()
         token = request.get_cookie(answers.COOKIE) or ""
-        login = self._logins.find(token, used=_AGAIN not in request.query)
+        login = self._logins.find(token, used=AGAIN not in request.query)
         if posts and not self._from_our_form(token):
             # The form is older than the login, or somebody else's.
             raise HTTPError(403, _("That form is not valid any more. Please go back, load the page again, and retry."))
@@ -152,7 +152,7 @@ class Shell:
         content = page.show(Request(root, query))
         return answers.page(
             token=form_token(login.token),
-            refresh=_REFRESH_SECONDS if _AGAIN in query else 0,
+            refresh=_REFRESH_SECONDS if AGAIN in query else 0,
             title=page.title,
             content=content,
             message=said,

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import click
 
-from chatgate.api import Gateway, Queued, Reply, address_key, fail, json_option, show
+from chatgate.api import Gateway, Queued, address_key, fail, json_option, show
+from chatgate_courier import acting
 from chatgate_courier.outcomes import Outcomes
-from chatgate_courier.peers import change, release
 from chatgate_courier.policy import Policies, means, pattern
 from chatgate_courier.tracing import told
 from chatgate_courier.waiting import count, data, line, moment, rows, span, why
@@ -97,7 +97,7 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
         """Say in words why rows still wait, and what was tried."""
         now, found, lines = time.time(), [], []
         for row in _found(gateway, which, domain, sender, everything):
-            reason, tried = why(row, policies, now), _tried(outcomes, row)
+            reason, tried = why(row, policies, now), outcomes.tried(row)
             found.append({"id": row.id, "trace": row.trace, "domain": row.domain, "why": reason, "tried": tried})
             lines += [f"{row.id} to {row.domain}: {reason}", *(f"    {told(one)}" for one in tried)]
         show(found, as_json, lines)
@@ -111,7 +111,7 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
         A domain that does not answer is left alone for a while all the same, of a quarter of an hour at most.
         """
         ids = [row.id for row in _found(gateway, which, domain, sender, everything)]
-        _report(gateway.store.offer(ids, time.time()), "tried now", as_json)
+        _report(acting.retry(gateway, ids), "tried now", as_json)
 
     @group.command("drop")
     @_choice
@@ -127,10 +127,7 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
         found = _found(gateway, which, domain, sender, everything)
         if not yes:
             click.confirm(f"Remove {count(len(found), 'row')}? Their senders are not told", abort=True, err=True)
-        dropped = gateway.store.drop([row.id for row in found])
-        for row in dropped:
-            outcomes.note(row.trace or "-", row.domain, "", "", "dropped", 1, Reply(550, "5.0.0", "by the operator"))
-        outcomes.save()
+        dropped = acting.drop(gateway, outcomes, [row.id for row in found])
         outcomes.database.close()
         _report(dropped, "dropped", as_json)
 
@@ -144,7 +141,7 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
         and its sender told.
         """
         if domain and not (which or sender or everything):
-            change(policies, _domain(domain), {"hold": True})
+            acting.freeze_domain(policies, _domain(domain))
             _report(_chosen(gateway, (), domain, None), "frozen", as_json, [f"mail for {domain} waits"])
             return
         ids = [row.id for row in _found(gateway, which, domain, sender, everything)]
@@ -156,11 +153,10 @@ def queue(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.Gro
     def thaw(which: tuple[str, ...], domain: str | None, sender: str | None, everything: bool, as_json: bool) -> None:
         """Undo `freeze`, and try at once."""
         lines = []
-        if domain and not (which or sender or everything) and policies.of(_domain(domain)).hold:
-            release(policies, _domain(domain))
+        if domain and not (which or sender or everything) and acting.thaw_domain(policies, _domain(domain)):
             lines = [f"mail for {domain} waits no more"]
         chosen = _chosen(gateway, which, domain, sender, everything)
-        _report(gateway.store.offer([row.id for row in chosen], time.time()), "tried now", as_json, lines)
+        _report(acting.retry(gateway, [row.id for row in chosen]), "tried now", as_json, lines)
 
     return group
 
@@ -185,8 +181,3 @@ def _domain(text: str) -> str:
 def _report(found: list[Queued], what: str, as_json: bool, before: Iterable[str] = ()) -> None:
     ids = [{"id": row.id, "trace": row.trace, "domain": row.domain} for row in found]
     show(ids, as_json, [*before, f"{what}: {len(found)}"])
-
-
-def _tried(outcomes: Outcomes, row: Queued) -> list[dict[str, Any]]:
-    found = [one for one in outcomes.of(row.trace) if one["domain"] == row.domain] if row.trace else []
-    return found[-10:]

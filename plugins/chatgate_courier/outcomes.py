@@ -15,7 +15,7 @@ import peewee
 from chatgate_filedb import ERRORS, FileDatabase
 from peewee import SqliteDatabase
 
-from chatgate.api import Background, PluginError, Reply, kept_reply
+from chatgate.api import Background, PluginError, Queued, Reply, kept_reply
 
 log = logging.getLogger("chatgate.courier")
 
@@ -95,6 +95,42 @@ class Outcomes:
                 Record.select(*fields).where(Record.trace == trace).order_by(Record.id).dicts().execute(database)
             )
 
+        return self._read(work)
+
+    def tried(self, row: Queued) -> list[dict[str, Any]]:
+        """The last attempts for the domain of this row of the queue, in order of time. Raises PluginError."""
+        return [one for one in self.of(row.trace) if one["domain"] == row.domain][-10:] if row.trace else []
+
+    def by_domain(self, since: float, most: int) -> list[dict[str, Any]]:
+        """How mail went to each domain from this time (Unix seconds) on: recipients "delivered", "put off" and
+        "failed", and when it was "last" delivered to, 0 for never; those of which most was put off or failed, first.
+        Raises PluginError.
+        """
+        if not self.database.path.exists():
+            return []
+
+        def of(what: str) -> peewee.Function:
+            return peewee.fn.COALESCE(peewee.fn.SUM(Record.recipients).filter(Record.what == what), 0)
+
+        worse = of("put off") + of("failed")
+        query = (
+            Record.select(
+                Record.domain,
+                of("delivered"),
+                of("put off"),
+                of("failed"),
+                peewee.fn.COALESCE(peewee.fn.MAX(Record.at).filter(Record.what == "delivered"), 0),
+            )
+            .where(Record.at >= since)
+            .group_by(Record.domain)
+            .order_by(worse.desc(), Record.domain)
+            .limit(most)
+            .tuples()
+        )
+        names = ("domain", "delivered", "put off", "failed", "last")
+        return self._read(lambda database: [dict(zip(names, row, strict=True)) for row in query.execute(database)])
+
+    def _read(self, work: Callable[[SqliteDatabase], list[dict[str, Any]]]) -> list[dict[str, Any]]:
         try:
             return self.database.run(work, writes=False)
         except ERRORS as error:

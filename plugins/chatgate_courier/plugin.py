@@ -29,7 +29,7 @@ from chatgate.api import (
     said,
     said_of,
 )
-from chatgate_courier import command, peers, tracing
+from chatgate_courier import command, health, peers, tracing
 from chatgate_courier.inbound import Inbound
 from chatgate_courier.mta_sts_page import Published
 from chatgate_courier.options import CourierOptions
@@ -160,4 +160,12 @@ class Courier:
     def chatgate_commands(self, cli: click.Group, gateway: Gateway) -> None:
         cli.add_command(command.queue(gateway, self.policies, self.outcomes))
         cli.add_command(tracing.trace(gateway, self.outcomes))
-        cli.add_command(peers.make(gateway, self.policies))
+        group = peers.make(gateway, self.policies)
+        group.add_command(health.command(gateway, self.policies, self.outcomes))
+        cli.add_command(group)
+
+    @hookimpl(optionalhook=True)
+    def chatgate_admin_pages(self, gateway: Gateway, admin: Any) -> list[Any]:
+        from chatgate_courier.pages import Pages  # only where there is a dashboard
+
+        return Pages(gateway, self.policies, self.outcomes, self.transports, admin).both()

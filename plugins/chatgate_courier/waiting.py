@@ -12,9 +12,9 @@ from chatgate_courier.policy import Policies
 _PAGE = 1000
 
 
-def rows(gateway: Gateway) -> Iterator[Queued]:
-    """The whole queue, by ascending id."""
-    page = gateway.store.queue(0, _PAGE)
+def rows(gateway: Gateway, after: int = 0) -> Iterator[Queued]:
+    """The whole queue, or what comes after this id, by ascending id."""
+    page = gateway.store.queue(after, _PAGE)
     while page:
         yield from page
         page = gateway.store.queue(page[-1].id, _PAGE)

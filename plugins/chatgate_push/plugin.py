@@ -173,6 +173,12 @@ class Push:
     def chatgate_commands(self, cli: click.Group) -> None:
         cli.add_command(command.make(self._database, lambda: self.kept))
 
+    @hookimpl(optionalhook=True)
+    def chatgate_admin_pages(self, admin: Any) -> list[Any]:
+        from chatgate_push import page  # only where there is a dashboard
+
+        return [page.make(self._database, self.kept, self._options, admin)]
+
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:
         began = self.sender.failing.since()

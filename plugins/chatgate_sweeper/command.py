@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import click
 
 from chatgate.api import Account, Gateway, json_option, show
+from chatgate_sweeper import lately
 from chatgate_sweeper.clock import BEHIND, Clock
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
@@ -23,13 +24,20 @@ def make(gateway: Gateway, options: SweeperOptions, clock: Clock) -> click.Comma
     @click.option("--account", "address", metavar="ADDRESS", help="Sweep this account only.")
     @click.option("--now", type=click.DateTime(), metavar="TIME", help="Sweep as if it were this time (UTC).")
     @click.option("--force", is_flag=True, help="The clock is right, and idle accounts go however many they are.")
+    @click.option("--last", is_flag=True, help="Only show what the last sweep removed, of the gateway or a command.")
     @json_option
-    def sweep(dry_run: bool, address: str | None, now: datetime.datetime | None, force: bool, as_json: bool) -> None:
+    def sweep(
+        dry_run: bool, address: str | None, now: datetime.datetime | None, force: bool, last: bool, as_json: bool
+    ) -> None:
         """Remove old mail and idle accounts now.
 
         It goes by the rules in conf.d, cleans up, and works beside a running gateway: apps that are connected are told
         at once.
         """
+        if last:
+            found = lately.last(gateway)
+            show(found, as_json, _lines(Report.of_data(found)) if found else ["there was none yet"])
+            return
         if now:
             at = real = now.replace(tzinfo=datetime.UTC).timestamp()
         else:
@@ -48,6 +56,8 @@ def make(gateway: Gateway, options: SweeperOptions, clock: Clock) -> click.Comma
         else:
             with _bar(run) as tell:
                 report = run(False, tell)
+            if not account:
+                lately.remember(gateway, report)
         show(report.data(), as_json, _lines(report))
 
     return sweep

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import click
 
@@ -86,6 +87,12 @@ class Sweeper:
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:
         return troubles(self.gateway, self.options, self.service)
+
+    @hookimpl(optionalhook=True)
+    def chatgate_admin_pages(self, admin: Any) -> list[Any]:
+        from chatgate_sweeper import page  # only where there is a dashboard
+
+        return [page.make(self, admin)]
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

@@ -10,6 +10,7 @@ import gevent
 import gevent.event
 
 from chatgate.api import Background, Episode, Gateway, Leased, StoreError
+from chatgate_sweeper import lately
 from chatgate_sweeper.clock import BEHIND
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.rules import DAY
@@ -126,6 +127,7 @@ class Service(Leased):
             if count.messages or count.accounts:
                 facts = rule, count.accounts, count.messages, count.octets
                 log.info("swept rule=%s accounts=%d messages=%d octets=%d", *facts)
+        lately.remember(self._gateway, report)
         return report
 
 

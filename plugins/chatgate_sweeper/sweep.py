@@ -53,6 +53,12 @@ class Report:
     def data(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def of_data(cls, data: dict[str, Any]) -> Report:
+        """What `data` was made of. Raises TypeError for anything else."""
+        counts = {name: Count(**count) for name, count in data["rules"].items()}
+        return cls(**{**data, "rules": {name: counts.get(name, Count()) for name in RULES}})
+
 
 def free_here(gateway: Gateway, options: SweeperOptions) -> int:
     """Octets on the disk with the mail that are free for us. Plenty if the path does not exist."""

@@ -1,10 +1,13 @@
-"""An example of watching: counts what happens, turns connections away in a maintenance window, tells IMAP clients."""
+"""An example of watching: counts what happens, turns connections away in a maintenance window, tells IMAP clients, and
+adds a page to the operator's dashboard.
+"""
 
 from __future__ import annotations
 
 import collections
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
@@ -67,8 +70,31 @@ class Tally:
         @click.argument("state", type=click.Choice(["on", "off"]))
         def maintenance(state: str) -> None:
             """Turn clients away (on), or let them in again (off)."""
-            if state == "on":
-                self._door.touch()
-            else:
-                self._door.unlink(missing_ok=True)
-            click.echo(f"maintenance is {state}")
+            click.echo(self.turn(state))
+
+    @hookimpl(optionalhook=True)  # a hook of the plugin admin
+    def chatgate_admin_pages(self, admin: Any) -> list[Any]:
+        def show(request: Any) -> str:
+            """What `admin` makes escapes all that it is given."""
+            there = self._door.exists()
+            state, button = ("off", "Let clients in again") if there else ("on", "Turn clients away")
+            warning = admin.note("Maintenance: nobody is let in.", bad=True) if there else admin.html()
+            counts = sorted(self.counts.items())
+            table = admin.table(["What", "How often"], counts, "Nothing happened yet.")
+            return str(admin.html(warning, table, admin.form("turn", button, state=state)))
+
+        def turn(form: Mapping[str, str]) -> str:
+            """What it returns is shown to the operator; the dashboard notes in its log that it was done."""
+            return self.turn(form.get("state", ""))
+
+        return [admin.page("tally", "Tally", show, {"turn": turn})]
+
+    def turn(self, state: str) -> str:
+        """Maintenance "on" or "off", for the command and the page alike. Raises ValueError."""
+        if state not in ("on", "off"):
+            raise ValueError("maintenance is on or off")
+        if state == "on":
+            self._door.touch()
+        else:
+            self._door.unlink(missing_ok=True)
+        return f"maintenance is {state}"

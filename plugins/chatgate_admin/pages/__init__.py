@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from chatgate_admin.hooks import AdminPage
-from chatgate_admin.pages import configuration, domains, journal, overview, plugins, security
+from chatgate_admin.pages import configuration, disk, domains, journal, overview, plugins, security
 from chatgate_admin.tools import Tools
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ def own(admin: Admin, tools: Tools) -> list[AdminPage]:
     return [
         overview.make(gateway, tools),
         domains.make(gateway, tools),
+        disk.make(gateway, tools),
         plugins.make(gateway, tools),
         configuration.make(gateway, tools),
         journal.make(admin.journal, tools),
