@@ -9,16 +9,17 @@ from typing import Any
 
 from chatgate_movein import names, unpacking
 from chatgate_movein.places import Place
-from chatgate_movein.records import Folder, Letter, Unreadable
+from chatgate_movein.records import LARGEST_UID, Folder, Letter, Unreadable
 from chatgate_movein.sql import Database, number, text
 
-_LARGEST_UID = (1 << 32) - 2
 _PAGE = 500
 _LATEST = 4_102_444_800  # 2100-01-01
 
 _BOXES = "SELECT id, name, sub, uidnext, uidvalidity, specialuse FROM mboxes WHERE uid=? ORDER BY id"
 _MESSAGES = f"""SELECT msgId, date, bodyLen, extBodyKey, seen, compressAlgo FROM msgs WHERE mboxId=? AND msgId>?
     ORDER BY msgId LIMIT {_PAGE}"""
+_HIGHEST = "SELECT max(msgId) FROM msgs WHERE mboxId=? AND msgId<=?"
+_BEYOND = "SELECT count(*) FROM msgs WHERE mboxId=? AND (msgId<1 OR msgId>?)"
 _FLAGS = "SELECT msgId, flag FROM flags WHERE mboxId=? AND msgId>=? AND msgId<=?"
 
 
@@ -38,9 +39,12 @@ class Mailboxes:
             faults = []
             if (validity := number(uidvalidity, 1, (1 << 32) - 1)) is None:
                 faults.append("it has no UIDVALIDITY: apps will fetch its messages anew")
-            following = number(uidnext, 1, _LARGEST_UID + 1) or 1
-            highest = self._database.rows("SELECT max(msgId) FROM msgs WHERE mboxId=?", (id,))[0][0]
-            following = max(following, (number(highest, 1, _LARGEST_UID) or 0) + 1)
+            following = number(uidnext, 1, LARGEST_UID) or 1
+            ((highest,),) = self._database.rows(_HIGHEST, (id, LARGEST_UID))
+            following = max(following, (number(highest, 1, LARGEST_UID) or 0) + 1)
+            ((beyond,),) = self._database.rows(_BEYOND, (id, LARGEST_UID))
+            if beyond:
+                faults.append(f"{beyond} messages have no UID that there can be")
             letters = partial(self._letters, id)
             there = names.levels(text(name))
             yield Folder(there, validity or 0, following, letters, text(use), bool(subscribed), faults)
@@ -54,8 +58,8 @@ class Mailboxes:
             for uid, flag in self._database.rows(_FLAGS, (box, rows[0][0], rows[-1][0])):
                 flags.setdefault(uid, set()).add(text(flag))
             for uid, date, size, key, seen, algorithm in rows:
-                if number(uid, 1, _LARGEST_UID) is None:
-                    continue  # no client has ever seen it
+                if number(uid, 1, LARGEST_UID) is None:
+                    continue
                 marked = flags.get(uid, set()) | ({"\\Seen"} if seen else set())
                 read = partial(self._read, key, size, text(algorithm))
                 yield Letter(uid, number(date, 0, _LATEST) or 0, sorted(marked - {""}), read)

@@ -10,10 +10,9 @@ from typing import NamedTuple
 
 from chatgate_movein import unpacking
 from chatgate_movein.places import Place
-from chatgate_movein.records import Folder, Letter, Unreadable
+from chatgate_movein.records import LARGEST_UID, Folder, Letter, Unreadable
 
 _LETTERS = {"D": "\\Draft", "F": "\\Flagged", "R": "\\Answered", "S": "\\Seen", "T": "\\Deleted"}
-_LARGEST_UID = (1 << 32) - 2
 _MOST_LIST = 256 << 20  # octets of a list of UIDs
 _LATEST = 4_102_444_800  # 2100-01-01: a date beyond is a mistake of the file system
 _LF = re.compile(rb"(?<!\r)\n")
@@ -70,13 +69,13 @@ def _listed(validity: str, following: str, pattern: str, lines: list[str]) -> Li
     for line in lines:
         match = re.fullmatch(pattern, line)
         uid = int(match[1]) if match else 0
-        if not match or not 0 < uid <= _LARGEST_UID or uid in taken:
+        if not match or not 0 < uid <= LARGEST_UID or uid in taken:
             bad += bool(line)
             continue
         taken.add(uid)
         uids[_base(match[2])] = uid
     stated = int(following) if re.fullmatch(r"\d{1,10}", following) else 1
-    uidnext = max([1, min(stated, _LARGEST_UID + 1), *(uid + 1 for uid in taken)])
+    uidnext = max([stated if stated <= LARGEST_UID else 1, *(uid + 1 for uid in taken)])
     return Listed(int(validity), uidnext, uids, bad)
 
 

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+# A UID beyond is a mistake: the mailbox would soon have none left for new mail (RFC 9051 §2.3.1.1: below 2^32).
+LARGEST_UID = (1 << 32) - (1 << 24)
+
 
 class Unreadable(Exception):
     """Something of the other server cannot be read. str(): why, for the operator, without its contents."""

@@ -262,7 +262,9 @@ BENT = {
     "a date in the far future": ("UPDATE msgs SET date=9223372036854775807 WHERE msgId=7", ""),
     "a date that is text": ("UPDATE msgs SET date='now' WHERE msgId=7", ""),
     "flags of all kinds": ("INSERT INTO flags VALUES (1, 7, 'a b'), (1, 7, x'ff'), (1, 7, ''), (1, 9, '*')", ""),
-    "a UID too high": ("UPDATE msgs SET msgId=99999999999 WHERE msgId=7", ""),
+    "a UID too high": ("UPDATE msgs SET msgId=99999999999 WHERE msgId=7", "1 messages have no UID"),
+    "a UID that leaves none": ("UPDATE msgs SET msgId=4294967294 WHERE msgId=7", "1 messages have no UID"),
+    "UIDNEXT at the end": ("UPDATE mboxes SET uidnext=4294967295 WHERE id=1", ""),
     "a UID that is text": ("UPDATE msgs SET msgId='seven' WHERE msgId=7", "without a UID"),
     "no UIDVALIDITY": ("UPDATE mboxes SET uidvalidity=0 WHERE id=1", "UIDVALIDITY"),
     "UIDVALIDITY of text": ("UPDATE mboxes SET uidvalidity='x' WHERE id=1", "UIDVALIDITY"),
@@ -289,7 +291,9 @@ def test_bent_databases(state, bring, closed, statement, why):
         one["why"] for one in report["left_behind"] if "alias" not in one["why"] and "no password" not in one["why"]
     ]
     assert any(why in one for one in whys) if why else True, whys
-    assert gateway.store.usage(gateway.store.account(ALICE).id).octets < MOST
+    account = gateway.store.account(ALICE)
+    assert gateway.store.usage(account.id).octets < MOST
+    assert all(box.uidnext < 1 << 31 for box in gateway.store.mailboxes(account.id))
     assert gateway.store.integrity() == []
 
 

@@ -196,6 +196,31 @@ def test_a_hostile_tree_is_read_without_harm(bring, closed, tmp_path):
     assert store.count_accounts() == 3, [one.address for one in store.accounts()]
 
 
+LISTS = {
+    "UIDNEXT at the end": ("3 V7 N4294967295 Gx\n5 :a.x\n", [5, 6]),
+    "a UID at the end": ("3 V7 N9 Gx\n5 :a.x\n4294967294 :b.x\n", [5, 9]),
+    "UIDs that fall": ("3 V7 N9 Gx\n7 :a.x\n3 :b.x\n", [3, 7]),
+    "a file twice": ("3 V7 N9 Gx\n7 :a.x\n8 :a.x\n", [8, 9]),
+    "UIDNEXT below": ("3 V7 N1 Gx\n7 :a.x\n8 :b.x\n", [7, 8]),
+}
+
+
+@pytest.mark.parametrize("text, uids", LISTS.values(), ids=list(LISTS))
+def test_a_list_with_lies_costs_no_mail(text, uids, bring, closed, tmp_path):
+    """All messages come, and the mailbox has UIDs left for those to come."""
+    home = tmp_path / "vmail/goodgoodg@old.example"
+    (home / "cur").mkdir(parents=True)
+    (home / "password").write_text(SHA512)
+    (home / "dovecot-uidlist").write_text(text)
+    for name in ("a.x", "b.x"):
+        (home / "cur" / f"{name}:2,").write_bytes(b"A: b\n\n")
+    gateway = closed()
+    bring(Relay(tmp_path / "vmail", MOST), gateway)
+    box = gateway.store.mailbox(gateway.store.account("goodgoodg@old.example").id, "INBOX")
+    assert [message.uid for message in gateway.store.changes(box.id).messages] == uids
+    assert box.uidnext < 1 << 31 and box.uidvalidity == 7
+
+
 def test_a_copy_of_the_machine_brings_its_dkim_key_too(old, bring, closed, tmp_path):
     from chatgate_dkim import pem
 
