@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from chatgate.domains import Domain, Domains
@@ -81,10 +83,21 @@ class _Kind:
 def _load_into(context: Any, certificate: Certificate) -> bytes:
     """A hash of what was loaded. Raises PluginError."""
     try:
-        loaded = certificate.chain.read_bytes() + certificate.key.read_bytes()
-        # First elsewhere: of a pair that does not match, the live context would keep the half that spoils it.
-        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(certificate.chain, certificate.key)
-        context.load_cert_chain(certificate.chain, certificate.key)
+        # Read once: the files may be replaced at any moment.
+        chain, key = certificate.chain.read_bytes(), certificate.key.read_bytes()
+        with _in_memory(chain) as one, _in_memory(key) as other:
+            # First elsewhere: of a pair that does not match, the live context would keep the half that spoils it.
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(one, other)
+            context.load_cert_chain(one, other)
     except OSError as error:
         raise PluginError(f"cannot load {certificate.chain}: {error.strerror or type(error).__name__}") from error
-    return hashlib.sha256(loaded).digest()
+    return hashlib.sha256(chain + key).digest()
+
+
+@contextmanager
+def _in_memory(content: bytes) -> Iterator[str]:
+    """The path of a file that is on no disk, for OpenSSL, which is given paths only."""
+    with open(os.memfd_create("tls"), "wb") as file:
+        file.write(content)
+        file.flush()
+        yield f"/proc/self/fd/{file.fileno()}"

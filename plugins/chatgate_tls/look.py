@@ -45,10 +45,11 @@ class Seen:
 def look(chain: Path, key: Path, names: Sequence[str]) -> Seen:
     """Check files that can be read. Raises PluginError if they are not a certificate and its key."""
     server = _server(chain, key)
-    leaf = _LEAF.search(chain.read_text("utf-8", "replace"))
-    assert leaf is not None  # else OpenSSL would not have loaded it
     client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    client.load_verify_locations(cadata=leaf[0])
+    try:  # it may have been replaced by now, or be of a kind that OpenSSL alone reads (TRUSTED CERTIFICATE)
+        client.load_verify_locations(cadata=_LEAF.findall(chain.read_text("utf-8", "replace"))[0])
+    except (OSError, IndexError) as error:
+        raise PluginError(f"{chain}: not a certificate in PEM format") from error
     client.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
     missing = []
     for name in names:

@@ -6,11 +6,13 @@ import socket
 import ssl
 
 import pytest
+from chatgate_tls import look
 from chatgate_tls.rereading import Rereading
 from click.testing import CliRunner
 
 from chatgate.api import Certificate, PluginError, hookimpl
 from chatgate.cli import cli
+from chatgate.running import certificates
 from chatgate.testing import client_tls, port, until
 from tests.plugins.tls.test_tls import gateway, issue
 
@@ -36,6 +38,49 @@ def test_a_running_gateway_takes_a_new_pair_and_keeps_the_old_one_until_it_is_wh
     until(lambda: "new certificate loaded" in caplog.text)
     lines = [record.message for record in caplog.records if "does not belong" in record.message]
     assert len(lines) == 1 and lines[0].endswith("; the certificate in use is kept")
+
+
+def test_files_that_are_replaced_while_they_are_loaded(tmp_path, monkeypatch):
+    """The live context has the old pair or the new one, and never half of each."""
+    issue(tmp_path, ["example.org"])
+    (tmp_path / "other").mkdir()
+    issue(tmp_path / "other", ["example.org"])
+    pair = Certificate(tmp_path / "tls/cert.pem", tmp_path / "tls/key.pem")
+    before = pair.chain.read_text()
+    load = ssl.SSLContext.load_cert_chain
+
+    def loaded(self, *files):
+        load(self, *files)
+        shutil.copy(tmp_path / "other/tls/cert.pem", pair.chain)
+
+    live = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    monkeypatch.setattr(ssl.SSLContext, "load_cert_chain", loaded)
+    certificates._load_into(live, pair)
+    assert pair.chain.read_text() != before
+    look._handshake(client_tls(), live, None)  # raises if its key is not that of its certificate
+
+
+@pytest.mark.parametrize("text", ("", "-----BEGIN CERTIFICATE-----\n", "half"))
+def test_a_certificate_that_is_gone_or_half_at_the_second_look(tmp_path, monkeypatch, text):
+    issue(tmp_path, ["example.org"])
+    chain, server = tmp_path / "tls/cert.pem", look._server
+
+    def replaced(*files):
+        made = server(*files)
+        chain.write_text(chain.read_text()[:300] if text == "half" else text)
+        return made
+
+    monkeypatch.setattr(look, "_server", replaced)
+    with pytest.raises(PluginError, match="not a certificate in PEM format"):
+        look.look(chain, tmp_path / "tls/key.pem", ["example.org"])
+
+
+def test_a_certificate_of_openssl_s_own_kind_is_refused(tmp_path):
+    issue(tmp_path, ["example.org"])
+    chain = tmp_path / "tls/cert.pem"
+    chain.write_text(chain.read_text().replace(" CERTIFICATE", " X509 CERTIFICATE"))
+    with pytest.raises(PluginError, match="not a certificate in PEM format"):
+        look.look(chain, tmp_path / "tls/key.pem", ["example.org"])
 
 
 def test_nothing_is_loaded_while_nothing_changes(tmp_path, monkeypatch):
