@@ -26,7 +26,7 @@ from chatgate.hosting.services import Certificate, Problem, Service
 from chatgate.mail.dsn import DELAYED, GIVEN_UP, Failure
 from chatgate.mail.envelope import Envelope
 from chatgate.mail.headers import Edit, Prepend, Remove, Replace, ReversePath
-from chatgate.metrics import SECONDS, Counter, Distribution, Metric
+from chatgate.metrics import SECONDS, Counter, Distribution, Metric, joined_metrics, word
 from chatgate.names import bare, ip, listener
 from chatgate.network.limiter import Limiter
 from chatgate.network.listeners import BindError, ports
@@ -218,6 +218,7 @@ __all__ = [
     "listener",
     "iso_day",
     "kept_reply",
+    "joined_metrics",
     "json_option",
     "login_refusal",
     "mailbox_name",
@@ -244,4 +245,5 @@ __all__ = [
     "valid_address",
     "verifying",
     "well_numbered",
+    "word",
 ]

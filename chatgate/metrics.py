@@ -16,7 +16,7 @@ SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.
 
 _NAME = re.compile(r"chatgate_[a-z0-9]+(?:_[a-z0-9]+)*")
 _LABEL = re.compile(r"[a-z]+(?:_[a-z]+)*")
-_WORD = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]{0,49}|")
+_WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}|")
 # Samples of one metric. A gateway has some tens of plugins, each with a few hooks: these are the most of all.
 _MOST = 1000
 
@@ -136,7 +136,7 @@ class Metric:
         return cls(labels=tuple(data["labels"]), samples=samples, **named)
 
 
-def joined(processes: Iterable[Sequence[Metric]]) -> list[Metric]:
+def joined_metrics(processes: Iterable[Sequence[Metric]]) -> list[Metric]:
     """The metrics of several processes as one list, by name, see `Metric.across`."""
     found: dict[str, Metric] = {}
     for metrics in processes:
@@ -166,6 +166,13 @@ def _joined(one: Metric, other: Metric) -> Metric:
         elif one.across == "max":
             samples[values] = max(before, value)
     return Metric(one.name, one.help, one.kind, one.labels, samples, one.unit, one.across)
+
+
+def word(value: str) -> str:
+    """The value of a label as it may be shown: itself, or "other". For names that the operator gives, such as domains,
+    which may be an IP address or too long.
+    """
+    return value if _plain(value) else OTHER
 
 
 def _value_data(value: float | Distribution) -> Any:

@@ -17,13 +17,15 @@ class Trouble:
     key: tells this trouble from all others, and stays the same while it lasts, whatever its words: "disk",
     "certificate:example.org". Up to 200 characters of ASCII without blanks. what: what happened, one sentence that
     begins with a small letter and has no full stop. since: Unix seconds at which it began; 0 if that is not known. do:
-    what to type or to look at, in the same form. No account, IP address of a client or secret is named.
+    what to type or to look at, in the same form. blocks: mail does not flow while it lasts, or clients refuse the
+    gateway: it is not ready. No account, IP address of a client or secret is named.
     """
 
     key: str
     what: str
     since: float
     do: str
+    blocks: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError."""

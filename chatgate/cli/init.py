@@ -33,6 +33,7 @@ PLUGINS = (
     "push",
     "sweeper",
     "ping",
+    "metrics",
     "movein",
 )
 

@@ -8,6 +8,7 @@ from typing import Any, Literal, ParamSpec, TypeVar
 
 from chatgate.hosting.doors import Decision
 from chatgate.hosting.hub import Hub
+from chatgate.metrics import Counter
 from chatgate.reply import Reply, text_problem
 from chatgate.store.contract import Store
 from chatgate.store.records import Account
@@ -40,10 +41,13 @@ class NewAccount:
 class Accounts:
     """`gateway.accounts`. All methods may raise StoreError. A change is on disk when the method returns, and sessions
     of the account learn of it from the board (see `chatgate.network.logins`).
+
+    attempts: to make accounts, by way and outcome.
     """
 
     def __init__(self, hub: Hub, store: Callable[[], Store]) -> None:
         self._hub, self._store = hub, store
+        self.attempts = Counter()
 
     def create(self, request: NewAccount) -> Account | Reply | None:
         """Ask all plugins that may refuse, then the one that makes accounts. A Reply says why there is no account;
@@ -59,6 +63,7 @@ class Accounts:
             account = answer if isinstance(answer, Account) else None
             return answer
         finally:
+            self.attempts.add(request.way, "made" if account is not None else "refused")
             self._hub.account_attempted(request, account)
 
     def restore(self, was: Account, returning: bool = False) -> Account:

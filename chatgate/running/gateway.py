@@ -28,7 +28,7 @@ from chatgate.network.logins import Logins
 from chatgate.network.passed import Passed
 from chatgate.network.server import Server
 from chatgate.network.session import Session
-from chatgate.running import files, measures, troubles
+from chatgate.running import files, measures, ready, troubles
 from chatgate.running.accounts import Accounts
 from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
@@ -313,6 +313,16 @@ class Gateway:
         for said in self.hub.metrics(gateway=self):
             found += said
         return list({one.name: one for one in reversed(found)}.values())[::-1]
+
+    def alive(self) -> bool:
+        """Does the store answer within some seconds, and the gateway not stop?"""
+        return not self.stopping.is_set() and ready.store_answers(self)
+
+    def not_ready(self) -> list[str]:
+        """Why people and mail should not be sent to this gateway at the moment, a line each: it stops, a listener or
+        the store does not answer, or a trouble is there that `blocks`. Empty: it is ready.
+        """
+        return ready.missing(self)
 
     def stop(self) -> None:
         """Stop accepting, let what is in flight finish within `stop_seconds`, close the store."""

@@ -94,6 +94,8 @@ def _sessions(gateway: Gateway) -> Iterator[Metric]:
         ("service", "how"),
         turned_away,
     )
+    attempts = dict(gateway.accounts.attempts.counts)
+    yield Metric("chatgate_signups", "Attempts to make an account", "counter", ("way", "outcome"), attempts)
     yield Metric("chatgate_logins", "Logins", "counter", ("service",), dict(gateway.logins.count.counts))
     yield Metric.single("chatgate_accounts_online", "Accounts with a session", "gauge", len(gateway.logins.accounts))
 

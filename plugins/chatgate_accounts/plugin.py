@@ -18,6 +18,7 @@ from chatgate.api import (
     Envelope,
     Facts,
     Gateway,
+    Metric,
     Recipient,
     Reply,
     Service,
@@ -92,6 +93,11 @@ class Accounts:
     @hookimpl
     def chatgate_facts(self, domain: Domain) -> Facts:
         return Facts(keeps_days=True)
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        count = {(): self.gateway.store.count_accounts()}
+        return [Metric("chatgate_accounts", "Accounts", "gauge", (), count, across="one")]
 
     @hookimpl
     def chatgate_account_facts(self, account: Account) -> dict[str, Any]:

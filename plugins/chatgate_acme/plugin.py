@@ -17,11 +17,13 @@ from chatgate.api import (
     Gateway,
     KeptFiles,
     Leased,
+    Metric,
     Problem,
     Server,
     Session,
     Trouble,
     hookimpl,
+    word,
 )
 from chatgate_acme import command, files, responder
 from chatgate_acme.options import AcmeOptions
@@ -111,6 +113,13 @@ class Acme:
             again = f"; tried again at {time.strftime('%Y-%m-%d %H:%M UTC', time.gmtime(at))}" if at else ""
             found.append(Problem("warning", f"acme: no new certificate for {domain.name}: {state.problem}{again}"))
         return found
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        states = {domain.name: State.load(self._places.state(domain)) for domain in self._domains()}
+        failures = {(word(name),): state.failures for name, state in states.items()}
+        what = "Attempts in a row that got no certificate"
+        return [Metric("chatgate_acme_failures", what, "gauge", ("domain",), failures, across="one")]
 
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chatgate.api import Gateway, Leased, Problem, Service, Trouble, hookimpl
+from chatgate.api import Gateway, Leased, Metric, Problem, Service, Trouble, hookimpl
 from chatgate_backup.options import BackupOptions
 from chatgate_backup.schedule import Schedule
 
@@ -26,6 +26,10 @@ class Backup:
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
         return self.schedule.problems()
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        return self.schedule.metrics()
 
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gevent
 
-from chatgate.api import Gateway, Problem, Trouble, raised_at
+from chatgate.api import Gateway, Metric, Problem, Trouble, raised_at
 from chatgate_backup.options import BackupOptions
 
 log = logging.getLogger("chatgate.backup")
@@ -131,6 +131,20 @@ class Schedule:
         if late > 2 * self._seconds:
             return [Problem("warning", f"backup: the last one is {late / 3600:.0f} hours old")]
         return []
+
+    def metrics(self) -> list[Metric]:
+        """When the last one was made, how large it is, whether the last attempt failed. Raises OSError."""
+        made = self.made()
+        last = made[-1].stat() if made else None
+        failed = int((self.folder / _FAILED).exists())
+        when, what = "When the last backup was made, in Unix seconds; 0: never", "Its size"
+        return [
+            Metric(
+                "chatgate_backup_last_seconds", when, "gauge", (), {(): last.st_mtime if last else 0}, "seconds", "one"
+            ),
+            Metric("chatgate_backup_size_bytes", what, "gauge", (), {(): last.st_size if last else 0}, "bytes", "one"),
+            Metric("chatgate_backup_failed", "Did the last attempt fail?", "gauge", (), {(): failed}, across="one"),
+        ]
 
     def troubles(self) -> list[Trouble]:
         """The last one was not made, or is too long ago."""

@@ -18,6 +18,7 @@ from chatgate.api import (
     Gateway,
     KeptFiles,
     Leased,
+    Metric,
     Networks,
     Outgoing,
     Problem,
@@ -31,6 +32,7 @@ from chatgate.api import (
 )
 from chatgate_courier import command, health, peers, tracing
 from chatgate_courier.inbound import Inbound
+from chatgate_courier.measures import Measures
 from chatgate_courier.mta_sts_page import Published
 from chatgate_courier.options import CourierOptions
 from chatgate_courier.outcomes import Outcomes
@@ -65,6 +67,7 @@ class Courier:
         self._gateway, self._options, self._clock, self._given = gateway, options, clock, ways
         self.policies = Policies(options.peers, gateway.path("data", "courier-policy.toml"))
         self.outcomes = Outcomes(gateway.path("data", "courier.db"), options.outcome_days, options.outcomes, clock)
+        self._measures = Measures(gateway, clock)
         self._published = Published(gateway, options)
         self.routing = Routing(gateway.domains, self.policies, Networks(options.private_networks))
 
@@ -80,13 +83,16 @@ class Courier:
         return self._made[0]
 
     @cached_property
-    def dispatcher(self) -> Dispatcher:
+    def _handing(self) -> Handing:
         options = self._options
         schedule = Schedule([float(seconds) for seconds in options.retry_seconds])
         most = options.octets_at_once
         delays = Delays(self._gateway, self.outcomes, options.delay_notice_hours, self._clock)
-        handing = Handing(self._gateway, self.transports, self.outcomes, schedule, most, delays, self._clock)
-        return Dispatcher(self._gateway, options, self.policies, self.transports, handing, self._clock)
+        return Handing(self._gateway, self.transports, self.outcomes, schedule, most, delays, self._clock)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        return Dispatcher(self._gateway, self._options, self.policies, self.transports, self._handing, self._clock)
 
     @hookimpl
     def chatgate_facts(self) -> Facts:
@@ -139,6 +145,10 @@ class Courier:
     @hookimpl
     def chatgate_expire(self, now: float) -> dict[str, int]:
         return {"outcomes": self.outcomes.expire(now)}
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        return self._measures.metrics(self._handing, self.transports)
 
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from chatgate.api import Reply, Session, Work, address_literal, ip, normal_peer
+from chatgate.api import Counter, Reply, Session, Work, address_literal, ip, normal_peer
 from chatgate_dkim.canonical import PIECE
 from chatgate_dkim.message import Message
 from chatgate_dkim.options import DkimOptions
@@ -25,10 +25,10 @@ _LONGEST = 400  # octets of a text; an SMTP reply has 512 at most (RFC 5321 §4.
 
 
 class Arriving:
-    """The check of one gateway."""
+    """The check of one gateway. counted: messages, by what was found."""
 
     def __init__(self, options: DkimOptions, resolver: Resolver) -> None:
-        self._options = options
+        self._options, self.counted = options, Counter()
         self.prover = Prover(options, resolver)
 
     def judge(self, session: Session, content: bytes) -> Reply | str:
@@ -38,13 +38,17 @@ class Arriving:
         try:
             message = read(content, self._options.max_header)
         except Malformed as error:
+            self.counted.add("malformed")
             return Reply(554, "", str(error))
         author = message.author
         if author is None:
+            self.counted.add("malformed")
             return NO_AUTHOR
         if ip(author):
+            self.counted.add("literal")
             return self._literal(session, author)
         proof = self.prover.prove(message, author)
+        self.counted.add(_found(proof))
         return author if proof.proven else _refusal(proof)
 
     def _literal(self, session: Session, author: str) -> Reply | str:
@@ -63,6 +67,12 @@ def read(content: bytes, max_header: int) -> Message:
     if len(content) <= PIECE:
         return Message(content, max_header=max_header)
     return Message(content, Work().turn, max_header)
+
+
+def _found(proof: Proof) -> str:
+    if proof.proven:
+        return "valid"
+    return "unsure" if proof.unsure else "invalid" if proof.signed else "unsigned"
 
 
 def _refusal(proof: Proof) -> Reply:

@@ -17,6 +17,7 @@ from chatgate.api import (
     Envelope,
     Gateway,
     KeptFiles,
+    Metric,
     Prepend,
     Problem,
     Reply,
@@ -44,6 +45,7 @@ class Dkim:
     def __init__(self, gateway: Gateway, options: DkimOptions) -> None:
         self._gateway, self._options = gateway, options
         self.leaving = Leaving(gateway, options)
+        self._signed = 0
 
     @cached_property
     def arriving(self) -> Arriving:
@@ -71,7 +73,18 @@ class Dkim:
 
     @hookimpl
     def chatgate_sign(self, content: bytes) -> Sequence[Prepend]:
-        return self.leaving.sign(content)
+        fields = self.leaving.sign(content)
+        self._signed += bool(fields)
+        return fields
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        what = "Messages of other servers, by what their signatures say"
+        counts = dict(self.arriving.counted.counts)
+        return [
+            Metric("chatgate_dkim_verified", what, "counter", ("result",), counts),
+            Metric.single("chatgate_dkim_signed", "Messages that were signed", "counter", self._signed),
+        ]
 
     @hookimpl
     def chatgate_backup(self) -> list[KeptFiles]:

@@ -12,12 +12,14 @@ from typing import ClassVar
 
 from chatgate.api import (
     UNAVAILABLE,
+    Counter,
     Delivery,
     Edit,
     Envelope,
     Facts,
     Gateway,
     Limiter,
+    Metric,
     Problem,
     Reply,
     ReversePath,
@@ -83,11 +85,17 @@ class Gate:
         self._options = options
         # By sender and recipient: who must get only encrypted mail, and was among others that need not.
         self._strict = Limiter(0, _APART_SECONDS)
+        self._seen = Counter()  # messages by kind
         self._keep = frozenset(name.lower().encode() for name in options.keep_headers)
 
     @hookimpl
     def chatgate_facts(self) -> Facts:
         return Facts(cleartext=True)
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        seen, what = dict(self._seen.counts), "Messages that were looked at"
+        return [Metric("chatgate_gate_messages", what, "counter", ("kind",), seen)]
 
     @hookimpl
     def chatgate_recipient(self, session: Session, envelope: Envelope, address: str) -> Reply | None:
@@ -117,6 +125,7 @@ class Gate:
             spelling=outer.spelling,
         )
         envelope.results["gate"] = verdict.kind
+        self._seen.add(verdict.kind.value)
         refusal = self._refusal(verdict, session, envelope)
         if refusal is None and verdict.kind is Kind.ENCRYPTED and self._options.second_opinion:
             refusal = self._asked_twice(envelope)

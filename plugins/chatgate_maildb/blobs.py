@@ -18,7 +18,7 @@ from pathlib import Path
 import gevent
 import gevent.threadpool
 
-from chatgate.api import StoreFull, StoreUnavailable
+from chatgate.api import Counter, StoreFull, StoreUnavailable
 from chatgate_maildb import holding
 from chatgate_maildb.reserve import is_full
 
@@ -37,6 +37,7 @@ class Blobs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._threads = gevent.threadpool.ThreadPool(4)
+        self.counted = Counter()  # files that were written and removed, by what was done
         self._coming: set[str] = set()  # files that no committed transaction names yet
         self._unwanted: list[str] = []
         self._removing: gevent.Greenlet | None = None
@@ -57,6 +58,7 @@ class Blobs:
                 raise
             log.error("body file not written: %s", error.strerror)
             raise (StoreFull if is_full(error) else StoreUnavailable)() from error
+        self.counted.add("written")
         return name
 
     def settled(self, names: Iterable[str]) -> None:
@@ -102,6 +104,7 @@ class Blobs:
         have to wait for a free thread, and the writer, which calls this, would keep everybody else waiting.
         """
         self._unwanted += names
+        self.counted.add("removed", by=len(names))
         if not self._removing:
             self._removing = gevent.spawn(self._remove_unwanted)
 

@@ -11,13 +11,15 @@ from chatgate.api import (
     FolderBoard,
     Gateway,
     KeptFiles,
+    Metric,
     Problem,
     Service,
     Store,
+    Trouble,
     free_octets,
     hookimpl,
 )
-from chatgate_maildb import integrity, leases
+from chatgate_maildb import integrity, leases, measures
 from chatgate_maildb.blobs import Blobs
 from chatgate_maildb.kept import KeptMail
 from chatgate_maildb.options import MailDbOptions
@@ -55,6 +57,14 @@ class MailDb:
         domains = {domain.name: domain.options(self.options) for domain in self.gateway.domains}
         self._store = MailStore(self._folder, self.options, self.gateway.board.post, domains)
         return self._store
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        return measures.metrics(self._store) if self._store is not None else []
+
+    @hookimpl
+    def chatgate_troubles(self) -> list[Trouble]:
+        return measures.troubles(self._store) if self._store is not None else []
 
     @hookimpl
     def chatgate_reloaded(self) -> None:

@@ -21,7 +21,7 @@ import gevent.event
 import gevent.threadpool
 from peewee import SqliteDatabase
 
-from chatgate.api import StoreFull, StoreUnavailable, give_turn
+from chatgate.api import Counter, Distribution, Episode, StoreFull, StoreUnavailable, give_turn
 from chatgate_maildb.checkpoints import Checkpoints
 from chatgate_maildb.database import ERRORS
 from chatgate_maildb.reserve import Reserve, is_full
@@ -35,6 +35,8 @@ _SLICE = 0.01
 
 # Seconds of such jobs, or of a long one, until other greenlets get a turn.
 _TURN = 0.002
+
+_JOBS = (1, 2, 5, 10, 20, 50, 100, 200, 500)
 
 # Seconds after which a patient job has waited long enough.
 _PATIENCE = 0.1
@@ -89,6 +91,9 @@ class Writer:
     """post: called with each changed mailbox id and account key, in the hub's thread, after the commit. drop: called
     with the names of files that are not needed any more. reserve: space on a full disk for jobs that do not grow.
     busy_seconds: how long to wait for another process that writes.
+
+    jobs, seconds: how many jobs shared each commit, and how long it took. failed: commits that failed, by how; failing:
+    the last one did.
     """
 
     def __init__(
@@ -109,6 +114,8 @@ class Writer:
         self._later: collections.deque[_Job] = collections.deque()
         self._wake = gevent.event.Event()
         self._closing = False
+        self.jobs, self.seconds = Distribution(_JOBS), Distribution()
+        self.failed, self.failing = Counter(), Episode()
         # The hub's own pool also hashes passwords and asks DNS: a commit must not queue behind those.
         self._threads = gevent.threadpool.ThreadPool(1)
         self._greenlet = gevent.spawn(self._loop)
@@ -145,6 +152,11 @@ class Writer:
                 if killed is not None:
                     raise killed
                 return answer
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for their turn."""
+        return len(self._queue) + len(self._patient)
 
     def later(self, work: Callable[[Transaction], object]) -> None:
         """Run the job with the next transaction, whenever that comes, without reporting its result: for changes that do
@@ -194,6 +206,8 @@ class Writer:
             while self._later:
                 self._perform(self._later.popleft(), transaction, done)
             self._commit()
+            self.jobs.add(len(done))
+            self.failing.ended()
         except Exception as error:
             self._give_up(error, done)
             return
@@ -220,7 +234,9 @@ class Writer:
             gevent.sleep(random.uniform(0.001, 0.01))
 
     def _commit(self) -> None:
+        began = time.perf_counter()
         self._threads.apply(self._connection.commit)
+        self.seconds.add(time.perf_counter() - began)
         self._checkpoints.committed()
 
     def _perform(self, job: _Job, transaction: Transaction, done: list[_Job]) -> None:
@@ -260,6 +276,8 @@ class Writer:
         except ERRORS as another:
             log.error("rollback failed: %s", another)
         full = is_full(error)
+        self.failed.add("full" if full else "error")
+        self.failing.happened()
         if full and self._reserve.spend():
             for job in reversed(jobs):
                 if job.grows:

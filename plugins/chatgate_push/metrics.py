@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import bisect
 import json
 from typing import Any
+
+from chatgate.api import Distribution
 
 # Upper bounds in seconds; one more bucket holds everything that took longer.
 BOUNDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 18000.0)
@@ -27,21 +28,20 @@ class Metrics:
 
     def __init__(self) -> None:
         self.counts = dict.fromkeys(COUNTERS, 0)
-        self.buckets = [0] * (len(BOUNDS) + 1)
-        self.seconds = 0.0
+        self.took_seconds = Distribution(BOUNDS)
 
     def add(self, name: str, count: int = 1) -> None:
         self.counts[name] += count
 
     def took(self, seconds: float) -> None:
-        self.buckets[bisect.bisect_left(BOUNDS, seconds)] += 1
-        self.seconds += seconds
+        self.took_seconds.add(seconds)
 
     def data(self) -> dict[str, Any]:
         """All values. Buckets are not cumulative: each counts what took up to its bound, but over the one before."""
+        took = self.took_seconds
         return {
             **self.counts,
-            "stored_to_accepted": {"bounds": list(BOUNDS), "buckets": list(self.buckets), "sum": self.seconds},
+            "stored_to_accepted": {"bounds": list(BOUNDS), "buckets": list(took.counts), "sum": took.total},
         }
 
     def load(self, text: str) -> None:
@@ -51,8 +51,9 @@ class Metrics:
             self.counts[name] += found.get(name, 0)
         histogram = found.get("stored_to_accepted", {})
         if histogram.get("bounds") == list(BOUNDS):
-            self.buckets = [a + b for a, b in zip(self.buckets, histogram["buckets"], strict=True)]
-            self.seconds += histogram["sum"]
+            loaded = Distribution(BOUNDS)
+            loaded.counts, loaded.total = list(histogram["buckets"]), histogram["sum"]
+            self.took_seconds = self.took_seconds.joined(loaded)
 
 
 def within(data: dict[str, Any], share: float) -> float | None:

@@ -20,6 +20,7 @@ from chatgate.api import (
     Facts,
     Gateway,
     KeptFiles,
+    Metric,
     PluginError,
     Problem,
     Reply,
@@ -221,9 +222,33 @@ class Push:
         return []
 
     def metrics(self) -> dict[str, Any]:
-        """The counters, and the current state."""
+        """The counters since the file was made, and the current state."""
         sender = self.sender
         return {**sender.metrics.data(), "waiting": len(sender.queue), "service_left_alone": sender.breaker.open}
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        sender = self.sender
+        counts = {(name,): count for name, count in sender.metrics.counts.items()}
+        return [
+            Metric("chatgate_push_events", "What became of notifications", "counter", ("event",), counts),
+            Metric.single(
+                "chatgate_push_delay_seconds",
+                "From storing a message to the acceptance of its notification",
+                "histogram",
+                sender.metrics.took_seconds,
+                "seconds",
+            ),
+            Metric.single("chatgate_push_waiting", "Notifications that wait", "gauge", len(sender.queue)),
+            Metric(
+                "chatgate_push_left_alone",
+                "Is the notification service left alone, as it does not work?",
+                "gauge",
+                (),
+                {(): int(sender.breaker.open)},
+                across="max",
+            ),
+        ]
 
     def _days(self) -> hooks.Days:
         return hooks.Days.at(self._clock(), self._options.token_days)

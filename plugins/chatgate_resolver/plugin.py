@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gevent.pool
 
-from chatgate.api import Gateway, Problem, hookimpl
+from chatgate.api import Gateway, Metric, Problem, hookimpl
 from chatgate_resolver.asking import alive
 from chatgate_resolver.options import ResolverOptions
 from chatgate_resolver.resolver import Resolver
@@ -19,6 +19,11 @@ class ResolverPlugin:
     def __init__(self, gateway: Gateway, options: ResolverOptions) -> None:
         self.options = options
         self.resolver = Resolver(options)
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        counts, what = dict(self.resolver.counted.counts), "Questions to nameservers; what is remembered is not asked"
+        return [Metric("chatgate_resolver_questions", what, "counter", ("outcome",), counts)]
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:

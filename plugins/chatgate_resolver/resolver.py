@@ -10,6 +10,7 @@ import dns.rdatatype
 import gevent
 from dns.rdatatype import RdataType
 
+from chatgate.api import Counter
 from chatgate_resolver import names, readers
 from chatgate_resolver.answers import Answer, NoRecords, NoSuchName, Trouble
 from chatgate_resolver.asking import Asker
@@ -44,6 +45,7 @@ class Resolver:
         """nameservers: in place of those of the options and of /etc/resolv.conf. clock: seconds, for the cache."""
         self.options, self._clock = options or ResolverOptions(), clock
         self.nameservers = nameservers or Nameservers(self.options.nameservers)
+        self.counted = Counter()  # questions that were asked, by outcome
         self._asker = Asker(self.options, clock)
         self._cache = Cache(self.options.cache_names)
         self._asking: dict[_Question, gevent.Greenlet[..., Found]] = {}
@@ -112,13 +114,16 @@ class Resolver:
         return running
 
     def _ask(self, question: _Question) -> Found:
+        outcome = "failed"
         try:
             with self._seats.seat(question.name, self.options.timeout_seconds) as seated:
                 if not seated:
                     text = f"{question.name}: too many questions at once, in all or in its zone"
                     return Found(Trouble, self._clock(), text=text)
                 found = self._asker.ask(*question, self.nameservers())
+            outcome = "failed" if found.kind is Trouble else "answered"
             self._cache.put(question, found)
             return found
         finally:
+            self.counted.add(outcome)
             del self._asking[question]

@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import bottle
-import gevent
 from bottle import HTTPResponse
 
-from chatgate.api import Gateway, StoreError, normal_address
+from chatgate.api import Gateway, normal_address
 from chatgate_site import apps, autoconfig, invite
 from chatgate_site.places import SHIPPED, Place, Places
 from chatgate_site.rendering import Renderer, Visit
 
-_HEALTH_SECONDS = 5.0
 _HTML, _XML, _TEXT = "text/html; charset=utf-8", "text/xml; charset=utf-8", "text/plain; charset=utf-8"
 
 
@@ -38,6 +36,7 @@ class Pages:
         paths = ["/.well-known/autoconfig/mail/config-v1.1.xml", "/mail/config-v1.1.xml"]
         app.get(paths, callback=self.autoconfig, discreet=True)
         app.get("/healthz", callback=self.healthz, plain_http=True, discreet=True)
+        app.get("/readyz", callback=self.readyz, plain_http=True, discreet=True)
 
     def render(self, name: str, folder: Path = SHIPPED, place: Place | None = None, **facts: Any) -> str:
         """The page for the current request, from a template in this folder or among ours; the operator's own comes
@@ -104,17 +103,13 @@ class Pages:
 
     def healthz(self) -> HTTPResponse:
         """For monitors and containers: 200 while the store answers and the gateway is not stopping."""
-        healthy = not self._gateway.stopping.is_set()
-        try:
-            with gevent.Timeout(_HEALTH_SECONDS, TimeoutError()):
-                self._gateway.store.account(f"@{self._gateway.domains.first.name}")
-        except (StoreError, TimeoutError):
-            healthy = False
-        return HTTPResponse(
-            "ok\n" if healthy else "unavailable\n",
-            200 if healthy else 503,
-            {"Content-Type": _TEXT, "Cache-Control": "no-store"},
-        )
+        return _state(self._gateway.alive())
+
+    def readyz(self) -> HTTPResponse:
+        """For proxies in front: 200 while mail flows and clients accept the gateway. What is wrong is told where no
+        stranger reads it, by the plugin metrics.
+        """
+        return _state(not self._gateway.not_ready())
 
     def _constant(self, name: str, kind: str) -> Any:
         """A route for a file that is read once for each domain."""
@@ -123,6 +118,11 @@ class Pages:
             path = next(folder / name for folder in (*place.own_folders, SHIPPED) if (folder / name).is_file())
             texts[place.domain] = path.read_text("utf-8")
         return lambda: _answer(texts[self._places.here().domain], kind)
+
+
+def _state(good: bool) -> HTTPResponse:
+    headers = {"Content-Type": _TEXT, "Cache-Control": "no-store"}
+    return HTTPResponse("ok\n" if good else "unavailable\n", 200 if good else 503, headers)
 
 
 def _answer(body: str | bytes, kind: str, store: bool = True) -> HTTPResponse:

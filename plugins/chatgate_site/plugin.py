@@ -16,6 +16,7 @@ from chatgate.api import (
     Gateway,
     KeptFiles,
     Limiter,
+    Metric,
     PluginError,
     Problem,
     Server,
@@ -46,13 +47,14 @@ class Site:
         self.gateway, self.options = gateway, options
         self._places = Places(gateway, options)
         self._servers: list[tuple[Server, Limiter]] = []
+        self._app: Application | None = None
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
         self._pages = Pages(gateway, self._places)
         own, self._new = self.options, New(gateway, self.options, self._places)
         challenges = Challenges(gateway, own.webroot)
-        app = Application(gateway, self._places, self._pages, self._new, challenges, self)
+        app = self._app = Application(gateway, self._places, self._pages, self._new, challenges, self)
         for name in ("https", "http"):
             requests = Limiter(own.requests_per_minute, 60, http.REQUESTS_PER_MINUTE)
             secure = name == "https"
@@ -109,6 +111,12 @@ class Site:
         return self._pages.of_plugin(template, status, forms, **facts)
 
     # ------------------------------------------------------------------------------------------ hooks
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        answers = dict(self._app.answers.counts) if self._app is not None else {}
+        what = "Answers, by the class of their status"
+        return [Metric("chatgate_site_answers", what, "counter", ("status",), answers)]
 
     @hookimpl
     def chatgate_backup(self) -> list[KeptFiles]:

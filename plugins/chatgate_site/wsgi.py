@@ -11,7 +11,7 @@ from urllib.parse import quote, unquote
 import bottle
 from bottle import HTTPError, HTTPResponse
 
-from chatgate.api import Gateway, raised_at, said
+from chatgate.api import Counter, Gateway, raised_at, said
 from chatgate_site import hooks
 from chatgate_site.challenges import Challenges
 from chatgate_site.new import PATHS as NEW
@@ -42,7 +42,7 @@ _ERROR = (said("Something went wrong"), said("The server could not answer. Pleas
 
 class Site:
     """Callable as a WSGI application. It collects the other plugins' routes when it is made; lender: the plugin that
-    helps them with their pages.
+    helps them with their pages. answers: how many, by the class of their status, such as "2xx".
     """
 
     def __init__(
@@ -50,6 +50,7 @@ class Site:
     ) -> None:
         self._places, self._pages = places, pages
         self._discreet = gateway.config.core.discreet
+        self.answers = Counter()
         self.app = self._empty()
         self.app.install(_Guard(places, self._discreet))
         pages.add_to(self.app)
@@ -83,6 +84,7 @@ class Site:
         hsts = environ["wsgi.url_scheme"] == "https" and not self._places.asked(environ).endpoints.self_signed
 
         def start(status: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            self.answers.add(f"{status[:1]}xx")
             given = {name for name, _ in headers}
             headers = headers + [header for header in _HEADERS if header[0] not in given]
             return start_response(status, [*headers, _HSTS] if hsts else headers, exc_info)

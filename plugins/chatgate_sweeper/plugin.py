@@ -14,6 +14,7 @@ from chatgate.api import (
     Facts,
     Gateway,
     KeptFiles,
+    Metric,
     NewAccount,
     Problem,
     Reply,
@@ -62,6 +63,23 @@ class Sweeper:
     def chatgate_facts(self, domain: Domain) -> Facts:
         own = domain.options(self.options)
         return Facts(mail_days=own.days, large_days=own.large_days, inactive_days=own.account_days, evicts=True)
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        service, removed = self.service, "Messages that were removed, by rule"
+        return [
+            Metric("chatgate_sweeper_sweeps", "Sweeps", "counter", ("outcome",), dict(service.sweeps.counts)),
+            Metric("chatgate_sweeper_removed", removed, "counter", ("rule",), dict(service.removed.counts)),
+            Metric(
+                "chatgate_sweeper_last_seconds",
+                "When the last sweep was over, in Unix seconds; 0: there was none since the start",
+                "gauge",
+                (),
+                {(): service.ended},
+                "seconds",
+                "max",
+            ),
+        ]
 
     @hookimpl
     def chatgate_backup(self) -> list[KeptFiles]:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import gevent
 import gevent.event
 
-from chatgate.api import Background, Episode, Gateway, Leased, StoreError
+from chatgate.api import Background, Counter, Episode, Gateway, Leased, StoreError
 from chatgate_sweeper import lately
 from chatgate_sweeper.clock import BEHIND
 from chatgate_sweeper.options import SweeperOptions
@@ -75,7 +75,9 @@ class Service(Leased):
     """Sweeps, in one process at a time. clock: Unix seconds by the machine's clock. rules_time: the Unix seconds that
     the rules use. When stopped, it leaves the rest to the next sweep; the store finishes what it has begun.
 
-    last: the report of the last sweep of this process. failed: that sweeps fail; reason: how the last one did.
+    last: the report of the last sweep of this process. failed: that sweeps fail; reason: how the last one did. ended:
+    Unix seconds at which the last one that did not fail was over; 0 before that. sweeps, removed: how many there were,
+    by outcome, and messages that they removed, by rule.
     """
 
     def __init__(
@@ -90,6 +92,7 @@ class Service(Leased):
         self._rules_time = rules_time or clock
         self.last: Report | None = None
         self.failed, self.reason = Episode(_REMEMBERED), ""
+        self.sweeps, self.removed, self.ended = Counter(), Counter(), 0.0
 
     def _sweep_again_and_again(self) -> None:
         wait = min(_FIRST, self._every)
@@ -104,8 +107,13 @@ class Service(Leased):
         try:
             self.last = self.sweep()
             self.failed.ended()
+            self.sweeps.add("done")
+            self.ended = self._clock()
+            for rule, count in self.last.rules.items():
+                self.removed.add(rule, by=count.messages)
         except Exception as error:  # the next one may go better
             self.failed.happened()
+            self.sweeps.add("failed")
             self.reason = type(error).__name__
             _complain("sweep", error)
 

@@ -23,7 +23,8 @@ def _disk(gateway: Gateway, options: SweeperOptions) -> Iterator[Trouble]:
     free = free_here(gateway, options)
     if free < options.no_large_mail_below_bytes:
         what = "large mail and new accounts are refused, and the oldest large messages removed"
-        yield Trouble("disk", f"the disk with the mail has {free // 1_000_000} MB free: {what}", 0, _ROOM)
+        text = f"the disk with the mail has {free // 1_000_000} MB free: {what}"
+        yield Trouble("disk", text, 0, _ROOM, blocks=True)
     elif free < options.no_accounts_below_bytes:
         what = f"the disk with the mail has {free // 1_000_000} MB free: nobody can make an account"
         yield Trouble("disk", what, 0, _ROOM)

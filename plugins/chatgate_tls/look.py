@@ -37,6 +37,11 @@ class Seen:
     unfit: str = ""
 
     @property
+    def fits(self) -> bool:
+        """Would a client take it today?"""
+        return not self.unfit and self.days_old >= 0 and self.days_left > 0
+
+    @property
     def ends_soon(self) -> bool:
         """Should it have been renewed by now? Some are valid for six days only."""
         return self.days_left <= min(WARNING_DAYS, (self.days_left + self.days_old) / 4)

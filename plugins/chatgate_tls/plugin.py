@@ -17,6 +17,7 @@ from chatgate.api import (
     Domain,
     Gateway,
     KeptFiles,
+    Metric,
     Problem,
     Trouble,
     bare,
@@ -157,6 +158,10 @@ class Tls:
             return []
         why = "only this authority issues certificates for the domain"
         return [DnsRecord(domain.name, "CAA", f'0 issue "{authority}"', False, why)]
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        return self._certificates.metrics()
 
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:

@@ -11,7 +11,7 @@ from functools import cached_property
 import click
 from gevent import socket
 
-from chatgate.api import Gateway, KeptFiles, PluginError, Problem, Secret, Service, Session, hookimpl, option
+from chatgate.api import Gateway, KeptFiles, Metric, PluginError, Problem, Secret, Service, Session, hookimpl, option
 from chatgate_turn import command, stun
 from chatgate_turn.credentials import check_secret, make_credentials, read_or_make_secret, read_secret
 from chatgate_turn.probe import ProbeError, probe
@@ -69,6 +69,7 @@ class Turn:
             raise ValueError(f"host: {self.host}: must be a name or an IPv4 address; apps can be told no other")
         self.secret_file = gateway.path(options.secret_file)
         self.clock = time.time
+        self._offered = 0
         self.self_test = SelfTest(self._probe, options.test_every_seconds)
 
     @hookimpl
@@ -81,6 +82,15 @@ class Turn:
         return [self.self_test]
 
     @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        works = {(): int(self.self_test.passed)}
+        what = "Does the TURN server work, as the last test of it found?"
+        return [
+            Metric("chatgate_turn_works", what, "gauge", (), works, across="max"),
+            Metric.single("chatgate_turn_offered", "Credentials that apps were given", "counter", self._offered),
+        ]
+
+    @hookimpl
     def chatgate_metadata_entries(self, mailbox: str) -> list[str]:
         return [] if mailbox else [ENTRY]
 
@@ -89,6 +99,7 @@ class Turn:
         """`host:port:username:password`; None while the TURN server does not work: apps then use a public one."""
         if mailbox or entry != ENTRY or not self.self_test.passed:
             return None
+        self._offered += 1
         return ":".join((self._host_for(session), str(self.options.port), *self.credentials())).encode()
 
     def _host_for(self, session: Session) -> str:

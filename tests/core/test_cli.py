@@ -291,9 +291,9 @@ def test_check_warns_of_secrets_that_everybody_can_read(run):
 
 def test_check_counts_in_english(run):
     run("init", "--domain", "_d.test", "--local")
-    assert run("check").endswith("13 plugins enabled, no problems\n")
+    assert run("check").endswith("14 plugins enabled, no problems\n")
     (run.folder / "no-create").touch()
-    assert run("check").endswith("13 plugins enabled, 1 problem\n")
+    assert run("check").endswith("14 plugins enabled, 1 problem\n")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 
 import gevent.event
 
-from chatgate.api import Failure, Gateway, Queued, Reply, StoreError
+from chatgate.api import Counter, Distribution, Failure, Gateway, Queued, Reply, StoreError
 from chatgate_courier.outcomes import Outcomes
 from chatgate_courier.sending import content
 from chatgate_courier.sending.delays import Delays
@@ -21,6 +21,9 @@ log = logging.getLogger("chatgate.courier")
 
 _TROUBLE = 1.0  # seconds until the store is asked again to note that a message was taken; each time twice as many
 _LONGEST_TROUBLE = 30.0
+
+# Another server may be away for days.
+_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0, 7200.0, 86400.0)
 
 _NOTHING_SAID = Reply(451, "4.4.2", "The other server has said nothing about this recipient")
 _TOO_SLOW = Reply(451, "4.4.2", "The other server was slow, and other mail had to go")
@@ -46,6 +49,8 @@ class Tried(NamedTuple):
 
 
 class Handing:
+    """counted: recipients, by outcome and way. took: seconds from storing to the moment another server took it."""
+
     def __init__(
         self,
         gateway: Gateway,
@@ -59,6 +64,7 @@ class Handing:
         self._gateway, self._ways, self._outcomes, self._schedule = gateway, ways, outcomes, schedule
         self.underway, self._delays, self._clock = Underway(most_octets), delays, clock
         self._ending = gevent.event.Event()
+        self.counted, self.took = Counter(), Distribution(_SECONDS)
 
     def hand_on(self, domain: str, rows: Sequence[Queued], latest: Callable[[Sequence[Queued]], list[Queued]]) -> Tried:
         """Try once. latest: the rows as they were claimed last; a try may take longer than the lease. Raises
@@ -83,6 +89,9 @@ class Handing:
             if reply.accepts:
                 taken = True
                 self._settle(these)
+                now = self._clock()
+                for row in these:
+                    self.took.add(max(0.0, now - row.came))
                 facts_done = trace, domain, outcome.host, outcome.way, len(these)
                 log.info("delivered id=%s domain=%s host=%s way=%s recipients=%d", *facts_done)
             elif reply.temporary:
@@ -91,6 +100,7 @@ class Handing:
             else:
                 failed += [(row, Failure.refused(row.recipient, reply, outcome.host)) for row in these]
             what = "delivered" if reply.accepts else "put off" if reply.temporary else "failed"
+            self.counted.add(what.replace(" ", "_"), outcome.way, by=len(these))
             addresses = [first.sender, *(row.recipient for row in these)]
             self._outcomes.note(trace, domain, outcome.host, outcome.way, what, len(these), reply, addresses)
         return Tried(taken, outcome.until, failed, put_off)

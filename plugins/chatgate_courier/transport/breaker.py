@@ -110,6 +110,13 @@ class Memory:
                     domains[host].append(domain)
         return [(name, since, tuple(domains[name])) for name, since in found]
 
+    def states(self) -> dict[str, int]:
+        """How many breakers are in each state."""
+        counts = {"closed": 0, "open": 0, "half-open": 0}
+        for one in self._breakers.values():
+            counts["closed" if not one.open else "open" if one.until() else "half-open"] += 1
+        return counts
+
     def smtp_only(self, host: str) -> bool:
         """Did this host take mail by SMTP, and not by /mxdeliv, lately?"""
         until = self._smtp_only.get(host)

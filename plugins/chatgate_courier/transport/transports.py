@@ -100,6 +100,10 @@ class Transports:
         """
         return self._memory.unreachable()
 
+    def breakers(self) -> dict[str, int]:
+        """How many other servers are "closed", "open" and "half-open", as far as they are remembered."""
+        return self._memory.states()
+
     def probe(self, domain: str, recipient: str, way: How, tell: Tell, mail: Mail | None = None) -> None:
         """Try one way, on connections of its own, and tell of each step; the last one that is told is where it ends.
         mail: hand it on, too; without it the dialogue ends after RCPT, or after a POST without content.

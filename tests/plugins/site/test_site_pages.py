@@ -218,7 +218,7 @@ def test_healthz(site):
 
 
 def test_health_does_not_wait_for_ever(site, monkeypatch):
-    monkeypatch.setattr("chatgate_site.pages._HEALTH_SECONDS", 0.1)
+    monkeypatch.setattr("chatgate.running.ready._SECONDS", 0.1)
     site.accounts.store.account = lambda address: gevent.sleep(5)
     assert site.ask("/healthz").status == 503
 
