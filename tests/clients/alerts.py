@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 import sys
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from people import Person, arrive, until
 from stage import GatewayProcess, cores, prepare
 
 GROUP = f"{DOMAIN} alerts"
-FULL = "nobody can make an account"
+FULL, TO_DO = "nobody can make an account", "To do: df -h"
 
 
 def main(folder: Path) -> None:
@@ -33,29 +35,21 @@ def main(folder: Path) -> None:
             fill(gateway, "10000000000000000")
             for person in (alice, bob):
                 told = person.has(FULL).get_snapshot()
-                assert told.show_padlock and "To do: df -h" in told.text, told
+                assert told.show_padlock and TO_DO in told.text, told
                 assert told.chat.get_basic_snapshot().name == GROUP
             fill(gateway, "0")
             for person in (alice, bob):
                 assert person.has("Over after").get_snapshot().show_padlock
-            command(gateway, "alerts", "test")
-            for person in (alice, bob):
-                person.has("This is a test of the alerts")
 
             # Killed while a trouble lasts: it is not told again, but its end is.
-            before = len(bob.find("nobody can make an account"))
             fill(gateway, "10000000000000000")
-            until("bob is told again", lambda: len(bob.find(FULL)) > before)
-            until(
-                "nothing waits to be sent",
-                lambda: not json.loads(command(gateway, "alerts", "list", "--json"))["unsent"],
-            )
-            told_before = len(bob.find("To do: df -h"))
+            until("bob is told again", lambda: len(bob.find(TO_DO)) == 2)
+            until("nothing waits to be sent", lambda: not rows(gateway, "SELECT * FROM letter"))
             gateway.kill()
             gateway.start()
             command(gateway, "alerts", "test")
-            until("bob has the second test", lambda: len(bob.find("This is a test of the alerts")) == 2)
-            assert len(bob.find("To do: df -h")) == told_before
+            bob.has("This is a test of the alerts")
+            assert len(bob.find(TO_DO)) == 2
 
             # Who leaves is told nothing more.
             chat(bob).leave()
@@ -63,8 +57,6 @@ def main(folder: Path) -> None:
             fill(gateway, "0")
             until("alice is told that it is over", lambda: len(alice.find("Over after")) == 2)
             assert len(bob.find("Over after")) == 1
-            command(gateway, "alerts", "off", "--yes")
-            assert members(gateway) == []
             assert gateway.stop() == 0
 
 
@@ -80,13 +72,14 @@ def chat(person: Person) -> Chat:
     return next(one for one in person.account.get_chatlist() if one.get_basic_snapshot().name == GROUP)
 
 
-def listed(gateway: GatewayProcess) -> dict[str, list[object]]:
-    found: dict[str, list[object]] = json.loads(command(gateway, "alerts", "list", "--json"))
-    return found
-
-
 def members(gateway: GatewayProcess) -> list[str]:
-    return [row["address"] for row in json.loads(command(gateway, "alerts", "members", "--json"))]
+    return [str(address) for (address,) in rows(gateway, "SELECT address FROM member")]
+
+
+def rows(gateway: GatewayProcess, query: str) -> list[tuple[object, ...]]:
+    """From the plugin's database: asking its commands again and again would keep the processor busy."""
+    with contextlib.closing(sqlite3.connect(gateway.folder / "data/alerts.db")) as database:
+        return database.execute(query).fetchall()
 
 
 def fill(gateway: GatewayProcess, octets: str) -> None:
