@@ -44,6 +44,11 @@ class SweeperOptions:
     no_accounts_below_bytes: int = option(
         1_000_000_000, "With fewer octets free on the disk nobody makes new accounts, but the operator.", live=True
     )
+    full_within_days: float = option(
+        7.0,
+        "Days: a disk that will have less free than that by then, as it goes now, counts as trouble. 0: none does.",
+        live=True,
+    )
     no_large_mail_below_bytes: int = option(
         500_000_000,
         "With fewer octets free, large messages are refused for now, and the oldest large ones are removed.",

@@ -26,6 +26,7 @@ from chatgate.api import (
 )
 from chatgate_sweeper import command, rules, service
 from chatgate_sweeper.clock import BEHIND, Clock
+from chatgate_sweeper.forecast import Forecast
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.parties import count_idle, parties
 from chatgate_sweeper.sweep import free_here
@@ -43,6 +44,7 @@ class Sweeper:
         self.clock = Clock(gateway.path(options.clock_file), clock, witness=self._last_used)
         self.service = service.Service(gateway, options, clock, self._now)
         self.evictor = service.Evictor(gateway, options, clock)
+        self.forecast = Forecast(gateway, clock)
 
     def _free(self) -> int:
         return free_here(self.gateway, self.options)
@@ -104,7 +106,7 @@ class Sweeper:
 
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:
-        return troubles(self.gateway, self.options, self.service)
+        return troubles(self.gateway, self.options, self.service, self.forecast)
 
     @hookimpl(optionalhook=True)
     def chatgate_admin_pages(self, admin: Any) -> list[Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 from chatgate.api import Gateway, Trouble
 from chatgate_sweeper import rules
 from chatgate_sweeper.clock import BEHIND
+from chatgate_sweeper.forecast import Forecast
 from chatgate_sweeper.options import SweeperOptions
 from chatgate_sweeper.service import Service
 from chatgate_sweeper.sweep import free_here
@@ -14,9 +16,9 @@ from chatgate_sweeper.sweep import free_here
 _ROOM = "df -h, then make room or have the disk made larger; fewer `days` in the file of sweeper remove more mail"
 
 
-def troubles(gateway: Gateway, options: SweeperOptions, service: Service) -> list[Trouble]:
+def troubles(gateway: Gateway, options: SweeperOptions, service: Service, forecast: Forecast) -> list[Trouble]:
     """Those that this process knows of."""
-    return [*_disk(gateway, options), *_sweeps(service)]
+    return [*(list(_disk(gateway, options)) or _soon(options, forecast)), *_sweeps(service)]
 
 
 def _disk(gateway: Gateway, options: SweeperOptions) -> Iterator[Trouble]:
@@ -28,6 +30,13 @@ def _disk(gateway: Gateway, options: SweeperOptions) -> Iterator[Trouble]:
     elif free < options.no_accounts_below_bytes:
         what = f"the disk with the mail has {free // 1_000_000} MB free: nobody can make an account"
         yield Trouble("disk", what, 0, _ROOM)
+
+
+def _soon(options: SweeperOptions, forecast: Forecast) -> Iterator[Trouble]:
+    at = forecast.full_at(options.no_accounts_below_bytes, options.full_within_days)
+    if at:
+        day = time.strftime("%A %d %B", time.gmtime(at))
+        yield Trouble("disk:soon", f"the disk with the mail will be full by about {day}, as it goes now", 0, _ROOM)
 
 
 def _sweeps(service: Service) -> Iterator[Trouble]:
