@@ -63,7 +63,7 @@ class Holder(enum.Enum):
 
 def holder(folder: Path) -> int | Holder | None:
     """The number of the process that serves from the folder; None if there is none. It is looked at whether the process
-    of this number really has the lock open: a signal to another could end it. Raises OSError.
+    of this number really has the lock: a signal to another could end it. Raises OSError.
     """
     try:
         file = os.open(folder / _NAME, os.O_RDONLY | os.O_CLOEXEC)
@@ -71,7 +71,7 @@ def holder(folder: Path) -> int | Holder | None:
         return None
     try:
         number = os.pread(file, 20, 0).decode("ascii", "replace").strip()
-        if number.isdigit() and int(number) != os.getpid() and _has_open(int(number), os.fstat(file)):
+        if number.isdigit() and int(number) != os.getpid() and _has_lock(number, os.fstat(file).st_ino):
             return int(number)
         try:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -82,17 +82,16 @@ def holder(folder: Path) -> int | Holder | None:
         os.close(file)
 
 
-def _has_open(process: int, file: os.stat_result) -> bool:
-    """proc_pid_fd(5). Descriptors come and go while they are listed."""
-    folder = f"/proc/{process}/fd"
+def _has_lock(process: str, inode: int) -> bool:
+    """proc_locks(5), which everybody may read: what a process has open, one that changed its user or has a privilege
+    shows to root alone. Devices are left out: some file systems have other numbers there than a file says.
+    """
     try:
-        names = os.listdir(folder)
+        lines = Path("/proc/locks").read_text().splitlines()
     except OSError:
         return False
-    for name in names:
-        try:
-            if os.path.samestat(os.stat(f"{folder}/{name}"), file):
-                return True
-        except OSError:
-            continue
-    return False
+    locks = [line.split()[1:6] for line in lines]
+    return any(
+        lock[:1] == ["FLOCK"] and lock[2:4] == ["WRITE", process] and lock[4].rpartition(":")[2] == str(inode)
+        for lock in locks
+    )

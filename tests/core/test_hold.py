@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -30,6 +31,28 @@ def test_a_process_that_was_killed_has_let_go(tmp_path):
         other.kill()
         other.wait()
         Hold(tmp_path).release()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="changes its user")
+def test_a_process_that_changed_its_user_is_found_by_that_user():
+    """The system shows to root alone what such a process has open."""
+    code = """if True:
+        import os, pathlib, sys, time
+        from chatgate.running.hold import Hold, holder
+        os.setresuid(65534, 65534, 65534)
+        if sys.argv[2] == "hold":
+            hold = Hold(pathlib.Path(sys.argv[1]))
+            print(os.getpid(), flush=True)
+            time.sleep(60)
+        print(holder(pathlib.Path(sys.argv[1])))
+    """
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        os.chmod(folder, 0o777)
+        command = [sys.executable, "-c", code, folder]
+        with subprocess.Popen([*command, "hold"], stdout=subprocess.PIPE) as other:
+            other.stdout.readline()
+            assert int(subprocess.check_output([*command, "look"])) == other.pid
+            other.kill()
 
 
 def test_a_second_gateway_does_not_start_and_the_first_goes_on(gateway_factory, tmp_path):
