@@ -44,7 +44,7 @@ class StallWatch:
 
     stalls, seconds, longest: how often it stood still since the start, for how long altogether and at worst. lately:
     that it did.
-    last: for how many seconds it last did, and where.
+    worst: for how many seconds it then did at worst, and where.
     """
 
     def __init__(self, hub: Hub, seconds: float) -> None:
@@ -52,7 +52,7 @@ class StallWatch:
         self._loop, self._thread = gevent.get_hub().loop, _ident()
         self._end: Any = None
         self.stalls, self.seconds, self.longest = 0, 0.0, 0.0
-        self.lately, self.last = Episode(_LATELY), (0.0, "")
+        self.lately, self.worst = Episode(_LATELY), (0.0, "")
 
     def start(self) -> None:
         self._end = _lock()
@@ -92,7 +92,7 @@ class StallWatch:
         if found:
             self.stalls += 1
             self.lately.happened()
-            self.last = late, found
+            self.worst = (late, found) if self.lately.count == 1 else max(self.worst, (late, found))
             self.seconds += late
             self.longest = max(self.longest, late)
             _log(f"hub turns again after={late:.1f}s {found}")

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 
     from chatgate.running.gateway import Gateway
 
+# A stall that is this long, or one of so many, is worth a word; a busy machine causes shorter ones now and then.
+_LONG, _OFTEN = 5.0, 3
+
 _LOG = "journalctl -u chatgate --grep"
 
 
@@ -56,11 +59,13 @@ def _services(gateway: Gateway) -> Iterator[Trouble]:
 def _stalls(gateway: Gateway) -> Iterator[Trouble]:
     watch = gateway.watch
     if watch is not None and (began := watch.lately.since()) is not None:
-        late, found = watch.last
+        late, found = watch.worst
+        if late < _LONG and watch.lately.count < _OFTEN:
+            return
         count = f", {watch.lately.count} times" if watch.lately.count > 1 else ""
         plugin = found.partition("plugin=")[2].partition(" ")[0]
         by = f" (plugin {plugin})" if plugin not in ("", "-") else ""
-        what = f"the gateway stood still{count}, lastly for {late:.1f} s{by}: everybody had to wait"
+        what = f"the gateway stood still{count}, for up to {late:.1f} s{by}: everybody had to wait"
         yield Trouble("stall", what, began, f"{_LOG} 'hub stands still'")
 
 

@@ -9,7 +9,6 @@ from functools import cached_property
 import click
 
 from chatgate.api import Gateway, KeptFiles, Problem, Service, Trouble, hookimpl
-from chatgate_alerts import command
 from chatgate_alerts.channels import Channel
 from chatgate_alerts.database import Database
 from chatgate_alerts.group.channel import Door, Group
@@ -82,6 +81,8 @@ class Alerts:
 
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
+        from chatgate_alerts import command  # a gateway that serves can save its memory
+
         cli.add_command(command.make(self._gateway, self.database, self.members, self._post.name))
 
     @hookimpl

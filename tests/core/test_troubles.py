@@ -2,7 +2,6 @@
 
 import time
 
-import gevent
 import pytest
 
 from chatgate import trouble
@@ -156,11 +155,16 @@ def test_a_gateway_that_stood_still(gateway_factory):
     gateway = gateway_factory(*STORE, "gate")
 
     class Watch:
-        lately, last = Episode(), (3.21, "plugin=radio hook=filter in=listen@radio.py:3")
+        lately, worst = Episode(), (3.21, "plugin=radio hook=filter in=listen@radio.py:3")
 
     gateway.watch = Watch()
     assert gateway.troubles() == []
+    for _ in range(2):
+        Watch.lately.happened()
+        assert gateway.troubles() == []
     Watch.lately.happened()
     (found,) = gateway.troubles()
-    assert found.key == "stall" and "3.2 s (plugin radio)" in found.what
-    gevent.sleep(0)
+    assert found.key == "stall" and "3 times, for up to 3.2 s (plugin radio)" in found.what
+    Watch.lately, Watch.worst = Episode(), (9.0, "")
+    Watch.lately.happened()
+    assert "for up to 9.0 s: everybody" in gateway.troubles()[0].what

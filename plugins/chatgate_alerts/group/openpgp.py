@@ -8,8 +8,6 @@ import subprocess
 import tempfile
 from typing import Any, NamedTuple, Self
 
-import gnupg
-
 from chatgate.api import PluginError
 
 _KEY = """\
@@ -56,6 +54,8 @@ class Keyring:
         self._gpg: Any = None
 
     def __enter__(self) -> Self:
+        import gnupg  # a gateway without a group can save its memory
+
         logging.getLogger("gnupg").setLevel(logging.WARNING)  # at DEBUG it logs what it is given
         # A short path, as that of the agent's socket inside may only have 107 octets.
         self._home = tempfile.mkdtemp(prefix="alerts-")

@@ -249,3 +249,24 @@ def test_a_key_comes_along_as_it_was(key, address):
     content = mail.inner([("From", f"<{address}>"), (name, value)], "Text ä\n.\n")
     assert mail.autocrypt(mail.header(content)) == mail.Address(address, key)
     assert all(len(line) < 500 for line in content.splitlines())
+
+
+def test_an_operator_on_another_server_is_told_by_signed_mail_through_the_queue(gateway_factory):
+    group = Group(gateway_factory(*PLUGINS, "dkim", "courier", courier={"peers": ("* hold",)}))
+    invitation(group)
+    key = made("zoe@peer.test")
+    group.plugin.members.put(Person("zoe@peer.test", key.fingerprint, key.public, time.time()))
+    group.plugin.channels[0].send(Message("abc", "t", "all is well", {}), 9)
+    store, intake = group.gateway.store, group.gateway.intake
+    (row,) = store.queue()
+    assert (row.recipient, row.sender) == ("zoe@peer.test", group.us.address)
+    content = store.open_queued(row.id)
+    signed = intake.signed(row.sender, content.read(0, 1 << 20))
+    content.close()
+    assert signed.startswith(b"DKIM-Signature:") and b"d=example.org" in signed
+    with Keyring() as keyring:
+        keyring.add(key.secret)
+        keyring.add(group.us.public)
+        read = keyring.decrypt(mail.armored(signed))
+    assert mail.value(mail.header(read.text), "Chat-Group-ID") == group.us.group
+    assert read.signer == group.us.fingerprint
