@@ -48,6 +48,7 @@ COMMANDS = [
 ]
 
 TEST = [
+    "axe-core-python",  # axe-core's script, which looks for what makes pages hard to use
     "Babel",  # `make locale`
     "cmping",
     "compose-spec",  # what Compose says a file of its own may hold

@@ -70,7 +70,8 @@ def make(gateway: Gateway, admin: Any) -> Any:
         )
 
     def _one(account: Account, back: Any) -> Any:
-        facts = {name: _text(value) for name, value in gateway.accounts.facts(account).items()}
+        kept = gateway.accounts.facts(account)
+        facts = {_said(name): _text(admin, name, value) for name, value in kept.items() if name != "address"}
         quota = "" if account.quota is None else str(account.quota or "none")
         mine = {"address": account.address}
         if account.disabled:
@@ -145,10 +146,19 @@ def _is(account: Account, only: str) -> bool:
     return {"disabled": bool(account.disabled), "never": not account.last_login}.get(only, True)
 
 
-def _text(value: Any) -> str:
-    """A fact, as plugins state them for JSON."""
-    if value is None:
-        return _("none")
+def _said(name: str) -> str:
+    """The name of a fact, as plugins state them for JSON, for people."""
+    return name.replace("_", " ").capitalize()
+
+
+def _text(admin: Any, name: str, value: Any) -> str:
+    """A fact for people."""
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else str(value)
+    if value is None or value == {} or value == []:
+        return _("none")
+    if name.endswith("octets"):
+        return str(admin.size(value))
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {one}" for key, one in value.items())
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, list) else str(value)

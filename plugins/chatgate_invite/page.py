@@ -37,11 +37,10 @@ def make(gateway: Gateway, kept: Callable[[], Invitations], admin: Any) -> Any:
 
     def _row(token: Token) -> list[object]:
         used = f"{token.used} of {token.uses}" if token.uses else str(token.used)
-        told = command.facts(token)
         return [
             admin.code(token.token),
             used if good(token) else admin.mark(_("{used}, no use any more").format(used=used)),
-            told["expires"] or _("never"),
+            admin.moment(token.expires),
             _("default") if token.quota is None else admin.size(token.quota) if token.quota else _("no limit"),
             token.domain or _("any"),
             token.note,

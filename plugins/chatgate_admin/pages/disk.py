@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+import time
 from gettext import gettext as _
 from pathlib import Path
 
 from chatgate.api import Gateway, in_turns
-from chatgate_admin import history
+from chatgate_admin.history import WEEK, History
 from chatgate_admin.hooks import AdminPage, Request
 from chatgate_admin.tools import Tools
 
 _MOST_FILES = 20_000  # that are looked at
 _SHOWN = 15
-_FREE = "chatgate_sweeper_disk_free_bytes"
+_DAYS = 365.0  # ahead that the forecast looks
 
 
 def make(gateway: Gateway, tools: Tools) -> AdminPage:
@@ -27,30 +27,28 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             _("Free"): _("{free} of {size}").format(free=tools.size(free), size=tools.size(size)),
             _("Files that can still be made"): disk.f_favail,
         }
-        seen = history.series(gateway, _FREE, None, history.WEEK)
-        if told := _forecast(tools, seen):
+        seen = History(gateway, WEEK).values("chatgate_maildb_free_bytes")
+        if told := _forecast():
             facts[_("At this pace")] = told
         found = sorted(_sizes(data).items(), key=lambda one: -one[1])[:_SHOWN]
         rows = [(tools.code(name), tools.size(octets)) for name, octets in found]
         return tools.html(
             tools.facts(facts),
-            tools.plot(_("Free space"), [tools.line("", seen)], _("octets"), history.WEEK),
+            tools.plot(_("Free space"), [tools.line("", seen)], _("octets"), WEEK),
             tools.heading(_("What is in it")),
             tools.table([_("File or folder"), _("Size")], rows),
             tools.hint(_("What makes room: shorter times on the page Retention, or a larger disk.")),
         )
 
+    def _forecast() -> str:
+        """ "" where that is not to be said."""
+        sweeper = gateway.hub.plugin("sweeper")
+        if sweeper is None:
+            return ""
+        at = sweeper.forecast.full_at(sweeper.options.no_accounts_below_bytes, _DAYS)
+        return _("no room for new accounts in about {time}").format(time=tools.span(at - time.time())) if at else ""
+
     return tools.page("disk", _("Disk"), show, order=65)
-
-
-def _forecast(tools: Tools, seen: Sequence[tuple[float, float]]) -> str:
-    """When it will be full; "" where that is not to be said."""
-    seconds = history.until_zero(seen)
-    if seconds is None:
-        return ""
-    if seconds > 365 * 86400:
-        return _("full in more than a year")
-    return _("full in about {time}").format(time=tools.span(seconds))
 
 
 def _sizes(folder: Path) -> dict[str, int]:

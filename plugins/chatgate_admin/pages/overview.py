@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from gettext import gettext as _
+from gettext import ngettext
 
 from chatgate.api import Gateway, Metric
-from chatgate_admin import history
+from chatgate_admin.history import DAY, WEEK, History, measured
 from chatgate_admin.hooks import AdminPage, Request
 from chatgate_admin.shell import AGAIN
 from chatgate_admin.tools import Html, Tools
 
 _MOST_REASONS = 5
+# Told of each account that is made.
+_SIGN_UPS = {"hook": "create_account"}
 
 
 def make(gateway: Gateway, tools: Tools) -> AdminPage:
@@ -19,7 +22,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
 
     def show(request: Request) -> str:
         again = AGAIN in request.query
-        seconds = history.WEEK if "week" in request.query else history.DAY
+        seconds = WEEK if "week" in request.query else DAY
         week = {"week": 1} if "week" in request.query else {}
         links = [
             tools.link(_("A day"), request.link("overview", **({AGAIN: 1} if again else {})), not week),
@@ -42,9 +45,14 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             return [
                 tools.note(tools.mark(_("All is well"), "good"), " ", _("Nothing is wrong that the gateway knows of."))
             ]
-        heads = [_("What is wrong"), _("Since"), _("What to do")]
-        rows = [(one.what, tools.moment(one.since), tools.code(one.do)) for one in found]
-        return [tools.table(heads, rows)]
+        now = time.time()
+        heads = [_("What is wrong"), _("For"), _("What to do")]
+        rows = [
+            (one.what[:1].upper() + one.what[1:], tools.span(now - one.since) if one.since else "", tools.code(one.do))
+            for one in found
+        ]
+        told = ngettext("{count} thing is wrong", "{count} things are wrong", len(found)).format(count=len(found))
+        return [tools.note(told, bad=True), tools.table(heads, rows)]
 
     def _facts() -> dict[str, object]:
         now = {metric.name: metric for metric in measured(gateway)}
@@ -60,28 +68,24 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         return found
 
     def _plots(seconds: float) -> list[Html]:
-        if gateway.hub.plugin("metrics") is None:
-            return [
-                tools.hint(_("Plots need the plugin metrics, which keeps a history: chatgate plugins enable metrics"))
-            ]
-
-        def rates(name: str, **labels: str) -> history.Points:
-            return history.rates(gateway, name, labels, seconds)
-
-        line = tools.line
+        history, line = History(gateway, seconds), tools.line
+        if not history:
+            told = _("Plots need the plugin metrics, which keeps a history: chatgate plugins enable metrics")
+            return [tools.hint(told)]
+        taken = [line(_("here"), history.rates("chatgate_copies_total", to="mailbox"))]
+        taken.append(line(_("to others"), history.rates("chatgate_copies_total", to="queue")))
+        refused = [line(name, history.rates("chatgate_refusals_total", **labels)) for name, labels in _reasons()]
         plots = [
-            (_("Messages taken, a minute"), [line("", rates("chatgate_messages_total", outcome="accepted"))], ""),
+            (_("Deliveries, a minute"), taken, ""),
             (
                 _("From the sender to the reader, mean"),
-                [line("", history.means(gateway, "chatgate_delivery_seconds", seconds))],
+                [line("", history.means("chatgate_delivery_seconds"))],
                 _("seconds"),
             ),
-            (_("New accounts, a minute"), [line("", rates("chatgate_accounts_made_total"))], ""),
-            (
-                _("Refusals by reason, a minute"),
-                [line(name, rates("chatgate_refusals_total", **labels)) for name, labels in _reasons()],
-                "",
-            ),
+            (_("Accounts"), [line("", history.values("chatgate_accounts"))], ""),
+            (_("New accounts, a minute"), [line("", history.rates("chatgate_hook_calls_total", **_SIGN_UPS))], ""),
+            (_("Refusals by reason, a minute"), refused, ""),
+            (_("Waiting for other servers"), [line("", history.values("chatgate_courier_queue"))], ""),
         ]
         figures = [tools.plot(title, lines, unit, seconds) for title, lines, unit in plots]
         return [tools.markup('<div class="plots">'), *figures, tools.markup("</div>")]
@@ -99,12 +103,6 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         return [(f"{plugin} {code}", {"plugin": plugin, "code": code}) for plugin, code in most]
 
     return tools.page("overview", _("Overview"), show, order=0)
-
-
-def measured(gateway: Gateway) -> list[Metric]:
-    """Of all processes where the plugin metrics puts them together, else of this one."""
-    metrics = gateway.hub.plugin("metrics")
-    return list(metrics.all()) if metrics is not None else gateway.measured()
 
 
 def _sum(now: dict[str, Metric], name: str) -> int:

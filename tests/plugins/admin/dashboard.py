@@ -9,11 +9,57 @@ from html.parser import HTMLParser
 from typing import NamedTuple
 from urllib.parse import urlencode
 
+from chatgate_courier.plugin import Courier as RealCourier
+from chatgate_courier.transport import Outcome
+
+from chatgate.api import Reply
 from chatgate.testing import client_tls, port
 
 PLUGINS = ("tls", "maildb", "accounts", "passwordless", "site", "admin")
 LISTEN = {"listen": ("127.0.0.1:0",)}
 PASSWORD = "correct horse battery"
+
+
+HOSTILE = """<script>alert(1)</script>"'><img src=x onerror=alert(2)>"""
+
+
+class Later:
+    """Every server says "later", in words that are meant for a browser."""
+
+    def deliver(self, mail):
+        reply = Reply(451, "4.3.0", f"come again {HOSTILE}")
+        return Outcome(dict.fromkeys(mail.recipients, reply), "mx.far.test", "smtp", 0.0)
+
+    def down_until(self, domain):
+        return 0.0
+
+    def close(self):
+        pass
+
+
+class Courier(RealCourier):
+    requires = ()
+
+    def __init__(self, gateway, options):
+        super().__init__(gateway, options, ways=Later())
+
+
+# The plugins with a page, and what they need.
+ALL = (
+    "tls",
+    "maildb",
+    "accounts",
+    "passwordless",
+    "invite",
+    "smtp",
+    "imap",
+    "site",
+    "push",
+    "sweeper",
+    "metrics",
+    Courier,
+    "admin",
+)
 
 
 class Answer(NamedTuple):
