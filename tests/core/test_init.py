@@ -61,16 +61,50 @@ def test_it_asks_for_what_it_needs(tmp_path):
     assert "nobody.invalid has no address in the DNS yet" in done.text or "does not answer" in done.text
 
 
-def test_who_does_not_agree_has_a_certificate_of_its_own_making(tmp_path):
-    answers = [("Certificate .*: ", "acme"), ("Do you agree.*: ", "n")]
-    done = Terminal("--dir", tmp_path / "gw", "init", "--domain", "nobody.invalid", "--no-look", answers=answers)
-    assert done.code == 0 and (tmp_path / "gw/tls/cert.pem").exists()
+@pytest.fixture
+def terminal(tmp_path, monkeypatch):
+    """`init` in this process, as on a terminal where these lines are typed; (exit code, what is shown)."""
+    monkeypatch.setattr("chatgate.cli.questions.terminal", lambda: True)
+
+    def run(*options, typed=()):
+        lines = "".join(f"{line}\n" for line in typed)
+        done = CliRunner().invoke(cli, ["--dir", str(tmp_path / "gw"), "init", "--no-look", *options], input=lines)
+        return done.exit_code, done.output
+
+    return run
+
+
+def test_who_does_not_agree_has_a_certificate_of_its_own_making(terminal, tmp_path):
+    code, text = terminal("--domain", "nobody.invalid", typed=["acme", "n"])
+    assert code == 0 and "Then it is self-signed for now" in text and (tmp_path / "gw/tls/cert.pem").exists()
     assert "acme" not in [plugin.name for plugin in confd.load(tmp_path / "gw").plugins]
 
 
-def test_with_options_a_terminal_is_asked_nothing(tmp_path):
-    done = Terminal("--dir", tmp_path / "gw", "init", "--domain", "_x.invalid", "--no-look")
-    assert done.code == 0 and "?" not in done.text
+def test_it_asks_again_until_an_answer_is_right(terminal, tmp_path):
+    made = tmp_path / "by-certbot"
+    made.mkdir()
+    first = CliRunner().invoke(
+        cli, ["--dir", str(made), "init", "--no-look", "--self-signed", "--domain=nobody.invalid"]
+    )
+    assert first.exit_code == 0
+    files = [str(made / "tls" / f"{name}.pem") for name in ("cert", "key")]
+    typed = ["http://x", "nobody.invalid", "post", "files", str(tmp_path / "gone"), files[0], str(tmp_path), files[1]]
+    code, text = terminal(typed=typed)
+    assert code == 0
+    for complaint in ("neither", "'post' is not one of", "gone: No such file", f"{tmp_path}: Is a directory"):
+        assert complaint in text
+    tls = next(plugin.options for plugin in confd.load(tmp_path / "gw").plugins if plugin.name == "tls")
+    assert [str(tls.certificate), str(tls.key)] == files
+
+
+def test_who_goes_away_leaves_nothing(terminal, tmp_path):
+    code, _ = terminal(typed=["nobody.invalid", "files"])
+    assert code == 1 and not (tmp_path / "gw").exists()
+
+
+def test_with_options_a_terminal_is_asked_nothing(terminal):
+    code, text = terminal("--domain", "_x.invalid")
+    assert code == 0 and "?" not in text
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import os
 import socket
-import subprocess
-import sys
 
 import pytest
 
@@ -74,31 +72,43 @@ def test_a_socket_that_takes_both_families_is_refused(made):
         bind(f"*:{made.port}", passed=Passed(number))
 
 
-RECEIVE = """
-import os, subprocess, sys
-count, process = sys.argv[1:]
-os.environ |= {"LISTEN_FDS": count, "LISTEN_PID": process or str(os.getpid()), "LISTEN_FDNAMES": "a"}
-for number in (3, 4):
-    os.dup2(0, number, inheritable=True)
-from chatgate.network.passed import Passed
-passed = Passed.received()
-told = [name for name in os.environ if name.startswith("LISTEN")]
-print(passed._waiting, [os.get_inheritable(number) for number in (3, 4)], told)
-"""
+@pytest.fixture
+def descriptors(monkeypatch):
+    """Two that follow each other, in place of 3 and 4, and nothing open behind them."""
+    first = next(
+        n for n in range(200, 250) if not any(os.path.exists(f"/proc/self/fd/{n + more}") for more in range(3))
+    )
+    numbers = [first, first + 1]
+    file = os.open(os.devnull, os.O_RDONLY)
+    for number in numbers:
+        os.dup2(file, number, inheritable=True)
+    os.close(file)
+    monkeypatch.setattr("chatgate.network.passed._FIRST", first)
+    yield numbers
+    for number in numbers:
+        os.close(number)
 
 
 @pytest.mark.parametrize(
-    ("count", "process", "printed"),
+    ("count", "process", "received"),
     [
-        ("2", "", "[3, 4] [False, False] []"),
-        ("1", "", "[3] [False, True] []"),
-        ("99999999999", "", "[3, 4] [False, False] []"),
-        ("2", "1", "[] [True, True] []"),
-        ("-1", "", "[] [True, True] []"),
-        ("x", "", "[] [True, True] []"),
+        ("2", os.getpid(), 2),
+        ("1", os.getpid(), 1),
+        ("99999999999", os.getpid(), 2),
+        ("2", 1, 0),
+        ("2", "", 0),
+        ("-1", os.getpid(), 0),
+        ("x", os.getpid(), 0),
+        ("", os.getpid(), 0),
     ],
 )
-def test_they_are_for_the_process_that_is_named_and_none_that_it_runs(count, process, printed):
-    command = [sys.executable, "-c", RECEIVE, count, process]
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == printed
+def test_they_are_for_the_process_that_is_named_and_none_that_it_runs(
+    descriptors, monkeypatch, count, process, received
+):
+    monkeypatch.setenv("LISTEN_FDS", count)
+    monkeypatch.setenv("LISTEN_PID", str(process))
+    monkeypatch.setenv("LISTEN_FDNAMES", "a")
+    passed = Passed.received()
+    assert passed.left(shown) == [f"descriptor {number}" for number in descriptors[:received]]
+    assert [os.get_inheritable(number) for number in descriptors] == [n >= received for n in range(2)]
+    assert not [name for name in os.environ if name.startswith("LISTEN")]
