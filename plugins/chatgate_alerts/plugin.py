@@ -8,7 +8,7 @@ from functools import cached_property
 
 import click
 
-from chatgate.api import Gateway, KeptFiles, Problem, Service, Trouble, hookimpl
+from chatgate.api import Gateway, KeptFiles, Metric, Problem, Service, Trouble, hookimpl
 from chatgate_alerts.channels import Channel
 from chatgate_alerts.database import Database
 from chatgate_alerts.group.channel import Door, Group
@@ -93,12 +93,17 @@ class Alerts:
         return [Trouble(f"alerts:{name}", what, made, "chatgate alerts test") for name, what, made in found]
 
     @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        return self.looking.metrics()
+
+    @hookimpl
     def chatgate_check(self) -> list[Problem]:
         self.database.read_only = self._gateway.read_only
+        found = [_IN_CLEAR] if self._options.webhook.startswith("http:") else []
         if not self.database.path.exists():
-            return [] if self._options.webhook else [_NOBODY]
+            return found if self._options.webhook else [_NOBODY]
         try:
-            found = [
+            found += [
                 Problem("warning", f"alerts: by {post.channel}, since {moment(post.made)}: {post.error}")
                 for _, post in self.database.posts()
                 if post.error
@@ -108,4 +113,5 @@ class Alerts:
             self.database.close()
 
 
+_IN_CLEAR = Problem("warning", "alerts: webhook is not https: whoever is on the way can read the alerts")
 _NOBODY = Problem("note", "alerts: nobody is told yet: 'chatgate alerts join' shows a link into the operators' group")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import gevent.event
 
-from chatgate.api import Leased, PluginError, Store, Trouble
+from chatgate.api import Counter, Leased, Metric, PluginError, Store, Trouble
 from chatgate_alerts.channels import Channel, NotSent
 from chatgate_alerts.database import Database, Post
 from chatgate_alerts.options import AlertsOptions
@@ -48,7 +48,30 @@ class Service(Leased):
         self._gateway, self._options, self._database, self._channels = gateway, options, database, channels
         self._troubles, self._clock, self._ticks = troubles, clock, ticks
         self._watching: Watching | None = None
+        self._sent = Counter()
         self._wake = gevent.event.Event()
+
+    def metrics(self) -> list[Metric]:
+        """What this process has told; another one that has the lease tells of itself."""
+        lasting = len(self._watching.told()) if self._watching else 0
+        return [
+            Metric(
+                "chatgate_alerts_messages",
+                "Messages to the operators: sent, failed for now, or lost",
+                "counter",
+                ("channel", "outcome"),
+                dict(self._sent.counts),
+            ),
+            Metric(
+                "chatgate_alerts_troubles",
+                "Troubles that the operators were told of and that are not over",
+                "gauge",
+                (),
+                {(): lasting},
+                "",
+                "max",
+            ),
+        ]
 
     def wake(self) -> None:
         """Look now."""
@@ -97,6 +120,7 @@ class Service(Leased):
         stuck: set[str] = set()  # one that does not take a message is not given the next
         for due, post in self._database.posts():
             if post.channel not in ready or post.made < now - self._options.keep_hours * 3600:
+                self._sent.add(post.channel, "lost")
                 log.error("message not delivered channel=%s: %s", post.channel, post.error or "nobody is there")
                 self._database.done(post.row)
             elif post.channel in stuck:
@@ -114,10 +138,12 @@ class Service(Leased):
         try:
             channel.send(message(post.name, self._gateway, post.events), self._options.webhook_seconds)
         except NotSent as error:
+            self._sent.add(channel.name, "failed")
             wait = min(_FIRST_WAIT * 2.0 ** min(post.tries, 16), _LONGEST_WAIT) * random.uniform(0.8, 1.2)
             log.warning("message not sent channel=%s again_in=%.0fs: %s", channel.name, wait, error)
             self._database.again(post.row, self._clock() + wait, str(error))
             return wait
         self._database.done(post.row)
+        self._sent.add(channel.name, "sent")
         log.info("message sent channel=%s id=%s", channel.name, post.name)
         return None

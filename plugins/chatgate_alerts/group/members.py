@@ -91,9 +91,11 @@ class Members:
 
         return self._database.run(work)
 
-    def revoke(self) -> None:
-        """No link is good any more."""
-        self._database.run(lambda db: Invitation.delete().execute(db))
+    def open(self, now: float) -> bool:
+        """Is any link good?"""
+        return self._database.run(
+            lambda db: Invitation.select().where(Invitation.until >= now).exists(db), writes=False
+        )
 
 
 def link(us: Us, name: str, number: str, auth: str) -> tuple[str, str]:

@@ -156,7 +156,7 @@ def test_whoever_has_the_link_is_let_in_and_told_how_things_are(group):
     group.run("off", "--yes", code=1)
 
 
-def test_nobody_else_gets_in_or_an_answer(group):
+def test_nobody_else_gets_in_or_an_answer(group, monkeypatch):
     number, auth = invitation(group)
     eve, alice = Someone(group, "eve"), Someone(group, "alice")
     eve.request("x" * 24)
@@ -179,8 +179,11 @@ def test_nobody_else_gets_in_or_an_answer(group):
     assert group.members == [] and eve.got() == alice.got() == other.got() == []
     group.plugin.joining._clock = lambda: time.time() + 25 * 3600  # the link is over
     eve.request(number)
+    monkeypatch.setattr(Keyring, "decrypt", lambda *args: pytest.fail("nobody's message is worth the time now"))
     eve.authenticate(auth)
-    assert group.members == [] and eve.got() == []
+    assert group.members == []
+    monkeypatch.undo()
+    assert eve.got() == []
 
 
 def test_members_leave_and_nobody_else_can_send_them_away(group):

@@ -11,7 +11,8 @@ from chatgate_alerts.service import Service
 from chatgate_alerts.watching import Event
 
 from chatgate.api import PluginError, Trouble
-from chatgate.testing import until
+from chatgate.running.gateway import Gateway
+from chatgate.testing import config, until
 from tests.flows.gateway_process import GatewayProcess
 from tests.plugins.alerts.test_alerts_webhook import Server
 
@@ -88,6 +89,8 @@ def test_every_channel_is_told_once_and_a_restart_tells_nothing_again(world):
     for channel in one.channels:
         assert channel.titles == ["trouble: disk", "over: disk"]
     assert one.channels[0].got[0].id == one.channels[1].got[0].id
+    sent, lasting = one.service.metrics()
+    assert sent.samples == {} and lasting.samples == {(): 0}, "this one was told nothing"
     assert (one.folder / "data/alerts.db").stat().st_mode & 0o777 == 0o600
 
 
@@ -99,6 +102,8 @@ def test_a_channel_that_fails_is_tried_again_and_holds_up_no_other_one(world):
     one.wrong |= {"dns": "it drifts"}
     one.turn()
     assert group.titles == ["trouble: disk", "trouble: dns"] and hook.titles == []
+    sent, lasting = one.service.metrics()
+    assert sent.samples == {("group", "sent"): 2, ("webhook", "failed"): 2} and lasting.samples == {(): 2}
     hook.fails = False
     waits = [one.turn(4.0) for _ in range(10)]
     assert hook.titles == ["trouble: disk", "trouble: dns"] and max(waits) <= 60
@@ -228,3 +233,23 @@ def test_killed_between_the_alert_and_its_note(tmp_path):
     about_disk = {body["id"] for body in bodies if "disk" in [event["key"] for event in body["events"]]}
     assert len(about_disk) == 1 and len(bodies) >= 2
     server.server.stop(0)
+
+
+def test_check_says_that_nobody_is_told_or_that_messages_do_not_arrive(tmp_path):
+    def said(**options):
+        gateway = Gateway(config(tmp_path, "tls", "maildb", "gate", "alerts", alerts=options))
+        gateway.read_only = True
+        return [
+            one.text for found in gateway.hub.check.or_raise(gateway=gateway) for one in found if "alerts" in one.text
+        ]
+
+    assert "nobody is told yet" in said()[0] and not (tmp_path / "data").exists()
+    assert said(webhook="https://example.net/") == []
+    assert "not https" in said(webhook="http://example.net/")[0]
+    database = Database(tmp_path / "data/alerts.db")
+    database.add(Event("test", Trouble("test", "a test", NOW, "nothing"), NOW))
+    database.compose(["webhook"], NOW, 10, 3)
+    ((_, post),) = database.posts()
+    database.again(post.row, NOW, "example.net answers 500")
+    database.close()
+    assert "by webhook, since Friday 15 January, 08:00 UTC: example.net answers 500" in said()[0]
