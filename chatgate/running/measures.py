@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from chatgate import __version__
-from chatgate.metrics import Metric
+from chatgate.metrics import Counter, Metric
 from chatgate.network.server import Server
 
 if TYPE_CHECKING:
@@ -23,7 +23,14 @@ _STARTED = time.time()
 
 def of_core(gateway: Gateway) -> list[Metric]:
     """Those of this process."""
-    return [*_messages(gateway), *_sessions(gateway), *_plugins(gateway), *_stalls(gateway), *_process(gateway)]
+    return [
+        *_messages(gateway),
+        *_sessions(gateway),
+        *_plugins(gateway),
+        *_stalls(gateway),
+        *_troubles(gateway),
+        *_process(gateway),
+    ]
 
 
 def _messages(gateway: Gateway) -> Iterator[Metric]:
@@ -121,6 +128,21 @@ def _stalls(gateway: Gateway) -> Iterator[Metric]:
         return
     yield Metric.single("chatgate_stalls", "How often the hub stood still", "counter", watch.stalls)
     yield Metric.single("chatgate_stall_seconds", "For how long altogether", "counter", watch.seconds, "seconds")
+
+
+def _troubles(gateway: Gateway) -> Iterator[Metric]:
+    """By kind, which is the first word of their keys: the rest names servers and domains."""
+    found = Counter()
+    for trouble in gateway.troubles():
+        found.add(trouble.key.partition(":")[0], "yes" if trouble.blocks else "no")
+    yield Metric(
+        "chatgate_troubles",
+        "What is wrong right now, by kind, and whether mail does not flow because of it",
+        "gauge",
+        ("kind", "blocks"),
+        dict(found.counts),
+        across="max",
+    )
 
 
 def _process(gateway: Gateway) -> Iterator[Metric]:

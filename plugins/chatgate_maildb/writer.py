@@ -116,6 +116,8 @@ class Writer:
         self._closing = False
         self.jobs, self.seconds = Distribution(_JOBS), Distribution()
         self.failed, self.failing = Counter(), Episode()
+        for how in ("full", "error"):  # there from the beginning, so that the first one is a change
+            self.failed.add(how, by=0)
         # The hub's own pool also hashes passwords and asks DNS: a commit must not queue behind those.
         self._threads = gevent.threadpool.ThreadPool(1)
         self._greenlet = gevent.spawn(self._loop)

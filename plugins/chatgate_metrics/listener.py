@@ -12,7 +12,7 @@ from chatgate.api import Session
 
 _MOST = 8192  # octets of a request's header
 _REQUEST = re.compile(rb"(GET|HEAD) (/[!-~]*) HTTP/1\.[01]")
-_ACCEPT = re.compile(rb"\r\naccept:[ \t]*([ -~\t]*)\r\n", re.IGNORECASE)
+_ACCEPT = re.compile(rb"\r\naccept:([ -~\t]*)\r\n", re.IGNORECASE)
 _TEXT = "text/plain; charset=utf-8"
 
 # (status, content type, body)
@@ -55,7 +55,7 @@ class Listener:
             return True, said("405 Method Not Allowed" if known else "400 Bad Request", "GET only")
         page = self._pages.get(found[2].partition(b"?")[0].decode())
         accept = _ACCEPT.search(head)
-        answer = page(accept[1].decode() if accept else "") if page else said("404 Not Found", "nothing here")
+        answer = page(accept[1].decode().strip() if accept else "") if page else said("404 Not Found", "nothing here")
         return found[1] == b"GET", answer
 
 

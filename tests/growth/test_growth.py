@@ -38,6 +38,7 @@ TIME = {
     "records in a zone": 150,
     "answers of nameservers": 60,
     "http": 250,
+    "scrapes": 100,
     "mxdeliv": 250,
     "threads": 30,
     "maddy.conf": 60,

@@ -21,6 +21,8 @@ from chatgate_doctor.meaning import judge
 from chatgate_gate import openpgp
 from chatgate_imap.queries import threads
 from chatgate_imap.session.connection import Connection
+from chatgate_metrics import exposition
+from chatgate_metrics.listener import Listener
 from chatgate_movein import maildir
 from chatgate_movein import names as moved_names
 from chatgate_movein.maddyconf.files import MaddyError
@@ -158,6 +160,12 @@ def imap(gateway: Gateway, address: str = ALICE) -> Callable[[bytes], bytes]:
 def http(gateway: Gateway) -> Callable[[bytes], None]:
     handle = next(service for service in gateway.services if service.name == "http")._handle
     return lambda data: handle(Session("http", "", tls=False), Line(data))
+
+
+def scrapes(data: bytes) -> None:
+    """What comes to the listener of the plugin metrics, and what it is asked to answer with."""
+    pages = {"/metrics": lambda accept: ("200 OK", *exposition.text([], accept))}
+    Listener(pages, 60).handle(Session("metrics", ""), Line(data))
 
 
 def mxdeliv(gateway: Gateway) -> Callable[[bytes], None]:
@@ -392,6 +400,9 @@ HTTP_SEEDS = [
      b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"),
     b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n\r\n",
 ]  # fmt: skip
+SCRAPE_SEEDS = [
+    b"GET /metrics?a HTTP/1.1\r\nAccept: application/openmetrics-text;version=1.0.0,a/b;q=1\r\nA: b\r\n\r\n"
+]
 HTTP_WORDS = [
     b" ", b"\r\n", b"/", b"?", b"&", b"=", b"%20", b"%", b"+", b";", b",", b":", b"a", b"..", b'"', b"a: b\r\n",
     b"Host: a\r\n", b"\xff",
@@ -531,6 +542,7 @@ def prey(gateway: Gateway) -> dict[str, Prey]:
         "records in a zone": Prey(zones, ZONE_SEEDS, ZONE_WORDS),
         "answers of nameservers": Prey(answers, [dns_answer()], DNS_WORDS),
         "http": Prey(http(gateway), HTTP_SEEDS, HTTP_WORDS, 3500),
+        "scrapes": Prey(scrapes, SCRAPE_SEEDS, HTTP_WORDS, 3500),
         "other servers": Prey(other_servers, OTHER_SEEDS, OTHER_WORDS),
         "mxdeliv": Prey(mxdeliv(gateway), MXDELIV_SEEDS, MXDELIV_WORDS, 3500),
         "threads": Prey(threading, [b"clrsuv"], [b"c", b"l", b"r", b"s", b"t", b"u", b"v", b"x", b"y", b"n"], 250),

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway, Reply, Session, Stored, hookimpl, option
+from chatgate.api import Gateway, Metric, Reply, Session, Stored, hookimpl, option
 
 ENTRY = "/shared/vendor/chatgate/tally"
 
@@ -49,6 +49,11 @@ class Tally:
     @hookimpl
     def chatgate_account_removed(self) -> None:
         self.counts["accounts removed"] += 1
+
+    @hookimpl
+    def chatgate_metrics(self) -> list[Metric]:
+        counts = {(what.replace(" ", "_"),): count for what, count in self.counts.items()}
+        return [Metric("chatgate_tally_events", "What happened", "counter", ("event",), counts)]
 
     @hookimpl
     def chatgate_capabilities(self, session: Session) -> list[str] | None:
