@@ -24,7 +24,9 @@ class AlertsOptions:
         24.0, "Hours for which a message is tried again that a channel does not take. Then it is lost.", live=True
     )
     most_members: int = option(50, "Members that the operators' group in Delta Chat may have.", live=True)
-    webhook: str = option("", "URL that gets each message by POST, as JSON. Empty: none.")
+    webhook: Secret = option(
+        Secret(""), "URL that gets each message by POST, as JSON; often whoever knows it may post. Empty: none."
+    )
     webhook_header: Secret = option(
         Secret(""), 'A header for it that proves who we are, such as "Authorization: Bearer abc123". Empty: none.'
     )

@@ -16,6 +16,7 @@ from chatgate_admin.tools import Html, Tools
 # Words of names and values that are kept to themselves even where an option is not marked as a secret: a plugin of
 # somebody else may have forgotten it.
 _SECRET = re.compile(r"(?:^|_)(?:secret|password|passphrase|token|credentials?|api_?key|auth)(?:$|_)", re.IGNORECASE)
+_FIELD = re.compile(r"([\w-]+)=")  # of a list such as ["token=…"]
 _IN_ADDRESS = re.compile(r"(?<=://)[^/@\s]+(?=@)")  # a user and password in the address of a proxy or database
 
 
@@ -28,6 +29,8 @@ def shown(name: str, value: Any) -> str:
     if isinstance(value, tuple):
         return "[" + ", ".join(shown("", one) for one in value) + "]"
     if isinstance(value, str):
+        if (field := _FIELD.match(value)) and _SECRET.search(field[1]):
+            return f'"{field[0]}***"'
         return f'"{_IN_ADDRESS.sub("***", value)}"'
     return str(value)
 

@@ -3,55 +3,66 @@
 from __future__ import annotations
 
 from gettext import gettext as _
+from typing import NamedTuple
 
-from chatgate.api import Gateway
+from chatgate.api import Distribution, Gateway
+from chatgate_admin.history import measured
 from chatgate_admin.hooks import AdminPage, Request
 from chatgate_admin.tools import Tools
 
 
+class Cost(NamedTuple):
+    """What a hook cost since the start, in seconds, and how often it failed."""
+
+    calls: float = 0.0
+    seconds: float = 0.0
+    failures: float = 0.0
+
+
 def make(gateway: Gateway, tools: Tools) -> AdminPage:
     def show(request: Request) -> str:
-        found = gateway.hub.tallies
-        rows = []
+        found, chosen, rows = _costs(), request.query.get("plugin", ""), []
         for one in gateway.config.plugins:
-            mine = [tally for (name, _hook), tally in found.items() if name == one.name]
-            failures = sum(tally.failures for tally in mine)
+            mine = [cost for (plugin, _hook), cost in found.items() if plugin == one.name]
+            link = tools.link(one.name, request.link("plugins", plugin=one.name), chosen == one.name)
             rows.append(
-                (
-                    tools.link(
-                        one.name, request.link("plugins", plugin=one.name), request.query.get("plugin") == one.name
-                    ),
-                    _summary(one.factory),
-                    sum(tally.calls for tally in mine),
-                    f"{sum(tally.seconds for tally in mine):.2f} s",
-                    tools.mark(failures, "bad") if failures else 0,
-                )
+                (link, _summary(one.factory), *_shown(Cost(*map(sum, zip(*mine, strict=True))) if mine else Cost()))
             )
-        heads = [_("Plugin"), _("What it does"), _("Asked"), _("Time"), _("Failures")]
         left = [tools.note(f"{one.name}: {one.reason}", bad=True) for one in gateway.left_out]
-        count = gateway.place.count
-        which = (
-            _("Counted since the start.") if count == 1 else _("Counted since the start, in one of {count} processes.")
-        )
-        return tools.html(*left, *_hooks(request), tools.table(heads, rows), tools.hint(which.format(count=count)))
+        heads = [_("Plugin"), _("What it does"), _("Asked"), _("Time"), _("Failures")]
+        told = tools.hint(_("Counted since the start, waiting included."))
+        return tools.html(*left, *_hooks(found, chosen), tools.table(heads, rows), told)
 
-    def _hooks(request: Request) -> list[str]:
-        name = request.query.get("plugin", "")
+    def _costs() -> dict[tuple[str, str], Cost]:
+        """By plugin and hook."""
+        found: dict[tuple[str, str], Cost] = {}
+        fields = {
+            "chatgate_hook_calls": "calls",
+            "chatgate_hook_seconds": "seconds",
+            "chatgate_hook_failures": "failures",
+        }
+        for metric in measured(gateway):
+            if field := fields.get(metric.name):
+                for (plugin, hook), value in metric.samples.items():
+                    if isinstance(value, Distribution):  # which these are not
+                        continue
+                    found[plugin, hook] = found.get((plugin, hook), Cost())._replace(**{field: value})
+        return found
+
+    def _shown(cost: Cost) -> tuple[object, ...]:
+        failures = tools.mark(f"{cost.failures:.0f}", "bad") if cost.failures else 0
+        return f"{cost.calls:.0f}", f"{cost.seconds:.2f} s", failures
+
+    def _hooks(found: dict[tuple[str, str], Cost], chosen: str) -> list[str]:
         rows = [
-            (
-                hook,
-                tally.calls,
-                f"{tally.seconds:.3f} s",
-                f"{tally.seconds / tally.calls * 1000:.3f} ms" if tally.calls else "",
-                tools.mark(tally.failures, "bad") if tally.failures else 0,
-            )
-            for (plugin, hook), tally in sorted(gateway.hub.tallies.items())
-            if plugin == name and tally.calls
+            (hook, *_shown(cost), f"{cost.seconds / cost.calls * 1000:.3f} ms")
+            for (plugin, hook), cost in sorted(found.items())
+            if plugin == chosen and cost.calls
         ]
         if not rows:
             return []
-        heads = [_("Hook"), _("Asked"), _("Time"), _("Each"), _("Failures")]
-        return [tools.heading(name), tools.table(heads, rows), tools.heading(_("All plugins"))]
+        heads = [_("Hook"), _("Asked"), _("Time"), _("Failures"), _("Each")]
+        return [tools.heading(chosen), tools.table(heads, rows), tools.heading(_("All plugins"))]
 
     return tools.page("plugins", _("Plugins"), show, order=75)
 

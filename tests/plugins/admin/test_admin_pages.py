@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import get_type_hints
 
 import pytest
+from chatgate_admin.pages import configuration
 from chatgate_courier.command import queue as queue_command
 from chatgate_courier.health import command as health_command
 from chatgate_sweeper import lately
 from click.testing import CliRunner
 from dashboard import HOSTILE, LISTEN, PASSWORD, Browser
 
-from chatgate.api import Outgoing, PluginError, hookimpl
+from chatgate.api import Outgoing, PluginError, Secret, hookimpl
+from chatgate.hosting import confd
 from chatgate.testing import until
 
 EXAMPLES = Path(__file__).parents[3] / "contrib/examples"
@@ -47,6 +51,32 @@ def test_an_unknown_action_or_page_is_not_found(browser):
 def test_secrets_are_hidden(browser):
     text = browser.get("/configuration?all=1").text
     assert "scrypt_cost" in text and "secret_path" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("secret", Secret("s3cr3t"), "***"),
+        ("anything", Secret("s3cr3t"), "***"),
+        ("api_key", "s3cr3t", "***"),  # of a plugin that does not say so
+        ("secret", Secret(""), '""'),
+        ("secret_file", "data/secret", '"data/secret"'),
+        ("proxy", "socks5://user:s3cr3t@127.0.0.1:9050", '"socks5://***@127.0.0.1:9050"'),
+        ("fields", ("token=s3cr3t", "topic=chat"), '["token=***", "topic=chat"]'),
+        ("password_min_length", 9, "9"),
+    ],
+)
+def test_what_may_be_secret_is_not_shown(name, value, shown):
+    assert configuration.shown(name, value) == shown
+
+
+def test_every_option_that_is_a_secret_says_so():
+    """Else it would get into logs, too."""
+    words = re.compile(r"(?:^|_)(?:secret|password|passphrase|token|credentials?|webhook|auth)(?:$|_(?:path|header)$)")
+    for plugin, points in confd.installed().items():
+        kinds = get_type_hints(points[0].load().Options)
+        wrong = [name for name, kind in kinds.items() if kind is str and words.search(name)]
+        assert not wrong, f"{plugin}: {wrong}"
 
 
 # ---------------------------------------------------------------------------------------------- invitations
