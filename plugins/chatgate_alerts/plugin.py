@@ -11,12 +11,14 @@ import click
 from chatgate.api import Gateway, KeptFiles, Metric, Problem, Service, Trouble, hookimpl
 from chatgate_alerts.channels import Channel
 from chatgate_alerts.database import Database
+from chatgate_alerts.everywhere import Everywhere
 from chatgate_alerts.group.channel import Door, Group
 from chatgate_alerts.group.joining import Joining
 from chatgate_alerts.group.members import Members
 from chatgate_alerts.group.post import Post
 from chatgate_alerts.options import AlertsOptions
 from chatgate_alerts.service import Service as Looking
+from chatgate_alerts.service import ticks
 from chatgate_alerts.watching import Event
 from chatgate_alerts.webhook import Target, Webhook
 from chatgate_alerts.words import list_lines, moment
@@ -50,7 +52,12 @@ class Alerts:
     def looking(self) -> Looking:
         gateway = self._gateway
         name = gateway.domains.first.name
-        return Looking(name, self._options, self.database, self.channels, gateway.troubles, lambda: gateway.store)
+        all_of_them = self.everywhere.troubles
+        return Looking(name, self._options, self.database, self.channels, all_of_them, lambda: gateway.store)
+
+    @cached_property
+    def everywhere(self) -> Everywhere:
+        return Everywhere(self._gateway, self._options, self.database, ticks)
 
     @cached_property
     def joining(self) -> Joining:
@@ -62,18 +69,16 @@ class Alerts:
 
     def _state(self) -> str:
         """What somebody is told who has just joined."""
-        now = time.time()
-        told = [Event("begin", Trouble(one.key, one.what, one.since or now, one.do), now) for one in self._now()]
+        now, wrong = time.time(), self.everywhere.troubles()
+        told = [Event("begin", Trouble(one.key, one.what, one.since or now, one.do), now) for one in wrong]
         name = self._gateway.domains.first.name
         lines = list_lines(told) or ["Nothing is wrong at the moment."]
         return "\n".join([f"Here you are told when something is wrong with {name}, and when it is over.", "", *lines])
 
-    def _now(self) -> list[Trouble]:
-        return self._gateway.troubles()
-
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:
-        return [self.database, self.looking, Door(self._gateway, self.members, self.joining)]
+        found: list[Service] = [self.database, self.looking, Door(self._gateway, self.members, self.joining)]
+        return [*found, self.everywhere] if self._gateway.place.count > 1 else found
 
     @hookimpl
     def chatgate_backup(self) -> list[KeptFiles]:

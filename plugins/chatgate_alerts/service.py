@@ -24,7 +24,8 @@ _TOGETHER = 3
 _FIRST_WAIT, _LONGEST_WAIT = 5.0, 900.0
 
 
-def _ticks() -> float:
+def ticks() -> float:
+    """Seconds by a clock that nobody can set."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
@@ -42,7 +43,7 @@ class Service(Leased):
         troubles: Callable[[], list[Trouble]],
         store: Callable[[], Store],
         clock: Callable[[], float] = time.time,
-        ticks: Callable[[], float] = _ticks,
+        ticks: Callable[[], float] = ticks,
     ) -> None:
         super().__init__("alerts", self._run, store=store)
         self._gateway, self._options, self._database, self._channels = gateway, options, database, channels
