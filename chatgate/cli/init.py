@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import shutil
 from collections.abc import Mapping
@@ -145,7 +146,11 @@ def _make(
         plugins["tls"] = {"certificate": chosen.certificate, "key": chosen.key}
     try:
         write(folder.path, settings, local, listen, plugins)
-        folder.gateway.certificate()
+        try:
+            folder.gateway.certificate()
+        except BaseException:
+            _unmake(folder.path)
+            raise
     except factories.Unusable as error:
         fail(str(error), 1)
     except FileExistsError:
@@ -205,9 +210,17 @@ def write(
             factory = factories.load(known[name][0])
             settings = addresses(factory.Options, local, listen) if local or listen else {}
             write_plugin(path, name, factory, {**settings, **plugins.get(name, {})})
-    except BaseException:  # half a conf.d would be taken for a gateway, and keep the next init from making one
-        shutil.rmtree(path / "conf.d", ignore_errors=True)
+    except BaseException:
+        _unmake(path)
         raise
+
+
+def _unmake(path: Path) -> None:
+    """Half a conf.d would be taken for a gateway, and keep the next init from making one."""
+    shutil.rmtree(path / "conf.d", ignore_errors=True)
+    for name in ("data", "tls"):
+        with contextlib.suppress(OSError):  # it was there before, with something in it
+            (path / name).rmdir()
 
 
 def write_core(path: Path, settings: dict[str, Any] | None = None) -> None:

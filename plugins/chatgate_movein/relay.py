@@ -40,6 +40,10 @@ class Relay:
                 for name in inner.names():
                     if "@" in name and inner.has(name):
                         found += self._person(inner, folder / name, name)
+        if not found and not self.faults:
+            raise Unreadable(
+                f"{root}: there are no accounts here: no folders of the name of an address with a password"
+            )
         # Dovecot writes names in lower case: those come before others that differ in case only.
         return sorted(found, key=lambda person: person.name != person.name.lower())
 

@@ -148,6 +148,15 @@ def test_the_certificate_may_be_in_files(init, tmp_path):
     assert not (tmp_path / "gw/tls/cert.pem").exists()
 
 
+def test_files_that_are_no_certificate_leave_nothing_behind(init, tmp_path):
+    wrong = tmp_path / "wrong.pem"
+    wrong.write_text("no certificate")
+    code, text = init("--domain", "x.invalid", "--cert", str(wrong), "--key", str(wrong))
+    assert code == 1 and "not a certificate and a key" in text
+    assert not list((tmp_path / "gw").iterdir())
+    assert init("--domain", "x.invalid")[0] == 0
+
+
 def test_a_port_that_is_taken_is_told_with_who_has_it(tmp_path):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"

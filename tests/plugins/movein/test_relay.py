@@ -196,6 +196,12 @@ def test_a_hostile_tree_is_read_without_harm(bring, closed, tmp_path):
     assert store.count_accounts() == 3, [one.address for one in store.accounts()]
 
 
+def test_a_folder_without_accounts_is_the_wrong_one(tmp_path):
+    (tmp_path / "old.example/nobody").mkdir(parents=True)
+    with pytest.raises(Unreadable, match="there are no accounts here"):
+        Relay(tmp_path, MOST).people()
+
+
 LISTS = {
     "UIDNEXT at the end": ("3 V7 N4294967295 Gx\n5 :a.x\n", [5, 6]),
     "a UID at the end": ("3 V7 N9 Gx\n5 :a.x\n4294967294 :b.x\n", [5, 9]),
