@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import errno
 import os
@@ -59,11 +60,18 @@ def _whose(port: int) -> str:
         }
     for folder in Path("/proc").glob("[0-9]*/fd"):
         try:
-            if any(os.readlink(f"{folder}/{name}") in sockets for name in os.listdir(folder)):
+            if not sockets.isdisjoint(_open(folder)):
                 return f" by {(folder.parent / 'comm').read_text().strip()} (process {folder.parent.name})"
         except OSError:  # of another user, or over
             continue
     return ""
+
+
+def _open(folder: Path) -> Iterator[str]:
+    """What a process has open. Descriptors come and go while they are listed."""
+    for name in os.listdir(folder):
+        with contextlib.suppress(FileNotFoundError):
+            yield os.readlink(f"{folder}/{name}")
 
 
 def name(host: str) -> str:
