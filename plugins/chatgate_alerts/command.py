@@ -44,10 +44,8 @@ def make(gateway: Gateway, database: Database, members: Members, name: str) -> c
         as a secret: anybody who has it can join until it ends. The first time, the gateway makes itself an account and
         a key.
         """
-        us = members.us() or _begun(gateway, members)
-        code, web = link(us, name, *members.invite(time.time() + hours * 3600))
-        until = datetime.datetime.fromtimestamp(time.time() + hours * 3600, datetime.UTC)
-        facts = {"link": web, "qr": code, "group": name, "until": until.strftime("%Y-%m-%dT%H:%MZ")}
+        facts = invited(gateway, members, name, hours)
+        code, web = facts["qr"], facts["link"]
         if png:
             qrcode.make(code).save(str(png))  # type: ignore[arg-type]  # takes a path, too
         lines = [] if png else [_drawn(code)]
@@ -119,6 +117,16 @@ def make(gateway: Gateway, database: Database, members: Members, name: str) -> c
         click.echo("It is gone. A webhook goes on; 'chatgate plugins disable alerts' ends all.")
 
     return alerts
+
+
+def invited(gateway: Gateway, members: Members, name: str, hours: float) -> dict[str, str]:
+    """A link to join the group `name`, good for so many hours. The group is begun if there is none. Raises
+    ClickException, PluginError.
+    """
+    us, end = members.us() or _begun(gateway, members), time.time() + hours * 3600
+    code, web = link(us, name, *members.invite(end))
+    until = datetime.datetime.fromtimestamp(end, datetime.UTC)
+    return {"link": web, "qr": code, "group": name, "until": until.strftime("%Y-%m-%dT%H:%MZ")}
 
 
 def _begun(gateway: Gateway, members: Members) -> Us:

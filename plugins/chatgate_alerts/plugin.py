@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Any
 
 import click
 
@@ -89,6 +90,12 @@ class Alerts:
         from chatgate_alerts import command  # a gateway that serves can save its memory
 
         cli.add_command(command.make(self._gateway, self.database, self.members, self._post.name))
+
+    @hookimpl(optionalhook=True)
+    def chatgate_admin_pages(self, gateway: Gateway, admin: Any) -> list[Any]:
+        from chatgate_alerts import page  # only where there is a dashboard
+
+        return [page.make(gateway, self.database, self.members, self._post.name, admin)]
 
     @hookimpl
     def chatgate_troubles(self) -> list[Trouble]:

@@ -57,6 +57,7 @@ ALL = (
     "push",
     "sweeper",
     "metrics",
+    "alerts",
     Courier,
     "admin",
 )

@@ -255,6 +255,18 @@ def test_a_sweep_now_and_what_it_did(gateway, browser):
     assert "20 days" in text and "old messages" in text and "There was none yet" not in text
 
 
+def test_alerts_are_joined_tested_and_left(gateway, browser):
+    alerts = gateway.hub.plugin("alerts")
+    page = browser.do("/alerts", "join")
+    assert page.message.startswith("The link is good until") and "<svg" in page.text and alerts.members.us()
+    assert browser.do("/alerts", "test").message.startswith("A test is on its way")
+    form = browser.get("/alerts").form("test") | {"do": "remove", "address": HOSTILE}
+    assert browser.post("/alerts", form).message == "That address is not in the group"
+    address = alerts.members.us().address
+    alerts.members.end()
+    gateway.accounts.delete(gateway.store.account(address), tombstone=False)
+
+
 def test_notifications_disk_and_domains_are_shown(gateway, browser):
     assert "notifications that had to be sent" in browser.get("/push").text.lower()
     text = browser.get("/disk").text
