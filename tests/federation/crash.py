@@ -8,6 +8,7 @@ was taken: SMTP has no way to tell (RFC 5321 §4.5.3.2.6, RFC 1047).
 from __future__ import annotations
 
 import http.client
+import os
 import random
 import signal
 import smtplib
@@ -195,9 +196,7 @@ class Flood:
         dice = random.Random(10)
         for number in range(KILLS):
             time.sleep(dice.uniform(0.2, 1.0))
-            relay = self.relays[number % 2]
-            relay.kill()
-            relay.start()
+            self.kill(self.relays[number % 2], dice)
         for sender in senders:
             sender.join()
         for relay in self.relays:
@@ -210,6 +209,10 @@ class Flood:
             print(f"{reader.relay.domains[0]}: {len(accepted)} accepted, {len(came)} came, {twice} of them again")
             # At most what was on its way at the moment of a kill.
             assert twice <= KILLS * 20, f"{twice} came twice"
+
+    def kill(self, relay: Relay, dice: random.Random) -> None:
+        relay.kill()
+        relay.start()
 
     def _send(self, sender: Account, reader: Account) -> None:
         for _ in range(FLOOD):
@@ -224,6 +227,16 @@ class Flood:
                 if sent in self.accepted[reader][-1:]:
                     break
                 time.sleep(0.05)
+
+
+class FloodOfTwo(Flood):
+    """The same of gateways of two processes, of which one is killed: the other one, too, may hand mail on then."""
+
+    def kill(self, relay: Relay, dice: random.Random) -> None:
+        assert relay.process is not None
+        family = Path(f"/proc/{relay.process.pid}/task/{relay.process.pid}/children")
+        until("both serve", lambda: len(family.read_text().split()) == 2)
+        os.kill(int(dice.choice(family.read_text().split())), signal.SIGKILL)
 
 
 def _answer(file: object) -> bytes:
@@ -252,6 +265,13 @@ def main(folder: Path) -> None:
             begin = time.monotonic()
             chapter()
             print(f"{name}: {time.monotonic() - begin:.1f} s", flush=True)
+        made.stop()
+        for relay in (red, green):
+            relay.set("chatgate", processes="2")
+        made.start()
+        begin = time.monotonic()
+        FloodOfTwo(red, green).run()
+        print(f"a flood through two processes each: {time.monotonic() - begin:.1f} s", flush=True)
         made.stop()
 
 
