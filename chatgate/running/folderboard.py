@@ -22,6 +22,7 @@ from gevent import socket
 
 from chatgate.network.listeners import BindError
 from chatgate.running.background import Background
+from chatgate.running.sockets import SocketFolder
 from chatgate.store.board import LocalBoard
 
 log = logging.getLogger("chatgate.board")
@@ -30,7 +31,6 @@ _KEY = struct.calcsize("=q")
 _AT_ONCE = 1000  # keys in a datagram
 _MOST = 10_000  # keys kept for a process whose socket is full
 _AGAIN = 0.01  # seconds until a full socket is tried again
-_LONGEST = 107  # octets of a socket's path (unix(7))
 _SETTLED = 1_000_000_000  # nanoseconds: a folder changed twice within them may show the time of the first change only
 
 
@@ -68,7 +68,7 @@ class Others(Background):
         self._listed = -1  # time of the folder's last change when we listed it
         self._unsent: dict[str, set[int]] = {}
         self._scheduled = False
-        self._directory = -1
+        self._sockets = SocketFolder(self._folder)
 
     def tell(self, key: int) -> None:
         """Returns at once. Keys of one turn of the hub are sent together at its end."""
@@ -110,7 +110,7 @@ class Others(Background):
     def _sent(self, name: str, datagram: bytes) -> bool:
         """Send a datagram. False: the socket is full, try again."""
         try:
-            self._sending.sendto(datagram, self._path(name))
+            self._sending.sendto(datagram, self._sockets.path(name))
         except BlockingIOError:
             return False
         except ConnectionRefusedError:  # the socket of a process that died
@@ -127,7 +127,7 @@ class Others(Background):
             self._folder.mkdir(mode=0o700, exist_ok=True)
             with contextlib.suppress(OSError):
                 os.unlink(self._store / "wake")  # the one socket of earlier versions
-            listening.bind(self._path(self._own))
+            listening.bind(self._sockets.path(self._own))
         except OSError as error:
             listening.close()
             raise BindError(f"maildb: a socket in {self._folder} cannot be made: {error.strerror}") from error
@@ -152,12 +152,3 @@ class Others(Background):
                     self._heard(key)
                 except Exception as error:
                     log.error("a watcher failed: %s", type(error).__name__)
-
-    def _path(self, name: str) -> str:
-        """The path of a socket, short enough for the system's limit."""
-        path = str(self._folder / name)
-        if len(os.fsencode(path)) <= _LONGEST:
-            return path
-        if self._directory < 0:
-            self._directory = os.open(self._folder, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
-        return f"/proc/self/fd/{self._directory}/{name}"

@@ -28,10 +28,11 @@ from chatgate.network.logins import Logins
 from chatgate.network.passed import Passed
 from chatgate.network.server import Server
 from chatgate.network.session import Session
-from chatgate.running import files, measures, ready, troubles
+from chatgate.running import files, measures, ready, status, troubles
 from chatgate.running.accounts import Accounts
 from chatgate.running.background import Background
 from chatgate.running.certificates import Certificates
+from chatgate.running.control import Control
 from chatgate.running.hold import FolderInUse, Hold
 from chatgate.running.processes import Place
 from chatgate.running.stall import StallWatch
@@ -61,6 +62,7 @@ class Gateway:
     board: tells watchers of a mailbox that it changed. logins: the sessions of people who are logged in. Neither exists
     yet when plugins are made.
     services: those that run, once the gateway has started. stopping: an Event, set when the gateway begins to stop.
+    control: answers commands and the other processes that serve from the folder.
     place: which of the processes that serve from the folder this is, and how many there are. passed: sockets for its
     listeners that it need not make.
     read_only: True during `chatgate check`: nobody may write, not even to make something that is missing.
@@ -85,6 +87,7 @@ class Gateway:
         self.services: list[Any] = []
         self.stopping = gevent.event.Event()
         self.watch: StallWatch | None = None  # of the process that serves
+        self.control = Control(config.folder, lambda: self.place.number)
         self._protocols = Protocols()
         self._texts: dict[str, Texts] = {}
         self.left_out = list(config.left_out)
@@ -239,6 +242,7 @@ class Gateway:
         try:
             veil.share(self.path("data", "network-key"))
             _ = self.store, self.tls
+            status.answer(self)
             groups = self._services()
             self.services += [service for _, services in groups for service in services]
             for step in ("bind", "start"):
@@ -252,7 +256,7 @@ class Gateway:
 
     def _services(self) -> list[tuple[str, list[Any]]]:
         """The services to run, by plugin."""
-        groups = []
+        groups: list[tuple[str, list[Any]]] = [("", [self.control])]
         for said in self.hub.services.each(None, gateway=self):
             if said.failure is not None:
                 self._leave_out(said.plugin, said.failure)

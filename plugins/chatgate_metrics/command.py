@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 import click
 
-from chatgate.api import Metric
+from chatgate.api import Metric, NotServing, fail
 from chatgate_metrics import exposition
 
 
@@ -21,7 +21,10 @@ def make(measured: Callable[[], Sequence[Metric]]) -> click.Command:
         It is what Prometheus would get. PREFIX: only those whose names begin with it, with or without "chatgate_".
         """
         wanted = tuple({prefix, f"chatgate_{prefix}"})
-        shown = [one for one in measured() if one.name.startswith(wanted)]
+        try:
+            shown = [one for one in measured() if one.name.startswith(wanted)]
+        except NotServing as error:
+            fail(str(error), 1)
         if prefix and not shown:
             raise click.ClickException(f"no metric begins with {prefix}")
         click.echo(exposition.text(shown)[1].decode(), nl=False)

@@ -18,11 +18,12 @@ from chatgate.api import (
     Problem,
     Server,
     Service,
+    all_metrics,
     hookimpl,
-    joined_metrics,
     listener,
+    whole_status,
 )
-from chatgate_metrics import command, exposition
+from chatgate_metrics import command, exposition, status
 from chatgate_metrics.history import History, Point, rates
 from chatgate_metrics.listener import Answer, Listener, said
 from chatgate_metrics.options import MetricsOptions
@@ -33,7 +34,7 @@ _MINUTE = 60.0
 
 
 class Metrics:
-    """Shows what the gateway counts and measures to Prometheus and on the terminal, and keeps its history.
+    """Shows what the gateway counts and measures, to Prometheus and on the terminal, and keeps its history.
 
     Lent to other plugins, as `gateway.hub.plugin("metrics")`: `all`, `series`, `rates`.
     """
@@ -52,10 +53,10 @@ class Metrics:
     # ------------------------------------------------------------------------------------------ lent to other plugins
 
     def all(self) -> list[Metric]:
-        """The metrics of all processes that serve, put together, by name. From a command, too; then it raises
-        ClickException if no gateway serves.
+        """The metrics of all processes that serve, put together, by name. From a command, too. Raises NotServing if no
+        gateway serves.
         """
-        return joined_metrics([self._gateway.measured()])
+        return all_metrics(self._gateway)
 
     def series(self, name: str, labels: Mapping[str, str] | None = None, since: float = 0) -> list[Point]:
         """The history of a metric, as (Unix seconds, value), the oldest first: the sum of all its series that have
@@ -121,6 +122,8 @@ class Metrics:
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
         cli.add_command(command.make(self.all))
+        gateway = self._gateway
+        cli.add_command(status.make(lambda: whole_status(gateway), self.rates, gateway.domains.first.name))
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
