@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from gettext import gettext as _
+from gettext import gettext as english
 from itertools import islice
 from typing import Any
 
@@ -28,9 +28,9 @@ def make(gateway: Gateway, admin: Any) -> Any:
         if not address:
             return str(_list(request))
         account = gateway.store.account(gateway.domains.full(address))
-        back = admin.paragraph(admin.link(_("All accounts"), request.link("accounts")))
+        back = admin.paragraph(admin.link(english("All accounts"), request.link("accounts")))
         if account is None:
-            return str(admin.html(admin.note(_("There is no account {address}.").format(address=address)), back))
+            return str(admin.html(admin.note(english("There is no account {address}.").format(address=address)), back))
         return str(_one(account, back))
 
     def _list(request: Any) -> Any:
@@ -44,29 +44,29 @@ def make(gateway: Gateway, admin: Any) -> Any:
                 found.append(account)
                 if len(found) == _SHOWN:
                     break
-        heads = [_("Address"), _("Last login"), _("Messages"), _("Keeps"), ""]
+        heads = [english("Address"), english("Last login"), english("Messages"), english("Keeps"), ""]
         rows = [_row(request, account) for account in found]
-        choices = {"": _("all"), "disabled": _("disabled ones"), "never": _("never logged in to")}
+        choices = {"": english("all"), "disabled": english("disabled ones"), "never": english("never logged in to")}
         search = admin.search(
-            _("Find"),
-            admin.field("match", _("Part of the address"), match, kind="search", most=_LONGEST_SEARCH),
-            admin.choice("only", _("Which"), choices, only),
+            english("Find"),
+            admin.field("match", english("Part of the address"), match, kind="search", most=_LONGEST_SEARCH),
+            admin.choice("only", english("Which"), choices, only),
         )
-        parts = [search, admin.table(heads, rows, _("No account is like that."))]
+        parts = [search, admin.table(heads, rows, english("No account is like that."))]
         if len(found) == _SHOWN or looked == _LOOKED_AT:
             more = request.link("accounts", match=match, only=only, after=last)
-            parts.append(admin.paragraph(admin.link(_("Further accounts"), more)))
-        total = _("{count} accounts in all.").format(count=gateway.store.count_accounts())
+            parts.append(admin.paragraph(admin.link(english("Further accounts"), more)))
+        total = english("{count} accounts in all.").format(count=gateway.store.count_accounts())
         return admin.html(*parts, admin.hint(total))
 
     def _row(request: Any, account: Account) -> tuple[object, ...]:
         usage = gateway.store.usage(account.id)
         return (
             admin.link(account.address, request.link("accounts", address=account.address)),
-            iso_day(account.last_login) or _("never"),
+            iso_day(account.last_login) or english("never"),
             usage.messages,
             admin.size(usage.octets),
-            admin.mark(_("disabled"), "bad") if account.disabled else "",
+            admin.mark(english("disabled"), "bad") if account.disabled else "",
         )
 
     def _one(account: Account, back: Any) -> Any:
@@ -75,38 +75,40 @@ def make(gateway: Gateway, admin: Any) -> Any:
         quota = "" if account.quota is None else str(account.quota or "none")
         mine = {"address": account.address}
         if account.disabled:
-            switch = admin.form("enable", _("Let it be used again"), **mine)
+            switch = admin.form("enable", english("Let it be used again"), **mine)
         else:
             switch = admin.form(
                 "disable",
-                _("Disable the account"),
-                admin.field("reason", _("What its owner is told"), REASON, needed=True, most=300),
+                english("Disable the account"),
+                admin.field("reason", english("What its owner is told"), REASON, needed=True, most=300),
                 **mine,
             )
         after = {
-            "": _("its owner can come back with the same password"),
-            "free": _("anybody can have the address"),
-            "final": _("nobody can have the address"),
+            "": english("its owner can come back with the same password"),
+            "free": english("anybody can have the address"),
+            "final": english("nobody can have the address"),
         }
-        question = _("Delete {address} with all its mail? That cannot be undone.").format(address=account.address)
+        question = english("Delete {address} with all its mail? That cannot be undone.").format(address=account.address)
         return admin.html(
             back,
             admin.heading(account.address),
-            admin.facts({_("Number, for the log of actions"): account.id} | facts),
-            admin.heading(_("How much it may keep")),
+            admin.facts({english("Number, for the log of actions"): account.id} | facts),
+            admin.heading(english("How much it may keep")),
             admin.form(
                 "quota",
-                _("Set the quota"),
-                admin.field("quota", _("Quota"), quota, hint=_("500M or 2G; none: no limit; empty: the default")),
+                english("Set the quota"),
+                admin.field(
+                    "quota", english("Quota"), quota, hint=english("500M or 2G; none: no limit; empty: the default")
+                ),
                 **mine,
             ),
-            admin.heading(_("Use")),
+            admin.heading(english("Use")),
             switch,
-            admin.heading(_("End")),
+            admin.heading(english("End")),
             admin.form(
                 "delete",
-                _("Delete the account"),
-                admin.choice("after", _("Afterwards"), after),
+                english("Delete the account"),
+                admin.choice("after", english("Afterwards"), after),
                 danger=True,
                 sure=question,
                 **mine,
@@ -118,28 +120,28 @@ def make(gateway: Gateway, admin: Any) -> Any:
     def quota(form: Mapping[str, str]) -> Any:
         account = account_of(gateway, form.get("address", ""))
         gateway.store.set_quota(account.id, Quota().convert(form.get("quota", "").strip() or "default", None, None))
-        return _done(account, _("The quota is set."))
+        return _done(account, english("The quota is set."))
 
     def disable(form: Mapping[str, str]) -> Any:
         account = account_of(gateway, form.get("address", ""))
         gateway.accounts.disable(account, form.get("reason", "") or REASON)
-        return _done(account, _("The account is disabled; open connections end."))
+        return _done(account, english("The account is disabled; open connections end."))
 
     def enable(form: Mapping[str, str]) -> Any:
         account = account_of(gateway, form.get("address", ""))
         gateway.accounts.enable(account)
-        return _done(account, _("The account can be used again."))
+        return _done(account, english("The account can be used again."))
 
     def delete(form: Mapping[str, str]) -> Any:
         account, after = account_of(gateway, form.get("address", "")), form.get("after", "")
         gateway.accounts.delete(account, tombstone=after != "free", final=after == "final")
-        return _done(account, _("The account is deleted."), {})
+        return _done(account, english("The account is deleted."), {})
 
     def _done(account: Account, message: str, query: Mapping[str, str] | None = None) -> Any:
-        return admin.done(message, about=_("account {number}").format(number=account.id), query=query)
+        return admin.done(message, about=english("account {number}").format(number=account.id), query=query)
 
     actions = {"quota": quota, "disable": disable, "enable": enable, "delete": delete}
-    return admin.page("accounts", _("Accounts"), show, actions, order=20)
+    return admin.page("accounts", english("Accounts"), show, actions, order=20)
 
 
 def _is(account: Account, only: str) -> bool:
@@ -154,9 +156,9 @@ def _said(name: str) -> str:
 def _text(admin: Any, name: str, value: Any) -> str:
     """A fact for people."""
     if isinstance(value, bool):
-        return _("yes") if value else _("no")
+        return english("yes") if value else english("no")
     if value is None or value == {} or value == []:
-        return _("none")
+        return english("none")
     if name.endswith("octets"):
         return str(admin.size(value))
     if isinstance(value, dict):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Sequence
-from gettext import gettext as _
+from gettext import gettext as english
 from html import escape
 from typing import NamedTuple
 
@@ -31,7 +31,7 @@ def plot(title: str, lines: Sequence[Line], unit: str, now: float, seconds: floa
     ]
     shown = [one for one in shown if one.values]
     if not shown:
-        nothing = escape(_("No figures yet."))
+        nothing = escape(english("No figures yet."))
         return f'<figure class="plot"><figcaption>{escape(title)}</figcaption><p class="hint">{nothing}</p></figure>'
     top = _round_up(max(value for one in shown for _, value in one.values))
 
@@ -53,7 +53,9 @@ def plot(title: str, lines: Sequence[Line], unit: str, now: float, seconds: floa
     for number, one in enumerate(shown):
         points = " ".join(f"{x(at):.1f},{y(max(0.0, value)):.1f}" for at, value in one.values)
         parts.append(f'<polyline class="line c{number}" points="{points}"/>')
-    told = [f"{one.name or _('Latest')}: {_short(one.values[-1][1])}{' ' + unit if unit else ''}" for one in shown]
+    told = [
+        f"{one.name or english('Latest')}: {_short(one.values[-1][1])}{' ' + unit if unit else ''}" for one in shown
+    ]
     legend = "".join(f'<li class="c{number}">{escape(text)}</li>' for number, text in enumerate(told))
     return (
         f'<figure class="plot"><figcaption>{escape(title)}</figcaption>'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Mapping
-from gettext import gettext as _
+from gettext import gettext as english
 from typing import Any
 
 import bottle
@@ -49,13 +49,13 @@ class Shell:
             return self._sorry(root, 503, str(error))
         except Exception as error:
             log.error("page failed error=%s at=%s", type(error).__name__, raised_at(error.__traceback__))
-            return self._sorry(root, 500, _("This page failed. The log names the place."))
+            return self._sorry(root, 500, english("This page failed. The log names the place."))
 
     def _answer(self, root: str, path: str) -> HTTPResponse:
         request = bottle.request
         posts = request.method == "POST"
         if not posts and request.method not in ("GET", "HEAD"):
-            raise HTTPError(405, _("That is not done here."))
+            raise HTTPError(405, english("That is not done here."))
         if path == "style.css" and not posts:
             return answers.style()
         if posts:
@@ -64,7 +64,9 @@ class Shell:
         login = self._logins.find(token, used=AGAIN not in request.query)
         if posts and not self._from_our_form(token):
             # The form is older than the login, or somebody else's.
-            raise HTTPError(403, _("That form is not valid any more. Please go back, load the page again, and retry."))
+            raise HTTPError(
+                403, english("That form is not valid any more. Please go back, load the page again, and retry.")
+            )
         if path == "login":
             if posts:
                 return self._log_in(root)
@@ -76,15 +78,15 @@ class Shell:
             return answers.set_cookie(answers.redirect(f"{root}/login"), "", root, self._secure())
         page = self._pages.get(path) if path else next(iter(self._pages.values()))
         if page is None:
-            raise HTTPError(404, _("There is no such page."))
+            raise HTTPError(404, english("There is no such page."))
         return self._act(root, page, login) if posts else self._show(root, page, login)
 
     def _check_body(self) -> None:
         environ = bottle.request.environ
         if "HTTP_TRANSFER_ENCODING" in environ:
-            raise HTTPError(411, _("A form has a length."))
+            raise HTTPError(411, english("A form has a length."))
         if int(environ.get("CONTENT_LENGTH") or 0) > MAX_BODY:
-            raise HTTPError(413, _("That is too long."))
+            raise HTTPError(413, english("That is too long."))
 
     def _from_our_form(self, token: str) -> bool:
         # Browsers say where a request comes from; those that do not are stopped by the token alone.
@@ -104,18 +106,18 @@ class Shell:
         tools, fields = self._tools, []
         if not self._keys.there():
             content: str = tools.note(
-                _("There is no password yet. On the server, type:"), " ", tools.code("chatgate admin password")
+                english("There is no password yet. On the server, type:"), " ", tools.code("chatgate admin password")
             )
         else:
-            fields.append(_field("password", _("Password"), "password", "current-password"))
+            fields.append(_field("password", english("Password"), "password", "current-password"))
             if self._keys.second_factor():
-                label = _("Code of your authenticator app, or a recovery code")
+                label = english("Code of your authenticator app, or a recovery code")
                 fields.append(_field("code", label, "text", "one-time-code"))
-            content = html(Html('<form method="post" class="login">'), *fields, Html("<button>"), _("Log in"))
+            content = html(Html('<form method="post" class="login">'), *fields, Html("<button>"), english("Log in"))
             content = Html(content + "</button></form>")
         made = answers.page(
             status,
-            title=_("Log in"),
+            title=english("Log in"),
             token=form_token(token),
             content=content,
             message=message,
@@ -130,12 +132,12 @@ class Shell:
         window = self._tries.take(client)
         if window is None:
             log.warning("login refused: too many tries")
-            made = self._ask(root, token, 429, _("Too many wrong tries. Please wait a quarter of an hour."))
+            made = self._ask(root, token, 429, english("Too many wrong tries. Please wait a quarter of an hour."))
             made.set_header("Retry-After", "900")
             return made
         if not self._keys.right(form.password, form.code):
             log.warning("login refused: wrong password or code")
-            return self._ask(root, token, 403, _("That was not right."))
+            return self._ask(root, token, 403, english("That was not right."))
         self._tries.give_back(client, window)
         self._journal.note("login", "log in")
         # A new token: whoever may have known the one before the login does not know this one.
@@ -167,11 +169,11 @@ class Shell:
         form.pop(answers.TOKEN, None)
         action = page.actions.get(name)
         if action is None:
-            raise HTTPError(404, _("There is no such action."))
+            raise HTTPError(404, english("There is no such action."))
         try:
             said = action(form)
         except (ValueError, PluginError, StoreError, click.ClickException) as error:
-            self._journal.note(page.path, name, result=_("refused"))
+            self._journal.note(page.path, name, result=english("refused"))
             text = error.format_message() if isinstance(error, click.ClickException) else str(error)
             self._logins.tell(login.token, "!" + (text[:1].upper() + text[1:]))
             return answers.redirect(_here(root, page))
@@ -186,11 +188,11 @@ class Shell:
 
     def _around(self, root: str, here: str = "") -> dict[str, Any]:
         menu = [(page.path, page.title) for page in self._pages.values()] if here else []
-        return {"root": root, "host": self._host, "menu": menu, "here": here, "_": _}
+        return {"root": root, "host": self._host, "menu": menu, "here": here, "english": english}
 
     def _sorry(self, root: str, status: int, text: str) -> HTTPResponse:
-        title = {404: _("Not found"), 503: _("Not now")}.get(status, _("That did not work"))
-        back = self._tools.paragraph(self._tools.link(_("To the dashboard"), f"{root}/"))
+        title = {404: english("Not found"), 503: english("Not now")}.get(status, english("That did not work"))
+        back = self._tools.paragraph(self._tools.link(english("To the dashboard"), f"{root}/"))
         return answers.page(status, title=title, message=text, bad=True, content=back, **self._around(root))
 
 

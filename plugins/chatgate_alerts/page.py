@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from gettext import gettext as _
+from gettext import gettext as english
 from typing import Any
 
 from chatgate.api import Gateway, Trouble
@@ -21,29 +21,39 @@ def make(gateway: Gateway, database: Database, members: Members, name: str, admi
     def show(request: Any) -> str:
         now = time.time()
         told = [(one.what[:1].upper() + one.what[1:], _for(now, one.since), one.do) for one in database.told()]
-        unsent = [(post.channel, post.tries, post.error or _("not tried yet")) for _row, post in database.posts()]
+        unsent = [(post.channel, post.tries, post.error or english("not tried yet")) for _row, post in database.posts()]
         people = [
             (
                 one.address,
                 admin.moment(one.since),
                 admin.form(
-                    "remove", _("Remove"), danger=True, sure=_("Send no more alerts to it?"), address=one.address
+                    "remove",
+                    english("Remove"),
+                    danger=True,
+                    sure=english("Send no more alerts to it?"),
+                    address=one.address,
                 ),
             )
             for one in members.all()
         ]
         parts = [
-            admin.heading(_("What was told and is not over")),
-            admin.table([_("What is wrong"), _("For"), _("What to do")], told, _("Nothing is wrong that was told.")),
+            admin.heading(english("What was told and is not over")),
+            admin.table(
+                [english("What is wrong"), english("For"), english("What to do")],
+                told,
+                english("Nothing is wrong that was told."),
+            ),
         ]
         if unsent:
-            heads = [_("Way"), _("Tries"), _("Last error")]
-            parts += [admin.heading(_("Not sent yet")), admin.table(heads, unsent)]
+            heads = [english("Way"), english("Tries"), english("Last error")]
+            parts += [admin.heading(english("Not sent yet")), admin.table(heads, unsent)]
         parts += [
-            admin.heading(_("Who is in the group")),
-            admin.table([_("Address"), _("Since"), ""], people, _("Nobody.")),
-            admin.row(admin.form("join", _("Make a link to join")), admin.form("test", _("Send a test"))),
-            admin.hint(_("Whoever has the link can join for a day. A webhook is set in the file of alerts in conf.d.")),
+            admin.heading(english("Who is in the group")),
+            admin.table([english("Address"), english("Since"), ""], people, english("Nobody.")),
+            admin.row(admin.form("join", english("Make a link to join")), admin.form("test", english("Send a test"))),
+            admin.hint(
+                english("Whoever has the link can join for a day. A webhook is set in the file of alerts in conf.d.")
+            ),
         ]
         return str(admin.html(*parts))
 
@@ -55,18 +65,18 @@ def make(gateway: Gateway, database: Database, members: Members, name: str, admi
 
         facts = command.invited(gateway, members, name, _HOURS)
         picture = admin.markup(f'<div class="qr">{gateway.hub.plugin("site").svg(facts["qr"])}</div>')
-        told = admin.paragraph(_("Scan this with Delta Chat, or open the link there:"))
+        told = admin.paragraph(english("Scan this with Delta Chat, or open the link there:"))
         shown = admin.html(told, picture, admin.paragraph(admin.code(facts["link"])))
-        return admin.done(_("The link is good until {until}.").format(**facts), page=shown)
+        return admin.done(english("The link is good until {until}.").format(**facts), page=shown)
 
     def remove(form: Mapping[str, str]) -> Any:
         if not members.remove(form.get("address", "").lower()):
-            raise ValueError(_("that address is not in the group"))
-        return admin.done(_("Removed from the group."), about=_("a member"))
+            raise ValueError(english("that address is not in the group"))
+        return admin.done(english("Removed from the group."), about=english("a member"))
 
     def test(form: Mapping[str, str]) -> str:
         now = time.time()
         database.add(Event("test", Trouble("test", "this is a test of the alerts: all is well", now, "nothing"), now))
-        return _("A test is on its way. What cannot be sent is shown here.")
+        return english("A test is on its way. What cannot be sent is shown here.")
 
-    return admin.page("alerts", _("Alerts"), show, {"join": join, "remove": remove, "test": test}, order=70)
+    return admin.page("alerts", english("Alerts"), show, {"join": join, "remove": remove, "test": test}, order=70)

@@ -49,17 +49,17 @@ class Listener:
         line = head.partition(b"\r\n")[0]
         found = _REQUEST.fullmatch(line)
         if len(head) > _MOST:
-            return True, said("431 Request Header Fields Too Large", "too long")
+            return True, plain("431 Request Header Fields Too Large", "too long")
         if found is None:
             known = re.fullmatch(rb"[A-Z]{1,20} /[!-~]* HTTP/1\.[01]", line)
-            return True, said("405 Method Not Allowed" if known else "400 Bad Request", "GET only")
+            return True, plain("405 Method Not Allowed" if known else "400 Bad Request", "GET only")
         page = self._pages.get(found[2].partition(b"?")[0].decode())
         accept = _ACCEPT.search(head)
-        answer = page(accept[1].decode().strip() if accept else "") if page else said("404 Not Found", "nothing here")
+        answer = page(accept[1].decode().strip() if accept else "") if page else plain("404 Not Found", "nothing here")
         return found[1] == b"GET", answer
 
 
-def said(status: str, text: str) -> Answer:
+def plain(status: str, text: str) -> Answer:
     """A line or more for people and programs."""
     return status, _TEXT, text.encode() + b"\n"
 

@@ -25,7 +25,7 @@ from chatgate.api import (
 )
 from chatgate_metrics import command, exposition, status
 from chatgate_metrics.history import History, Point, rates
-from chatgate_metrics.listener import Answer, Listener, said
+from chatgate_metrics.listener import Answer, Listener, plain
 from chatgate_metrics.options import MetricsOptions
 
 log = logging.getLogger("chatgate.metrics")
@@ -83,11 +83,11 @@ class Metrics:
         return "200 OK", kind, text
 
     def _alive(self, accept: str) -> Answer:
-        return said("200 OK", "ok") if self._gateway.alive() else said(_UNAVAILABLE, "unavailable")
+        return plain("200 OK", "ok") if self._gateway.alive() else plain(_UNAVAILABLE, "unavailable")
 
     def _ready(self, accept: str) -> Answer:
         missing = self._gateway.not_ready()
-        return said(_UNAVAILABLE, "\n".join(missing)) if missing else said("200 OK", "ok")
+        return plain(_UNAVAILABLE, "\n".join(missing)) if missing else plain("200 OK", "ok")
 
     # ------------------------------------------------------------------------------------------ hooks
 

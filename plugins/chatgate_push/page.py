@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from gettext import gettext as _
+from gettext import gettext as english
 from typing import Any
 
 from chatgate_filedb import ERRORS, FileDatabase
@@ -25,25 +25,29 @@ def make(database: FileDatabase, kept: DeviceTokens, options: PushOptions, admin
             raise PluginError(f"push: {database.path} cannot be read: {error}") from error
         age = data["oldest_seconds"]
         now = {
-            _("Service"): options.url,
-            _("Tokens"): _("{tokens} of {accounts} accounts").format(**data),
-            _("Waiting"): data["waiting"],
+            english("Service"): options.url,
+            english("Tokens"): english("{tokens} of {accounts} accounts").format(**data),
+            english("Waiting"): data["waiting"],
         }
         if age is not None:
-            now[_("The oldest for")] = admin.span(age)
+            now[english("The oldest for")] = admin.span(age)
         counted = {text[:1].upper() + text[1:]: data[name] for name, text in COUNTERS.items()}
         for share in (0.5, 0.95, 0.99):
             if data["accepted"]:
                 bound = within(data, share)
-                told = _("later than all bounds") if bound is None else _("within {time:g} s").format(time=bound)
-                counted[_("{share:.0%} of accepted ones").format(share=share)] = told
+                told = (
+                    english("later than all bounds")
+                    if bound is None
+                    else english("within {time:g} s").format(time=bound)
+                )
+                counted[english("{share:.0%} of accepted ones").format(share=share)] = told
         return str(
             admin.html(
                 admin.facts(now),
-                admin.heading(_("Since push.db was made")),
+                admin.heading(english("Since push.db was made")),
                 admin.facts(counted),
-                admin.hint(_("How it works: docs/push.md. 'chatgate push status' shows the same.")),
+                admin.hint(english("How it works: docs/push.md. 'chatgate push status' shows the same.")),
             )
         )
 
-    return admin.page("push", _("Notifications"), show, order=60)
+    return admin.page("push", english("Notifications"), show, order=60)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from gettext import gettext as _
+from gettext import gettext as english
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -23,7 +23,12 @@ def make(sweeper: Sweeper, admin: Any) -> Any:
     running: list[gevent.Greenlet] = []
 
     def show(request: Any) -> str:
-        heads = [_("Domains"), _("All messages"), _("Large ones, once fetched"), _("Accounts without a login")]
+        heads = [
+            english("Domains"),
+            english("All messages"),
+            english("Large ones, once fetched"),
+            english("Accounts without a login"),
+        ]
         rows = [
             (
                 ", ".join(domain.name for domain in gateway.domains if domain.options(options) == party.options),
@@ -35,21 +40,21 @@ def make(sweeper: Sweeper, admin: Any) -> Any:
         ]
         return str(
             admin.html(
-                admin.heading(_("What is removed after how long")),
+                admin.heading(english("What is removed after how long")),
                 admin.table(heads, rows),
-                admin.heading(_("The last sweep")),
+                admin.heading(english("The last sweep")),
                 *_last(),
-                admin.form("sweep", _("Sweep now")),
-                admin.hint(_("What goes now cannot be had back; 'chatgate sweep --dry-run' counts it before.")),
+                admin.form("sweep", english("Sweep now")),
+                admin.hint(english("What goes now cannot be had back; 'chatgate sweep --dry-run' counts it before.")),
             )
         )
 
     def _last() -> list[Any]:
         found = lately.last(gateway)
         if running and not running[-1].dead:
-            return [admin.note(_("A sweep is going on. Load this page again to see what it did."))]
+            return [admin.note(english("A sweep is going on. Load this page again to see what it did."))]
         if found is None:
-            return [admin.paragraph(_("There was none yet."))]
+            return [admin.paragraph(english("There was none yet."))]
         counts = found.get("rules", {})
         rows = [
             (text, counts[name].get("accounts", 0) or "", counts[name].get("messages", 0), size)
@@ -58,22 +63,26 @@ def make(sweeper: Sweeper, admin: Any) -> Any:
         ]
         rows += [(kind, "", count, "") for kind, count in found.get("cleaned", {}).items()]
         parts = [
-            admin.paragraph(_("By the rules' time of {moment}.").format(moment=admin.moment(found.get("now", 0)))),
-            admin.table([_("Removed"), _("Accounts"), _("Number"), _("Octets")], rows),
+            admin.paragraph(
+                english("By the rules' time of {moment}.").format(moment=admin.moment(found.get("now", 0)))
+            ),
+            admin.table([english("Removed"), english("Accounts"), english("Number"), english("Octets")], rows),
         ]
         if held := found.get("held_back"):
-            text = _("{count} accounts are idle at one time: none is removed. If that is right: chatgate sweep --force")
+            text = english(
+                "{count} accounts are idle at one time: none is removed. If that is right: chatgate sweep --force"
+            )
             parts.insert(0, admin.note(text.format(count=held), bad=True))
         return parts
 
     def sweep(form: Mapping[str, str]) -> str:
         if running and not running[-1].dead:
-            raise PluginError(_("a sweep is going on already"))
+            raise PluginError(english("a sweep is going on already"))
         running[:] = [gevent.spawn(sweeper.service.attempt)]
         running[0].join(2)  # most take less, and the next page then shows what was done
-        return _("Swept.") if running[0].dead else _("A sweep has begun.")
+        return english("Swept.") if running[0].dead else english("A sweep has begun.")
 
     def _days(days: float) -> str:
-        return _("{count:g} days").format(count=days) if days else _("never")
+        return english("{count:g} days").format(count=days) if days else english("never")
 
-    return admin.page("retention", _("Retention"), show, {"sweep": sweep}, order=55)
+    return admin.page("retention", english("Retention"), show, {"sweep": sweep}, order=55)

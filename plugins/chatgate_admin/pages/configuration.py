@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Iterator
-from gettext import gettext as _
+from gettext import gettext as english
 from pathlib import Path
 from typing import Any
 
@@ -51,13 +51,13 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             ]
             if rows:
                 parts += [tools.heading(name), tools.hint(source)]
-                parts.append(tools.table([_("Key"), _("Value"), _("What it is for")], rows))
+                parts.append(tools.table([english("Key"), english("Value"), english("What it is for")], rows))
         other = (
-            tools.link(_("Show all settings"), request.link("configuration", all="1"))
+            tools.link(english("Show all settings"), request.link("configuration", all="1"))
             if only
-            else tools.link(_("Show only what differs from the default"), request.link("configuration"))
+            else tools.link(english("Show only what differs from the default"), request.link("configuration"))
         )
-        told = _("What is in force in this process. Change it in conf.d, then type 'chatgate reload'.")
+        told = english("What is in force in this process. Change it in conf.d, then type 'chatgate reload'.")
         return tools.html(tools.hint(told), tools.paragraph(other), *parts)
 
     def _files() -> Iterator[tuple[str, str, Any]]:
@@ -66,4 +66,4 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             if one.options is not None:
                 yield one.name, Path(one.source).name, one.options
 
-    return tools.page("configuration", _("Configuration"), show, order=80)
+    return tools.page("configuration", english("Configuration"), show, order=80)

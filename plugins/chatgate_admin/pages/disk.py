@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from gettext import gettext as _
+from gettext import gettext as english
 from pathlib import Path
 
 from chatgate.api import Gateway, in_turns
@@ -23,21 +23,21 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         disk = os.statvfs(data)
         size, free = disk.f_blocks * disk.f_frsize, disk.f_bavail * disk.f_frsize
         facts = {
-            _("Folder"): tools.code(data),
-            _("Free"): _("{free} of {size}").format(free=tools.size(free), size=tools.size(size)),
-            _("Files that can still be made"): disk.f_favail,
+            english("Folder"): tools.code(data),
+            english("Free"): english("{free} of {size}").format(free=tools.size(free), size=tools.size(size)),
+            english("Files that can still be made"): disk.f_favail,
         }
         seen = History(gateway, WEEK).values("chatgate_maildb_free_bytes")
         if told := _forecast():
-            facts[_("At this pace")] = told
+            facts[english("At this pace")] = told
         found = sorted(_sizes(data).items(), key=lambda one: -one[1])[:_SHOWN]
         rows = [(tools.code(name), tools.size(octets)) for name, octets in found]
         return tools.html(
             tools.facts(facts),
-            tools.plot(_("Free space"), [tools.line("", seen)], _("octets"), WEEK),
-            tools.heading(_("What is in it")),
-            tools.table([_("File or folder"), _("Size")], rows),
-            tools.hint(_("What makes room: shorter times on the page Retention, or a larger disk.")),
+            tools.plot(english("Free space"), [tools.line("", seen)], english("octets"), WEEK),
+            tools.heading(english("What is in it")),
+            tools.table([english("File or folder"), english("Size")], rows),
+            tools.hint(english("What makes room: shorter times on the page Retention, or a larger disk.")),
         )
 
     def _forecast() -> str:
@@ -46,9 +46,11 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         if sweeper is None:
             return ""
         at = sweeper.forecast.full_at(sweeper.options.no_accounts_below_bytes, _DAYS)
-        return _("no room for new accounts in about {time}").format(time=tools.span(at - time.time())) if at else ""
+        return (
+            english("no room for new accounts in about {time}").format(time=tools.span(at - time.time())) if at else ""
+        )
 
-    return tools.page("disk", _("Disk"), show, order=65)
+    return tools.page("disk", english("Disk"), show, order=65)
 
 
 def _sizes(folder: Path) -> dict[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gettext import gettext as _
+from gettext import gettext as english
 
 from chatgate.api import Domain, Gateway
 from chatgate_admin.hooks import AdminPage, Request
@@ -14,33 +14,34 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         parts: list[Html] = []
         for domain in gateway.domains:
             parts += [tools.heading(domain.name), tools.facts(_facts(domain))]
-        told = _("A further domain is a file in conf.d/domains/; it is there after a restart.")
+        told = english("A further domain is a file in conf.d/domains/; it is there after a restart.")
         return tools.html(*parts, tools.hint(told))
 
     def _facts(domain: Domain) -> dict[str, object]:
         facts = gateway.facts(domain)
         certificate = gateway.certificate(domain)
         found: dict[str, object] = {
-            _("Clients connect to"): domain.hostname,
-            _("New accounts"): {"closed": _("by invitation only"), "frozen": _("nobody at the moment")}.get(
-                facts.closed or "", _("anybody")
-            ),
-            _("Certificate"): _("self-signed") if certificate.self_signed else _("of an authority"),
+            english("Clients connect to"): domain.hostname,
+            english("New accounts"): {
+                "closed": english("by invitation only"),
+                "frozen": english("nobody at the moment"),
+            }.get(facts.closed or "", english("anybody")),
+            english("Certificate"): english("self-signed") if certificate.self_signed else english("of an authority"),
         }
         for name, value in (
-            (_("Largest message"), facts.message_octets),
-            (_("An account keeps"), facts.quota_octets),
+            (english("Largest message"), facts.message_octets),
+            (english("An account keeps"), facts.quota_octets),
         ):
             if value is not None:
-                found[name] = tools.size(value) if value else _("no limit")
+                found[name] = tools.size(value) if value else english("no limit")
         for name, days in (
-            (_("Messages are removed after"), facts.mail_days),
-            (_("Large ones, once fetched, after"), facts.large_days),
-            (_("Accounts nobody logs in to, after"), facts.inactive_days),
+            (english("Messages are removed after"), facts.mail_days),
+            (english("Large ones, once fetched, after"), facts.large_days),
+            (english("Accounts nobody logs in to, after"), facts.inactive_days),
         ):
             if days is not None:
-                found[name] = _("{count:g} days").format(count=days) if days else _("never")
+                found[name] = english("{count:g} days").format(count=days) if days else english("never")
         listens = [f"{service}: {', '.join(where)}" for service, where in sorted(facts.listens.items()) if where]
-        return found | {_("Listens"): "; ".join(listens)}
+        return found | {english("Listens"): "; ".join(listens)}
 
-    return tools.page("domains", _("Domains"), show, order=10)
+    return tools.page("domains", english("Domains"), show, order=10)

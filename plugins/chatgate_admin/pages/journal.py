@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gettext import gettext as _
+from gettext import gettext as english
 
 from chatgate_admin.hooks import AdminPage, Request
 from chatgate_admin.journal import Journal
@@ -13,7 +13,7 @@ _SHOWN = 200
 
 def make(journal: Journal, tools: Tools) -> AdminPage:
     def show(request: Request) -> str:
-        heads = [_("When"), _("Where"), _("What"), _("About"), _("Result")]
+        heads = [english("When"), english("Where"), english("What"), english("About"), english("Result")]
         rows = [
             (
                 tools.moment(one.at),
@@ -24,7 +24,7 @@ def make(journal: Journal, tools: Tools) -> AdminPage:
             )
             for one in journal.newest(_SHOWN)
         ]
-        told = _("What was done here and by 'chatgate admin', the newest first. Nobody's IP address is kept.")
-        return tools.html(tools.hint(told), tools.table(heads, rows, _("Nothing yet.")))
+        told = english("What was done here and by 'chatgate admin', the newest first. Nobody's IP address is kept.")
+        return tools.html(tools.hint(told), tools.table(heads, rows, english("Nothing yet.")))
 
-    return tools.page("log", _("Log of actions"), show, order=88)
+    return tools.page("log", english("Log of actions"), show, order=88)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from gettext import gettext as _
-from gettext import ngettext
+from gettext import gettext as english
+from gettext import ngettext as english_of
 
 from chatgate.api import Gateway, Metric
 from chatgate_admin.history import DAY, WEEK, History, measured
@@ -25,16 +25,18 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         seconds = WEEK if "week" in request.query else DAY
         week = {"week": 1} if "week" in request.query else {}
         links = [
-            tools.link(_("A day"), request.link("overview", **({AGAIN: 1} if again else {})), not week),
-            tools.link(_("A week"), request.link("overview", week=1, **({AGAIN: 1} if again else {})), bool(week)),
-            tools.link(_("Stop renewing"), request.link("overview", **week))
+            tools.link(english("A day"), request.link("overview", **({AGAIN: 1} if again else {})), not week),
+            tools.link(
+                english("A week"), request.link("overview", week=1, **({AGAIN: 1} if again else {})), bool(week)
+            ),
+            tools.link(english("Stop renewing"), request.link("overview", **week))
             if again
-            else tools.link(_("Renew each minute"), request.link("overview", **week, **{AGAIN: 1})),
+            else tools.link(english("Renew each minute"), request.link("overview", **week, **{AGAIN: 1})),
         ]
         return tools.html(
             *_troubles(request),
             tools.facts(_facts()),
-            tools.heading(_("Lately")),
+            tools.heading(english("Lately")),
             tools.row(*links),
             *_plots(seconds),
         )
@@ -43,49 +45,57 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         found = gateway.troubles()
         if not found:
             return [
-                tools.note(tools.mark(_("All is well"), "good"), " ", _("Nothing is wrong that the gateway knows of."))
+                tools.note(
+                    tools.mark(english("All is well"), "good"),
+                    " ",
+                    english("Nothing is wrong that the gateway knows of."),
+                )
             ]
         now = time.time()
-        heads = [_("What is wrong"), _("For"), _("What to do")]
+        heads = [english("What is wrong"), english("For"), english("What to do")]
         rows = [
             (one.what[:1].upper() + one.what[1:], tools.span(now - one.since) if one.since else "", tools.code(one.do))
             for one in found
         ]
-        told = ngettext("{count} thing is wrong", "{count} things are wrong", len(found)).format(count=len(found))
+        told = english_of("{count} thing is wrong", "{count} things are wrong", len(found)).format(count=len(found))
         return [tools.note(told, bad=True), tools.table(heads, rows)]
 
     def _facts() -> dict[str, object]:
         now = {metric.name: metric for metric in measured(gateway)}
         found: dict[str, object] = {
-            _("Accounts"): gateway.store.count_accounts(),
-            _("Accounts online"): _sum(now, "chatgate_accounts_online"),
-            _("Open connections"): _sum(now, "chatgate_connections"),
-            _("Recipients in the queue"): gateway.store.count_queue(),
-            _("Serving for"): tools.span(time.time() - began),
+            english("Accounts"): gateway.store.count_accounts(),
+            english("Accounts online"): _sum(now, "chatgate_accounts_online"),
+            english("Open connections"): _sum(now, "chatgate_connections"),
+            english("Recipients in the queue"): gateway.store.count_queue(),
+            english("Serving for"): tools.span(time.time() - began),
         }
         if gateway.place.count > 1:
-            found[_("Processes")] = gateway.place.count
+            found[english("Processes")] = gateway.place.count
         return found
 
     def _plots(seconds: float) -> list[Html]:
         history, line = History(gateway, seconds), tools.line
         if not history:
-            told = _("Plots need the plugin metrics, which keeps a history: chatgate plugins enable metrics")
+            told = english("Plots need the plugin metrics, which keeps a history: chatgate plugins enable metrics")
             return [tools.hint(told)]
-        taken = [line(_("here"), history.rates("chatgate_copies_total", to="mailbox"))]
-        taken.append(line(_("to others"), history.rates("chatgate_copies_total", to="queue")))
+        taken = [line(english("here"), history.rates("chatgate_copies_total", to="mailbox"))]
+        taken.append(line(english("to others"), history.rates("chatgate_copies_total", to="queue")))
         refused = [line(name, history.rates("chatgate_refusals_total", **labels)) for name, labels in _reasons()]
         plots = [
-            (_("Deliveries, a minute"), taken, ""),
+            (english("Deliveries, a minute"), taken, ""),
             (
-                _("From the sender to the reader, mean"),
+                english("From the sender to the reader, mean"),
                 [line("", history.means("chatgate_delivery_seconds"))],
-                _("seconds"),
+                english("seconds"),
             ),
-            (_("Accounts"), [line("", history.values("chatgate_accounts"))], ""),
-            (_("New accounts, a minute"), [line("", history.rates("chatgate_hook_calls_total", **_SIGN_UPS))], ""),
-            (_("Refusals by reason, a minute"), refused, ""),
-            (_("Waiting for other servers"), [line("", history.values("chatgate_courier_queue"))], ""),
+            (english("Accounts"), [line("", history.values("chatgate_accounts"))], ""),
+            (
+                english("New accounts, a minute"),
+                [line("", history.rates("chatgate_hook_calls_total", **_SIGN_UPS))],
+                "",
+            ),
+            (english("Refusals by reason, a minute"), refused, ""),
+            (english("Waiting for other servers"), [line("", history.values("chatgate_courier_queue"))], ""),
         ]
         figures = [tools.plot(title, lines, unit, seconds) for title, lines, unit in plots]
         return [tools.markup('<div class="plots">'), *figures, tools.markup("</div>")]
@@ -102,7 +112,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         most = sorted(found, key=lambda key: -found[key])[:_MOST_REASONS]
         return [(f"{plugin} {code}", {"plugin": plugin, "code": code}) for plugin, code in most]
 
-    return tools.page("overview", _("Overview"), show, order=0)
+    return tools.page("overview", english("Overview"), show, order=0)
 
 
 def _sum(now: dict[str, Metric], name: str) -> int:

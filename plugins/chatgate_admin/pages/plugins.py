@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gettext import gettext as _
+from gettext import gettext as english
 from typing import NamedTuple
 
 from chatgate.api import Distribution, Gateway
@@ -29,8 +29,8 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
                 (link, _summary(one.factory), *_shown(Cost(*map(sum, zip(*mine, strict=True))) if mine else Cost()))
             )
         left = [tools.note(f"{one.name}: {one.reason}", bad=True) for one in gateway.left_out]
-        heads = [_("Plugin"), _("What it does"), _("Asked"), _("Time"), _("Failures")]
-        told = tools.hint(_("Counted since the start, waiting included."))
+        heads = [english("Plugin"), english("What it does"), english("Asked"), english("Time"), english("Failures")]
+        told = tools.hint(english("Counted since the start, waiting included."))
         return tools.html(*left, *_hooks(found, chosen), tools.table(heads, rows), told)
 
     def _costs() -> dict[tuple[str, str], Cost]:
@@ -61,10 +61,10 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         ]
         if not rows:
             return []
-        heads = [_("Hook"), _("Asked"), _("Time"), _("Failures"), _("Each")]
-        return [tools.heading(chosen), tools.table(heads, rows), tools.heading(_("All plugins"))]
+        heads = [english("Hook"), english("Asked"), english("Time"), english("Failures"), english("Each")]
+        return [tools.heading(chosen), tools.table(heads, rows), tools.heading(english("All plugins"))]
 
-    return tools.page("plugins", _("Plugins"), show, order=75)
+    return tools.page("plugins", english("Plugins"), show, order=75)
 
 
 def _summary(factory: object) -> str:

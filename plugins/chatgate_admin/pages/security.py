@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from gettext import gettext as _
+from gettext import gettext as english
 from typing import TYPE_CHECKING
 
 from chatgate_admin import totp
@@ -21,46 +21,46 @@ def make(admin: Admin, tools: Tools) -> AdminPage:
     def show(request: Request) -> str:
         count = logins.count()
         return tools.html(
-            tools.heading(_("Password")),
+            tools.heading(english("Password")),
             tools.form(
                 "password",
-                _("Change the password"),
-                tools.field("now", _("Password now"), kind="password", needed=True),
-                tools.field("new", _("New password"), kind="password", needed=True, hint=_least()),
-                tools.field("again", _("New password, again"), kind="password", needed=True),
+                english("Change the password"),
+                tools.field("now", english("Password now"), kind="password", needed=True),
+                tools.field("new", english("New password"), kind="password", needed=True, hint=_least()),
+                tools.field("again", english("New password, again"), kind="password", needed=True),
             ),
-            tools.heading(_("Second factor")),
+            tools.heading(english("Second factor")),
             *_second(request),
-            tools.heading(_("Logins")),
-            tools.paragraph(_("Logins at this moment: {count}.").format(count=count)),
-            tools.form("logout", _("Log out everywhere")),
+            tools.heading(english("Logins")),
+            tools.paragraph(english("Logins at this moment: {count}.").format(count=count)),
+            tools.form("logout", english("Log out everywhere")),
         )
 
     def _least() -> str:
-        return _("{count} characters or more").format(count=SHORTEST)
+        return english("{count} characters or more").format(count=SHORTEST)
 
     def _second(request: Request) -> list[Html]:
-        now = tools.field("now", _("Password"), kind="password", needed=True)
+        now = tools.field("now", english("Password"), kind="password", needed=True)
         if keys.second_factor():
-            left = _("A code of your authenticator app is asked for at each login. Recovery codes left: {count}.")
+            left = english("A code of your authenticator app is asked for at each login. Recovery codes left: {count}.")
             return [
                 tools.paragraph(left.format(count=keys.codes_left())),
-                tools.form("totp_off", _("Ask for the password alone"), now, danger=True),
+                tools.form("totp_off", english("Ask for the password alone"), now, danger=True),
             ]
         if "totp" not in request.query:
-            offer = _("With an authenticator app, whoever learns the password still cannot log in.")
-            begin = tools.link(_("Set up an authenticator app"), request.link("security", totp="1"))
+            offer = english("With an authenticator app, whoever learns the password still cannot log in.")
+            begin = tools.link(english("Set up an authenticator app"), request.link("security", totp="1"))
             return [tools.paragraph(offer), tools.paragraph(begin)]
         secret = totp.new_secret()
         link = totp.uri(secret, admin.gateway.domains.first.hostname)
         picture = Html(f'<div class="qr">{admin.gateway.hub.plugin("site").svg(link)}</div>')
         return [
-            tools.paragraph(_("Scan this with the app, or type the secret into it:"), " ", tools.code(secret)),
+            tools.paragraph(english("Scan this with the app, or type the secret into it:"), " ", tools.code(secret)),
             picture,
             tools.form(
                 "totp_on",
-                _("Ask for codes from now on"),
-                tools.field("code", _("Code that the app shows"), needed=True, most=20),
+                english("Ask for codes from now on"),
+                tools.field("code", english("Code that the app shows"), needed=True, most=20),
                 now,
                 secret=secret,
             ),
@@ -69,32 +69,32 @@ def make(admin: Admin, tools: Tools) -> AdminPage:
     def _known(form: Form) -> None:
         """Who found a browser that is logged in may not keep it so."""
         if not admin.keys.right_password(form.get("now", "")):
-            raise ValueError(_("the password is wrong"))
+            raise ValueError(english("the password is wrong"))
 
     def password(form: Form) -> str:
         _known(form)
         if form.get("new") != form.get("again"):
-            raise ValueError(_("the new password is not the same in both fields"))
+            raise ValueError(english("the new password is not the same in both fields"))
         if not form.get("new"):
-            raise ValueError(_("there is no new password"))
+            raise ValueError(english("there is no new password"))
         keys.set_password(form["new"])
-        return _("Changed. Please log in again.")
+        return english("Changed. Please log in again.")
 
     def totp_on(form: Form) -> Done:
         _known(form)
         codes = keys.set_second_factor(form.get("secret", ""), form.get("code", ""))
-        told = _("Each of these codes is good once in place of one of the app. They are not shown again.")
+        told = english("Each of these codes is good once in place of one of the app. They are not shown again.")
         shown = tools.html(tools.paragraph(told), Html('<pre class="codes">'), "\n".join(codes), Html("</pre>"))
-        return Done(_("Codes are asked for from now on. Please log in again."), page=shown)
+        return Done(english("Codes are asked for from now on. Please log in again."), page=shown)
 
     def totp_off(form: Form) -> str:
         _known(form)
         keys.remove_second_factor()
-        return _("The password alone is asked for. Please log in again.")
+        return english("The password alone is asked for. Please log in again.")
 
     def logout(form: Form) -> str:
         logins.end_all()
-        return _("All logins are over.")
+        return english("All logins are over.")
 
     actions: dict[str, Callable[[Form], str | Done]] = {
         "password": password,
@@ -102,4 +102,4 @@ def make(admin: Admin, tools: Tools) -> AdminPage:
         "totp_off": totp_off,
         "logout": logout,
     }
-    return tools.page("security", _("Access"), show, actions, order=90)
+    return tools.page("security", english("Access"), show, actions, order=90)
