@@ -20,13 +20,13 @@ class Late(AssertionError):
     """Something did not happen in time."""
 
 
-def until(what: str, condition: Callable[[], T], seconds: float = 60) -> T:
-    """The first true answer. Raises Late."""
+def until(what: str, condition: Callable[[], T], seconds: float = 60, pause: float = 0.03) -> T:
+    """The first true answer. pause: seconds from one question to the next. Raises Late."""
     end = time.monotonic() + seconds
     while not (answer := condition()):
         if time.monotonic() > end:
             raise Late(f"after {seconds} s still not: {what}")
-        time.sleep(0.03)
+        time.sleep(pause)
     return answer
 
 

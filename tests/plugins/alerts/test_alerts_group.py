@@ -70,18 +70,18 @@ class Someone:
         """The inner headers and texts of what came, each once."""
         store = self.group.gateway.store
         inbox = store.mailbox(self.account.id, "INBOX")
-        found = []
-        for row in list(store.changes(inbox.id).messages):
-            content = store.content(inbox.id, row.uid)
-            store.expunge(inbox.id, [row.uid], only_deleted=False)
+        contents = [store.content(inbox.id, row.uid) for row in store.changes(inbox.id).messages]
+        if not contents:
+            return []
+        store.expunge(inbox.id, None, only_deleted=False)
+        with Keyring() as keyring:
+            keyring.add(self.key.secret)
+            keyring.add(self.group.us.public)
+            read = [keyring.decrypt(mail.armored(content)) for content in contents]
+        for content, one in zip(contents, read, strict=True):
             assert mail.value(mail.header(content), "Subject") == "[...]" and b"hidden-recipients" in content
-            with Keyring() as keyring:
-                keyring.add(self.key.secret)
-                keyring.add(self.group.us.public)
-                read = keyring.decrypt(mail.armored(content))
-            assert read is not None and read.signer == self.group.us.fingerprint
-            found.append(mail.header(read.text))
-        return found
+            assert one is not None and one.signer == self.group.us.fingerprint
+        return [mail.header(one.text) for one in read]
 
     def steps(self):
         return [mail.value(fields, "Secure-Join") for fields in self.got()]

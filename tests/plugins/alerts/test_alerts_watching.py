@@ -3,7 +3,7 @@
 import pytest
 from chatgate_alerts.watching import Watching
 from chatgate_alerts.words import Message, message, moment, span
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from chatgate.api import Trouble
@@ -53,6 +53,7 @@ def test_since_when_is_what_the_plugin_says_or_when_it_was_seen_first():
     ]
 
 
+@settings(max_examples=50)
 @given(
     st.lists(st.tuples(st.sets(st.sampled_from("abc")), st.floats(0, 1000), st.floats(-1e12, 1e12)), max_size=60),
     st.integers(0, 200),
