@@ -45,6 +45,7 @@ from chatgate.running.control import NotServing
 from chatgate.running.folderboard import FolderBoard
 from chatgate.running.gateway import Gateway, hold
 from chatgate.running.leased import Leased
+from chatgate.running.replacing import replace_file, sync_folder
 from chatgate.running.status import Process, all_metrics, all_troubles, whole_status
 from chatgate.running.status import Status as GatewayStatus
 from chatgate.running.systemd import starting
@@ -243,6 +244,7 @@ __all__ = [
     "option",
     "ports",
     "raised_at",
+    "replace_file",
     "required",
     "said",
     "said_of",
@@ -250,6 +252,7 @@ __all__ = [
     "show",
     "shown_address",
     "starting",
+    "sync_folder",
     "text_problem",
     "trusting",
     "valid_address",

@@ -45,7 +45,7 @@ FIRST = (
 
 # Per cent of the lines of the core, without its kit for tests. A little below what is measured: raise it when that has
 # grown. What runs only in a gateway or command of its own process is not seen.
-FLOOR = 88.0
+FLOOR = 90.0
 # The lines that did not run, file by file: for people.
 REPORT = ROOT / ".coverage.txt"
 

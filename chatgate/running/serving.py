@@ -8,7 +8,6 @@ import dataclasses
 import hashlib
 import json
 import logging
-import os
 import secrets
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 from chatgate.hosting import live
 from chatgate.hosting.confd import Config
 from chatgate.running.gateway import Gateway
+from chatgate.running.replacing import replace_file
 
 log = logging.getLogger("chatgate.reload")
 
@@ -62,14 +62,10 @@ def note(gateway: Gateway, report: Report) -> None:
         "settings": {name: _digest(salt, one.value) for name, one in live.settings(gateway.config).items()},
     }
     path = _path(gateway.config.folder, gateway.place.number)
-    part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
-        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(data, file)
-        os.replace(part, path)
+        replace_file(path, json.dumps(data).encode(), durable=False)
     except OSError as error:  # commands then know less, and say so
         log.warning("cannot write what this process does folder=%s: %s", path.parent, error.strerror)
-        part.unlink(missing_ok=True)
 
 
 def reports(folder: Path, since: float) -> list[Report] | None:

@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
+from chatgate.api import replace_file
 from chatgate_acme import files
 from chatgate_acme.network import Client, Network, Trouble
 from chatgate_acme.options import AcmeOptions
@@ -71,7 +72,7 @@ def _register(client: Client, folder: Path, options: AcmeOptions, report: Callab
     client.net.account = _resource(uri, options)
     # Both are shown as a record for the DNS, which somebody copies into a zone.
     caa = next((one for one in meta.caa_identities or () if isinstance(one, str) and _HOST.match(one)), "")
-    files.write(folder / "account.json", json.dumps({"uri": uri, "caa": caa, "directory": options.url}).encode())
+    replace_file(folder / "account.json", json.dumps({"uri": uri, "caa": caa, "directory": options.url}).encode())
     log.warning("account made directory=%s uri=%s", options.url, uri)
 
 
@@ -88,5 +89,5 @@ def _key(path: Path) -> Any:
     except (ValueError, TypeError):
         raise Trouble(f"{path}: not a key; move it away to have a new account made") from None
     key = ec.generate_private_key(ec.SECP256R1())
-    files.write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    replace_file(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     return key

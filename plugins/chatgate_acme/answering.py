@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from chatgate_acme import files
+from chatgate.api import replace_file
 from chatgate_acme.network import Trouble
 from chatgate_acme.places import Places
 
@@ -61,7 +61,7 @@ def show(body: messages.ChallengeBody, name: str, key: Any, places: Places) -> P
         path, content = places.challenges / token, authorization.encode()
     else:
         path, content = places.alpn / f"{server_name(name)}.pem", certificate(name, authorization)
-    files.write(path, content)
+    replace_file(path, content)
     return path
 
 

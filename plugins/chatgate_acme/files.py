@@ -1,4 +1,4 @@
-"""Writing files so that a crash or a full disk leaves the old one or the new one, and never half of it."""
+"""The files of certificates and of what is known of them."""
 
 from __future__ import annotations
 
@@ -11,40 +11,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from chatgate.api import replace_file
+
 _ROOM = 65536  # octets: more than a key with its chain has
-
-
-def write(path: Path, content: bytes) -> None:
-    """Only the owner can read it. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    fresh = path.with_name(f".{path.name}.new")
-    try:
-        with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(fresh, path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def room(folder: Path) -> None:
     """Raises OSError if a certificate could not be kept here: better found out before an authority is asked for one."""
     path = folder / ".room"
     try:
-        write(path, bytes(_ROOM))
+        replace_file(path, bytes(_ROOM))
     finally:
         path.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """What `write` has kept; {} if there is none, or somebody else has written something there."""
+    """What `replace_file` has kept; {} if there is none, or somebody else has written something there."""
     try:
         found = json.loads(path.read_bytes())
     except (OSError, ValueError):

@@ -15,7 +15,7 @@ import gevent
 from acme import errors, messages
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 
-from chatgate.api import Domain, ip
+from chatgate.api import Domain, ip, replace_file
 from chatgate_acme import account, answering, files, present
 from chatgate_acme.issuing import Unreached, issue, new_key
 from chatgate_acme.network import Client, Trouble, told
@@ -222,12 +222,12 @@ class Renewal:
         content = key.strip() + b"\n" + found[0]
         trial = self._file.with_name(".trial")
         try:
-            files.write(trial, content)
+            replace_file(trial, content)
             if not files.usable(trial):
                 raise Trouble("the authority sends a certificate that no listener can use")
         finally:
             trial.unlink(missing_ok=True)
-        files.write(self._file, content)
+        replace_file(self._file, content)
         state = self.state
         state.directory, state.staging = self._general.url, self._general.staging
         state.problem, state.failures, state.retry_at, state.renew_at, state.ask_at = "", 0, 0.0, 0.0, 0.0

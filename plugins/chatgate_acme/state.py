@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from chatgate.api import replace_file
 from chatgate_acme import files
 
 
@@ -41,7 +42,7 @@ class State:
 
     def save(self, path: Path) -> None:
         """Raises OSError."""
-        files.write(path, json.dumps(asdict(self), indent=1).encode())
+        replace_file(path, json.dumps(asdict(self), indent=1).encode())
 
 
 def _number(value: Any) -> bool:

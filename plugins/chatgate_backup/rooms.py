@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from chatgate.api import sync_folder
+
 
 @contextmanager
 def room(base: Path, kind: str) -> Iterator[Path]:
@@ -52,14 +54,7 @@ def part(target: Path) -> Iterator[int]:
     finally:
         made.unlink(missing_ok=True)
         os.close(descriptor)
-    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # which says that a file system has no such thing
-            raise
-    finally:
-        os.close(folder)
+    sync_folder(target.parent)
 
 
 def _name(made: Path, target: Path) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import gevent
 
-from chatgate.api import Gateway, Metric, Problem, Trouble, raised_at
+from chatgate.api import Gateway, Metric, Problem, Trouble, raised_at, replace_file
 from chatgate_backup.options import BackupOptions
 
 log = logging.getLogger("chatgate.backup")
@@ -112,8 +112,7 @@ class Schedule:
         if not error:
             failed.unlink(missing_ok=True)
             return
-        with open(os.open(failed, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600), "w") as file:
-            file.write(error + "\n")
+        replace_file(failed, f"{error}\n".encode())
 
     def problems(self) -> list[Problem]:
         """For `check`."""

@@ -14,12 +14,11 @@ import re
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from chatgate.api import PluginError, address_literal, text_problem
+from chatgate.api import PluginError, address_literal, replace_file, text_problem
 
 log = logging.getLogger("chatgate.courier")
 
@@ -190,18 +189,7 @@ def write(path: Path, found: Mapping[str, Settings]) -> None:
         # JSON's strings and booleans are TOML, too.
         table = [f"{name} = {json.dumps(value)}\n" for name, value in said.items()]
         lines += [f"\n[{json.dumps(whom)}]\n", *table]
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            file.write("".join(lines))
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    replace_file(path, "".join(lines).encode())
 
 
 class Policies:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from chatgate.api import PluginError
+from chatgate.api import PluginError, replace_file
 from chatgate_dkim import pem, record
 from chatgate_dkim.signing import PrivateKey
 from chatgate_dkim.tags import Malformed
@@ -188,7 +188,7 @@ class Keyring:
                 yield keys
                 if keys != before:
                     data = {"keys": [key._asdict() for key in keys]}
-                    pem.write(self._state, json.dumps(data, indent=1).encode())
+                    replace_file(self._state, json.dumps(data, indent=1).encode())
         except OSError as error:
             raise PluginError(f"dkim: {error.filename or self.folder}: {error.strerror}") from error
 

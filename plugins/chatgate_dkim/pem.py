@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import os
 from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -17,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from chatgate.api import PluginError
+from chatgate.api import PluginError, replace_file
 from chatgate_dkim.signing import PrivateKey
 
 # Larger keys make longer records than some DNS providers take, and others verify them slower.
@@ -69,19 +68,4 @@ def load(path: Path) -> PrivateKey:
 
 def save(path: Path, key: PrivateKey) -> None:
     """Only for its owner to read. Raises OSError."""
-    write(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-
-
-def write(path: Path, content: bytes) -> None:
-    """All of the file or nothing, only for its owner to read, and on disk. Raises OSError."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with open(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(fd)
-        os.replace(fresh, path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+    replace_file(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))

@@ -18,7 +18,7 @@ from pathlib import Path
 import gevent
 import gevent.threadpool
 
-from chatgate.api import Counter, StoreFull, StoreUnavailable
+from chatgate.api import Counter, StoreFull, StoreUnavailable, sync_folder
 from chatgate_maildb import holding
 from chatgate_maildb.reserve import is_full
 
@@ -176,7 +176,7 @@ class Blobs:
         path = self.path(name)
         try:
             path.parent.mkdir(mode=0o700)
-            _sync_folder(self._folder)
+            sync_folder(self._folder)
         except FileExistsError:
             pass
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
@@ -191,7 +191,7 @@ class Blobs:
             raise
         finally:
             os.close(descriptor)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
 
     def _read(self, name: str, size: int) -> bytes:
         with open(self.path(name), "rb", buffering=0) as file:
@@ -216,12 +216,3 @@ class Blobs:
                 except OSError as error:
                     log.error("body file not removed: %s", error.strerror)
         return []
-
-
-def _sync_folder(folder: Path) -> None:
-    """A new file survives a power cut only once the folder with its entry is on disk, too."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+
+from chatgate.api import replace_file
 
 log = logging.getLogger("chatgate.sweeper")
 
@@ -108,12 +109,7 @@ class Clock:
 
     def _write(self, seen: Seen) -> None:
         self._seen = seen
-        new = self._path.with_name(f"{self._path.name}.{os.getpid()}.new")  # others write, too
         try:
-            with open(new, "w", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
-                file.write(json.dumps(asdict(seen)))
-                file.flush()
-                os.fsync(file.fileno())
-            new.replace(self._path)
+            replace_file(self._path, json.dumps(asdict(seen)).encode())
         except OSError as error:
             log.warning("the sweeper's clock cannot be written: %s: %s", self._path, error.strerror)

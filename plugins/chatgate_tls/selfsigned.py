@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import ipaddress
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from chatgate.api import PluginError
+from chatgate.api import PluginError, replace_file
 
 YEARS = 10
 
@@ -39,8 +38,8 @@ def make(chain: Path, key: Path, names: Sequence[str]) -> None:
             private = ec.generate_private_key(ec.SECP256R1())
             pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
             # The key first: if we are killed in between, the next start finds a key without a certificate and goes on.
-            _write(key, pem, 0o600)
-        _write(chain, _certificate(private, names).public_bytes(Encoding.PEM), 0o644)
+            replace_file(key, pem)
+        replace_file(chain, _certificate(private, names).public_bytes(Encoding.PEM), mode=0o644)
     except OSError as error:
         raise PluginError(f"cannot make {chain}: {error.strerror}") from error
     except (ValueError, TypeError) as error:  # TypeError: the key is encrypted
@@ -87,18 +86,3 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Write all of the file or nothing, and never let it be readable by more users than `mode` says."""
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    try:
-        with open(fd, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(fd)
-        os.replace(fresh, path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import base64
 import hmac
-import os
 import re
 import secrets
 from pathlib import Path
 
-from chatgate.api import PluginError
+from chatgate.api import PluginError, replace_file
 
 # A shorter secret could be found by brute force: everybody with an account knows a user name and its HMAC. Blanks would
 # not survive turnserver.conf.
@@ -45,21 +44,11 @@ def read_or_make_secret(path: Path) -> str:
 
 
 def _make(path: Path) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        fd = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with open(fd, "w") as file:
-                file.write(secrets.token_hex(32) + "\n")
-                file.flush()
-                os.fsync(fd)
-            # Unlike renaming, this never replaces a file that another process, such as a command, has just made.
-            os.link(fresh, path)
-        except FileExistsError:
-            pass
-        finally:
-            fresh.unlink(missing_ok=True)
+        # Never in place of a file that another process, such as a command, has just made.
+        replace_file(path, f"{secrets.token_hex(32)}\n".encode(), only_new=True)
+    except FileExistsError:
+        pass
     except OSError as error:
         raise PluginError(f"turn: cannot make {path}: {error.strerror}") from error
 

@@ -2,12 +2,10 @@
 
 import datetime
 import os
-import subprocess
-import sys
 import time
 
 import pytest
-from chatgate_acme import AcmeOptions, files, present
+from chatgate_acme import AcmeOptions, present
 from chatgate_acme.renewal import Renewal
 
 from chatgate.domains import Domain
@@ -336,49 +334,12 @@ def test_a_full_disk(authority, renewal, tmp_path, monkeypatch):
     def full(fd):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("chatgate_acme.files.os.fsync", full)
+    monkeypatch.setattr("chatgate.running.replacing.os.fsync", full)
     made = renewal()
     with pytest.raises(OSError):  # not even what happened can be kept
         made.look(force=True)
     assert "No space left" in made.state.problem and path(tmp_path).read_bytes() == before
     assert len([1 for one, _ in authority.asked if one == "/neworder"]) == orders  # and nothing was asked for in vain
-    monkeypatch.setattr("chatgate_acme.files.os.fsync", real)
+    monkeypatch.setattr("chatgate.running.replacing.os.fsync", real)
     assert sorted(p.name for p in (tmp_path / "tls/acme").iterdir()) == [f"{NAME}.pem"]
     assert renewal().look(force=True) == "fetched"
-
-
-KILLED = """\
-import importlib.util, os, signal, sys
-from pathlib import Path
-found = importlib.util.spec_from_file_location("files", sys.argv[1])
-files = importlib.util.module_from_spec(found)
-found.loader.exec_module(files)
-path, steps, at = Path(sys.argv[2]), 0, 0
-def counted(real):
-    def step(*args, **how):
-        global steps
-        steps += 1
-        if steps == at: os.kill(os.getpid(), signal.SIGKILL)
-        return real(*args, **how)
-    return step
-real = {name: getattr(os, name) for name in ("open", "fsync", "replace")}
-files.write(path, b"old" * 1000)
-for at in range(1, 7):
-    child = os.fork()
-    if not child:
-        for name in real: setattr(os, name, counted(real[name]))
-        files.write(path, b"new!" * 3000)
-        os._exit(0)
-    _, status = os.waitpid(child, 0)
-    print(os.WIFSIGNALED(status), path.read_bytes() in (b"old" * 1000, b"new!" * 3000))
-files.write(path, b"x")
-print(os.listdir(path.parent))
-"""
-
-
-def test_killed_at_each_write_the_old_file_or_the_new_one_is_there(tmp_path):
-    """Key and chain are one file, so a pair that does not match cannot be."""
-    arguments = [sys.executable, "-c", KILLED, files.__file__, str(tmp_path / "kept/chat.example.org.pem")]
-    said = subprocess.run(arguments, capture_output=True, text=True, check=True).stdout.splitlines()
-    # open, fsync and replace of the file; open and fsync of the folder.
-    assert said == ["True True"] * 5 + ["False True", "['chat.example.org.pem']"]

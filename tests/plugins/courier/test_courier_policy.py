@@ -115,11 +115,15 @@ def test_a_gateway_does_not_start_without_knowing_what_it_must_not_do(policies, 
         made.load()
 
 
-def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path):
+def test_a_file_that_cannot_be_written_stays_as_it_was(tmp_path, monkeypatch):
     path = tmp_path / "policy.toml"
     policy.write(path, {"a.example": {"hold": True}})
     before = path.read_bytes()
-    (tmp_path / f"policy.toml.{os.getpid()}.new").mkdir()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError):
         policy.write(path, {})
     assert path.read_bytes() == before

@@ -112,6 +112,7 @@ def test_a_spoilt_file_is_made_anew(machine, text, caplog):
 
 
 def test_a_folder_that_cannot_be_written(tmp_path, caplog):
+    (tmp_path / "nowhere").touch()  # a file, not even root can make anything below it
     machine = Machine(tmp_path / "nowhere" / "clock")
     clock = machine.clock()
     was = clock.now()
