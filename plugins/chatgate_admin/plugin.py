@@ -123,6 +123,8 @@ class Admin:
     @hookimpl
     def chatgate_check(self, gateway: Gateway) -> Sequence[Problem]:
         found = []
+        if not self.options.listen and not self.options.root:
+            found.append(Problem("warning", "admin: the dashboard is nowhere: set listen or secret_path"))
         self.database.read_only = gateway.read_only
         if not self.database.path.exists() or not self.keys.there():
             found.append(Problem("warning", "admin: nobody can log in yet: 'chatgate admin password' makes a password"))

@@ -61,7 +61,7 @@ class Shell:
         if posts:
             self._check_body()
         token = request.get_cookie(answers.COOKIE) or ""
-        login = self._logins.find(token, used=AGAIN not in request.query)
+        login = self._logins.find(token, used=posts or AGAIN not in request.query)
         if posts and not self._from_our_form(token):
             # The form is older than the login, or somebody else's.
             raise HTTPError(

@@ -281,3 +281,20 @@ def test_without_a_password_nobody_gets_in(gateway_factory):
     assert "chatgate admin password" in page.text
     assert Keys(gateway.hub.plugin("admin").database, 10).right("") is False
     assert any("nobody can log in yet" in problem.text for problem in gateway.check())
+
+
+def test_a_dashboard_that_is_nowhere_is_told(gateway_factory):
+    gateway = gateway_factory(*PLUGINS, admin={"listen": ()})
+    assert any("the dashboard is nowhere" in problem.text for problem in gateway.check())
+    gateway.stop()
+    gateway = gateway_factory(*PLUGINS, admin={"listen": (), "secret_path": Secret(SECRET)})
+    gateway.hub.plugin("admin").keys.set_password(PASSWORD)
+    assert not any("nowhere" in problem.text for problem in gateway.check())
+    assert any("totp on" in problem.text for problem in gateway.check())
+    assert Browser(gateway, f"/{SECRET}", "https", tls=True).log_in().status == 200
+
+
+def test_other_machines_reach_it_by_https_only():
+    assert AdminOptions(listen=("10.0.0.1:9797", "127.0.0.1:1")).listen
+    with pytest.raises(ValueError, match="decrypted"):
+        AdminOptions(listen=("10.0.0.1:9797 decrypted",))
