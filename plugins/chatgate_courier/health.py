@@ -7,13 +7,26 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway, in_turns, json_option, show
+from chatgate.api import Gateway, NotServing, in_turns, json_option, show
 from chatgate_courier.outcomes import Outcomes
 from chatgate_courier.policy import Policies
-from chatgate_courier.waiting import rows, span, told_reply
+from chatgate_courier.waiting import moment, rows, span, told_reply
 
 _HOURS = 24
 _MOST = 500  # domains
+UNREACHABLE = "courier: unreachable"  # what processes are asked for: see `Transports.unreachable`
+
+
+def unreachable(gateway: Gateway) -> list[tuple[str, float, list[str]]]:
+    """What cannot be reached, as any process that serves knows it: hosts, and domains as "@domain" whose DNS does not
+    answer; since when, in Unix seconds, and the domains of a host. The longest first; nothing if none serves.
+    """
+    try:
+        said = gateway.control.everywhere(UNREACHABLE)
+    except NotServing:
+        return []
+    found = [(name, since, domains) for one in said for name, since, domains in one.answer or ()]
+    return sorted(found, key=lambda one: one[1])
 
 
 def health(gateway: Gateway, policies: Policies, outcomes: Outcomes, now: float) -> list[dict[str, Any]]:
@@ -59,12 +72,19 @@ def command(gateway: Gateway, policies: Policies, outcomes: Outcomes) -> click.C
         found = health(gateway, policies, outcomes, time.time())[:limit]
         outcomes.database.close()
         form = "{:<30} {:>9} {:>8} {:>7} {:>8} {:>8}  {}".format
+        down = unreachable(gateway)
         lines = [form("domain", "delivered", "put off", "failed", "waiting", "for", "").rstrip()]
         for one in found:
             waits = span(one["oldest_seconds"]) if one["waiting"] else ""
             said = "frozen" if one["frozen"] else one["reply"]
             counts = one["delivered"], one["put_off"], one["failed"], one["waiting"]
             lines.append(form(one["domain"], *counts, waits, said).rstrip())
-        show(found, as_json, lines if found else ["no mail to other domains"])
+        lines = lines if found else ["no mail to other domains"]
+        for name, since, domains in down:
+            lines.append(
+                f"cannot be reached since {moment(since)}: {name.removeprefix('@')} {' '.join(domains)}".rstrip()
+            )
+        data = {"domains": found, "unreachable": [{"name": n, "since": s, "domains": d} for n, s, d in down]}
+        show(data, as_json, lines)
 
     return show_health

@@ -13,7 +13,6 @@ from chatgate_courier import acting, health
 from chatgate_courier.outcomes import Outcomes
 from chatgate_courier.policy import Policies, pattern
 from chatgate_courier.tracing import told
-from chatgate_courier.transport import Transports
 from chatgate_courier.waiting import rows, told_reply, why
 
 _SHOWN = 50  # rows of a page
@@ -22,11 +21,10 @@ _DOMAINS = 200
 
 
 class Pages:
-    """admin: the dashboard's tools, see `chatgate_admin_pages`. transports: of this process."""
+    """admin: the dashboard's tools, see `chatgate_admin_pages`."""
 
-    def __init__(self, gateway: Gateway, policies: Policies, outcomes: Outcomes, transports: Any, admin: Any) -> None:
-        self._gateway, self._policies, self._outcomes = gateway, policies, outcomes
-        self._transports, self._admin = transports, admin
+    def __init__(self, gateway: Gateway, policies: Policies, outcomes: Outcomes, admin: Any) -> None:
+        self._gateway, self._policies, self._outcomes, self._admin = gateway, policies, outcomes, admin
 
     def both(self) -> list[Any]:
         page = self._admin.page
@@ -142,10 +140,9 @@ class Pages:
         table = admin.table(
             heads, [self._peer(request, one) for one in found], english("No mail went to other domains.")
         )
-        down = self._transports.unreachable() if isinstance(self._transports, Transports) else []
         lines = [
             (name.removeprefix("@"), admin.moment(since), ", ".join(domains[:10]))
-            for name, since, domains in sorted(down, key=lambda one: one[1])
+            for name, since, domains in health.unreachable(self._gateway)
         ]
         parts = []
         if lines:

@@ -132,8 +132,13 @@ class Courier:
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:
         self.policies.load()
+        self._gateway.control.answers(health.UNREACHABLE, lambda facts: self._unreachable())
         courier = Leased("courier", self._run, self.dispatcher.end, store=lambda: self._gateway.store)
         return [*self._made[1], self.outcomes.database, self.outcomes.service, courier]
+
+    def _unreachable(self) -> list[tuple[str, float, tuple[str, ...]]]:
+        transports = self.transports
+        return transports.unreachable() if isinstance(transports, Transports) else []
 
     def _run(self) -> None:
         try:
@@ -178,4 +183,4 @@ class Courier:
     def chatgate_admin_pages(self, gateway: Gateway, admin: Any) -> list[Any]:
         from chatgate_courier.pages import Pages  # only where there is a dashboard
 
-        return Pages(gateway, self.policies, self.outcomes, self.transports, admin).both()
+        return Pages(gateway, self.policies, self.outcomes, admin).both()

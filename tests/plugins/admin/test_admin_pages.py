@@ -10,6 +10,7 @@ from typing import get_type_hints
 import pytest
 from chatgate_admin.pages import configuration
 from chatgate_courier.command import queue as queue_command
+from chatgate_courier.health import UNREACHABLE
 from chatgate_courier.health import command as health_command
 from chatgate_sweeper import lately
 from click.testing import CliRunner
@@ -231,13 +232,17 @@ def test_mail_for_a_domain_is_frozen_in_both_places(gateway, browser, waiting):
     assert browser.do("/queue?domain=far.test", "retry", {"domain": "far.test"}).message == "Tried now: 2."
 
 
-def test_how_mail_goes_to_others_is_a_page_and_a_command(gateway, browser, waiting):
+def test_how_mail_goes_to_others_is_a_page_and_a_command(gateway, browser, waiting, monkeypatch):
+    down = [["mx.far.test", 1.7e9, ["far.test"]]]
+    monkeypatch.setitem(gateway.control._functions, UNREACHABLE, lambda facts: down)
     text = browser.get("/peers").text
+    assert "Cannot be reached" in text and "mx.far.test" in text and "2023-11-14 22:13 UTC" in text
     assert "far.test" in text and "2, for" in text and "<script" not in text
     courier = gateway.hub.plugin("courier")
     run = health_command(gateway, courier.policies, courier.outcomes)
     found = json.loads(CliRunner().invoke(run, ["--json"]).output)
-    far = next(one for one in found if one["domain"] == "far.test")
+    far = next(one for one in found["domains"] if one["domain"] == "far.test")
+    assert found["unreachable"] == [{"name": "mx.far.test", "since": 1.7e9, "domains": ["far.test"]}]
     assert far["waiting"] == 2 and far["put_off"] >= 2 and far["delivered"] == 0 and "come again" in far["reply"]
     assert "far.test" in CliRunner().invoke(run).output
     run = queue_command(gateway, courier.policies, courier.outcomes)
