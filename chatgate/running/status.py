@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 import time
 from dataclasses import dataclass
@@ -79,6 +80,6 @@ def all_troubles(gateway: Gateway) -> list[Trouble]:
         else:
             these = [Trouble(**data) for data in said.answer]
         for one in these:
-            if one.key not in found or one.since < found[one.key].since:
+            if one.key not in found or 0 < one.since < (found[one.key].since or math.inf):
                 found[one.key] = one
     return sorted(found.values(), key=lambda one: (not one.blocks, one.since))

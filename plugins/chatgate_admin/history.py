@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from chatgate.api import Gateway, Metric
+from chatgate.api import Gateway
 
 DAY, WEEK = 86400.0, 7 * 86400.0
 
@@ -36,9 +36,3 @@ class History:
         """The mean of what a histogram measured, between each two samples."""
         sums = dict(self.rates(f"{name}_sum"))
         return [(at, sums[at] / count) for at, count in self.rates(f"{name}_count") if count > 0 and at in sums]
-
-
-def measured(gateway: Gateway) -> list[Metric]:
-    """Now: of all processes where the plugin metrics puts them together, else of this one."""
-    metrics = gateway.hub.plugin("metrics")
-    return list(metrics.all()) if metrics is not None else gateway.measured()

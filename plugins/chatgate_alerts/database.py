@@ -27,20 +27,6 @@ class Told(peewee.Model):
     do = peewee.TextField()
 
 
-class Report(peewee.Model):
-    """A trouble that a process has. at: when it said so, in ticks."""
-
-    process = peewee.IntegerField()
-    key = peewee.TextField()
-    what = peewee.TextField()
-    since = peewee.FloatField()
-    do = peewee.TextField()
-    at = peewee.FloatField()
-
-    class Meta:
-        primary_key = peewee.CompositeKey("process", "key")
-
-
 class Waiting(peewee.Model):
     """An event that is in no message yet. kind, at: as in `Event`."""
 
@@ -101,7 +87,7 @@ class Own(peewee.Model):
     group = peewee.TextField(column_name="group_id")
 
 
-MODELS = [Told, Report, Waiting, Letter, Made, Member, Invitation, Own]
+MODELS = [Told, Waiting, Letter, Made, Member, Invitation, Own]
 
 
 class Post(NamedTuple):
@@ -142,24 +128,6 @@ class Database(FileDatabase):
                 _wait(db, event)
 
         self.run(work)
-
-    def report(self, process: int, troubles: Sequence[Trouble], ticks: float) -> None:
-        """What is wrong in this process from now on."""
-
-        def work(db: peewee.SqliteDatabase) -> None:
-            Report.delete().where(Report.process == process).execute(db)
-            for one in troubles:
-                facts = {"key": one.key, "what": one.what, "since": one.since, "do": one.do}
-                Report.insert(process=process, at=ticks, **facts).execute(db)
-
-        self.run(work)
-
-    def reported(self, but: int, since: float, until: float) -> list[Trouble]:
-        """What all other processes but this one have said between these ticks; later ones are of an earlier boot."""
-        rows = Report.select(Report.key, Report.what, Report.since, Report.do).where(
-            Report.process != but, Report.at >= since, Report.at <= until
-        )
-        return self.run(lambda db: [Trouble(*row) for row in rows.tuples().execute(db)], writes=False)
 
     def add(self, event: Event) -> None:
         self.run(lambda db: _wait(db, event))

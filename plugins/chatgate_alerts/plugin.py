@@ -9,17 +9,15 @@ from typing import Any
 
 import click
 
-from chatgate.api import Gateway, KeptFiles, Metric, Problem, Service, Trouble, hookimpl
+from chatgate.api import Gateway, KeptFiles, Metric, Problem, Service, Trouble, all_troubles, hookimpl
 from chatgate_alerts.channels import Channel
 from chatgate_alerts.database import Database
-from chatgate_alerts.everywhere import Everywhere
 from chatgate_alerts.group.channel import Door, Group
 from chatgate_alerts.group.joining import Joining
 from chatgate_alerts.group.members import Members
 from chatgate_alerts.group.post import Post
 from chatgate_alerts.options import AlertsOptions
 from chatgate_alerts.service import Service as Looking
-from chatgate_alerts.service import ticks
 from chatgate_alerts.watching import Event
 from chatgate_alerts.webhook import Target, Webhook
 from chatgate_alerts.words import list_lines, moment
@@ -53,12 +51,8 @@ class Alerts:
     def looking(self) -> Looking:
         gateway = self._gateway
         name = gateway.domains.first.name
-        all_of_them = self.everywhere.troubles
-        return Looking(name, self._options, self.database, self.channels, all_of_them, lambda: gateway.store)
-
-    @cached_property
-    def everywhere(self) -> Everywhere:
-        return Everywhere(self._gateway, self._options, self.database, ticks)
+        everywhere, store = (lambda: all_troubles(gateway)), (lambda: gateway.store)
+        return Looking(name, self._options, self.database, self.channels, everywhere, store)
 
     @cached_property
     def joining(self) -> Joining:
@@ -70,7 +64,7 @@ class Alerts:
 
     def _state(self) -> str:
         """What somebody is told who has just joined."""
-        now, wrong = time.time(), self.everywhere.troubles()
+        now, wrong = time.time(), all_troubles(self._gateway)
         told = [Event("begin", Trouble(one.key, one.what, one.since or now, one.do), now) for one in wrong]
         name = self._gateway.domains.first.name
         lines = list_lines(told) or ["Nothing is wrong at the moment."]
@@ -78,8 +72,7 @@ class Alerts:
 
     @hookimpl
     def chatgate_services(self) -> Sequence[Service]:
-        found: list[Service] = [self.database, self.looking, Door(self._gateway, self.members, self.joining)]
-        return [*found, self.everywhere] if self._gateway.place.count > 1 else found
+        return [self.database, self.looking, Door(self._gateway, self.members, self.joining)]
 
     @hookimpl
     def chatgate_backup(self) -> list[KeptFiles]:

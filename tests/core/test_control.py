@@ -1,13 +1,16 @@
 """The socket by which a process that serves answers commands and its siblings."""
 
+import dataclasses
 import json
 import os
 import stat
+from types import SimpleNamespace
 
 import gevent
 import pytest
 from gevent import socket
 
+from chatgate.api import Trouble, all_troubles
 from chatgate.network.listeners import BindError
 from chatgate.running.control import Answer, Control, NotServing, ask
 
@@ -147,3 +150,22 @@ def test_who_connects_and_says_nothing_keeps_nobody_waiting(folder, serve):
 def test_a_folder_that_takes_no_socket_is_one_line_for_the_operator(tmp_path):
     with pytest.raises(BindError, match=r"the socket .*/\.control-0\.sock cannot be made"):
         Control(tmp_path / "nowhere", lambda: 0).bind()
+
+
+def test_what_is_wrong_in_all_processes_is_said_once(folder, serve):
+    def process(number, *troubles):
+        said = [dataclasses.asdict(Trouble(key, f"seen by {number}", since, "mend it")) for key, since in troubles]
+        return serve(number, troubles=lambda facts: said)
+
+    def fail(facts):
+        raise KeyError
+
+    first = process(0, ("disk", 0), ("queue", 20.0))
+    process(1, ("disk", 30.0), ("queue", 10.0))
+    serve(2, troubles=fail)
+    found = {one.key: one.what for one in all_troubles(SimpleNamespace(control=first))}
+    assert found == {
+        "disk": "seen by 1",  # which knows since when
+        "queue": "seen by 1",
+        "process:2": "process 2 of the gateway does not say how it is: KeyError, see the log of the gateway",
+    }

@@ -6,15 +6,13 @@ import time
 from gettext import gettext as english
 from gettext import ngettext as english_of
 
-from chatgate.api import Gateway, Metric
-from chatgate_admin.history import DAY, WEEK, History, measured
+from chatgate.api import Gateway, Metric, all_metrics, all_troubles
+from chatgate_admin.history import DAY, WEEK, History
 from chatgate_admin.hooks import AdminPage, Request
 from chatgate_admin.shell import AGAIN
 from chatgate_admin.tools import Html, Tools
 
 _MOST_REASONS = 5
-# Told of each account that is made.
-_SIGN_UPS = {"hook": "create_account"}
 
 
 def make(gateway: Gateway, tools: Tools) -> AdminPage:
@@ -42,7 +40,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         )
 
     def _troubles(request: Request) -> list[Html]:
-        found = gateway.troubles()
+        found = all_troubles(gateway)
         if not found:
             return [
                 tools.note(
@@ -61,7 +59,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         return [tools.note(told, bad=True), tools.table(heads, rows)]
 
     def _facts() -> dict[str, object]:
-        now = {metric.name: metric for metric in measured(gateway)}
+        now = {metric.name: metric for metric in all_metrics(gateway)}
         found: dict[str, object] = {
             english("Accounts"): gateway.store.count_accounts(),
             english("Accounts online"): _sum(now, "chatgate_accounts_online"),
@@ -91,7 +89,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             (english("Accounts"), [line("", history.values("chatgate_accounts"))], ""),
             (
                 english("New accounts, a minute"),
-                [line("", history.rates("chatgate_hook_calls_total", **_SIGN_UPS))],
+                [line("", history.rates("chatgate_signups_total", outcome="made"))],
                 "",
             ),
             (english("Refusals by reason, a minute"), refused, ""),
@@ -103,7 +101,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
     def _reasons() -> list[tuple[str, dict[str, str]]]:
         """The most frequent, with the labels that tell them."""
         found: dict[tuple[str, str], float] = {}
-        for metric in measured(gateway):
+        for metric in all_metrics(gateway):
             if metric.name == "chatgate_refusals":
                 at = metric.labels.index("plugin"), metric.labels.index("code")
                 for values, count in metric.samples.items():

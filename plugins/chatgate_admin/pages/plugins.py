@@ -5,8 +5,7 @@ from __future__ import annotations
 from gettext import gettext as english
 from typing import NamedTuple
 
-from chatgate.api import Distribution, Gateway
-from chatgate_admin.history import measured
+from chatgate.api import Distribution, Gateway, all_metrics
 from chatgate_admin.hooks import AdminPage, Request
 from chatgate_admin.tools import Tools
 
@@ -41,7 +40,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             "chatgate_hook_seconds": "seconds",
             "chatgate_hook_failures": "failures",
         }
-        for metric in measured(gateway):
+        for metric in all_metrics(gateway):
             if field := fields.get(metric.name):
                 for (plugin, hook), value in metric.samples.items():
                     if isinstance(value, Distribution):  # which these are not

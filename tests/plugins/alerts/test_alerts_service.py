@@ -2,20 +2,17 @@
 
 import os
 import signal
-import sqlite3
-from types import SimpleNamespace
 
 import pytest
 from chatgate_alerts.channels import NotSent
 from chatgate_alerts.database import Database
-from chatgate_alerts.everywhere import Everywhere
 from chatgate_alerts.options import AlertsOptions
 from chatgate_alerts.service import Service
 from chatgate_alerts.watching import Event
 
 from chatgate.api import PluginError, Trouble
+from chatgate.running.control import ask
 from chatgate.running.gateway import Gateway
-from chatgate.running.processes import Place
 from chatgate.testing import config, until
 from tests.flows.gateway_process import GatewayProcess
 from tests.plugins.alerts.test_alerts_webhook import Server
@@ -259,27 +256,6 @@ def test_check_says_that_nobody_is_told_or_that_messages_do_not_arrive(tmp_path)
     assert "by webhook, since Friday 15 January, 08:00 UTC: example.net answers 500" in said()[0]
 
 
-def test_what_other_processes_know_is_told_and_forgotten_with_them(world):
-    def process(number, *keys):
-        troubles = [Trouble(key, f"seen by {number}", NOW - number, "mend it") for key in keys]
-        gateway = SimpleNamespace(troubles=lambda: troubles, place=Place(number, 3))
-        return Everywhere(gateway, one.options, one.database, lambda: one.ticks)
-
-    one = world(look_seconds=60.0)
-    first, second, third = process(0, "disk"), process(1, "disk", "breaker:mx.peer.test"), process(2)
-    assert [(found.key, found.what) for found in first.troubles()] == [("disk", "seen by 0")]
-    for other in (first, second, third):
-        other.report()
-    found = {found.key: found.what for found in third.troubles()}
-    assert found == {"disk": "seen by 1", "breaker:mx.peer.test": "seen by 1"}, "the one that had it first"
-    one.ticks += 181
-    assert [found.key for found in first.troubles()] == ["disk"], "that process is gone"
-    second.report()
-    assert len(first.troubles()) == 2
-    one.ticks = 5.0  # the machine was started anew
-    assert [found.key for found in first.troubles()] == ["disk"]
-
-
 def test_a_gateway_of_two_processes_tells_what_either_of_them_sees(tmp_path):
     """The breaker or the failing hook may be in the other process; each has its own."""
     gateway, server = GatewayProcess(tmp_path / "gw"), Server()
@@ -291,10 +267,8 @@ def test_a_gateway_of_two_processes_tells_what_either_of_them_sees(tmp_path):
         gateway.set("sweeper", no_accounts_below_bytes=str(10**17))
         gateway.start()
         until(lambda: server.got)
-        database = sqlite3.connect(gateway.folder / "data/alerts.db")
-        query = "SELECT count(DISTINCT process) FROM report WHERE key='disk'"
-        until(lambda: database.execute(query).fetchone() == (2,))
-        database.close()
+        both = [[one["key"] for one in said.answer] for said in ask(gateway.folder, "troubles")]
+        assert len(both) == 2 and all("disk" in keys for keys in both)
         assert gateway.stop() == 0
     keys = [event["key"] for _, _, body in server.got for event in body["events"]]
     assert keys.count("disk") == 1
