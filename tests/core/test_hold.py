@@ -9,7 +9,7 @@ import pytest
 
 from chatgate.api import PluginError
 from chatgate.running.gateway import Gateway
-from chatgate.running.hold import FolderInUse, Hold
+from chatgate.running.hold import FolderInUse, Hold, holder
 from chatgate.testing import config
 
 
@@ -28,9 +28,12 @@ def test_a_process_that_was_killed_has_let_go(tmp_path):
         other.stdout.readline()
         with pytest.raises(FolderInUse, match=f"process {other.pid} "):
             Hold(tmp_path)
+        assert holder(tmp_path) == other.pid
         other.kill()
         other.wait()
+        assert holder(tmp_path) is None
         Hold(tmp_path).release()
+        assert holder(tmp_path) is None
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="changes its user")

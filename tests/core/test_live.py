@@ -53,11 +53,13 @@ def test_no_plugin_keeps_a_copy_of_a_live_option(tmp_path, monkeypatch):
 
 def test_no_plugin_makes_something_of_a_live_option_when_it_is_first_asked(tmp_path):
     """A property that is computed once would not see the new value: none of those reads a live option."""
-    for plugin in config(tmp_path, *SHIPPED).plugins:
+    plugins = config(tmp_path, *SHIPPED).plugins
+    properties = [found for found in gc.get_objects() if type(found).__name__ == "cached_property"]
+    for plugin in plugins:
         keys = {f.name for f in dataclasses.fields(plugin.options) if is_live(f)}
         package = type(plugin.options).__module__.partition(".")[0]
-        for found in gc.get_objects():
-            if type(found).__name__ == "cached_property" and found.func.__module__.startswith(package):
+        for found in properties:
+            if found.func.__module__.startswith(package):
                 assert not keys & set(found.func.__code__.co_names), f"{package}: {found.func.__qualname__}"
 
 

@@ -15,7 +15,6 @@ from gateway_process import GatewayProcess
 from local_gateway import LocalGateway
 from several import Several
 
-from chatgate.running.hold import Holder, holder
 from chatgate.testing import pgp_message
 
 Make = Callable[[], LocalGateway]
@@ -61,25 +60,6 @@ def test_open_sessions_see_a_new_limit_and_none_is_lost(local_gateway: Make) -> 
     assert gateway.stop() == 0
 
 
-def test_with_a_mistake_nothing_changes(local_gateway: Make) -> None:
-    gateway = local_gateway().start()
-    login = gateway.account()
-    gateway.set("chatgate", max_message_bytes="30000")
-    gateway.set("sweeper", days='"many"')
-    data = said(gateway, 2)
-    assert data["changed"] == [] and "sweeper.toml" in str(data["errors"])
-    # Each file is right, but no gateway would start with them: smtp needs room for the largest message.
-    gateway.set("sweeper", days="20")
-    gateway.set("chatgate", max_message_bytes="3000000000")
-    data = said(gateway, 2)
-    assert data["changed"] == [] and "max_inflight_bytes" in str(data["errors"])
-    with gateway.submissions(login) as client:
-        assert client.esmtp_features["size"] == "52428800"
-    done = gateway.run("reload")
-    assert done.returncode == 2 and done.stderr.startswith("chatgate: ")
-    assert gateway.stop() == 0
-
-
 def test_each_domain_has_its_own(local_gateway: Make) -> None:
     gateway = local_gateway()
     file = gateway.folder / "conf.d" / "domains" / "b.example.toml"
@@ -108,19 +88,4 @@ def test_all_processes_take_it_and_those_that_come_later(tmp_path: Path) -> None
     os.kill(gone, signal.SIGKILL)
     gateway.replaced(gone)
     assert said(gateway)["changed"] == []
-    assert gateway.stop() == 0
-
-
-def test_where_nobody_serves(local_gateway: Make, tmp_path: Path) -> None:
-    gateway = local_gateway()
-    done = gateway.run("reload")
-    assert done.returncode == 1 and "no gateway serves from" in done.stderr
-    assert LocalGateway(tmp_path / "none").run("reload").returncode == 2
-    gateway.start()
-    assert holder(gateway.folder) == gateway.process.pid  # type: ignore[union-attr]
-    # The number of a process that has not the lock, as in a container: nobody is sent a signal that could end him.
-    (gateway.folder / ".serving").write_text(f"{os.getppid():<20}")
-    assert holder(gateway.folder) is Holder.HIDDEN
-    done = gateway.run("reload")
-    assert done.returncode == 1 and "container" in done.stderr
     assert gateway.stop() == 0
