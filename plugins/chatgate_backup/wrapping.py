@@ -91,7 +91,8 @@ def _expanded(pieces: Iterator[bytes]) -> Iterator[bytes]:
             while piece:
                 if octets := press.decompress(piece, PIECE):
                     yield octets
-                piece = press.unconsumed_tail
+                # At the end what stands behind it is there, too, and would be for ever.
+                piece = b"" if press.eof else press.unconsumed_tail
             if press.unused_data:
                 raise Broken("something stands behind the end of what is compressed")
     except zlib.error:

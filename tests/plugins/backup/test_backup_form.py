@@ -91,6 +91,13 @@ def test_more_at_the_end_is_refused(more):
         read(GOOD + more)
 
 
+def test_two_backups_in_one_file_are_refused():
+    """One that is much larger than what is compressed, so that its end comes while much is left to expand."""
+    long = made([*CONTENT[:2], ("maildb/mail/mail.db", bytes(3_000_000))])
+    with pytest.raises(Broken, match="something stands behind"):
+        read(long + long)
+
+
 @given(st.binary(max_size=5000))
 def test_anything_else_is_refused(octets):
     with pytest.raises((Broken, PluginError)):
