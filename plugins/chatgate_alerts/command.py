@@ -12,10 +12,11 @@ from pathlib import Path
 import click
 import qrcode
 
-from chatgate.api import Account, Gateway, NewAccount, Trouble, fail, json_option, show
+from chatgate.api import Account, Gateway, NewAccount, NotServing, Trouble, fail, json_option, show
 from chatgate_alerts.database import Database
 from chatgate_alerts.group.members import Members, Us, link
 from chatgate_alerts.group.openpgp import Keyring
+from chatgate_alerts.service import LOOK
 from chatgate_alerts.watching import Event
 from chatgate_alerts.words import list_lines, moment
 
@@ -87,6 +88,10 @@ def make(gateway: Gateway, database: Database, members: Members, name: str) -> c
         event = Event("test", Trouble("test", "this is a test of the alerts: all is well", now, "nothing"), now)
         before = {post.row for _, post in database.posts()}
         database.add(event)
+        try:
+            gateway.control.everywhere(LOOK)
+        except NotServing as error:
+            fail(f"{error}; the message goes out when one does", 1)
         end = time.monotonic() + _PATIENCE
         while time.monotonic() < end:
             time.sleep(0.5)

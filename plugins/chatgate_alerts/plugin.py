@@ -17,6 +17,7 @@ from chatgate_alerts.group.joining import Joining
 from chatgate_alerts.group.members import Members
 from chatgate_alerts.group.post import Post
 from chatgate_alerts.options import AlertsOptions
+from chatgate_alerts.service import LOOK
 from chatgate_alerts.service import Service as Looking
 from chatgate_alerts.watching import Event
 from chatgate_alerts.webhook import Target, Webhook
@@ -36,6 +37,7 @@ class Alerts:
         self._gateway, self._options = gateway, options
         self.database = Database(gateway.path("data", "alerts.db"))
         self.members = Members(self.database)
+        gateway.control.answers(LOOK, lambda facts: self.looking.wake())
 
     @cached_property
     def channels(self) -> list[Channel]:

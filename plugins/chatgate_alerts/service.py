@@ -18,6 +18,9 @@ from chatgate_alerts.words import message
 
 log = logging.getLogger("chatgate.alerts")
 
+# What a command asks the processes, to have them look at once.
+LOOK = "alerts"
+
 # Events that happen together and still get a message each.
 _TOGETHER = 3
 # Seconds until a message is tried again that was not taken; each further wait is twice as long.
