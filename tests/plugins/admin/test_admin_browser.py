@@ -50,6 +50,8 @@ def world(gateway):
     kept = gateway.hub.plugin("invite").kept
     for note in ("For the choir", HOSTILE, "x" * 200):
         kept.create(draw(3, 0, 50_000_000, note, "b.example"))
+    kept.create(draw(1, 1_800_000_000, None, "y" * 200))
+    kept.create(draw(1, 1, None, "one that is over"))
     gateway.hub.refusals.add("recipient", "accounts", "550", "5.1.1")
     gateway.hub.refusals.add("filter", "gate", "523", "5.7.1")
     now = time.time()
