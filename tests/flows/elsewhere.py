@@ -11,6 +11,7 @@ from typing import Any
 class Elsewhere(socketserver.ThreadingTCPServer):
     """got: (sender, recipients, content) of what it has taken. hangs: it says nothing to a message until this is set
     to False. refuses, denies: recipients it refuses for now, and for good. began: how many messages have come whole.
+    refused: how many recipients it has refused for now.
     """
 
     allow_reuse_address = daemon_threads = True
@@ -18,7 +19,7 @@ class Elsewhere(socketserver.ThreadingTCPServer):
     def __init__(self, host: str) -> None:
         super().__init__((host, 0), _Talk)
         self.got: list[tuple[str, list[str], bytes]] = []
-        self.hangs, self.refuses, self.denies, self.began = False, set[str](), set[str](), 0
+        self.hangs, self.refuses, self.denies, self.began, self.refused = False, set[str](), set[str](), 0, 0
         self.address = f"{host}:{self.server_address[1]}"
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -45,6 +46,7 @@ class _Talk(socketserver.StreamRequestHandler):
                 sender, recipients = address, []
                 self.say("250 OK")
             elif verb == b"RCPT" and address in self.server.refuses:
+                self.server.refused += 1
                 self.say("450 4.2.0 not now")
             elif verb == b"RCPT" and address in self.server.denies:
                 self.say("550 5.1.1 nobody")

@@ -63,6 +63,7 @@ def test_refused_for_now_and_tried_again_when_a_command_says_so(sending: tuple[L
     def waits() -> list[dict[str, object]]:
         return [row for row in json.loads(gateway.run("queue", "list", "--json").stdout) if row["reply"]]
 
+    until(lambda: far.refused)  # before commands are started to see it
     (row,) = until(waits)
     assert "not now" in str(row["reply"])
     far.refuses = set()
