@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal
@@ -19,10 +20,10 @@ class Facts:
     last logged in to are kept. pushes: the host of the service that wakes phones; token_days: for how many days it is
     told about a phone that stays away. cleartext: unencrypted mail from elsewhere passes for accounts that the operator
     has opened for it. closed: who may have an account: "" anybody, "closed" nobody without an invitation, "frozen"
-    nobody at the moment; closed_by: why, for the operator. ways: of `NewAccount.way`, those
-    by which anybody may have an account without an invitation. invites: there are invitations. name_lengths: fewest and
-    most characters of a new account's name. account_page: the path of the page where people see and delete their
-    account. keeps: what else is kept, a sentence each, for the privacy page.
+    nobody at the moment; closed_by: why, for the operator; closed_until: the day (UTC) from which it is open again, if
+    that is known. ways: of `NewAccount.way`, those by which anybody may have an account without an invitation. invites:
+    there are invitations. name_lengths: fewest and most characters of a new account's name. account_page: the path of
+    the page where people see and delete their account. keeps: what else is kept, a sentence each, for the privacy page.
     """
 
     listens: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -41,6 +42,7 @@ class Facts:
     cleartext: bool | None = None
     closed: Literal["", "closed", "frozen"] | None = None
     closed_by: str | None = None
+    closed_until: datetime.date | None = None
     ways: tuple[str, ...] | None = None
     invites: bool | None = None
     name_lengths: tuple[int, int] | None = None

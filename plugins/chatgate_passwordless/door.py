@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
+import datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeGuard
 
-from chatgate.api import Domain, Gateway, Reply
+from chatgate.api import Domain, Gateway, Reply, said
 from chatgate_passwordless import hooks
 from chatgate_passwordless.options import WAYS, PasswordlessOptions, options_at
 
-SHUT = Reply(550, "5.7.1", "This server takes no new accounts", imap="NOPERM")
-BY_LOGIN = Reply(550, "5.7.1", "This server makes new accounts at the first login only", imap="NOPERM")
-BY_SITE = Reply(550, "5.7.1", "This server makes new accounts on its website only", imap="NOPERM")
+SHUT = Reply(550, "5.7.1", said("This server takes no new accounts"), imap="NOPERM")
+BY_LOGIN = Reply(550, "5.7.1", said("This server makes new accounts at the first login only"), imap="NOPERM")
+BY_SITE = Reply(550, "5.7.1", said("This server makes new accounts on its website only"), imap="NOPERM")
 # While the freeze file is there. A 5xx all the same: nobody knows for how long, and apps would try again for hours.
-FROZEN = Reply(550, "5.7.1", "This server takes no new accounts at the moment, please come back later", imap="NOPERM")
-# Said at a login in the words for a wrong password, or they would tell which addresses exist.
-NO_LOGIN = (SHUT, BY_SITE, FROZEN)
-NO_INVITATION = Reply(550, "5.7.1", "There is no such invitation, or not any more", imap="NOPERM")
+FROZEN = Reply(
+    550, "5.7.1", said("This server takes no new accounts at the moment, please come back later"), imap="NOPERM"
+)
+NO_INVITATION = Reply(550, "5.7.1", said("There is no such invitation, or not any more"), imap="NOPERM")
+_SHUT_UNTIL = "This server takes no new accounts before "
+
+
+def _shut_until(day: datetime.date) -> Reply:
+    return Reply(550, "5.7.1", said("This server takes no new accounts before {date}", date=day), imap="NOPERM")
+
+
+def no_login(answer: object) -> TypeGuard[Reply]:
+    """Is it one of the refusals that are said at a login in the words for a wrong password, as they would tell which
+    addresses exist?
+    """
+    return answer in (SHUT, BY_SITE, FROZEN) or (isinstance(answer, Reply) and answer.text.startswith(_SHUT_UNTIL))
 
 
 class Door:
@@ -45,6 +58,8 @@ class Door:
         options = domain.options(self._options)
         if (path := self._freeze_path(options)).exists():
             return "frozen", f"no new accounts are made as long as {path} is there"
+        if until := self.closed_until(domain):
+            return "closed", f"no new accounts are made before {until}, as passwordless has closed_until"
         if WAYS[options.registration]:
             return "", ""
         return "closed", 'no new accounts are made, as passwordless has registration = "closed"'
@@ -52,7 +67,12 @@ class Door:
     def ways(self, domain: Domain) -> tuple[str, ...]:
         """By which ways newcomers get an account without an invitation; those of `NewAccount.way`."""
         options = domain.options(self._options)
-        return () if self._freeze_path(options).exists() else WAYS[options.registration]
+        return () if self._freeze_path(options).exists() or _until(options) else WAYS[options.registration]
+
+    def closed_until(self, domain: Domain) -> datetime.date | None:
+        """The day from which the domain takes new accounts again; None if it is open, or closed for good."""
+        options = domain.options(self._options)
+        return _until(options) if WAYS[options.registration] else None
 
     def ask(self, address: str, password: str, way: str, token: str = "") -> hooks.Invitation | Reply | None:
         """The invitation that this address or password brings, None if it brings none and needs none, or the refusal.
@@ -67,6 +87,8 @@ class Door:
         if token:
             return NO_INVITATION
         ways = WAYS[self._at(address).registration]
+        if ways and (until := _until(self._at(address))):
+            return _shut_until(until)
         if way in ways:
             return None
         return BY_SITE if "site" in ways else BY_LOGIN if "login" in ways else SHUT
@@ -76,3 +98,11 @@ class Door:
 
     def _freeze_path(self, options: PasswordlessOptions) -> Path:
         return self._gateway.path(options.freeze_file)
+
+
+def _until(options: PasswordlessOptions) -> datetime.date | None:
+    """`closed_until`, if that day is still to come."""
+    if not options.closed_until:
+        return None
+    until = datetime.date.fromisoformat(options.closed_until)
+    return until if datetime.datetime.now(datetime.UTC).date() < until else None

@@ -9,7 +9,7 @@ import logging
 from dataclasses import replace
 
 from chatgate.api import UNAVAILABLE, Account, AccountExists, Gateway, NewAccount, Reply, StoreError
-from chatgate_passwordless.door import NO_LOGIN, Door
+from chatgate_passwordless.door import Door, no_login
 from chatgate_passwordless.hashing import Busy, Hasher
 from chatgate_passwordless.hooks import Invitation
 from chatgate_passwordless.memory import Verified
@@ -53,7 +53,7 @@ class Login:
         if self._rules.broken(address, password):
             return self._nobody(address, password)
         shown = self._door.ask(address, password, "login")
-        if shown in NO_LOGIN:  # before policies are asked: their texts would reveal which addresses exist
+        if no_login(shown):  # before policies are asked: their texts would reveal which addresses exist
             return self._nobody(address, password)
         if isinstance(shown, Reply):  # about an invitation
             return self._refused(shown, password)
@@ -155,6 +155,6 @@ class Login:
     def _wrong(self, address: str, password: str) -> Reply:
         """The same text for a wrong password and for an address that does not exist and cannot be made."""
         hint = self._rules.broken(address, password)
-        if not hint and (why := self._door.ask(address, password, "login")) in NO_LOGIN:
+        if not hint and no_login(why := self._door.ask(address, password, "login")):
             hint = why.text
         return Reply(535, "5.7.8", f"{_WRONG}. {hint}" if hint else _WRONG, imap="AUTHENTICATIONFAILED")

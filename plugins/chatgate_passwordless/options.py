@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -19,6 +20,13 @@ class PasswordlessOptions:
         "open",
         "Who may make an account without an invitation: open (anybody), site (by POST /new of the website only), login "
         "(by the first login only), or closed (nobody but the operator).",
+        per_domain=True,
+        live=True,
+    )
+    closed_until: str = option(
+        "",
+        'Day from which new accounts are made again, such as "2027-01-31" (UTC); before it, nobody may make one '
+        "without an invitation. Empty: it is as registration says.",
         per_domain=True,
         live=True,
     )
@@ -58,6 +66,10 @@ class PasswordlessOptions:
     def __post_init__(self) -> None:
         if self.registration not in WAYS:
             raise ValueError(f"registration: must be {', '.join(WAYS)}")
+        try:
+            datetime.date.fromisoformat(self.closed_until or "2000-01-01")
+        except ValueError:
+            raise ValueError("closed_until: must be a day such as 2027-01-31") from None
         if not 1 <= self.name_min_length <= self.name_max_length <= 64:
             raise ValueError("name_min_length and name_max_length must be in order and from 1 to 64")
         if not 1 <= self.password_min_length <= self.password_max_length:

@@ -71,7 +71,14 @@ class Passwordless:
         closed, closed_by = self._door.closed(domain)
         names = own.name_min_length, own.name_max_length
         ways = self._door.ways(domain)
-        return Facts(keeps_hash=True, closed=closed, closed_by=closed_by, ways=ways, name_lengths=names)
+        return Facts(
+            keeps_hash=True,
+            closed=closed,
+            closed_by=closed_by,
+            closed_until=self._door.closed_until(domain),
+            ways=ways,
+            name_lengths=names,
+        )
 
     @hookimpl
     def chatgate_backup(self) -> list[KeptFiles]:

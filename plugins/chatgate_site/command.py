@@ -1,4 +1,4 @@
-"""`chatgate qr`, and what `chatgate serve` shows on a terminal."""
+"""`chatgate qr`, `chatgate site`, and what `chatgate serve` shows on a terminal."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from chatgate.api import Domain, Domains, domain_option, json_option, show
-from chatgate_site import invite
+from chatgate.api import Domain, Domains, Gateway, domain_option, json_option, show
+from chatgate_site import invite, own
 from chatgate_site.places import Places
 
 
@@ -53,6 +53,27 @@ def make(domains: Domains, places: Places) -> click.Command:
             click.echo(welcome(link, personal, place.page("/"), colours=sys.stdout.isatty()))
 
     return qr
+
+
+def site(gateway: Gateway) -> click.Group:
+    """The command `site` for this gateway."""
+
+    @click.group("site")
+    def group() -> None:
+        """The pages of the website."""
+
+    @group.command("export")
+    @click.argument("folder", metavar="DIR", type=click.Path(file_okay=False, path_type=Path))
+    @json_option
+    def export(folder: Path, as_json: bool) -> None:
+        """Write the templates of all pages into DIR, to be changed.
+
+        Remove what stays as it is, and name the folder with the option pages in the file of site.
+        """
+        written = own.export(gateway, folder)
+        show({"files": [str(path) for path in written]}, as_json, [str(path) for path in written])
+
+    return group
 
 
 def save(link: str, png: Path | None, svg: Path | None) -> None:

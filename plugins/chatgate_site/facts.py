@@ -57,6 +57,11 @@ class Told:
         _ = self.texts
         if self.frozen:
             return _("This server takes no new accounts at the moment. Please come back later.")
+        until = self.stated.closed_until
+        if until and self.stated.invites:
+            return _("Sign-ups are closed until {date}. Before that, you need an invitation.", date=until)
+        if until:
+            return _("Sign-ups are closed until {date}.", date=until)
         if self.stated.invites:
             return _("This server takes new accounts by invitation only.")
         return _("This server takes no new accounts.")

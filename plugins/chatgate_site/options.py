@@ -38,10 +38,18 @@ class SiteOptions:
     about: str = option("", "A few words of yours for the first page.", per_domain=True, live=True)
     contact: str = option(
         "",
-        "Mail address of the operator, for the privacy page and for apps (/shared/admin).",
+        "How people reach the operator, for the pages and for apps (/shared/admin): a mail address, or a link that "
+        "begins with https://, such as an invite link of Delta Chat.",
         per_domain=True,
         live=True,
     )
+    imprint: str = option(
+        "",
+        "Who runs this server, for the page /imprint: lines of text, or the https:// address of a page elsewhere.",
+        per_domain=True,
+        live=True,
+    )
+    terms: str = option("", "Terms of use, for the page /terms; in the same way.", per_domain=True, live=True)
     comment: str = option("", "A notice that apps may show their users (/shared/comment).", per_domain=True, live=True)
     languages: tuple[str, ...] = option(
         (), 'Languages of the pages, such as ["de", "en"]; the browser chooses. Empty: all there are.', per_domain=True
@@ -85,5 +93,6 @@ class SiteOptions:
             raise ValueError(f"forwarded_for_from: {error}") from None
         if self.url and not self.url.startswith(("https://", "http://")):
             raise ValueError("url: must begin with https:// or http://")
-        if self.contact and ("@" not in self.contact or any(c in self.contact for c in " <>\r\n")):
-            raise ValueError("contact: must be a mail address")
+        is_link = self.contact.startswith("https://")
+        if self.contact and (not (is_link or "@" in self.contact) or any(c in self.contact for c in ' <>"\r\n')):
+            raise ValueError("contact: must be a mail address, or a link that begins with https://")

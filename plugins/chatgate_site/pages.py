@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import bottle
-from bottle import HTTPResponse
+from bottle import HTTPError, HTTPResponse
 
-from chatgate.api import Gateway, normal_address
-from chatgate_site import apps, autoconfig, invite
+from chatgate.api import Gateway, normal_address, said
+from chatgate_site import autoconfig, contents, documents, invite
 from chatgate_site.places import SHIPPED, Place, Places
 from chatgate_site.rendering import Renderer, Visit
 
@@ -25,10 +26,12 @@ class Pages:
 
     def add_to(self, app: bottle.Bottle) -> None:
         app.get("/", callback=self.landing, discreet="landing.html")
-        app.get(["/info", "/info.html"], callback=self.info)
-        app.get(["/privacy", "/privacy.html"], callback=self.privacy)
         app.get("/apps", callback=self.apps)
-        app.get("/share", callback=self.share)
+        for name in ("info", "privacy", "share"):
+            paths = [f"/{name}"] if name == "share" else [f"/{name}", f"/{name}.html"]
+            app.get(paths, callback=partial(self.show, f"{name}.html"))
+        for name in documents.NAMES:
+            app.get(f"/{name}", callback=partial(self.document, name))
         app.get("/qr.svg", callback=self.qr_svg)
         app.get("/qr.png", callback=self.qr_png)
         for name, kind in (("style.css", "text/css; charset=utf-8"), ("icon.svg", "image/svg+xml")):
@@ -40,11 +43,18 @@ class Pages:
 
     def render(self, name: str, folder: Path = SHIPPED, place: Place | None = None, **facts: Any) -> str:
         """The page for the current request, from a template in this folder or among ours; the operator's own comes
-        first. place: if not `here`.
+        first. place: if not `here`. facts: instead of those of `contents`.
         """
         place = place or self._places.here()
         visit = Visit.now(place)
-        return self._renderer.render(name, folder, place, visit, self._renderer.told(place, visit), **facts)
+        told = self._renderer.told(place, visit)
+        if not facts and name in contents.FACTS:
+            facts = contents.FACTS[name](place, told, bottle.request.get_header("User-Agent", ""))
+        return self._renderer.render(name, folder, place, visit, told, **facts)
+
+    def forget(self) -> None:
+        """Read the files of the operator's folders anew."""
+        self._renderer.forget()
 
     def of_plugin(self, template: Path, status: int, forms: bool, **facts: Any) -> HTTPResponse:
         """See `chatgate_site.plugin.Site.page`."""
@@ -55,37 +65,30 @@ class Pages:
         return answer
 
     def landing(self) -> HTTPResponse:
-        """The first page, with a link for newcomers if they need no invitation."""
-        place = self._places.here()
-        visit = Visit.now(place)
-        told = self._renderer.told(place, visit)
-        personal, inviter = place.personal, place.inviter
-        link = "" if told.shut else inviter.link(by_site=told.by_site)
-        facts = {
-            "link": link,
-            "personal": personal,
-            "short": inviter.plain if not personal and link != inviter.plain and "login" in told.ways else "",
-            "qr": invite.svg(link) if link else "",
-        }
-        page = self._renderer.render("landing.html", SHIPPED, place, visit, told, **facts)
-        return _answer(page, _HTML, store=not personal)
+        return _answer(self.render("landing.html"), _HTML, store=not self._places.here().personal)
 
-    def info(self) -> HTTPResponse:
-        return _answer(self.render("info.html"), _HTML)
-
-    def privacy(self) -> HTTPResponse:
-        return _answer(self.render("privacy.html"), _HTML)
+    def show(self, name: str) -> HTTPResponse:
+        """A page that is the same for everybody who reads this language."""
+        return _answer(self.render(name), _HTML)
 
     def apps(self) -> HTTPResponse:
-        yours = apps.system(bottle.request.get_header("User-Agent", ""))
-        answer = _answer(self.render("apps.html", systems=apps.SYSTEMS, yours=yours), _HTML)
+        answer = self.show("apps.html")
         answer.set_header("Vary", "Accept-Language, User-Agent")
         return answer
 
-    def share(self) -> HTTPResponse:
-        """How to bring friends here. The code is the address of the site, which any phone can open."""
-        link = self._places.here().url + "/"
-        return _answer(self.render("share.html", link=link, qr=invite.svg(link)), _HTML)
+    def document(self, name: str) -> HTTPResponse:
+        """Of the operator's own: a file of their folder, or the text of the option of this name."""
+        place = self._places.here()
+        where = documents.link(place, name)
+        if not where:
+            raise HTTPError(404)
+        if not where.startswith("/"):
+            return HTTPResponse(status=302, headers={"Location": where, "Cache-Control": "max-age=300"})
+        if place.own(f"{name}.html"):
+            return self.show(f"{name}.html")
+        title = said("Terms of use") if name == "terms" else said("Imprint")
+        text = documents.shown(getattr(place.options, name))
+        return _answer(self.render("document.html", title=title, text=text), _HTML)
 
     def qr_svg(self) -> HTTPResponse:
         place = self._places.here()
@@ -112,12 +115,8 @@ class Pages:
         return _state(not self._gateway.not_ready())
 
     def _constant(self, name: str, kind: str) -> Any:
-        """A route for a file that is read once for each domain."""
-        texts = {}
-        for place in self._places:
-            path = next(folder / name for folder in (*place.own_folders, SHIPPED) if (folder / name).is_file())
-            texts[place.domain] = path.read_text("utf-8")
-        return lambda: _answer(texts[self._places.here().domain], kind)
+        """A route for a file of the operator's folder or ours, that is kept in memory."""
+        return lambda: _answer(self._renderer.file(name, self._places.here()), kind)
 
 
 def _state(good: bool) -> HTTPResponse:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,15 @@ from chatgate.api import (
     hookimpl,
     listener,
 )
-from chatgate_site import command, hooks, http, invite
+from chatgate_site import command, hooks, http, invite, own
 from chatgate_site.challenges import Challenges
 from chatgate_site.new import New
 from chatgate_site.options import SiteOptions
 from chatgate_site.pages import Pages
 from chatgate_site.places import Place, Places
 from chatgate_site.wsgi import Site as Application
+
+log = logging.getLogger("chatgate.site")
 
 _COMMENT, _ADMIN = "/shared/comment", "/shared/admin"  # RFC 5464 §6.2
 
@@ -52,23 +55,25 @@ class Site:
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
         self._pages = Pages(gateway, self._places)
-        own, self._new = self.options, New(gateway, self.options, self._places)
-        challenges = Challenges(gateway, own.webroot)
+        options, self._new = self.options, New(gateway, self.options, self._places)
+        challenges = Challenges(gateway, options.webroot)
         app = self._app = Application(gateway, self._places, self._pages, self._new, challenges, self)
         for name in ("https", "http"):
-            requests = Limiter(own.requests_per_minute, 60, http.REQUESTS_PER_MINUTE)
+            requests = Limiter(options.requests_per_minute, 60, http.REQUESTS_PER_MINUTE)
             secure = name == "https"
-            server = http.server(gateway, own, name, getattr(own, name), app, requests, tls=secure, alpn=secure)
+            server = http.server(gateway, options, name, getattr(options, name), app, requests, tls=secure, alpn=secure)
             self._servers.append((server, requests))
         return [server for server, _ in self._servers]
 
     @hookimpl
     def chatgate_reloaded(self) -> None:
-        own = self.options
+        options = self.options
         self._new.options_changed()
+        self._pages.forget()
+        self._tell_of_pages()
         for server, requests in self._servers:
-            server.limit(own.max_connections, own.max_connections, own.max_per_address)
-            requests.limit(own.requests_per_minute, http.REQUESTS_PER_MINUTE)
+            server.limit(options.max_connections, options.max_connections, options.max_per_address)
+            requests.limit(options.requests_per_minute, http.REQUESTS_PER_MINUTE)
 
     # ------------------------------------------------------------------------------------------ lent to other plugins
 
@@ -123,8 +128,15 @@ class Site:
         pages = dict.fromkeys(domain.options(self.options).pages for domain in self.gateway.domains)
         return [KeptFiles(f"pages-{n}", self.gateway.path(path)) for n, path in enumerate(pages) if path]
 
+    def _tell_of_pages(self) -> None:
+        """In the log, as pages that cannot be used are shown as they are shipped."""
+        for place in self._places:
+            for text in own.problems(self.gateway, place):
+                log.error("pages: %s", text)
+
     @hookimpl
     def chatgate_ready(self) -> str:
+        self._tell_of_pages()
         first = self._places.first
         if shut_by := first.facts().shut_by:
             shown = f"\nNo QR code: {shut_by}.\n"  # a code would lead to a refusal
@@ -141,6 +153,7 @@ class Site:
     @hookimpl
     def chatgate_commands(self, cli: click.Group) -> None:
         cli.add_command(command.make(self.gateway.domains, self._places))
+        cli.add_command(command.site(self.gateway))
 
     @hookimpl
     def chatgate_facts(self) -> Facts:
@@ -162,10 +175,8 @@ class Site:
         """Answers what Delta Chat asks about the server and its operator."""
         if mailbox or entry not in (_COMMENT, _ADMIN):
             return None
-        options = self.at(self.gateway.domains.of_session(session)).options
-        if entry == _COMMENT:
-            return options.comment.encode() or None
-        return f"mailto:{options.contact}".encode() if options.contact else None
+        place = self.at(self.gateway.domains.of_session(session))
+        return (place.options.comment if entry == _COMMENT else place.contact_link).encode() or None
 
     @hookimpl
     def chatgate_check(self) -> list[Problem]:
@@ -187,6 +198,10 @@ class Site:
         pages = place.options.pages
         if pages and not self.gateway.path(pages).is_dir():
             found.append(Problem("error", f"{about}there is no folder {self.gateway.path(pages)}"))
+        for name in place.options.languages:
+            if name not in place.languages:
+                found.append(Problem("error", f"{about}languages: there are no pages in {name}"))
+        found += [Problem("error", f"{about}{text}") for text in own.problems(self.gateway, place)]
         for kind, key in (("imaps", "imap_port"), ("submissions", "smtp_port")):
             where = [listener(one) for one in at.listens(kind)]
             if where and all(one.words or one.host == "unix" for one in where) and not getattr(place.options, key):

@@ -13,7 +13,7 @@ from urllib.parse import quote, urlencode
 import bottle
 
 from chatgate.api import Gateway
-from chatgate_site import languages
+from chatgate_site import documents, languages
 from chatgate_site.facts import Told
 from chatgate_site.places import SHIPPED, Place
 
@@ -43,13 +43,13 @@ class Visit(NamedTuple):
 class Renderer:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._templates: dict[tuple[str, ...], bottle.SimpleTemplate] = {}
-        self._reported: set[str] = set()
+        self.forget()
 
     def forget(self) -> None:
-        """Read the files anew."""
-        self._templates.clear()
-        self._reported.clear()
+        """Read all files anew, when they are needed again."""
+        self._templates: dict[tuple[str, ...], bottle.SimpleTemplate] = {}
+        self._files: dict[tuple[str, Place], str] = {}
+        self._reported: set[str] = set()
 
     def told(self, place: Place, visit: Visit) -> Told:
         """The facts of a site at this moment, in the language of the visit."""
@@ -60,14 +60,25 @@ class Renderer:
         as it is without that.
         """
         try:
-            return self._rendered(name, (*place.own_folders, folder, SHIPPED), place, visit, told, facts)
+            return self.strictly(name, folder, place, visit, told, **facts)
         except Exception as error:
             if not place.own_folders:
                 raise
-            if (problem := _told_of(error, place)) not in self._reported:
-                self._reported.add(problem)
-                log.error("page of the operator's not used page=%s: %s", name, problem)
+            if (text := problem(error, place)) not in self._reported:
+                self._reported.add(text)
+                log.error("pages: %s; %s is shown as it is shipped", text, name)
             return self._rendered(name, (folder, SHIPPED), place, visit, told, facts)
+
+    def strictly(self, name: str, folder: Path, place: Place, visit: Visit, told: Told, **facts: Any) -> str:
+        """The same, but it raises whatever an operator's template does."""
+        return self._rendered(name, (*place.own_folders, folder, SHIPPED), place, visit, told, facts)
+
+    def file(self, name: str, place: Place) -> str:
+        """One that is not made anew for each request."""
+        if (name, place) not in self._files:
+            path = next(folder / name for folder in (*place.own_folders, SHIPPED) if (folder / name).is_file())
+            self._files[name, place] = path.read_text("utf-8")
+        return self._files[name, place]
 
     def _rendered(
         self, name: str, folders: tuple[Path, ...], place: Place, visit: Visit, told: Told, facts: dict[str, Any]
@@ -76,7 +87,10 @@ class Renderer:
         key = (name, *lookup)
         if key not in self._templates:
             self._templates[key] = bottle.SimpleTemplate(name=name, lookup=lookup)
-        return self._templates[key].render(**self._words(place, visit, told), **facts)
+        page: str = self._templates[key].render(**self._words(place, visit, told), **facts)
+        if not page.strip():
+            raise ValueError(f"{name} makes an empty page")
+        return page
 
     def _words(self, place: Place, visit: Visit, told: Told) -> dict[str, Any]:
         """What every template has."""
@@ -92,7 +106,10 @@ class Renderer:
         menu = [("/apps", texts("Get Delta Chat")), ("/share", texts("Invite friends"))]
         if told.account_page:
             menu.append((told.account_page, texts("Your account")))
-        foot = [("/info", texts("Server info")), ("/privacy", texts("Privacy"))]
+        foot = [(to("/info"), texts("Server info")), (to("/privacy"), texts("Privacy"))]
+        for name, what in (("terms", texts("Terms of use")), ("imprint", texts("Imprint"))):
+            if where := documents.link(place, name):
+                foot.append((to(where) if where.startswith("/") else where, what))
         return {
             "_": texts,
             "html": texts.html,
@@ -110,7 +127,7 @@ class Renderer:
             "root": root,
             "here": visit.path,
             "menu": menu,
-            "foot": [(to(path), what) for path, what in foot],
+            "foot": foot,
             "name": place.title,
             "about": place.options.about,
             "contact": place.options.contact,
@@ -127,15 +144,15 @@ class Renderer:
             yield tag, self._gateway.texts(tag).own_name, f"{place.endpoints.root}{quote(visit.path)}?{query}"
 
 
-def _told_of(error: Exception, place: Place) -> str:
-    """Where in which of the operator's files it is, and what; for the operator, who wrote that."""
-    own = [str(folder) for folder in place.own_folders]
-    lines = [
-        (frame.filename, frame.lineno)
-        for frame in traceback.extract_tb(error.__traceback__)
-        if any(frame.filename.startswith(folder) for folder in own)
-    ]
-    if isinstance(error, SyntaxError) and error.filename:
-        lines.append((error.filename, error.lineno))
+def problem(error: Exception, place: Place, path: Path | None = None) -> str:
+    """For the operator, who wrote the template: what is wrong, in which file of theirs and where. path: the file, if
+    that is known.
+    """
+    own = tuple(str(folder) for folder in place.own_folders)
+    frames = [(one.filename, one.lineno) for one in traceback.extract_tb(error.__traceback__)]
+    if isinstance(error, SyntaxError):
+        frames.append((error.filename or "", error.lineno))
     text = error.msg if isinstance(error, SyntaxError) else f"{type(error).__name__}: {error}"
-    return f"{lines[-1][0]}, line {lines[-1][1]}: {text}" if lines else text
+    lines = [(file, line) for file, line in frames if file.startswith(own)]
+    where = "{}, line {}".format(*lines[-1]) if lines else str(path or "")
+    return f"{where}: {text}" if where else text

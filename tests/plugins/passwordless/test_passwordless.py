@@ -2,6 +2,7 @@
 
 import base64
 import dataclasses
+import datetime
 import hashlib
 import imaplib
 import re
@@ -16,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from passwordless_gate import ADDRESS, PASSWORD, Gate, wrong
 
+from chatgate.api import Domain, Texts
 from chatgate.network.session import Session
 from chatgate.reply import Reply
 from chatgate.store.records import Account
@@ -604,6 +606,26 @@ def test_a_closed_server_lets_the_operator_in_and_nobody_else(tmp_path):
     del gate.policy.asked[:]
     assert wrong(gate.login("ihgfedcba@example.org")) == wrong(gate.login(password="another password"))
     assert gate.policy.asked == []  # its words would tell that nobody has the address
+
+
+def test_a_server_that_is_closed_until_a_day(tmp_path):
+    today = datetime.datetime.now(datetime.UTC).date()
+    tomorrow, domain = today + datetime.timedelta(1), Domain("example.org")
+    gate = Gate(tmp_path, closed_until=str(tomorrow))
+    wrong(gate.login())
+    refused = gate.create()
+    assert not refused.accepts and refused.text.endswith(f"before {Texts().date(tomorrow)}")
+    told = gate.gateway.hub.plugin("passwordless").chatgate_facts(domain)
+    assert (told.closed, told.closed_until, told.ways) == ("closed", tomorrow, ()) and str(tomorrow) in told.closed_by
+    assert isinstance(gate.create(way="operator"), Account)
+    gate = Gate(tmp_path / "later", closed_until=str(today))
+    assert isinstance(gate.login(), Account)
+    told = gate.gateway.hub.plugin("passwordless").chatgate_facts(domain)
+    assert (told.closed, told.closed_until, told.ways) == ("", None, ("site", "login"))
+    gate = Gate(tmp_path / "for good", closed_until=str(tomorrow), registration="closed")
+    assert gate.gateway.hub.plugin("passwordless").chatgate_facts(domain).closed_until is None
+    with pytest.raises(ValueError, match="closed_until"):
+        PasswordlessOptions(closed_until="tomorrow")
 
 
 @pytest.mark.parametrize("code", [450, 550])
