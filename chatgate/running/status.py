@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -61,11 +63,17 @@ def whole_status(gateway: Gateway) -> Status:
 
 
 def all_metrics(gateway: Gateway) -> list[Metric]:
-    """Those of all processes that serve, put together, by name. A process that does not answer is left out. From a
-    command, too. Raises NotServing if none serves.
+    """Those of all processes that serve, put together, by name. A process that does not answer is left out, and so are
+    metrics of another version that are none here. From a command, too. Raises NotServing if none serves.
     """
     said = [one.answer for one in gateway.control.everywhere("metrics") if not one.failure]
-    return joined_metrics([[Metric.of_data(data) for data in answer] for answer in said])
+    return joined_metrics([list(_metrics(answer)) for answer in said])
+
+
+def _metrics(answer: Any) -> Iterator[Metric]:
+    for data in answer:
+        with contextlib.suppress(ValueError, TypeError, KeyError):
+            yield Metric.of_data(data)
 
 
 def all_troubles(gateway: Gateway) -> list[Trouble]:

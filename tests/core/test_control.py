@@ -10,7 +10,7 @@ import gevent
 import pytest
 from gevent import socket
 
-from chatgate.api import Trouble, all_troubles
+from chatgate.api import Metric, Trouble, all_metrics, all_troubles
 from chatgate.network.listeners import BindError
 from chatgate.running.control import Answer, Control, NotServing, ask
 
@@ -169,3 +169,11 @@ def test_what_is_wrong_in_all_processes_is_said_once(folder, serve):
         "queue": "seen by 1",
         "process:2": "process 2 of the gateway does not say how it is: KeyError, see the log of the gateway",
     }
+
+
+def test_what_a_process_of_another_version_measures_otherwise_is_left_out(folder, serve):
+    good = Metric.single("chatgate_good", "x", "gauge", 2)
+    first = serve(0, metrics=lambda facts: [good.data(), {**good.data(), "name": "no name"}, {"newer": 1}])
+    serve(1, metrics=lambda facts: [good.data()])
+    found = all_metrics(SimpleNamespace(control=first))
+    assert [(one.name, dict(one.samples)) for one in found] == [("chatgate_good", {(): 4})]

@@ -118,7 +118,7 @@ def test_kill_9_under_load_loses_and_doubles_nothing(local_gateway: Make) -> Non
         for thread in threads:
             thread.start()
         readers[0].delete_some()
-        work(senders, random.randint(25, 75))
+        work(senders, random.randint(30, 150))
         gateway.kill()
         for thread in threads:
             thread.join()
