@@ -4,10 +4,13 @@ import datetime
 import importlib.machinery
 import importlib.util
 import io
+import re
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
+from babel.messages.catalog import Message
 
 from chatgate.api import Reply, Texts, said, said_of
 from chatgate.running.gateway import Gateway
@@ -105,3 +108,57 @@ def test_a_gateway_has_the_texts_of_its_plugins(tmp_path):
 def test_a_language_is_a_tag(tmp_path, wrong):
     with pytest.raises(ValueError, match="language"):
         config(tmp_path, core={"language": wrong})
+
+
+MARKS = re.compile(r"\{[^}]*\}|<[^>]*>|&\w+;")
+
+
+def bent(message, forms):
+    """What is wrong with a translation, one line each. forms: how many the language has for a text with a number."""
+    single = isinstance(message.id, str)
+    texts = [message.string] if single else list(message.string)
+    wanted = Counter(MARKS.findall(message.id if single else message.id[1]))
+    if message.fuzzy or not all(texts):
+        yield "is not translated"
+    elif len(texts) != (1 if single else forms):
+        yield f"has {len(texts)} forms"
+    else:
+        for text in texts:
+            found = Counter(MARKS.findall(text.replace("{month_number}", "{month}")))  # which a date may have instead
+            without = found + Counter({"{number}"}) if not single and "{number}" not in found else found
+            if found != wanted and without != wanted:
+                yield f"{text!r} has {sorted(found.elements())}"
+            if text != text.strip() or text.count("\n") != (message.id if single else message.id[1]).count("\n"):
+                yield f"{text!r} has other blanks"
+
+
+@pytest.mark.parametrize("language", locale.LANGUAGES)
+def test_every_text_is_translated_with_its_placeholders_and_tags(language):
+    wrong = []
+    for name, package in PACKAGES.items():
+        path = package / f"locale/{language}/LC_MESSAGES/{name}.po"
+        catalog = locale.read_po(io.BytesIO(path.read_bytes()), locale=language)
+        for message in catalog:
+            if message.id:
+                wrong += [f"{name}: {message.id!r} {what}" for what in bent(message, catalog.num_plurals)]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize(
+    ("id", "string", "what"),
+    (
+        ("One {a}", "", "is not translated"),
+        ("One {a}", "Eins {b}", "has ['{b}']"),
+        ("<b>One</b>", "<b>Eins", "has ['<b>']"),
+        ("One", "Eins ", "has other blanks"),
+        (("{number} day", "{number} days"), ("{number} Tag",), "has 1 forms"),
+        (("{number} day", "{number} days"), ("ein Tag", "{number} {a}"), "has ['{a}', '{number}']"),
+    ),
+)
+def test_what_is_wrong_with_a_translation_is_found(id, string, what):
+    found = list(bent(Message(id, string), 2))
+    assert len(found) == 1 and found[0].endswith(what)
+
+
+def test_a_translation_may_leave_the_number_to_the_words():
+    assert not list(bent(Message(("{number} day", "{number} days"), ("ein Tag", "{number} Tage")), 2))
