@@ -11,6 +11,7 @@ from chatgate_acme.service import Renewing
 from chatgate_acme.state import State
 from click.testing import CliRunner
 
+from chatgate.api import replace_file
 from chatgate.cli import cli
 from chatgate.running.gateway import Gateway
 from chatgate.testing import config
@@ -36,7 +37,7 @@ def pair(folder, name="example.org", **how):
     other.mkdir(exist_ok=True)
     issue(other, [name], **how)
     content = (other / "tls/key.pem").read_bytes() + (other / "tls/cert.pem").read_bytes()
-    files.write(folder / f"tls/acme/{name}.pem", content)
+    replace_file(folder / f"tls/acme/{name}.pem", content)
     return folder / f"tls/acme/{name}.pem"
 
 
@@ -66,7 +67,7 @@ def test_the_dns_names_the_account(gateway, tmp_path):
     gw = gateway(agree_to_terms=True)
     assert [one.type for found in gw.hub.dns_records(gw.domains.first) for one in found] == []
     kept = {"uri": "https://a.example/acct/1", "caa": "a.example"}
-    files.write(Places(tmp_path).account(AcmeOptions().url) / "account.json", json.dumps(kept).encode())
+    replace_file(Places(tmp_path).account(AcmeOptions().url) / "account.json", json.dumps(kept).encode())
     (record,) = [one for found in gw.hub.dns_records(gw.domains.first) for one in found]
     assert (record.name, record.type, record.required) == ("example.org", "CAA", False)
     assert record.value == '0 issue "a.example;accounturi=https://a.example/acct/1"'
@@ -156,7 +157,7 @@ def test_serving_loads_neither_the_library_nor_cryptography(tmp_path):
 
 
 def test_files_are_private(tmp_path):
-    files.write(tmp_path / "a/b", b"x")
+    replace_file(tmp_path / "a/b", b"x")
     assert stat.S_IMODE((tmp_path / "a/b").stat().st_mode) == 0o600
     assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o700
 
