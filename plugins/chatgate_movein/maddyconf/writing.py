@@ -27,6 +27,7 @@ ORDER = {
     "selfservice": 75,
     "turn": 75,
     "sweeper": 85,
+    "metrics": 88,
     "doctor": 90,
     "movein": 90,
     "ping": 90,
