@@ -6,7 +6,7 @@ import pytest
 from chatgate.running.gateway import Gateway
 from chatgate.testing import config
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
 
 from dashboard import ALL, LISTEN, PASSWORD  # noqa: E402
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import http.client
+import json
 import re
 import shutil
 import subprocess
 from pathlib import Path
 
+import axe_core_python
 import pytest
+from chatgate_invite import Invite
+from chatgate_invite.plugin import InviteOptions
+from chatgate_selfservice import SelfService
+from chatgate_selfservice.plugin import SelfServiceOptions
+from chromium import CHROMIUM, Chromium
+from site_fakes import Running, make, unverified
+from test_site_pages import SETTINGS, Guard
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+from chatgate.hosting.confd import Enabled
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium (Debian: chromium) to show the pages with")
 
@@ -57,3 +67,86 @@ def test_the_code_on_the_screen_can_be_scanned(start, tmp_path, size, dark):
         pytest.skip("zbarimg (Debian: zbar-tools) is not installed")
     done = subprocess.run(["zbarimg", "-q", "--raw", shot], capture_output=True, text=True, timeout=60)
     assert done.stdout.startswith("dclogin:")
+
+
+AXE = Path(axe_core_python.__file__).with_name("axe.min.js").read_text("utf-8")
+PATHS = ("/", "/apps", "/share", "/info", "/privacy", "/terms", "/imprint", "/account", "/invite", "/nothing")
+LANGUAGES = ("ar", "de", "en", "es", "fa", "fr", "ru", "zh")
+
+
+@pytest.fixture(scope="module")
+def full(tmp_path_factory):
+    """A site below a path, with all pages, and each of them with as much on it as there can be."""
+    more = Enabled("gate", Guard, SETTINGS), Enabled("selfservice", SelfService, SelfServiceOptions())
+    site = {
+        "url": "https://chat.example.org/a/path",
+        "contact": "somebody-with-a-long-name@example.org",
+        "imprint": "The Club\n\nhttps://example.org/" + "long/" * 20,
+        "terms": "Be kind.",
+        "about": "A few words.",
+    }
+    folder = tmp_path_factory.mktemp("full")
+    invite = Enabled("invite", Invite, InviteOptions())
+    gateway = make(folder, "chat.example.org", *more, invite, signed=True, **site)
+    gateway.start()
+    yield Running(gateway)
+    gateway.stop()
+
+
+@pytest.fixture(scope="module")
+def chrome(tmp_path_factory):
+    chrome = Chromium(tmp_path_factory.mktemp("chromium"))
+    yield chrome
+    chrome.close()
+
+
+def test_nothing_is_wrong_with_any_page_in_either_theme(full, chrome):
+    found = []
+    for path in PATHS:
+        chrome.look(360, dark=False)
+        chrome.open(f"https://127.0.0.1:{full.port()}/a/path{path}")
+        found += [f"{path}: {problem}" for problem in chrome.problems(AXE)]
+        for width, dark in ((360, True), (1280, True)):  # all that is different there
+            chrome.look(width, dark)
+            found += [f"{path} {width} {dark}: {problem}" for problem in chrome.problems("", "color-contrast")]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_signing_up_on_a_phone_and_at_a_desk_in_each_language(full, chrome, language):
+    """From the browser's language to the account that the app makes; no page is wider than the screen, or weighs more
+    than 60 kB with everything.
+    """
+    chrome.call("Network.enable")
+    chrome.call("Network.setExtraHTTPHeaders", headers={"Accept-Language": f"{language}-XX,xx;q=0.5"})
+    for width in (360, 1280):
+        chrome.look(width, dark=False)
+        for path in PATHS:
+            chrome.open(f"https://127.0.0.1:{full.port()}/a/path{path}")
+            root = chrome.run("[document.documentElement.lang, getComputedStyle(document.body).direction]")
+            assert root == [language, "rtl" if language in ("ar", "fa") else "ltr"]
+            assert chrome.run("document.documentElement.scrollWidth") <= width, f"{path} is wider than the screen"
+            octets = "performance.getEntries().reduce((sum, one) => sum + (one.decodedBodySize || 0), 0)"
+            assert 1000 < chrome.run(octets) < 60_000
+        chrome.open(f"https://127.0.0.1:{full.port()}/a/path/")
+        button = "document.querySelector('.actions a.button')"
+        box = chrome.run(f"(r => [r.left, r.right, r.width, r.height])({button}.getBoundingClientRect())")
+        assert 0 <= box[0] < box[1] <= width and box[2] > 100 and box[3] >= 44, "a finger finds it"
+        link = chrome.run(f"{button}.getAttribute('href')")
+        assert link == "dcaccount:https://chat.example.org/a/path/new"
+        connection = http.client.HTTPSConnection("127.0.0.1", full.port(), timeout=60, context=unverified())
+        connection.request("POST", link.removeprefix("dcaccount:https://chat.example.org"))
+        assert json.loads(connection.getresponse().read())["email"].endswith("@chat.example.org")
+        connection.close()
+
+
+def test_a_language_chosen_by_hand_stays(full, chrome):
+    chrome.call("Network.enable")
+    chrome.call("Network.setExtraHTTPHeaders", headers={"Accept-Language": "en"})
+    chrome.look(360, dark=False)
+    chrome.open(f"https://127.0.0.1:{full.port()}/a/path/share")
+    for click in ("footer a[lang=fa]", "footer .links a[href*=privacy]", "header .brand"):
+        where = chrome.run(f"document.querySelector('{click}').href")
+        chrome.open(where)
+        assert chrome.run("document.documentElement.lang") == "fa" and "/a/path/" in where
+    assert chrome.run("document.querySelectorAll('footer [aria-current]').length") == 1
