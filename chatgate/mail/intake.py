@@ -109,8 +109,9 @@ class Intake:
                 self._tell(session, envelope, content, left_out)
         except Refused as refused:
             self.messages.add(envelope.origin, "refused")
-            log.info("refused id=%s code=%d session=%s", envelope.id, refused.reply.code, session.id)
-            return refused.reply
+            reply = refused.reply
+            log.info("refused id=%s code=%d status=%s session=%s", envelope.id, reply.code, reply.enhanced, session.id)
+            return reply
         self.messages.add(envelope.origin, "taken")
         self.taking.add(perf_counter() - began)
         return Reply(250, "2.0.0", f"OK {envelope.id}")

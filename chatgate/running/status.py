@@ -32,6 +32,11 @@ class Process:
     silent: str = ""
 
 
+# What each process says; one of a later version may say more.
+_SAID = ("pid", "since", "version")
+_OF_TROUBLE = [one.name for one in dataclasses.fields(Trouble)]
+
+
 @dataclass(frozen=True)
 class Status:
     """Of all processes that serve. metrics: put together. troubles: each once, the worst first."""
@@ -56,7 +61,9 @@ def answer(gateway: Gateway) -> None:
 def whole_status(gateway: Gateway) -> Status:
     """From a command, too. Raises NotServing."""
     processes = [
-        Process(said.number, silent=said.failure) if said.failure else Process(said.number, **said.answer)
+        Process(said.number, silent=said.failure)
+        if said.failure
+        else Process(said.number, **{name: said.answer[name] for name in _SAID})
         for said in gateway.control.everywhere("status")
     ]
     return Status(processes, {one.name: one for one in all_metrics(gateway)}, all_troubles(gateway))
@@ -86,7 +93,7 @@ def all_troubles(gateway: Gateway) -> list[Trouble]:
             what = f"process {said.number} of the gateway does not say how it is: {said.failure}"
             these = [Trouble(f"process:{said.number}", what, 0, "look at the log, then restart the gateway")]
         else:
-            these = [Trouble(**data) for data in said.answer]
+            these = [Trouble(**{name: data[name] for name in _OF_TROUBLE}) for data in said.answer]
         for one in these:
             if one.key not in found or 0 < one.since < (found[one.key].since or math.inf):
                 found[one.key] = one

@@ -46,7 +46,7 @@ def make(look: Callable[[], GatewayStatus], rates: Rates, title: str) -> click.C
         from flowing or people out.
 
         The exit code is 0 when nothing is wrong, 1 when no gateway runs or something is BAD, 2 for a mistake in the
-        command line, 3 when something is wrong that is not BAD: fit for monitoring.
+        command line, 3 when something is wrong that is not BAD.
         """
         if watching and (as_json or not (sys.stdin.isatty() and sys.stdout.isatty())):
             fail("--watch needs a terminal, and no --json", 2)

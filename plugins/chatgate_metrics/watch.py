@@ -6,6 +6,7 @@ import contextlib
 import os
 import select
 import shutil
+import signal
 import sys
 import termios
 import tty
@@ -51,6 +52,9 @@ def _ended(keyboard: int, seconds: float) -> bool:
 def _own_screen() -> Iterator[int]:
     keyboard = sys.stdin.fileno()
     before = termios.tcgetattr(keyboard)
+    handlers = [
+        (number, signal.signal(number, signal.default_int_handler)) for number in (signal.SIGTERM, signal.SIGHUP)
+    ]
     try:
         tty.setcbreak(keyboard)
         sys.stdout.write(_ENTER)
@@ -59,6 +63,8 @@ def _own_screen() -> Iterator[int]:
         sys.stdout.write(_LEAVE)
         sys.stdout.flush()
         termios.tcsetattr(keyboard, termios.TCSADRAIN, before)
+        for number, handler in handlers:
+            signal.signal(number, handler)
 
 
 def _fitting(line: str, columns: int) -> str:

@@ -11,11 +11,11 @@ from pathlib import Path
 import axe_core_python
 import pytest
 from chatgate_invite.tokens import draw
-from chromium import CHROMIUM, Chromium
 from dashboard import HOSTILE, PASSWORD
 
 from chatgate.api import Outgoing, Trouble
 from chatgate.testing import port, until
+from tests.chromium import CHROMIUM, Chromium
 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="no chromium (Debian: chromium) to show the pages with")
 

@@ -221,6 +221,7 @@ def test_killed_between_the_alert_and_its_note(tmp_path):
     server = Server(kill)
     with gateway:
         gateway.init("--domain", "example.org", "--local")
+        silent(gateway)
         settings = f'look_seconds = 0.2\nbegin_seconds = 0.0\nend_seconds = 0.0\nwebhook = "{server.url}/"\n'
         (gateway.folder / "conf.d/88-alerts.toml").write_text(settings)
         gateway.set("sweeper", no_accounts_below_bytes=str(10**17))
@@ -256,11 +257,19 @@ def test_check_says_that_nobody_is_told_or_that_messages_do_not_arrive(tmp_path)
     assert "by webhook, since Friday 15 January, 08:00 UTC: example.net answers 500" in said()[0]
 
 
+def silent(gateway):
+    """No listeners: tests of other folders run at the same time, some of them on the ports of a gateway by itself."""
+    gateway.set("imap", imaps="[]", imap="[]")
+    gateway.set("smtp", submissions="[]", submission="[]", mx="[]")
+    gateway.set("site", https="[]", http="[]")
+
+
 def test_a_gateway_of_two_processes_tells_what_either_of_them_sees(tmp_path):
     """The breaker or the failing hook may be in the other process; each has its own."""
     gateway, server = GatewayProcess(tmp_path / "gw"), Server()
     with gateway:
         gateway.init("--domain", "example.org", "--local")
+        silent(gateway)
         gateway.set("chatgate", processes="2")
         settings = f'look_seconds = 0.2\nbegin_seconds = 0.0\nwebhook = "{server.url}/"\n'
         (gateway.folder / "conf.d/88-alerts.toml").write_text(settings)

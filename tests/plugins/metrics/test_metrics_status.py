@@ -84,7 +84,7 @@ def config_folder(tmp_path):
     return folder
 
 
-@pytest.mark.parametrize("end", (b"q", b"\x03"))
+@pytest.mark.parametrize("end", (b"q", signal.SIGINT, signal.SIGTERM))
 def test_the_view_fills_the_terminal_and_leaves_it_as_it_was(config_folder, end):
     reading, writing = pty.openpty()
     ioctl(writing, termios.TIOCSWINSZ, struct.pack("4H", 24, 40, 0, 0))
@@ -98,7 +98,7 @@ def test_the_view_fills_the_terminal_and_leaves_it_as_it_was(config_folder, end)
         if end == b"q":
             os.write(reading, end)
         else:  # the session has no terminal of its own here, so nobody turns the key into a signal
-            process.send_signal(signal.SIGINT)
+            process.send_signal(end)
         until(reading, b"\x1b[?1049l")
         assert process.wait(60) == 0, process.stderr.read()
         assert termios.tcgetattr(writing) == before
