@@ -68,7 +68,8 @@ def test_renewed_by_hand_and_taken_without_a_signal(serving, pebble):
     before = certificate(serving, "chat.example.org")
     done = serving.run("tls", "renew", "--force", "chat.example.org")
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "chat.example.org: chat.example.org by tls-alpn-01\n" in done.stdout
+    # An authority may take a name as proven that it has just looked at.
+    assert "chat.example.org by tls-alpn-01\n" in done.stdout and " by http-01" not in done.stdout
     assert done.stdout.endswith("chat.example.org: new certificate\n")
     assert certificate(serving, "chat.example.org") != before
     until(lambda: serves_everywhere(pebble, serving, "chat.example.org"))
