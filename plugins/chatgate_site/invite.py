@@ -9,11 +9,13 @@ import struct
 import zlib
 from collections.abc import Callable
 from functools import lru_cache
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-import qrcode
-
 from chatgate_site.endpoints import Endpoints
+
+if TYPE_CHECKING:
+    import qrcode
 
 # The same lengths as Delta Chat chooses for dcaccount:DOMAIN, so that accounts look alike whoever generated them. 22
 # characters of 62 are 131 bits. Not 23: that length marks accounts that the app added without asking its user.
@@ -92,6 +94,8 @@ class Inviter:
 
 
 def _code(text: str) -> qrcode.QRCode:
+    import qrcode  # not needed by most commands, and slow to load, above all where Pillow is installed
+
     # A fixed mask: trying all eight takes 12 ms, too long for a page that makes a code for each visitor.
     code = qrcode.QRCode(error_correction=qrcode.ERROR_CORRECT_M, mask_pattern=0, border=4)
     code.add_data(text)

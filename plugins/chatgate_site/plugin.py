@@ -54,6 +54,8 @@ class Site:
 
     @hookimpl
     def chatgate_services(self, gateway: Gateway) -> list[Service]:
+        import qrcode  # noqa: F401  # now, as everybody would wait while the first visitor's code loads it
+
         self._pages = Pages(gateway, self._places)
         options, self._new = self.options, New(gateway, self.options, self._places)
         challenges = Challenges(gateway, options.webroot)
