@@ -31,15 +31,16 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             if again
             else tools.link(english("Renew each minute"), request.link("overview", **week, **{AGAIN: 1})),
         ]
+        now = {metric.name: metric for metric in all_metrics(gateway)}
         return tools.html(
-            *_troubles(request),
-            tools.facts(_facts()),
+            *_troubles(),
+            tools.facts(_facts(now)),
             tools.heading(english("Lately")),
             tools.row(*links),
-            *_plots(seconds),
+            *_plots(seconds, now.get("chatgate_refusals")),
         )
 
-    def _troubles(request: Request) -> list[Html]:
+    def _troubles() -> list[Html]:
         found = all_troubles(gateway)
         if not found:
             return [
@@ -58,8 +59,7 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         told = english_of("{count} thing is wrong", "{count} things are wrong", len(found)).format(count=len(found))
         return [tools.note(told, bad=True), tools.table(heads, rows)]
 
-    def _facts() -> dict[str, object]:
-        now = {metric.name: metric for metric in all_metrics(gateway)}
+    def _facts(now: dict[str, Metric]) -> dict[str, object]:
         found: dict[str, object] = {
             english("Accounts"): gateway.store.count_accounts(),
             english("Accounts online"): _sum(now, "chatgate_accounts_online"),
@@ -71,14 +71,16 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
             found[english("Processes")] = gateway.place.count
         return found
 
-    def _plots(seconds: float) -> list[Html]:
+    def _plots(seconds: float, refusals: Metric | None) -> list[Html]:
         history, line = History(gateway, seconds), tools.line
         if not history:
             told = english("Plots need the plugin metrics, which keeps a history: chatgate plugins enable metrics")
             return [tools.hint(told)]
         taken = [line(english("here"), history.rates("chatgate_copies_total", to="mailbox"))]
         taken.append(line(english("to others"), history.rates("chatgate_copies_total", to="queue")))
-        refused = [line(name, history.rates("chatgate_refusals_total", **labels)) for name, labels in _reasons()]
+        refused = [
+            line(name, history.rates("chatgate_refusals_total", **labels)) for name, labels in _reasons(refusals)
+        ]
         plots = [
             (english("Deliveries, a minute"), taken, ""),
             (
@@ -98,15 +100,15 @@ def make(gateway: Gateway, tools: Tools) -> AdminPage:
         figures = [tools.plot(title, lines, unit, seconds) for title, lines, unit in plots]
         return [tools.markup('<div class="plots">'), *figures, tools.markup("</div>")]
 
-    def _reasons() -> list[tuple[str, dict[str, str]]]:
+    def _reasons(refusals: Metric | None) -> list[tuple[str, dict[str, str]]]:
         """The most frequent, with the labels that tell them."""
+        if refusals is None:
+            return []
         found: dict[tuple[str, str], float] = {}
-        for metric in all_metrics(gateway):
-            if metric.name == "chatgate_refusals":
-                at = metric.labels.index("plugin"), metric.labels.index("code")
-                for values, count in metric.samples.items():
-                    key = values[at[0]], values[at[1]]
-                    found[key] = found.get(key, 0) + (count if isinstance(count, int | float) else 0)
+        at = refusals.labels.index("plugin"), refusals.labels.index("code")
+        for values, count in refusals.samples.items():
+            key = values[at[0]], values[at[1]]
+            found[key] = found.get(key, 0) + (count if isinstance(count, int | float) else 0)
         most = sorted(found, key=lambda key: -found[key])[:_MOST_REASONS]
         return [(f"{plugin} {code}", {"plugin": plugin, "code": code}) for plugin, code in most]
 
