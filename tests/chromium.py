@@ -153,3 +153,13 @@ class Chromium:
             for one in json.loads(self.run(f"{run}.then(r => JSON.stringify(r.violations))"))
             for node in one["nodes"]
         ]
+
+    def problems_in_both_themes(self, axe: str) -> list[str]:
+        """What axe-core finds wrong with the page, which was opened in a small light window; of the dark theme, in a
+        small and a large one, all that is different there.
+        """
+        found = self.problems(axe)
+        for width, dark in ((360, True), (1280, True)):
+            self.look(width, dark)
+            found += [f"{width} {dark}: {problem}" for problem in self.problems("", "color-contrast")]
+        return found
